@@ -1,0 +1,207 @@
+//! Custom attributes: typed definitions, and values checked against them.
+
+use super::error::{Error, Reason, Result};
+use super::{Time, ids, tag, text};
+
+/// Most attribute definitions of a workspace.
+pub const MAX_ATTRIBUTES: usize = 500;
+/// Most attributes of one contact.
+pub const MAX_ATTRIBUTES_PER_CONTACT: usize = 100;
+/// Most options of an ENUM.
+pub const MAX_ENUM_OPTIONS: usize = 200;
+
+/// Ids that stand for consent, which is recorded with OptInService.
+const RESERVED: [&str; 3] = ["opted_in", "opt_in", "optin"];
+
+/// What the values of an attribute are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttributeType {
+    /// Free text.
+    String,
+    /// A finite double.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A moment.
+    Timestamp,
+    /// One of the definition's options.
+    Enum,
+}
+
+impl AttributeType {
+    /// As in the API, without the enum's prefix.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "STRING",
+            Self::Number => "NUMBER",
+            Self::Boolean => "BOOLEAN",
+            Self::Timestamp => "TIMESTAMP",
+            Self::Enum => "ENUM",
+        }
+    }
+
+    /// What to send for a value of this type.
+    fn example(self) -> &'static str {
+        match self {
+            Self::String => r#"{"string": "text"}"#,
+            Self::Number => r#"{"number": 12.5}"#,
+            Self::Boolean => r#"{"bool": true}"#,
+            Self::Timestamp => r#"{"timestamp": "2026-01-31T00:00:00Z"}"#,
+            Self::Enum => r#"{"string": "one of its options"}"#,
+        }
+    }
+}
+
+/// The definition of an attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttributeDefinition {
+    /// `[a-z][a-z0-9_]{0,62}`.
+    pub attribute_id: String,
+    /// Free text.
+    pub display_name: String,
+    /// Immutable.
+    pub attribute_type: AttributeType,
+    /// For ENUM.
+    pub enum_options: Vec<String>,
+    /// Free text.
+    pub description: String,
+    /// When it was made.
+    pub create_time: Time,
+    /// When it last changed.
+    pub update_time: Time,
+}
+
+/// The value a contact has for an attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttributeValue {
+    /// STRING and ENUM.
+    String(String),
+    /// NUMBER.
+    Number(f64),
+    /// BOOLEAN.
+    Boolean(bool),
+    /// TIMESTAMP.
+    Timestamp(Time),
+}
+
+impl AttributeDefinition {
+    /// Derives what is empty and checks the rest.
+    pub fn completed(mut self) -> Result<Self> {
+        if self.attribute_id.is_empty() {
+            self.attribute_id = tag::derive_id("attribute_id", &self.display_name)?;
+        }
+        ids::check_slug("attribute_id", &self.attribute_id)?;
+        if RESERVED.contains(&self.attribute_id.as_str()) {
+            let message = format!(
+                "{} stands for consent, which is no attribute: record it with \
+                 OptInService.RecordOptIn and RecordOptOut, or the consent block of an import",
+                self.attribute_id
+            );
+            return Err(Error::invalid(Reason::ReservedId, "attribute_id", message)
+                .with("id", self.attribute_id));
+        }
+        if self.display_name.is_empty() {
+            self.display_name.clone_from(&self.attribute_id);
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// Checks the free fields and the options.
+    pub fn check(&self) -> Result<()> {
+        text::check_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
+        text::check_field("description", &self.description, text::DESCRIPTION)?;
+        let options = &self.enum_options;
+        if (self.attribute_type == AttributeType::Enum) == options.is_empty() {
+            let message = "enum_options go with type ENUM: at least one there, none elsewhere";
+            return Err(Error::invalid(Reason::InvalidArgument, "enum_options", message));
+        }
+        if options.len() > MAX_ENUM_OPTIONS {
+            return Err(Error::limit("enum_options", MAX_ENUM_OPTIONS, options.len()));
+        }
+        for (index, option) in options.iter().enumerate() {
+            text::check_field("enum_options", option, text::DISPLAY_NAME)?;
+            if option.is_empty() || options[..index].contains(option) {
+                let message = "enum_options have to be non-empty and different";
+                return Err(Error::invalid(Reason::InvalidArgument, "enum_options", message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a value against this definition.
+    pub fn check_value(&self, value: &AttributeValue) -> Result<()> {
+        let field = || format!("attributes.{}", self.attribute_id);
+        match (self.attribute_type, value) {
+            (AttributeType::String, AttributeValue::String(string)) => {
+                text::check_field(&field(), string, text::ATTRIBUTE_STRING)
+            }
+            (AttributeType::Number, AttributeValue::Number(number)) if number.is_finite() => Ok(()),
+            (AttributeType::Boolean, AttributeValue::Boolean(_))
+            | (AttributeType::Timestamp, AttributeValue::Timestamp(_)) => Ok(()),
+            (AttributeType::Enum, AttributeValue::String(option)) => {
+                if self.enum_options.contains(option) {
+                    return Ok(());
+                }
+                let options = shortened(&self.enum_options);
+                let message = format!("{} has to be one of: {options}", field());
+                Err(Error::invalid(Reason::InvalidEnumOption, field(), message)
+                    .with("attribute_id", &self.attribute_id)
+                    .with("options", options))
+            }
+            (expected, _) => {
+                let message = format!(
+                    "{} is of type {}: send {}",
+                    field(),
+                    expected.name(),
+                    expected.example()
+                );
+                Err(Error::invalid(Reason::WrongAttributeType, field(), message)
+                    .with("attribute_id", &self.attribute_id)
+                    .with("expected_type", expected.name()))
+            }
+        }
+    }
+}
+
+/// Options for a message: an error stays small however many there are.
+fn shortened(options: &[String]) -> String {
+    let mut shown = String::new();
+    for option in options {
+        if shown.len() + option.len() > 400 {
+            shown.push_str(", …");
+            break;
+        }
+        if !shown.is_empty() {
+            shown.push_str(", ");
+        }
+        shown.push_str(option);
+    }
+    shown
+}
+
+/// The error for an attribute that is not defined, with the closest that is.
+pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) -> Error {
+    let shown: String = attribute_id.chars().take(64).collect();
+    let field = format!("attributes.{shown}");
+    if RESERVED.contains(&attribute_id) {
+        let message = format!(
+            "{shown} stands for consent, which is no attribute: record it with OptInService, \
+             or the consent block of an import"
+        );
+        return Error::invalid(Reason::ReservedId, field, message).with("id", shown);
+    }
+    let suggestion = ids::suggest(attribute_id, existing);
+    let hint = match suggestion {
+        Some(close) => format!("did you mean {close}? "),
+        None => String::new(),
+    };
+    let message =
+        format!("unknown attribute {shown:?}; {hint}define it with AttributeService.CreateAttribute");
+    let error =
+        Error::invalid(Reason::UnknownAttribute, field, message).with("attribute_id", shown);
+    match suggestion {
+        Some(close) => error.with("suggestion", close),
+        None => error,
+    }
+}

@@ -1,0 +1,202 @@
+//! Contacts: what may be stored of a person, and how changes apply.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::Time;
+use super::attribute::{self, AttributeDefinition, AttributeValue, MAX_ATTRIBUTES_PER_CONTACT};
+use super::consent::ConsentSummary;
+use super::error::{Error, Reason, Result};
+use super::filter::Vocabulary;
+use super::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
+use super::tag::{self, MAX_TAGS_PER_CONTACT};
+use super::text;
+
+/// The writable part of a contact.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "documented in the API")]
+pub struct Profile {
+    pub phone_number: Option<PhoneNumber>,
+    pub whatsapp_user_id: Option<WhatsAppUserId>,
+    pub first_name: String,
+    pub last_name: String,
+    pub email: String,
+    pub tags: BTreeSet<String>,
+    pub attributes: BTreeMap<String, AttributeValue>,
+}
+
+/// A contact as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contact {
+    /// Stable for life.
+    pub contact_id: Uuid,
+    /// The writable part.
+    pub profile: Profile,
+    /// When it was made.
+    pub create_time: Time,
+    /// When the profile last changed.
+    pub update_time: Time,
+    /// Counts the changes of the profile: the etag.
+    pub version: i64,
+    /// What the person agreed to.
+    pub consent: ConsentSummary,
+}
+
+impl Contact {
+    /// Sent back in a change, it guards against a change in between.
+    pub fn etag(&self) -> String {
+        etag(self.version)
+    }
+
+    /// Refuses a change meant for another version. Empty matches any.
+    pub fn check_etag(&self, sent: &str) -> Result<()> {
+        if sent.is_empty() || sent == self.etag() {
+            return Ok(());
+        }
+        let message = "the contact changed since this etag was read; read it again";
+        Err(Error::new(Reason::EtagMismatch, message).about("contact", self.contact_id.to_string()))
+    }
+}
+
+/// The etag of a version.
+pub fn etag(version: i64) -> String {
+    format!("v{version}")
+}
+
+/// One person, as a request names them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Person {
+    /// By the server's id.
+    Id(Uuid),
+    /// By phone number or user id.
+    Key(MatchKey),
+}
+
+/// How much of a contact an answer carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Without email and attributes.
+    Basic,
+    /// Everything.
+    Full,
+}
+
+impl Profile {
+    /// The keys by which this person is found: the phone's first.
+    pub fn match_keys(&self) -> Vec<MatchKey> {
+        let phone = self.phone_number.as_ref().map(PhoneNumber::match_key);
+        let user = self.whatsapp_user_id.as_ref().map(MatchKey::user);
+        phone.into_iter().chain(user).collect()
+    }
+
+    /// Checks everything that does not depend on the workspace.
+    pub fn check(&self) -> Result<()> {
+        if self.phone_number.is_none() && self.whatsapp_user_id.is_none() {
+            let message = "a contact needs a phone_number or a whatsapp_user_id";
+            return Err(Error::invalid(Reason::RequiredFieldMissing, "phone_number", message));
+        }
+        text::check_field("first_name", &self.first_name, text::NAME)?;
+        text::check_field("last_name", &self.last_name, text::NAME)?;
+        if !self.email.is_empty() {
+            text::check_email_field("email", &self.email)?;
+        }
+        if self.tags.len() > MAX_TAGS_PER_CONTACT {
+            return Err(Error::limit("tags", MAX_TAGS_PER_CONTACT, self.tags.len()));
+        }
+        if self.attributes.len() > MAX_ATTRIBUTES_PER_CONTACT {
+            let actual = self.attributes.len();
+            return Err(Error::limit("attributes", MAX_ATTRIBUTES_PER_CONTACT, actual));
+        }
+        Ok(())
+    }
+
+    /// Checks tags and attributes against the workspace's definitions.
+    pub fn check_against(&self, vocabulary: &Vocabulary) -> Result<()> {
+        check_tags(&self.tags, vocabulary)?;
+        for (id, value) in &self.attributes {
+            definition(vocabulary, id)?.check_value(value)?;
+        }
+        Ok(())
+    }
+
+    /// Sets what `row` has and keeps the rest: how an import merges. The phone
+    /// number stays, since another form of it is the same person.
+    pub fn merge(&mut self, row: &Self) {
+        let keep = |old: &mut String, new: &str| {
+            if !new.is_empty() {
+                new.clone_into(old);
+            }
+        };
+        keep(&mut self.first_name, &row.first_name);
+        keep(&mut self.last_name, &row.last_name);
+        keep(&mut self.email, &row.email);
+        if self.whatsapp_user_id.is_none() {
+            self.whatsapp_user_id.clone_from(&row.whatsapp_user_id);
+        }
+        if self.phone_number.is_none() {
+            self.phone_number.clone_from(&row.phone_number);
+        }
+        self.tags.extend(row.tags.iter().cloned());
+        self.attributes.extend(row.attributes.iter().map(|(id, value)| (id.clone(), value.clone())));
+    }
+}
+
+fn definition<'a>(vocabulary: &'a Vocabulary, id: &str) -> Result<&'a AttributeDefinition> {
+    vocabulary.attributes.get(id).ok_or_else(|| {
+        attribute::unknown(id, vocabulary.attributes.keys().map(String::as_str))
+    })
+}
+
+/// Refuses a tag the workspace does not have.
+pub fn check_tags(tags: &BTreeSet<String>, vocabulary: &Vocabulary) -> Result<()> {
+    match tags.iter().find(|id| !vocabulary.tags.contains(*id)) {
+        Some(missing) => Err(tag::unknown(missing, vocabulary.tags.iter())),
+        None => Ok(()),
+    }
+}
+
+/// A change of a profile, from an update mask.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each is the field it sets")]
+pub enum Change {
+    FirstName(String),
+    LastName(String),
+    Email(String),
+    WhatsAppUserId(Option<WhatsAppUserId>),
+    Tags(BTreeSet<String>),
+    Attributes(BTreeMap<String, AttributeValue>),
+    Attribute { id: String, value: Option<AttributeValue> },
+}
+
+impl Change {
+    /// Applies it.
+    pub fn apply(&self, profile: &mut Profile) {
+        match self.clone() {
+            Self::FirstName(name) => profile.first_name = name,
+            Self::LastName(name) => profile.last_name = name,
+            Self::Email(email) => profile.email = email,
+            Self::WhatsAppUserId(id) => profile.whatsapp_user_id = id,
+            Self::Tags(tags) => profile.tags = tags,
+            Self::Attributes(attributes) => profile.attributes = attributes,
+            Self::Attribute { id, value: Some(value) } => {
+                profile.attributes.insert(id, value);
+            }
+            Self::Attribute { id, value: None } => {
+                profile.attributes.remove(&id);
+            }
+        }
+    }
+}
+
+/// Checks a phone number from a request.
+pub fn parse_phone(field: &str, number: &str) -> Result<PhoneNumber> {
+    PhoneNumber::parse(number)
+        .map_err(|e| Error::invalid(Reason::InvalidPhoneNumber, field, e.to_string()))
+}
+
+/// Checks a user id from a request.
+pub fn parse_user_id(field: &str, id: &str) -> Result<WhatsAppUserId> {
+    WhatsAppUserId::parse(id)
+        .map_err(|e| Error::invalid(Reason::InvalidWhatsappUserId, field, e.to_string()))
+}

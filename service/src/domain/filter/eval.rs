@@ -1,0 +1,126 @@
+//! The meaning of a filter, in memory. The tests hold the SQL of both stores against it.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::ast::{CompareOp, Expr, Field, Predicate, Value};
+use crate::domain::attribute::AttributeValue;
+use crate::domain::consent::{MessageCategory, OptInStatus};
+
+/// What a filter can see of a contact. An empty text means that the field is missing; times are
+/// whole microseconds, as they are stored.
+#[derive(Clone, Copy, Debug)]
+pub struct ContactFacts<'a> {
+    /// Empty when missing, like the other texts.
+    pub first_name: &'a str,
+    /// The family name.
+    pub last_name: &'a str,
+    /// The e-mail address as it is stored.
+    pub email: &'a str,
+    /// Digits only.
+    pub phone_number: &'a str,
+    /// When the contact was made.
+    pub create_time: DateTime<Utc>,
+    /// When the contact was last changed.
+    pub update_time: DateTime<Utc>,
+    /// Tag ids in any order.
+    pub tags: &'a [String],
+    /// Values by attribute id.
+    pub attributes: &'a BTreeMap<String, AttributeValue>,
+    /// What the contact agreed to.
+    pub opt_in: OptInFacts,
+}
+
+/// The opt-in status of each category.
+#[derive(Clone, Copy, Debug)]
+pub struct OptInFacts {
+    /// `opt_in`
+    pub marketing: OptInStatus,
+    /// `opt_in.utility`
+    pub utility: OptInStatus,
+    /// `opt_in.authentication`
+    pub authentication: OptInStatus,
+}
+
+/// Whether the contact is among those that the filter describes.
+pub fn matches(expr: &Expr, contact: &ContactFacts<'_>) -> bool {
+    match expr {
+        Expr::And(operands) => operands.iter().all(|operand| matches(operand, contact)),
+        Expr::Or(operands) => operands.iter().any(|operand| matches(operand, contact)),
+        Expr::Not(operand) => !matches(operand, contact),
+        Expr::Is(predicate) => holds(predicate, contact),
+    }
+}
+
+fn holds(predicate: &Predicate, contact: &ContactFacts<'_>) -> bool {
+    match predicate {
+        Predicate::HasTag(id) => contact.tags.contains(id),
+        Predicate::HasTagIn(ids) => ids.iter().any(|id| contact.tags.contains(id)),
+        Predicate::HasAnyTag => !contact.tags.is_empty(),
+        Predicate::OptIn { category, any_of } => any_of.contains(&match category {
+            MessageCategory::Marketing => contact.opt_in.marketing,
+            MessageCategory::Utility => contact.opt_in.utility,
+            MessageCategory::Authentication => contact.opt_in.authentication,
+        }),
+        Predicate::Compare { field, op, value } => fact(field, contact)
+            .and_then(|fact| fact.compare(value))
+            .is_some_and(|ordering| match op {
+                CompareOp::Eq => ordering.is_eq(),
+                CompareOp::Ne => ordering.is_ne(),
+                CompareOp::Lt => ordering.is_lt(),
+                CompareOp::Le => ordering.is_le(),
+                CompareOp::Gt => ordering.is_gt(),
+                CompareOp::Ge => ordering.is_ge(),
+            }),
+        Predicate::Prefix { field, prefix } => match fact(field, contact) {
+            Some(Fact::Text(text)) => text.starts_with(prefix.as_str()),
+            _ => false,
+        },
+        Predicate::In { field, values } => fact(field, contact).is_some_and(|fact| {
+            values
+                .iter()
+                .any(|value| fact.compare(value) == Some(Ordering::Equal))
+        }),
+        Predicate::IsSet(field) => fact(field, contact).is_some(),
+    }
+}
+
+enum Fact<'a> {
+    Text(&'a str),
+    Number(f64),
+    Bool(bool),
+    Time(DateTime<Utc>),
+}
+
+impl Fact<'_> {
+    /// `None`, which no comparison accepts, when the types differ.
+    fn compare(&self, value: &Value) -> Option<Ordering> {
+        match (self, value) {
+            (Self::Text(fact), Value::Text(value)) => Some((*fact).cmp(value.as_str())),
+            (Self::Number(fact), Value::Number(value)) => fact.partial_cmp(value),
+            (Self::Bool(fact), Value::Bool(value)) => Some(fact.cmp(value)),
+            (Self::Time(fact), Value::Time(value)) => Some(fact.cmp(value)),
+            _ => None,
+        }
+    }
+}
+
+fn fact<'a>(field: &Field, contact: &ContactFacts<'a>) -> Option<Fact<'a>> {
+    let profile = |text: &'a str| (!text.is_empty()).then_some(Fact::Text(text));
+    match field {
+        Field::FirstName => profile(contact.first_name),
+        Field::LastName => profile(contact.last_name),
+        Field::Email => profile(contact.email),
+        Field::PhoneNumber => profile(contact.phone_number),
+        Field::CreateTime => Some(Fact::Time(contact.create_time)),
+        Field::UpdateTime => Some(Fact::Time(contact.update_time)),
+        Field::Attribute { id, .. } => contact.attributes.get(id).map(|value| match value {
+            AttributeValue::String(text) => Fact::Text(text),
+            AttributeValue::Number(number) => Fact::Number(*number),
+            AttributeValue::Boolean(value) => Fact::Bool(*value),
+            AttributeValue::Timestamp(time) => Fact::Time(*time),
+        }),
+    }
+}

@@ -1,0 +1,17 @@
+//! The rules, without I/O, clock or framework: what a contact is, what may be
+//! written, what a filter means, and who may be messaged.
+
+pub mod attribute;
+pub mod consent;
+pub mod contact;
+pub mod error;
+pub mod filter;
+pub mod ids;
+pub mod import;
+pub mod phone;
+pub mod search;
+pub mod tag;
+pub mod text;
+
+/// A moment, to the microsecond.
+pub type Time = chrono::DateTime<chrono::Utc>;

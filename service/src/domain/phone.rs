@@ -1,0 +1,624 @@
+//! How people are identified: phone numbers, WhatsApp user ids, and the key that makes all forms of
+//! one person equal.
+
+use std::fmt;
+use std::sync::Once;
+
+use thiserror::Error;
+
+const MIN_DIGITS: usize = 7;
+const MAX_DIGITS: usize = 15;
+
+/// A phone number as WhatsApp writes it: 7 to 15 digits, country code first, no `+`.
+///
+/// Kept exactly as given apart from separators; two forms of one person stay two numbers and share a
+/// [`MatchKey`]. `Debug` hides all but the last two digits, so that a log line cannot leak it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhoneNumber {
+    /// ASCII digits, zero bytes after the last: the derived order is that of the text.
+    digits: [u8; MAX_DIGITS],
+    len: u8,
+}
+
+/// Why a text is not a phone number. The variants are stable; each message says what to send and
+/// never repeats the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PhoneError {
+    /// There is no digit at all.
+    #[error("is empty: send the country code and the number, for example 15551234567")]
+    Empty,
+    /// Fewer than 7 digits.
+    #[error(
+        "has {digits} digits and a phone number has 7 to 15, country code included: send for example 15551234567"
+    )]
+    TooShort {
+        /// How many there are.
+        digits: usize,
+    },
+    /// More than 15 digits.
+    #[error(
+        "has {digits} digits and a phone number has 7 to 15, country code included: send for example 15551234567"
+    )]
+    TooLong {
+        /// How many there are.
+        digits: usize,
+    },
+    /// Starts with a trunk `0` or the `00` prefix.
+    #[error(
+        "starts with 0: write the country code first, for example 447700900123 instead of 07700900123 or 00447700900123"
+    )]
+    LeadingZero,
+    /// Holds the `(0)` that is not dialled from abroad.
+    #[error(
+        "holds a (0) after the country code: leave it out, for example +44 7700 900123 instead of +44 (0)7700 900123"
+    )]
+    TrunkZero,
+    /// No country has this calling code.
+    #[error(
+        "starts with a country code that is not assigned: send the country code and the number, for example 15551234567"
+    )]
+    UnknownCountryCode,
+    /// Holds a letter.
+    #[error("holds a letter: send digits only, for example 15551234567")]
+    Letter,
+    /// Holds digits of another script, such as Arabic-Indic or fullwidth ones.
+    #[error(
+        "holds digits other than 0-9, such as Arabic-Indic or fullwidth ones: send 0-9, for example 15551234567"
+    )]
+    ForeignDigit,
+    /// Holds NUL, another control character, or an invisible one such as U+202E.
+    #[error(
+        "holds a control or invisible character, as numbers copied from an address book do: type the digits, for example 15551234567"
+    )]
+    InvisibleCharacter,
+    /// Holds a character that is no separator.
+    #[error(
+        "holds a character that is not a digit, a leading + or one of the separators space - . ( ): send for example +1 (555) 123-4567"
+    )]
+    UnexpectedCharacter,
+    /// Is a WhatsApp user id.
+    #[error(
+        "is a WhatsApp user id: send it as whatsapp_user_id, and here a phone number such as 15551234567"
+    )]
+    UserId,
+}
+
+impl PhoneNumber {
+    /// Reads a number; a leading `+`, spaces, dashes, dots and parentheses are dropped.
+    ///
+    /// Cheap enough for the check path (no allocation, no phone number database), so everything
+    /// reads numbers the same way.
+    ///
+    /// # Errors
+    /// Anything ambiguous is refused, not repaired: a number guessed wrong is somebody else's.
+    pub fn parse(text: &str) -> Result<Self, PhoneError> {
+        let mut digits = [0; MAX_DIGITS];
+        let mut len = 0;
+        let mut plus = false;
+        for (at, c) in text.char_indices() {
+            match c {
+                '0'..='9' => {
+                    if let Some(slot) = digits.get_mut(len) {
+                        *slot = c as u8;
+                    }
+                    len += 1;
+                }
+                '+' if !plus && len == 0 => plus = true,
+                ')' if len > 1 && text[..at].ends_with("(0") => return Err(PhoneError::TrunkZero),
+                ' ' | '-' | '.' | '(' | ')' => {}
+                // No-break spaces, dashes and the minus sign, as word processors write them.
+                '\u{A0}' | '\u{202F}' | '\u{2010}'..='\u{2015}' | '\u{2212}' => {}
+                other => return Err(PhoneError::for_character(text, other)),
+            }
+        }
+        match len {
+            0 => Err(PhoneError::Empty),
+            _ if digits[0] == b'0' => Err(PhoneError::LeadingZero),
+            ..MIN_DIGITS => Err(PhoneError::TooShort { digits: len }),
+            MIN_DIGITS..=MAX_DIGITS if !is_assigned(&digits) => Err(PhoneError::UnknownCountryCode),
+            MIN_DIGITS..=MAX_DIGITS => Ok(Self {
+                digits,
+                len: len as u8,
+            }),
+            _ => Err(PhoneError::TooLong { digits: len }),
+        }
+    }
+
+    /// The digits, country code first.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only ASCII digits are ever stored, so the fallback is never taken.
+        str::from_utf8(&self.digits[..usize::from(self.len)]).unwrap_or_default()
+    }
+
+    /// The key under which every form of this person's number is found.
+    #[must_use]
+    pub fn match_key(&self) -> MatchKey {
+        MatchKey::phone(self)
+    }
+
+    /// The other forms in which WhatsApp may name the same person; at most one today.
+    pub fn variants(&self) -> impl Iterator<Item = Self> + use<> {
+        self.twin().into_iter()
+    }
+
+    /// The form that stands for all: the longer one. For keys only, never to be stored as the number.
+    fn canonical(&self) -> Self {
+        match self.twin() {
+            Some(twin) if twin.len > self.len => twin,
+            _ => *self,
+        }
+    }
+
+    /// The same person with or without the digit that these three numbering plans make optional.
+    fn twin(&self) -> Option<Self> {
+        let (at, digit) = match &self.digits[..2] {
+            b"52" => (2, b'1'),
+            b"54" => (2, b'9'),
+            b"55" => (4, b'9'),
+            _ => return None,
+        };
+        let mut twin = *self;
+        match self.len {
+            12 => {
+                twin.digits.copy_within(at..12, at + 1);
+                twin.digits[at] = digit;
+                twin.len = 13;
+            }
+            13 if self.digits[at] == digit => {
+                twin.digits.copy_within(at + 1..13, at);
+                twin.digits[12] = 0;
+                twin.len = 12;
+            }
+            _ => return None,
+        }
+        let long = if twin.len == 13 { &twin } else { self };
+        let is_brazil = at == 4;
+        (!is_brazil || long.is_brazilian_mobile_with_short_form()).then_some(twin)
+    }
+
+    /// Landlines never had a ninth digit, and mobiles `9[0-5]…` were issued after the short form.
+    fn is_brazilian_mobile_with_short_form(&self) -> bool {
+        let area_is_real = !self.digits[2..4].contains(&b'0');
+        area_is_real && (b'6'..=b'9').contains(&self.digits[5])
+    }
+}
+
+impl PhoneError {
+    fn for_character(text: &str, c: char) -> Self {
+        if matches!(text.as_bytes(), [b'A'..=b'Z', b'A'..=b'Z', b'.', ..]) {
+            Self::UserId
+        } else if c.is_alphabetic() {
+            Self::Letter
+        } else if c.is_numeric() {
+            Self::ForeignDigit
+        } else if c.is_control() || is_invisible(c) {
+            Self::InvisibleCharacter
+        } else {
+            Self::UnexpectedCharacter
+        }
+    }
+}
+
+/// Zero-width characters and the marks that turn the writing direction.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+/// Whether the first three digits lie under a calling code that ITU-T E.164 assigns.
+///
+/// No code is a prefix of another, so three digits decide; `2 0x` is Egypt's `20`, and so on.
+#[rustfmt::skip]
+fn is_assigned(digits: &[u8; MAX_DIGITS]) -> bool {
+    let prefix = digits[..3].iter().fold(0, |sum, d| sum * 10 + u16::from(d - b'0'));
+    matches!(
+        prefix,
+        100..=209 | 211..=213 | 216 | 218 | 220..=258 | 260..=279 | 290..=291 | 297..=299
+            | 300..=349 | 350..=383 | 385..=387 | 389..=421 | 423 | 430..=499
+            | 500..=599 | 600..=670 | 672..=683 | 685..=692 | 700..=799
+            | 800 | 808 | 810..=829 | 840..=850 | 852..=853 | 855..=856 | 860..=870 | 878
+            | 880..=883 | 886 | 888 | 900..=968 | 970..=977 | 979..=989 | 992..=996 | 998
+    )
+}
+
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.as_str();
+        write!(f, "PhoneNumber(..{})", &digits[digits.len() - 2..])
+    }
+}
+
+/// What identifies one person in a workspace: unique there, and equal for every form of a number.
+///
+/// `p` and digits for a phone, `u` and the id for a WhatsApp user id, so the two can never collide.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MatchKey(String);
+
+impl MatchKey {
+    /// The key of a phone number.
+    #[must_use]
+    pub fn phone(number: &PhoneNumber) -> Self {
+        Self::prefixed('p', number.canonical().as_str())
+    }
+
+    /// The key of a WhatsApp user id.
+    #[must_use]
+    pub fn user(id: &WhatsAppUserId) -> Self {
+        Self::prefixed('u', id.as_str())
+    }
+
+    /// The key as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key as it is stored, without a copy.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
+    fn prefixed(kind: char, id: &str) -> Self {
+        let mut key = String::with_capacity(1 + id.len());
+        key.push(kind);
+        key.push_str(id);
+        Self(key)
+    }
+}
+
+impl fmt::Debug for MatchKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MatchKey(..)")
+    }
+}
+
+/// The match key of a number as written by a caller: [`PhoneNumber::parse`] and
+/// [`PhoneNumber::match_key`] in one call, for the check path.
+///
+/// # Errors
+/// As [`PhoneNumber::parse`].
+pub fn match_key_of(text: &str) -> Result<MatchKey, PhoneError> {
+    PhoneNumber::parse(text).map(|number| number.match_key())
+}
+
+/// What the public numbering plans say of a number. A hint to show, never a reason to refuse: they
+/// lag behind the operators and do not know the forms WhatsApp uses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PhoneVerdict {
+    /// The number fits its country's numbering plan.
+    pub valid: bool,
+    /// Two-letter CLDR region, absent where the number belongs to none, such as +800.
+    pub region: Option<String>,
+}
+
+/// Looks a number up in the numbering plans. For writes only: it takes microseconds and a global
+/// lock.
+///
+/// The `phonenumber` crate has `unwrap`s; none can be reached with `+` and 7 to 15 digits (its data
+/// was read and 4 million numbers of every country tried, see the property test below).
+#[must_use]
+pub fn classify(number: &PhoneNumber) -> PhoneVerdict {
+    /// About twelve patterns are used per country. The crate keeps 100, and an import that mixes
+    /// nine countries then compiles each anew: 400 µs a number instead of 9. 400 patterns of
+    /// all countries at once stay below 100 MB.
+    const PATTERNS: usize = 400;
+    static WIDEN: Once = Once::new();
+    WIDEN.call_once(|| {
+        if let Ok(mut cache) = phonenumber::metadata::DATABASE.cache().lock() {
+            cache.set_capacity(PATTERNS);
+        }
+    });
+
+    // A default region would corrupt the number, hence `None` and the plus sign.
+    let Ok(parsed) = phonenumber::parse(None, format!("+{number}")) else {
+        return PhoneVerdict::default();
+    };
+    PhoneVerdict {
+        valid: parsed.is_valid(),
+        region: parsed.country().id().map(|id| id.as_ref().to_owned()),
+    }
+}
+
+/// Meta's business-scoped id of a person, such as `US.13491208655302741918`: opaque, valid only for
+/// the business it was given to, and kept as it came.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WhatsAppUserId(String);
+
+/// Why a text is not a WhatsApp user id. The message never repeats the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum UserIdError {
+    /// Is written like a phone number.
+    #[error(
+        "is a phone number: send it as phone_number, and here a WhatsApp user id such as US.13491208655302741918"
+    )]
+    PhoneNumber,
+    /// Anything else.
+    #[error(
+        "is not a WhatsApp user id: send the id from Meta's webhook unchanged, two capital letters, a dot and 1 to 128 letters or digits, for example US.13491208655302741918 or US.ENT.11815799212886844830"
+    )]
+    Malformed,
+}
+
+impl WhatsAppUserId {
+    /// Reads an id, of the ordinary or of the parent (`US.ENT.…`) form.
+    ///
+    /// # Errors
+    /// Anything else, surrounding spaces included.
+    pub fn parse(text: &str) -> Result<Self, UserIdError> {
+        if PhoneNumber::parse(text).is_ok() {
+            return Err(UserIdError::PhoneNumber);
+        }
+        let (country, rest) = text.split_once('.').ok_or(UserIdError::Malformed)?;
+        let id = rest.strip_prefix("ENT.").unwrap_or(rest);
+        let well_formed = country.len() == 2
+            && country.bytes().all(|b| b.is_ascii_uppercase())
+            && (1..=128).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric());
+        if well_formed {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(UserIdError::Malformed)
+        }
+    }
+
+    /// The id as Meta sent it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key under which this person is found.
+    #[must_use]
+    pub fn match_key(&self) -> MatchKey {
+        MatchKey::user(self)
+    }
+}
+
+impl fmt::Display for WhatsAppUserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for WhatsAppUserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WhatsAppUserId(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(text: &str) -> PhoneNumber {
+        PhoneNumber::parse(text).unwrap_or_else(|e| panic!("{text:?} {e}"))
+    }
+
+    #[test]
+    fn separators_are_dropped() {
+        for text in [
+            "15551234567",
+            "+1 (555) 123-4567",
+            "1-555-123-4567",
+            " +1.555.123.4567 ",
+            "(+1) 555\u{A0}123\u{202F}4567",
+            "+1 555\u{2011}123\u{2013}4567",
+        ] {
+            assert_eq!(number(text).as_str(), "15551234567", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused_with_its_reason() {
+        for (text, error) in [
+            ("", PhoneError::Empty),
+            (" + ", PhoneError::Empty),
+            ("155512", PhoneError::TooShort { digits: 6 }),
+            ("1555123456789012", PhoneError::TooLong { digits: 16 }),
+            ("07700900123", PhoneError::LeadingZero),
+            ("00447700900123", PhoneError::LeadingZero),
+            ("+0 7700 900123", PhoneError::LeadingZero),
+            ("+44 (0)7700 900123", PhoneError::TrunkZero),
+            ("9995551234567", PhoneError::UnknownCountryCode),
+            ("2105551234", PhoneError::UnknownCountryCode),
+            ("1555CALLNOW", PhoneError::Letter),
+            ("1555123456О", PhoneError::Letter),
+            ("٩٦٦٥١٢٢٦٦٣٣٢", PhoneError::ForeignDigit),
+            ("１５５５１２３４５６７", PhoneError::ForeignDigit),
+            ("1555123²4567", PhoneError::ForeignDigit),
+            ("15551234567\0", PhoneError::InvisibleCharacter),
+            ("15551234567\n", PhoneError::InvisibleCharacter),
+            ("\u{202E}76543215551", PhoneError::InvisibleCharacter),
+            (
+                "\u{202A}+15551234567\u{202C}",
+                PhoneError::InvisibleCharacter,
+            ),
+            ("15551234567/8", PhoneError::UnexpectedCharacter),
+            ("++15551234567", PhoneError::UnexpectedCharacter),
+            ("1555+1234567", PhoneError::UnexpectedCharacter),
+            ("US.13491208655302741918", PhoneError::UserId),
+        ] {
+            assert_eq!(PhoneNumber::parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_assigned_codes_are_those_of_the_numbering_plans() {
+        for prefix in 100..=999_u16 {
+            let known = [prefix / 100, prefix / 10, prefix]
+                .iter()
+                .any(|code| phonenumber::metadata::DATABASE.by_code(code).is_some());
+            let parsed = PhoneNumber::parse(&format!("{prefix}5551234"));
+            // The Vatican's 379 is assigned, and not in use.
+            assert_eq!(parsed.is_ok(), known || prefix == 379, "{prefix}");
+        }
+    }
+
+    /// A number and, where the person has one, the other form.
+    const FORMS: [(&str, Option<&str>); 21] = [
+        // Brazil: areas that keep the nine and areas whose ids lack it.
+        ("5511987654321", Some("551187654321")),
+        ("5528999876543", Some("552899876543")),
+        ("5547988887777", Some("554788887777")),
+        ("558597123456", Some("5585997123456")),
+        ("554761234567", Some("5547961234567")),
+        // Brazil: landlines, and newer mobiles that never had a short form.
+        ("551133334444", None),
+        ("554755556666", None),
+        ("5511933334444", None),
+        ("5547915556666", None),
+        ("5511955556666", None),
+        // Brazil: no such area, no such length, no nine to leave out.
+        ("5510987654321", None),
+        ("55119876543", None),
+        ("5511887654321", None),
+        // Mexico; then thirteen digits without its 1.
+        ("525512345678", Some("5215512345678")),
+        ("5218112345678", Some("528112345678")),
+        ("5228112345678", None),
+        // Argentina; then thirteen digits without its 9.
+        ("541123456789", Some("5491123456789")),
+        ("5493511234567", Some("543511234567")),
+        ("5483511234567", None),
+        // Nobody else.
+        ("15551234567", None),
+        ("447700900123", None),
+    ];
+
+    #[test]
+    fn both_forms_of_a_person_share_a_key_and_nobody_else_does() {
+        let mut keys = std::collections::HashSet::new();
+        for (text, other) in FORMS {
+            let (given, other) = (number(text), other.map(number));
+            assert_eq!(given.as_str(), text, "the number itself is never rewritten");
+            assert_eq!(given.variants().next(), other, "{text}");
+            if let Some(other) = other {
+                assert_eq!(other.variants().next(), Some(given), "{text}");
+                assert_eq!(other.match_key(), given.match_key(), "{text}");
+            }
+            assert!(keys.insert(given.match_key()), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_of_phones_and_user_ids_are_apart() {
+        let id = WhatsAppUserId::parse("BR.5511987654321").unwrap();
+        assert_eq!(id.match_key().as_str(), "uBR.5511987654321");
+        assert_eq!(
+            match_key_of("+55 11 8765-4321").unwrap().as_str(),
+            "p5511987654321"
+        );
+    }
+
+    #[test]
+    fn user_ids() {
+        let longest = format!("US.{}", "a".repeat(128));
+        for text in [
+            "US.13491208655302741918",
+            "US.ENT.11815799212886844830",
+            "DE.aB9",
+            &longest,
+        ] {
+            assert_eq!(WhatsAppUserId::parse(text).unwrap().as_str(), text);
+        }
+        let too_long = format!("US.{}", "a".repeat(129));
+        for text in [
+            "", "US", "US.", "us.1", "USA.1", "US.ENT.", "US.1.2", "US.1 ", " US.1", "US.1-2",
+            "ÜS.1", "US.é", &too_long,
+        ] {
+            assert_eq!(
+                WhatsAppUserId::parse(text),
+                Err(UserIdError::Malformed),
+                "{text:?}"
+            );
+        }
+        assert_eq!(
+            WhatsAppUserId::parse("+1 555 123 4567"),
+            Err(UserIdError::PhoneNumber)
+        );
+    }
+
+    #[test]
+    fn verdicts_hint_and_never_refuse() {
+        let verdict = |text| classify(&number(text));
+        let valid_in = |region: &str| PhoneVerdict {
+            valid: true,
+            region: Some(region.to_owned()),
+        };
+        assert_eq!(verdict("5511987654321"), valid_in("BR"));
+        assert_eq!(verdict("447700900123"), valid_in("GB"));
+        assert_eq!(
+            verdict("80012345678"),
+            PhoneVerdict {
+                valid: true,
+                region: None
+            }
+        );
+        assert!(!verdict("1555123").valid);
+    }
+
+    #[test]
+    fn debug_output_names_nobody() {
+        let (phone, id) = (
+            number("15551234567"),
+            WhatsAppUserId::parse("US.134").unwrap(),
+        );
+        assert_eq!(
+            format!("{phone:?} {id:?} {:?}", phone.match_key()),
+            "PhoneNumber(..67) WhatsAppUserId(..) MatchKey(..)"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in any::<String>()) {
+            if let Ok(number) = PhoneNumber::parse(&text) {
+                prop_assert!(number.as_str().bytes().all(|b| b.is_ascii_digit()));
+            }
+            let _ = WhatsAppUserId::parse(&text);
+        }
+
+        #[test]
+        fn errors_never_repeat_the_input(text in "[1-9A-Z/]{4,30}") {
+            if let Err(error) = PhoneNumber::parse(&text) {
+                prop_assert!(!error.to_string().contains(&text));
+            }
+        }
+
+        #[test]
+        fn digits_survive_and_variants_match(text in "(5[245][1-9]{2})?[1-9][0-9]{6,14}") {
+            let Ok(number) = PhoneNumber::parse(&text) else { return Ok(()) };
+            prop_assert_eq!(number.as_str(), &text);
+            prop_assert_eq!(PhoneNumber::parse(&format!("+{number}")), Ok(number));
+            for variant in number.variants() {
+                prop_assert_ne!(variant, number);
+                prop_assert_eq!(variant.match_key(), number.match_key());
+                prop_assert_eq!(variant.variants().collect::<Vec<_>>(), vec![number]);
+                prop_assert_eq!(PhoneNumber::parse(variant.as_str()), Ok(variant));
+            }
+        }
+
+        #[test]
+        fn order_is_that_of_the_text(a in "[1-9][0-9]{6,14}", b in "[1-9][0-9]{6,14}") {
+            if let (Ok(x), Ok(y)) = (PhoneNumber::parse(&a), PhoneNumber::parse(&b)) {
+                prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            }
+        }
+
+        #[test]
+        fn the_phonenumber_crate_does_not_panic(text in "[1-9][0-9]{6,14}") {
+            if let Ok(number) = PhoneNumber::parse(&text) {
+                let _ = classify(&number);
+            }
+        }
+    }
+}

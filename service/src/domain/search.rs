@@ -1,0 +1,256 @@
+//! Name search: the words of a name and of a query.
+//!
+//! Both SQL engines agree because neither splits, folds nor stems anything: the words are made here,
+//! stored joined by spaces and compared as bytes.
+
+use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Words longer than this are cut, in names and queries alike.
+const MAX_WORD_CHARS: usize = 64;
+/// Later words of a name are not searchable.
+const MAX_NAME_WORDS: usize = 16;
+/// Longest query, in characters.
+pub const MAX_QUERY_CHARS: usize = 256;
+/// Most different words in a query.
+pub const MAX_QUERY_WORDS: usize = 8;
+
+/// Why a query cannot be run. The message never repeats the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SearchError {
+    /// More than [`MAX_QUERY_CHARS`] characters.
+    #[error(
+        "has {chars} characters and may have {MAX_QUERY_CHARS}: send the beginnings of a few words of the name"
+    )]
+    TooLong {
+        /// How many there are.
+        chars: usize,
+    },
+    /// More than [`MAX_QUERY_WORDS`] different words.
+    #[error(
+        "has {words} different words and may have {MAX_QUERY_WORDS}: send the beginnings of a few words of the name"
+    )]
+    TooManyWords {
+        /// How many there are.
+        words: usize,
+    },
+    /// Holds something, and no letter or digit: no name can match. An error, so that nobody takes
+    /// the absence of words for the absence of a query and answers with everybody.
+    #[error(
+        "has no letter or digit, so no name matches: send the beginnings of a few words of the name"
+    )]
+    NoWords,
+}
+
+/// The words of a name: without case and accents, different ones only, in order, at most 16 of at
+/// most 64 characters.
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
+    let mut words = split(text);
+    words.truncate(MAX_NAME_WORDS);
+    words
+}
+
+/// The words of a query, made like those of a name. Empty for a blank query only, which asks for no
+/// search.
+///
+/// # Errors
+/// See [`SearchError`]; a caller may answer [`SearchError::NoWords`] with an empty result.
+pub fn query_words(text: &str) -> Result<Vec<String>, SearchError> {
+    let chars = text.chars().count();
+    if chars > MAX_QUERY_CHARS {
+        return Err(SearchError::TooLong { chars });
+    }
+    let words = split(text);
+    match words.len() {
+        0 if !text.trim().is_empty() => Err(SearchError::NoWords),
+        ..=MAX_QUERY_WORDS => Ok(words),
+        words => Err(SearchError::TooManyWords { words }),
+    }
+}
+
+/// Whether every word of the query is the beginning of some word of the name. The engines' SQL must
+/// decide the same.
+#[must_use]
+pub fn matches(name_words: &[String], query_words: &[String]) -> bool {
+    query_words.iter().all(|query| {
+        name_words
+            .iter()
+            .any(|word| word.starts_with(query.as_str()))
+    })
+}
+
+/// What the search index stores for a person: the words of both names, joined by one space.
+#[must_use]
+pub fn normalised(first_name: &str, last_name: &str) -> String {
+    words(&format!("{first_name} {last_name}")).join(" ")
+}
+
+fn split(text: &str) -> Vec<String> {
+    // Composed again at the end: が is one character, of which か is no beginning.
+    let folded: String = text
+        .nfkd()
+        .filter(|c| !is_dropped(*c))
+        .flat_map(fold)
+        .nfc()
+        .collect();
+    let mut words: Vec<String> = Vec::new();
+    for word in folded.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c)) {
+        let word: String = word.chars().take(MAX_WORD_CHARS).collect();
+        // A mark without a letter is no word.
+        if word.contains(char::is_alphanumeric) && !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
+}
+
+/// One decomposed character without case, and as people without that letter on their keyboard type it.
+fn fold(c: char) -> impl Iterator<Item = char> {
+    let (first, second) = match c.to_lowercase().next().unwrap_or(c) {
+        'ß' => ('s', Some('s')),
+        'æ' => ('a', Some('e')),
+        'œ' => ('o', Some('e')),
+        'ø' => ('o', None),
+        'ł' => ('l', None),
+        'đ' => ('d', None),
+        'ħ' => ('h', None),
+        // Turkish names in capitals: the lower case of YILDIZ is not known to be Yıldız.
+        'ı' => ('i', None),
+        'ς' => ('σ', None),
+        other => (other, None),
+    };
+    std::iter::once(first).chain(second)
+}
+
+/// Whether a decomposed character leaves no trace: accents of the alphabets, vowel points of Hebrew
+/// and Arabic, and what is invisible. The marks of Thai, of the Indic scripts and of kana stay: they
+/// are vowels and consonants.
+#[rustfmt::skip]
+fn is_dropped(c: char) -> bool {
+    matches!(c,
+        // Latin, Greek and Cyrillic accents; Cyrillic numerals' signs.
+        '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
+        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}'
+        | '\u{483}'..='\u{489}' | '\u{2DE0}'..='\u{2DFF}' | '\u{A66F}'..='\u{A672}'
+        | '\u{A674}'..='\u{A67D}' | '\u{A69E}'..='\u{A69F}'
+        // Hebrew points and cantillation, without the maqaf (a hyphen) among them.
+        | '\u{591}'..='\u{5BD}' | '\u{5BF}' | '\u{5C1}'..='\u{5C2}' | '\u{5C4}'..='\u{5C5}' | '\u{5C7}'
+        // Arabic harakat, hamza above and below, Quranic signs; the tatweel that stretches a word.
+        | '\u{610}'..='\u{61A}' | '\u{640}' | '\u{64B}'..='\u{65F}' | '\u{670}'
+        | '\u{6D6}'..='\u{6DC}' | '\u{6DF}'..='\u{6E4}' | '\u{6E7}'..='\u{6E8}' | '\u{6EA}'..='\u{6ED}'
+        | '\u{8CA}'..='\u{8E1}' | '\u{8E3}'..='\u{8FF}'
+        // Joiners, direction marks, soft hyphen, variation selectors.
+        | '\u{AD}' | '\u{61C}' | '\u{200C}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn words_of_names() {
+        for (text, expected) in [
+            ("João  da Silva", "joao da silva"),
+            ("ÉLISABETH O'Brien-Łódź", "elisabeth o brien lodz"),
+            ("Straße STRASSE", "strasse"),
+            ("Ærø Œuvre Đorđe", "aero oeuvre dorde"),
+            ("YILDIZ Yıldız İnci", "yildiz inci"),
+            ("ﬁona Ａｂｃ ①", "fiona abc 1"),
+            ("Νίκος ΝΊΚΟΣ Ἀχιλλεύς", "νικοσ αχιλλευσ"),
+            ("Семён Їжак", "семен іжак"),
+            ("مُحَمَّد محمـــد أحمد", "محمد احمد"),
+            ("علی\u{200C}رضا", "علیرضا"),
+            ("שָׁלוֹם בן־דוד", "שלום בן דוד"),
+            ("กิตติ นะวะมันดร", "กิตติ นะวะมันดร"),
+            ("नीतीश कुमार", "नीतीश कुमार"),
+            ("ｶﾞｸﾄ", "ガクト"),
+            ("王小明", "王小明"),
+            ("김민수", "김민수"),
+            ("👩\u{200D}💻 Ada 🇧🇷", "ada"),
+            ("\u{E34} , \u{3099}", ""),
+            ("Ana\u{1b}[31m\r\nAna", "ana 31m"),
+            (
+                "' OR 1=1-- %_\\ NEAR(x * \"y\") a&b|!c:*<->",
+                "or 1 near x y a b c",
+            ),
+        ] {
+            assert_eq!(words(text).join(" "), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_words_and_names_are_cut() {
+        assert_eq!(words(&"é".repeat(70)), ["e".repeat(64)]);
+        let many: String = (0..20).map(|n| format!("w{n} ")).collect();
+        assert_eq!(words(&many).len(), MAX_NAME_WORDS);
+    }
+
+    #[test]
+    fn query_limits() {
+        assert_eq!(query_words(" \t"), Ok(vec![]));
+        assert_eq!(query_words("%_\\"), Err(SearchError::NoWords));
+        assert_eq!(query_words(&"é".repeat(256)).map(|w| w.len()), Ok(1));
+        assert_eq!(
+            query_words(&"é".repeat(257)),
+            Err(SearchError::TooLong { chars: 257 })
+        );
+        assert_eq!(query_words("a b c d e f g h A b").map(|w| w.len()), Ok(8));
+        assert_eq!(
+            query_words("a b c d e f g h i"),
+            Err(SearchError::TooManyWords { words: 9 })
+        );
+        assert_eq!(
+            query_words("an anna"),
+            Ok(vec!["an".to_owned(), "anna".to_owned()])
+        );
+    }
+
+    #[test]
+    fn every_query_word_begins_a_word_of_the_name() {
+        let found = |first, last, query| {
+            let name: Vec<_> = normalised(first, last)
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
+            matches(&name, &query_words(query).unwrap())
+        };
+        assert!(found("João", "da Silva", "sil JOAO"));
+        assert!(found("João", "da Silva", "jo joao"));
+        assert!(found("João", "da Silva", ""));
+        assert!(!found("João", "da Silva", "ilva"));
+        assert!(!found("João", "da Silva", "joao souza"));
+        assert!(found("王小明", "", "王小"));
+        assert!(!found("王小明", "", "小明"));
+        assert!(!found("がく", "", "か"));
+        assert!(!found("", "", "a"));
+    }
+
+    proptest! {
+        /// What is stored is a fixed point, so an index can be rebuilt from it.
+        #[test]
+        fn words_of_words_are_the_same_words(text in any::<String>()) {
+            let once = words(&text);
+            prop_assert_eq!(&words(&once.join(" ")), &once);
+        }
+
+        #[test]
+        fn case_does_not_matter(text in "[a-zA-ZÀ-ÿА-яΑ-ωĀ-ſ ]{0,40}") {
+            prop_assert_eq!(words(&text.to_uppercase()), words(&text));
+        }
+
+        #[test]
+        fn a_name_is_found_by_its_own_words(first in any::<String>(), last in any::<String>()) {
+            let stored = normalised(&first, &last);
+            let name: Vec<_> = stored.split(' ').map(str::to_owned).collect();
+            for word in &name {
+                prop_assert!(matches(&name, &query_words(word).unwrap()));
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Tags: labels with an immutable id and a free display name.
+
+use super::Time;
+use super::error::{Error, Reason, Result};
+use super::{ids, text};
+
+/// Most tags of a workspace.
+pub const MAX_TAGS: usize = 10_000;
+/// Most tags on one contact.
+pub const MAX_TAGS_PER_CONTACT: usize = 100;
+
+/// A tag as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tag {
+    /// `[a-z][a-z0-9_]{0,62}`.
+    pub tag_id: String,
+    /// Free text.
+    pub display_name: String,
+    /// Free text.
+    pub description: String,
+    /// `#rrggbb` or empty.
+    pub color: String,
+    /// When it was made.
+    pub create_time: Time,
+    /// When it last changed.
+    pub update_time: Time,
+}
+
+impl Tag {
+    /// A tag of just an id, as an import makes it.
+    pub fn bare(tag_id: &str, now: Time) -> Self {
+        Self {
+            tag_id: tag_id.to_owned(),
+            display_name: tag_id.to_owned(),
+            description: String::new(),
+            color: String::new(),
+            create_time: now,
+            update_time: now,
+        }
+    }
+
+    /// Derives what is empty and checks the rest.
+    pub fn completed(mut self) -> Result<Self> {
+        if self.tag_id.is_empty() {
+            self.tag_id = derive_id("tag_id", &self.display_name)?;
+        }
+        ids::check_slug("tag_id", &self.tag_id)?;
+        if self.display_name.is_empty() {
+            self.display_name.clone_from(&self.tag_id);
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// Checks the free fields.
+    pub fn check(&self) -> Result<()> {
+        text::check_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
+        text::check_field("description", &self.description, text::DESCRIPTION)?;
+        let hex = |color: &str| color.len() == 7 && color[1..].bytes().all(|b| b.is_ascii_hexdigit());
+        if !self.color.is_empty() && !(self.color.starts_with('#') && hex(&self.color)) {
+            let message = "color has to be #rrggbb, such as #25d366, or empty";
+            return Err(Error::invalid(Reason::InvalidArgument, "color", message));
+        }
+        Ok(())
+    }
+}
+
+/// An id made from a display name.
+pub fn derive_id(field: &'static str, display_name: &str) -> Result<String> {
+    if display_name.is_empty() {
+        return Err(Error::required(field));
+    }
+    ids::slug(display_name).ok_or_else(|| {
+        let message = format!("no id can be made from this display_name; send {field} too");
+        Error::invalid(Reason::RequiredFieldMissing, field, message)
+    })
+}
+
+/// The error for a tag that does not exist, with the closest that does.
+pub fn unknown(tag_id: &str, existing: impl Iterator<Item = impl AsRef<str>>) -> Error {
+    let existing: Vec<_> = existing.collect();
+    let suggestion = ids::suggest(tag_id, existing.iter().map(AsRef::as_ref));
+    let hint = match suggestion {
+        Some(close) => format!("did you mean {close}? "),
+        None => String::new(),
+    };
+    let shown: String = tag_id.chars().take(64).collect();
+    let message = format!("unknown tag {shown:?}; {hint}create it with TagService.CreateTag");
+    let error = Error::invalid(Reason::UnknownTag, "tags", message).with("tag_id", shown);
+    match suggestion {
+        Some(close) => error.with("suggestion", close),
+        None => error,
+    }
+}

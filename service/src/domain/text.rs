@@ -1,0 +1,307 @@
+//! Limits of free text, shared by every resource. Text is stored byte for byte as it came: nothing is
+//! trimmed, normalised or repaired.
+
+use thiserror::Error;
+use unicode_normalization::char::is_combining_mark;
+
+/// More marks on one letter than any script needs; longer runs only break displays.
+const MAX_MARKS: usize = 16;
+
+/// How long a text may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextLimit {
+    /// In characters (Unicode scalar values).
+    pub max_chars: usize,
+    /// In bytes of UTF-8.
+    pub max_bytes: usize,
+}
+
+impl TextLimit {
+    /// A first or last name.
+    pub const NAME: Self = Self::chars(200);
+    /// An email address; see [`check_email`].
+    pub const EMAIL: Self = Self::chars(254);
+    /// The display name of a tag, an attribute or a workspace.
+    pub const DISPLAY_NAME: Self = Self::chars(100);
+    /// A description.
+    pub const DESCRIPTION: Self = Self::chars(1000);
+    /// The value of a string attribute.
+    pub const ATTRIBUTE_STRING: Self = Self::chars(1000);
+
+    /// At most so many characters, of whatever script.
+    #[must_use]
+    pub const fn chars(max_chars: usize) -> Self {
+        Self {
+            max_chars,
+            max_bytes: 4 * max_chars,
+        }
+    }
+
+    /// At most so many bytes.
+    #[must_use]
+    pub const fn bytes(max_bytes: usize) -> Self {
+        Self {
+            max_chars: max_bytes,
+            max_bytes,
+        }
+    }
+}
+
+/// Why a text is refused. The message says what was found and what may be sent, never the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TextError {
+    /// More characters than allowed.
+    #[error("has {chars} characters and may have {max_chars}: send a shorter text")]
+    TooManyChars {
+        /// How many there are.
+        chars: usize,
+        /// How many there may be.
+        max_chars: usize,
+    },
+    /// More bytes than allowed.
+    #[error("has {bytes} bytes and may have {max_bytes}: send a shorter text")]
+    TooManyBytes {
+        /// How many there are.
+        bytes: usize,
+        /// How many there may be.
+        max_bytes: usize,
+    },
+    /// NUL, or another control character than TAB, LF, CR and ESC.
+    #[error(
+        "has the control character U+{code:04X} at character {position}: leave it out; of these only TAB, LF, CR and ESC may be sent"
+    )]
+    ControlCharacter {
+        /// Its code point.
+        code: u32,
+        /// Where it is, counted from 1.
+        position: usize,
+    },
+    /// More combining marks in a row than any script needs.
+    #[error(
+        "has more than {MAX_MARKS} combining marks in a row at character {position}: leave them out"
+    )]
+    TooManyMarks {
+        /// Where the first mark too many is, counted from 1.
+        position: usize,
+    },
+    /// Not an email address.
+    #[error("is not an email address, {0}: send one such as ana@example.com, or leave it empty")]
+    Email(EmailFault),
+}
+
+/// What an email address lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum EmailFault {
+    /// No `@`, or several.
+    #[error("it has {0} @ signs and not one")]
+    AtSigns(usize),
+    /// White space or a control character.
+    #[error("it has a space or control character")]
+    Space,
+    /// Nothing before or after the `@`.
+    #[error("a part beside the @ is empty")]
+    EmptyPart,
+    /// The domain begins or ends with a dot.
+    #[error("its domain begins or ends with a dot")]
+    DomainDot,
+}
+
+/// Checks a text against its limit.
+///
+/// Direction overrides, line breaks and ANSI escapes pass: a name is data, and whoever shows it
+/// escapes it.
+///
+/// # Errors
+/// Too long; NUL (Postgres cannot store it) or a control character with no place in a text; or a
+/// pile of combining marks.
+pub fn check(text: &str, limit: TextLimit) -> Result<(), TextError> {
+    let TextLimit {
+        max_chars,
+        max_bytes,
+    } = limit;
+    let chars = text.chars().count();
+    if chars > max_chars {
+        return Err(TextError::TooManyChars { chars, max_chars });
+    }
+    if text.len() > max_bytes {
+        return Err(TextError::TooManyBytes {
+            bytes: text.len(),
+            max_bytes,
+        });
+    }
+    let mut marks = 0;
+    for (index, c) in text.chars().enumerate() {
+        let position = index + 1;
+        if c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{1B}') {
+            return Err(TextError::ControlCharacter {
+                code: u32::from(c),
+                position,
+            });
+        }
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        if marks > MAX_MARKS {
+            return Err(TextError::TooManyMarks { position });
+        }
+    }
+    Ok(())
+}
+
+/// Checks an email address: one `@` with something on both sides, no white space. Whether mail
+/// arrives only mail can tell. An empty text is refused; callers take it for "no address" first.
+///
+/// # Errors
+/// As [`check`] with [`TextLimit::EMAIL`], or [`TextError::Email`].
+pub fn check_email(email: &str) -> Result<(), TextError> {
+    check(email, TextLimit::EMAIL)?;
+    let fault = if email.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        EmailFault::Space
+    } else {
+        match email.split_once('@') {
+            Some((_, domain)) if domain.contains('@') => {
+                EmailFault::AtSigns(email.matches('@').count())
+            }
+            Some((local, domain)) if local.is_empty() || domain.is_empty() => EmailFault::EmptyPart,
+            Some((_, domain)) if domain.starts_with('.') || domain.ends_with('.') => {
+                EmailFault::DomainDot
+            }
+            Some(_) => return Ok(()),
+            None => EmailFault::AtSigns(0),
+        }
+    };
+    Err(TextError::Email(fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_of_all_kinds_pass() {
+        for name in [
+            "",
+            "José",
+            " padded ",
+            "שלום \u{202E}abc",
+            "👩\u{200D}👩\u{200D}👧\u{FE0F}",
+            "王小明",
+            "नीतीश",
+            "Ana\r\n\tNina",
+            "\u{1B}[31mred\u{1B}[0m",
+            &"é".repeat(200),
+            &"🎉".repeat(200),
+            &format!("a{}", "\u{301}".repeat(16)),
+        ] {
+            assert_eq!(check(name, TextLimit::NAME), Ok(()), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_stored_or_shown_is_refused() {
+        let control = |code, position| TextError::ControlCharacter { code, position };
+        for (text, error) in [
+            ("a\0b", control(0, 2)),
+            ("é\u{8}", control(8, 2)),
+            ("\u{7F}", control(0x7F, 1)),
+            ("\u{9B}31m", control(0x9B, 1)),
+            (
+                &*"x".repeat(201),
+                TextError::TooManyChars {
+                    chars: 201,
+                    max_chars: 200,
+                },
+            ),
+            (
+                &"x".repeat(10 << 20),
+                TextError::TooManyChars {
+                    chars: 10 << 20,
+                    max_chars: 200,
+                },
+            ),
+            (
+                &format!("a{}", "\u{301}".repeat(17)),
+                TextError::TooManyMarks { position: 18 },
+            ),
+            (
+                &"\u{301}".repeat(200),
+                TextError::TooManyMarks { position: 17 },
+            ),
+        ] {
+            assert_eq!(check(text, TextLimit::NAME), Err(error));
+        }
+        let error = TextError::TooManyBytes {
+            bytes: 6,
+            max_bytes: 5,
+        };
+        assert_eq!(check("ééé", TextLimit::bytes(5)), Err(error));
+    }
+
+    #[test]
+    fn errors_read_well() {
+        let message = |result: Result<(), TextError>| result.unwrap_err().to_string();
+        assert_eq!(
+            message(check("a\0", TextLimit::NAME)),
+            "has the control character U+0000 at character 2: leave it out; of these only TAB, LF, CR and ESC may be sent"
+        );
+        assert_eq!(
+            message(check_email("ana")),
+            "is not an email address, it has 0 @ signs and not one: send one such as ana@example.com, or leave it empty"
+        );
+    }
+
+    #[test]
+    fn emails() {
+        for email in [
+            "ana@example.com",
+            "a.b+c@localhost",
+            "用户@例子.中国",
+            "o'x\"@a-b.c",
+        ] {
+            assert_eq!(check_email(email), Ok(()), "{email}");
+        }
+        for (email, fault) in [
+            ("", EmailFault::AtSigns(0)),
+            ("ana.example.com", EmailFault::AtSigns(0)),
+            ("a@b@c", EmailFault::AtSigns(2)),
+            ("@example.com", EmailFault::EmptyPart),
+            ("ana@", EmailFault::EmptyPart),
+            ("ana @example.com", EmailFault::Space),
+            ("ana\u{A0}x@example.com", EmailFault::Space),
+            ("ana@example.com\n", EmailFault::Space),
+            ("\u{1B}@example.com", EmailFault::Space),
+            ("ana@.example.com", EmailFault::DomainDot),
+            ("ana@example.com.", EmailFault::DomainDot),
+        ] {
+            assert_eq!(
+                check_email(email),
+                Err(TextError::Email(fault)),
+                "{email:?}"
+            );
+        }
+        let long = format!("{}@example.com", "a".repeat(288));
+        let error = TextError::TooManyChars {
+            chars: 300,
+            max_chars: 254,
+        };
+        assert_eq!(check_email(&long), Err(error));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_never_repeats_the_text(text in "\\PC{12,300}") {
+            for result in [check(&text, TextLimit::NAME), check_email(&text)] {
+                if let Err(error) = result {
+                    prop_assert!(!error.to_string().contains(&text));
+                }
+            }
+        }
+
+        #[test]
+        fn what_passes_fits(text in any::<String>()) {
+            if check(&text, TextLimit::bytes(20)).is_ok() {
+                prop_assert!(text.len() <= 20 && !text.contains('\0'));
+            }
+        }
+    }
+}

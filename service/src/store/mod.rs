@@ -1,0 +1,137 @@
+//! Where contacts are kept. The only part that knows SQL.
+//!
+//! [`Backend`] and [`Session`] are the seam: SQLite and Postgres implement them
+//! in the same shape and order. What happens in a transaction is not decided
+//! here but in [`operations`](crate::operations), once for both.
+
+mod record;
+mod session;
+pub mod sqlite;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use record::{decode_profile, encode_profile, wire_contact};
+pub use session::*;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::ids::IdMaker;
+use crate::domain::phone::MatchKey;
+
+/// How often a write that met another one is tried again.
+const WRITE_ATTEMPTS: u32 = 5;
+
+/// The time, as a value that tests can replace.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// The contacts database.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    clock: Clock,
+    ids: Arc<IdMaker>,
+    writes: TaskTracker,
+}
+
+/// A change, in one transaction: it happens as a whole or not at all.
+pub trait Operation: Send + Sync + 'static {
+    /// What the caller learns.
+    type Output: Send + 'static;
+
+    /// Makes the change. May run again from the start, in a new transaction,
+    /// when it met another write.
+    fn run<'a>(
+        &'a self,
+        tx: &'a mut Transaction,
+    ) -> impl Future<Output = Result<Self::Output>> + Send + 'a;
+}
+
+/// An open transaction, and what an operation may use besides it.
+pub struct Transaction {
+    /// The database.
+    pub session: Box<dyn Session>,
+    /// When the transaction began.
+    pub now: Time,
+    ids: Arc<IdMaker>,
+}
+
+impl Transaction {
+    /// A new id.
+    pub fn new_id(&self) -> Uuid {
+        self.ids.next(self.now)
+    }
+}
+
+impl Store {
+    /// A store over an open backend.
+    pub fn new(backend: Arc<dyn Backend>, clock: Clock, ids: IdMaker) -> Self {
+        Self { backend, clock, ids: Arc::new(ids), writes: TaskTracker::new() }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Time {
+        (self.clock)()
+    }
+
+    /// Runs a change to its end, even when the caller goes away: a handler that
+    /// is cancelled in the middle of a transaction would leave its connection
+    /// in one.
+    pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
+        let store = self.clone();
+        let change = async move { store.write_with_retries(&operation).await };
+        self.writes.spawn(change.in_current_span()).await.unwrap_or_else(|e| Err(Error::internal(e)))
+    }
+
+    async fn write_with_retries<O: Operation>(&self, operation: &O) -> Result<O::Output> {
+        let mut attempt = 1;
+        loop {
+            match self.write_once(operation).await {
+                Err(error) if error.reason() == Reason::WriteConflict && attempt < WRITE_ATTEMPTS => {
+                    tokio::time::sleep(Duration::from_millis(5) * attempt).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn write_once<O: Operation>(&self, operation: &O) -> Result<O::Output> {
+        let session = self.backend.begin().await?;
+        let mut tx = Transaction { session, now: self.now(), ids: Arc::clone(&self.ids) };
+        match operation.run(&mut tx).await {
+            Ok(output) => tx.session.commit().await.map(|()| output),
+            Err(error) => {
+                tx.session.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A session for reading. Each of its calls sees what is committed then.
+    pub async fn read(&self) -> Result<Box<dyn Session>> {
+        self.backend.reader(ReadPurpose::Unary).await
+    }
+
+    /// The same for the pages of streams, which must not starve other reads.
+    pub async fn read_stream(&self) -> Result<Box<dyn Session>> {
+        self.backend.reader(ReadPurpose::Stream).await
+    }
+
+    /// What is known of the consent of these people: the committed state as of
+    /// some moment within this call. None if there is no such workspace.
+    pub async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
+        self.backend.check(workspace_id, keys).await
+    }
+
+    /// Waits for changes under way, then closes the database.
+    pub async fn close(&self) {
+        self.writes.close();
+        self.writes.wait().await;
+        self.backend.close().await;
+    }
+}

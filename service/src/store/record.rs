@@ -1,0 +1,169 @@
+//! The stored record: a contact's profile, encoded as the API's `Contact`
+//! without opt-in and etag. What changes without the profile is appended when
+//! it is sent, because encoded messages concatenate.
+//!
+//! The only conversion between domain and wire outside of `grpc`: decoding and
+//! encoding again would be the largest cost of a stream.
+
+use bytes::{Buf, Bytes, BytesMut};
+use contacts_proto::{Timestamp, v1};
+use prost::Message;
+use prost::encoding::{decode_key, skip_field, DecodeContext};
+use uuid::Uuid;
+
+use super::ContactRow;
+use crate::domain::Time;
+use crate::domain::attribute::AttributeValue;
+use crate::domain::consent::{ConsentSummary, MessageCategory, OptInStatus};
+use crate::domain::contact::{self, Contact, Profile, View};
+use crate::domain::error::{Error, Result};
+use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
+
+/// The first field that `View::Basic` leaves out. Fields are encoded in order.
+const FIRST_FULL_FIELD: u32 = 16;
+
+/// Encodes what a row keeps of a contact.
+pub fn encode_profile(contact: &Contact) -> Bytes {
+    let profile = &contact.profile;
+    let message = v1::Contact {
+        contact_id: contact.contact_id.to_string(),
+        phone_number: profile.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
+        whatsapp_user_id: profile
+            .whatsapp_user_id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        first_name: profile.first_name.clone(),
+        last_name: profile.last_name.clone(),
+        tags: profile.tags.iter().cloned().collect(),
+        create_time: Some(timestamp(contact.create_time)),
+        update_time: Some(timestamp(contact.update_time)),
+        opt_in: None,
+        etag: String::new(),
+        email: profile.email.clone(),
+        attributes: profile
+            .attributes
+            .iter()
+            .map(|(id, value)| (id.clone(), wire_value(value)))
+            .collect(),
+    };
+    message.encode_to_vec().into()
+}
+
+/// Decodes a row.
+pub fn decode_profile(row: &ContactRow) -> Result<Contact> {
+    let message = v1::Contact::decode(row.record.clone()).map_err(Error::internal)?;
+    let phone = |number: &str| PhoneNumber::parse(number).map_err(Error::internal);
+    let user = |id: &str| WhatsAppUserId::parse(id).map_err(Error::internal);
+    let some = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
+    let profile = Profile {
+        phone_number: some(&message.phone_number).map(|n| phone(&n)).transpose()?,
+        whatsapp_user_id: some(&message.whatsapp_user_id).map(|id| user(&id)).transpose()?,
+        first_name: message.first_name,
+        last_name: message.last_name,
+        email: message.email,
+        tags: message.tags.into_iter().collect(),
+        attributes: message
+            .attributes
+            .into_iter()
+            .filter_map(|(id, value)| Some((id, domain_value(value)?)))
+            .collect(),
+    };
+    Ok(Contact {
+        contact_id: row.contact_id,
+        profile,
+        create_time: time(message.create_time),
+        update_time: time(message.update_time),
+        version: row.version,
+        consent: row.consent,
+    })
+}
+
+/// A contact as it is sent: the record as it is, and the rest behind it.
+pub fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
+    let record = match view {
+        View::Full => row.record.clone(),
+        View::Basic => row.record.slice(..basic_length(&row.record)),
+    };
+    let rest = v1::Contact {
+        opt_in: Some(wire_summary(&row.consent, now)),
+        etag: contact::etag(row.version),
+        ..v1::Contact::default()
+    };
+    let mut sent = BytesMut::with_capacity(record.len() + 40);
+    sent.extend_from_slice(&record);
+    rest.encode_raw(&mut sent);
+    sent.freeze()
+}
+
+/// What a contact shows of its consent.
+pub fn wire_summary(consent: &ConsentSummary, now: Time) -> v1::OptInSummary {
+    let status = |category| match consent.status_at(category, now) {
+        OptInStatus::NotAsked => v1::OptInStatus::NotAsked as i32,
+        OptInStatus::OptedIn => v1::OptInStatus::OptedIn as i32,
+        OptInStatus::OptedOut => v1::OptInStatus::OptedOut as i32,
+    };
+    v1::OptInSummary {
+        marketing: status(MessageCategory::Marketing),
+        utility: status(MessageCategory::Utility),
+        authentication: status(MessageCategory::Authentication),
+        update_time: consent.update_time.map(timestamp),
+    }
+}
+
+/// Up to where a record holds the fields of `View::Basic`.
+fn basic_length(record: &Bytes) -> usize {
+    let mut rest = record.clone();
+    while rest.has_remaining() {
+        let before = rest.remaining();
+        let Ok((field, wire_type)) = decode_key(&mut rest) else { break };
+        if field >= FIRST_FULL_FIELD {
+            return record.len() - before;
+        }
+        if skip_field(wire_type, field, &mut rest, DecodeContext::default()).is_err() {
+            break;
+        }
+    }
+    record.len()
+}
+
+/// A moment as the API writes it.
+pub fn timestamp(time: Time) -> Timestamp {
+    Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
+    }
+}
+
+fn time(timestamp: Option<Timestamp>) -> Time {
+    let timestamp = timestamp.unwrap_or_default();
+    let nanos = u32::try_from(timestamp.nanos).unwrap_or(0);
+    Time::from_timestamp(timestamp.seconds, nanos).unwrap_or_default()
+}
+
+fn wire_value(value: &AttributeValue) -> v1::AttributeValue {
+    use v1::attribute_value::Value;
+    let value = match value {
+        AttributeValue::String(string) => Value::String(string.clone()),
+        AttributeValue::Number(number) => Value::Number(*number),
+        AttributeValue::Boolean(bool) => Value::Bool(*bool),
+        AttributeValue::Timestamp(time) => Value::Timestamp(timestamp(*time)),
+    };
+    v1::AttributeValue { value: Some(value) }
+}
+
+/// None if no case is set.
+pub fn domain_value(value: v1::AttributeValue) -> Option<AttributeValue> {
+    use v1::attribute_value::Value;
+    Some(match value.value? {
+        Value::String(string) => AttributeValue::String(string),
+        Value::Number(number) => AttributeValue::Number(number),
+        Value::Bool(bool) => AttributeValue::Boolean(bool),
+        Value::Timestamp(timestamp) => AttributeValue::Timestamp(time(Some(timestamp))),
+    })
+}
+
+/// An id as the API writes it; None when empty or not one.
+pub fn parse_id(id: &str) -> Option<Uuid> {
+    Uuid::try_parse(id).ok()
+}

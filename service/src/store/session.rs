@@ -1,0 +1,328 @@
+//! The seam: what a database has to be able to do.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::attribute::AttributeDefinition;
+use crate::domain::consent::{ConsentEvent, ConsentState, ConsentSummary};
+use crate::domain::contact::{Contact, Person};
+use crate::domain::error::Result;
+use crate::domain::filter::Expr;
+use crate::domain::phone::MatchKey;
+use crate::domain::tag::Tag;
+
+/// A database.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Begins a transaction that may write.
+    async fn begin(&self) -> Result<Box<dyn Session>>;
+    /// A session outside of a transaction, for reading.
+    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Session>>;
+    /// The rows of these keys, in whatever order, in one read of the primary's
+    /// committed state begun within this call. Keys without a row are left out.
+    /// None if there is no such workspace.
+    async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>>;
+    /// Closes all connections.
+    async fn close(&self);
+}
+
+/// What a check found, by key.
+pub type CheckRows = std::collections::HashMap<MatchKey, CheckRow>;
+
+/// What a check needs of one person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CheckRow {
+    /// None when only an opt-out is known.
+    pub contact_id: Option<Uuid>,
+    /// The person's consent.
+    pub state: ConsentState,
+}
+
+/// Who reads, so that one kind of user cannot starve another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadPurpose {
+    /// One call.
+    Unary,
+    /// A page of a stream.
+    Stream,
+}
+
+/// How a transaction holds on to the workspace it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Not at all: for reading.
+    None,
+    /// Its definitions stay while contacts that use them are written.
+    Shared,
+    /// Nobody else writes: for deleting definitions or the workspace.
+    Exclusive,
+}
+
+/// A workspace as stored. Reaching any of its data takes this.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workspace {
+    /// `[a-z][a-z0-9_-]{0,62}`.
+    pub workspace_id: String,
+    /// Free text.
+    pub display_name: String,
+    /// When it was made.
+    pub create_time: Time,
+    /// Grows with every change of anybody's consent in it.
+    pub consent_revision: i64,
+    /// Authenticates its page and resume tokens.
+    pub token_key: [u8; 32],
+    /// The backend's own short key. 0 until stored.
+    pub row_key: i64,
+}
+
+/// Which contacts a list, count or stream is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// None: all.
+    pub filter: Option<Expr>,
+    /// Every one has to be a prefix of a word of the name. Empty: all.
+    pub words: Vec<String>,
+    /// What expiries are held against.
+    pub now: Time,
+}
+
+/// By what contacts are ordered; ties by contact_id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderBy {
+    /// By creation, which is by contact_id.
+    CreateTime,
+    /// By first, then last name, as search sees them.
+    FirstName,
+    /// By last, then first name, as search sees them.
+    LastName,
+}
+
+/// In what order contacts are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// By what.
+    pub by: OrderBy,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// A place in an ordered list: behind this contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The name key it is ordered by; empty when ordered by creation.
+    pub sort_key: String,
+    /// The contact.
+    pub contact_id: Uuid,
+}
+
+/// A contact's row, its profile still encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContactRow {
+    /// Stable for life.
+    pub contact_id: Uuid,
+    /// The profile, see [`encode_profile`](super::encode_profile).
+    pub record: Bytes,
+    /// Counts the changes of the profile.
+    pub version: i64,
+    /// What the person agreed to.
+    pub consent: ConsentSummary,
+    /// The name key a page was ordered by; empty elsewhere.
+    pub sort_key: String,
+}
+
+impl ContactRow {
+    /// Where a page that ends with this row ends.
+    pub fn position(&self) -> Position {
+        Position { sort_key: self.sort_key.clone(), contact_id: self.contact_id }
+    }
+}
+
+/// The consent of one person under one of their keys. A contact with phone
+/// number and user id has two rows of the same state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsentRow {
+    /// Whom.
+    pub match_key: MatchKey,
+    /// None when only an opt-out is known.
+    pub contact_id: Option<Uuid>,
+    /// The person's consent.
+    pub state: ConsentState,
+    /// The workspace's consent revision that wrote it.
+    pub revision: i64,
+}
+
+/// A definition, with how many contacts use it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counted<T> {
+    /// The definition.
+    pub definition: T,
+    /// Contacts that use it.
+    pub contact_count: i64,
+}
+
+/// The first answer to a request_id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedAnswer {
+    /// The caller's id.
+    pub request_id: Uuid,
+    /// Of method and request: the same id with another is a mistake.
+    pub fingerprint: [u8; 32],
+    /// The encoded response.
+    pub response: Bytes,
+    /// The contact the response tells of, whose erasure erases it too.
+    pub contact_id: Option<Uuid>,
+    /// When.
+    pub create_time: Time,
+}
+
+/// Proof of an erasure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// Its own id.
+    pub receipt_id: Uuid,
+    /// The id the contact had.
+    pub contact_id: Uuid,
+    /// As the API's enum counts.
+    pub reason: i32,
+    /// When.
+    pub delete_time: Time,
+}
+
+/// One connection: in a transaction if it came from [`Backend::begin`].
+///
+/// Everything is written for many at once, because a call costs more than a
+/// row. Slices may be of any length.
+#[async_trait]
+pub trait Session: Send {
+    /// Makes the transaction's changes last.
+    async fn commit(self: Box<Self>) -> Result<()>;
+    /// Undoes them.
+    async fn rollback(self: Box<Self>);
+
+    // Workspaces
+
+    /// One workspace, held as `lock` says until the transaction ends.
+    async fn workspace(&mut self, workspace_id: &str, lock: Lock) -> Result<Option<Workspace>>;
+    /// Workspaces with ids greater than `after`, by id.
+    async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>>;
+    /// Adds one. False if the id is taken.
+    async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<bool>;
+    /// Erases one with everything in it, and says how many contacts it had.
+    async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64>;
+    /// Counts up the consent revision, which nobody else does until the
+    /// transaction ends, and returns it.
+    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<i64>;
+
+    // Definitions
+
+    /// All tags, by id.
+    async fn tags(&mut self, workspace: &Workspace) -> Result<Vec<Tag>>;
+    /// How many contacts carry each of these tags.
+    async fn tag_counts(&mut self, workspace: &Workspace, tag_ids: &[&str]) -> Result<Vec<i64>>;
+    /// Adds tags, or replaces those of the same id.
+    async fn put_tags(&mut self, workspace: &Workspace, tags: &[Tag]) -> Result<()>;
+    /// Removes a tag nobody carries.
+    async fn delete_tag(&mut self, workspace: &Workspace, tag_id: &str) -> Result<()>;
+    /// All attribute definitions, by id.
+    async fn attributes(&mut self, workspace: &Workspace) -> Result<Vec<AttributeDefinition>>;
+    /// How many contacts have a value of each of these attributes.
+    async fn attribute_counts(
+        &mut self,
+        workspace: &Workspace,
+        attribute_ids: &[&str],
+    ) -> Result<Vec<i64>>;
+    /// Adds a definition, or replaces the one of the same id.
+    async fn put_attribute(
+        &mut self,
+        workspace: &Workspace,
+        attribute: &AttributeDefinition,
+    ) -> Result<()>;
+    /// Removes a definition nobody has a value of.
+    async fn delete_attribute(&mut self, workspace: &Workspace, attribute_id: &str) -> Result<()>;
+
+    // Contacts
+
+    /// The contacts these name, index for index; in a transaction they stay as
+    /// they are until it ends.
+    async fn find_contacts(
+        &mut self,
+        workspace: &Workspace,
+        people: &[Person],
+    ) -> Result<Vec<Option<ContactRow>>>;
+    /// A page of the contacts selected, behind `after`.
+    async fn page(
+        &mut self,
+        workspace: &Workspace,
+        selection: &Selection,
+        order: Order,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<ContactRow>>;
+    /// How many contacts are selected.
+    async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64>;
+    /// Adds contacts, without their consent rows.
+    async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()>;
+    /// Changes profiles, each from what it was to what it is to be.
+    async fn update_contacts(
+        &mut self,
+        workspace: &Workspace,
+        changes: &[(Contact, Contact)],
+    ) -> Result<()>;
+    /// Removes contacts and what hangs on them, except consent rows and events.
+    async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()>;
+    /// Writes what contacts show of their consent.
+    async fn set_contact_consent(
+        &mut self,
+        workspace: &Workspace,
+        consents: &[(Uuid, ConsentSummary)],
+    ) -> Result<()>;
+    /// Keeps the proof of an erasure.
+    async fn insert_receipt(&mut self, workspace: &Workspace, receipt: &Receipt) -> Result<()>;
+
+    // Consent
+
+    /// The consent rows of these keys, index for index; in a transaction they
+    /// stay as they are until it ends.
+    async fn consent(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+    ) -> Result<Vec<Option<ConsentRow>>>;
+    /// Adds consent rows, or replaces those of the same key.
+    async fn put_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()>;
+    /// Removes consent rows.
+    async fn delete_consent(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()>;
+    /// Appends to the ledger.
+    async fn append_events(&mut self, workspace: &Workspace, events: &[ConsentEvent])
+    -> Result<()>;
+    /// The events of these keys, newest first, from before `before`.
+    async fn events(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<ConsentEvent>>;
+    /// Removes what is personal from the events of these keys; that they
+    /// happened stays.
+    async fn forget_events(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()>;
+
+    // Idempotency
+
+    /// The first answer to a request_id, unless it is from before `since`.
+    async fn saved_answer(
+        &mut self,
+        workspace: &Workspace,
+        request_id: Uuid,
+        since: Time,
+    ) -> Result<Option<SavedAnswer>>;
+    /// Keeps an answer, and drops some from before `since`.
+    async fn save_answer(
+        &mut self,
+        workspace: &Workspace,
+        answer: &SavedAnswer,
+        since: Time,
+    ) -> Result<()>;
+}
