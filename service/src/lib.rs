@@ -1,1 +1,7 @@
+//! The contacts service: the system of record for the contacts of a WhatsApp
+//! CRM. See ARCHITECTURE.md for the map.
 
+pub mod domain;
+pub mod opt_in;
+pub mod operations;
+pub mod store;

@@ -94,6 +94,17 @@ impl ConsentState {
         self.categories.iter().any(|consent| consent.status == OptInStatus::OptedOut)
     }
 
+    /// The same without what the person did not object to: what is kept of
+    /// somebody who is no contact.
+    #[must_use]
+    pub fn only_opt_outs(self) -> Self {
+        let kept = |consent: CategoryConsent| match consent.status {
+            OptInStatus::OptedOut => consent,
+            OptInStatus::NotAsked | OptInStatus::OptedIn => CategoryConsent::default(),
+        };
+        Self { categories: self.categories.map(kept), ..self }
+    }
+
     /// Applies an event and returns the categories it changed.
     ///
     /// Per category the latest `occurred_time` wins; of two at the same time

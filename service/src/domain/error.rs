@@ -125,6 +125,20 @@ impl Error {
         self
     }
 
+    /// The same for somebody else who waited for the same thing. The cause
+    /// stays behind: it is logged once.
+    pub fn for_another_caller(&self) -> Self {
+        let Body { reason, message, field, resource, metadata, source: _ } = &*self.0;
+        Self(Box::new(Body {
+            reason: *reason,
+            message: message.clone(),
+            field: field.clone(),
+            resource: resource.clone(),
+            metadata: metadata.clone(),
+            source: None,
+        }))
+    }
+
     /// Why.
     pub fn reason(&self) -> Reason {
         self.0.reason

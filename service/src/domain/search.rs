@@ -15,13 +15,16 @@ const MAX_NAME_WORDS: usize = 16;
 pub const MAX_QUERY_CHARS: usize = 256;
 /// Most different words in a query.
 pub const MAX_QUERY_WORDS: usize = 8;
+/// A word that is in no name: words are made of letters and digits.
+pub const IN_NO_NAME: &str = "\u{10FFFD}";
 
 /// Why a query cannot be run. The message never repeats the query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SearchError {
     /// More than [`MAX_QUERY_CHARS`] characters.
     #[error(
-        "has {chars} characters and may have {MAX_QUERY_CHARS}: send the beginnings of a few words of the name"
+        "the query has {chars} characters and may have {MAX_QUERY_CHARS}: send the beginnings of a \
+         few words of the name"
     )]
     TooLong {
         /// How many there are.
@@ -29,7 +32,8 @@ pub enum SearchError {
     },
     /// More than [`MAX_QUERY_WORDS`] different words.
     #[error(
-        "has {words} different words and may have {MAX_QUERY_WORDS}: send the beginnings of a few words of the name"
+        "the query has {words} different words and may have {MAX_QUERY_WORDS}: send the beginnings \
+         of a few words of the name"
     )]
     TooManyWords {
         /// How many there are.
@@ -38,14 +42,14 @@ pub enum SearchError {
     /// Holds something, and no letter or digit: no name can match. An error, so that nobody takes
     /// the absence of words for the absence of a query and answers with everybody.
     #[error(
-        "has no letter or digit, so no name matches: send the beginnings of a few words of the name"
+        "the query has no letter or digit, so no name matches: send the beginnings of a few words \
+         of the name"
     )]
     NoWords,
 }
 
 /// The words of a name: without case and accents, different ones only, in order, at most 16 of at
 /// most 64 characters.
-#[must_use]
 pub fn words(text: &str) -> Vec<String> {
     let mut words = split(text);
     words.truncate(MAX_NAME_WORDS);
@@ -72,29 +76,18 @@ pub fn query_words(text: &str) -> Result<Vec<String>, SearchError> {
 
 /// Whether every word of the query is the beginning of some word of the name. The engines' SQL must
 /// decide the same.
-#[must_use]
 pub fn matches(name_words: &[String], query_words: &[String]) -> bool {
-    query_words.iter().all(|query| {
-        name_words
-            .iter()
-            .any(|word| word.starts_with(query.as_str()))
-    })
+    query_words.iter().all(|query| name_words.iter().any(|word| word.starts_with(query.as_str())))
 }
 
 /// What the search index stores for a person: the words of both names, joined by one space.
-#[must_use]
 pub fn normalised(first_name: &str, last_name: &str) -> String {
     words(&format!("{first_name} {last_name}")).join(" ")
 }
 
 fn split(text: &str) -> Vec<String> {
     // Composed again at the end: が is one character, of which か is no beginning.
-    let folded: String = text
-        .nfkd()
-        .filter(|c| !is_dropped(*c))
-        .flat_map(fold)
-        .nfc()
-        .collect();
+    let folded: String = text.nfkd().filter(|c| !is_dropped(*c)).flat_map(fold).nfc().collect();
     let mut words: Vec<String> = Vec::new();
     for word in folded.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c)) {
         let word: String = word.chars().take(MAX_WORD_CHARS).collect();
@@ -173,12 +166,9 @@ mod tests {
             ("王小明", "王小明"),
             ("김민수", "김민수"),
             ("👩\u{200D}💻 Ada 🇧🇷", "ada"),
-            ("\u{E34} , \u{3099}", ""),
+            ("\u{3099} , \u{301}", ""),
             ("Ana\u{1b}[31m\r\nAna", "ana 31m"),
-            (
-                "' OR 1=1-- %_\\ NEAR(x * \"y\") a&b|!c:*<->",
-                "or 1 near x y a b c",
-            ),
+            ("' OR 1=1-- %_\\ NEAR(x * \"y\") a&b|!c:*<->", "or 1 near x y a b c"),
         ] {
             assert_eq!(words(text).join(" "), expected, "{text:?}");
         }
@@ -196,28 +186,16 @@ mod tests {
         assert_eq!(query_words(" \t"), Ok(vec![]));
         assert_eq!(query_words("%_\\"), Err(SearchError::NoWords));
         assert_eq!(query_words(&"é".repeat(256)).map(|w| w.len()), Ok(1));
-        assert_eq!(
-            query_words(&"é".repeat(257)),
-            Err(SearchError::TooLong { chars: 257 })
-        );
+        assert_eq!(query_words(&"é".repeat(257)), Err(SearchError::TooLong { chars: 257 }));
         assert_eq!(query_words("a b c d e f g h A b").map(|w| w.len()), Ok(8));
-        assert_eq!(
-            query_words("a b c d e f g h i"),
-            Err(SearchError::TooManyWords { words: 9 })
-        );
-        assert_eq!(
-            query_words("an anna"),
-            Ok(vec!["an".to_owned(), "anna".to_owned()])
-        );
+        assert_eq!(query_words("a b c d e f g h i"), Err(SearchError::TooManyWords { words: 9 }));
+        assert_eq!(query_words("an anna"), Ok(vec!["an".to_owned(), "anna".to_owned()]));
     }
 
     #[test]
     fn every_query_word_begins_a_word_of_the_name() {
         let found = |first, last, query| {
-            let name: Vec<_> = normalised(first, last)
-                .split(' ')
-                .map(str::to_owned)
-                .collect();
+            let name: Vec<_> = normalised(first, last).split(' ').map(str::to_owned).collect();
             matches(&name, &query_words(query).unwrap())
         };
         assert!(found("João", "da Silva", "sil JOAO"));

@@ -76,6 +76,11 @@ pub fn derive_id(field: &'static str, display_name: &str) -> Result<String> {
     })
 }
 
+/// Whether two display names would be one to a reader.
+pub fn same_name(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
 /// The error for a tag that does not exist, with the closest that does.
 pub fn unknown(tag_id: &str, existing: impl Iterator<Item = impl AsRef<str>>) -> Error {
     let existing: Vec<_> = existing.collect();

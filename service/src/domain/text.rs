@@ -1,8 +1,9 @@
 //! Limits of free text, shared by every resource. Text is stored byte for byte as it came: nothing is
 //! trimmed, normalised or repaired.
 
-use thiserror::Error;
 use unicode_normalization::char::is_combining_mark;
+
+use super::error::{Error, Reason, Result};
 
 /// More marks on one letter than any script needs; longer runs only break displays.
 const MAX_MARKS: usize = 16;
@@ -16,39 +17,32 @@ pub struct TextLimit {
     pub max_bytes: usize,
 }
 
-impl TextLimit {
-    /// A first or last name.
-    pub const NAME: Self = Self::chars(200);
-    /// An email address; see [`check_email`].
-    pub const EMAIL: Self = Self::chars(254);
-    /// The display name of a tag, an attribute or a workspace.
-    pub const DISPLAY_NAME: Self = Self::chars(100);
-    /// A description.
-    pub const DESCRIPTION: Self = Self::chars(1000);
-    /// The value of a string attribute.
-    pub const ATTRIBUTE_STRING: Self = Self::chars(1000);
+/// A first or last name.
+pub const NAME: TextLimit = TextLimit::chars(200);
+/// An email address; see [`check_email`].
+pub const EMAIL: TextLimit = TextLimit::chars(254);
+/// The display name of a tag, an attribute or a workspace.
+pub const DISPLAY_NAME: TextLimit = TextLimit::chars(100);
+/// A description.
+pub const DESCRIPTION: TextLimit = TextLimit::chars(1000);
+/// The value of a string attribute.
+pub const ATTRIBUTE_STRING: TextLimit = TextLimit::chars(1000);
 
+impl TextLimit {
     /// At most so many characters, of whatever script.
-    #[must_use]
     pub const fn chars(max_chars: usize) -> Self {
-        Self {
-            max_chars,
-            max_bytes: 4 * max_chars,
-        }
+        Self { max_chars, max_bytes: 4 * max_chars }
     }
 
     /// At most so many bytes.
-    #[must_use]
     pub const fn bytes(max_bytes: usize) -> Self {
-        Self {
-            max_chars: max_bytes,
-            max_bytes,
-        }
+        Self { max_chars: max_bytes, max_bytes }
     }
 }
 
-/// Why a text is refused. The message says what was found and what may be sent, never the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// Why a text is refused. The message, to be read after the field's name, says what was found and
+/// what may be sent, never the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// More characters than allowed.
     #[error("has {chars} characters and may have {max_chars}: send a shorter text")]
@@ -68,7 +62,8 @@ pub enum TextError {
     },
     /// NUL, or another control character than TAB, LF, CR and ESC.
     #[error(
-        "has the control character U+{code:04X} at character {position}: leave it out; of these only TAB, LF, CR and ESC may be sent"
+        "has the control character U+{code:04X} at character {position}: leave it out; only TAB, \
+         LF, CR and ESC may be sent"
     )]
     ControlCharacter {
         /// Its code point.
@@ -78,7 +73,7 @@ pub enum TextError {
     },
     /// More combining marks in a row than any script needs.
     #[error(
-        "has more than {MAX_MARKS} combining marks in a row at character {position}: leave them out"
+        "has over {MAX_MARKS} combining marks in a row at character {position}: leave them out"
     )]
     TooManyMarks {
         /// Where the first mark too many is, counted from 1.
@@ -90,7 +85,7 @@ pub enum TextError {
 }
 
 /// What an email address lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EmailFault {
     /// No `@`, or several.
     #[error("it has {0} @ signs and not one")]
@@ -115,28 +110,19 @@ pub enum EmailFault {
 /// Too long; NUL (Postgres cannot store it) or a control character with no place in a text; or a
 /// pile of combining marks.
 pub fn check(text: &str, limit: TextLimit) -> Result<(), TextError> {
-    let TextLimit {
-        max_chars,
-        max_bytes,
-    } = limit;
+    let TextLimit { max_chars, max_bytes } = limit;
     let chars = text.chars().count();
     if chars > max_chars {
         return Err(TextError::TooManyChars { chars, max_chars });
     }
     if text.len() > max_bytes {
-        return Err(TextError::TooManyBytes {
-            bytes: text.len(),
-            max_bytes,
-        });
+        return Err(TextError::TooManyBytes { bytes: text.len(), max_bytes });
     }
     let mut marks = 0;
     for (index, c) in text.chars().enumerate() {
         let position = index + 1;
         if c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{1B}') {
-            return Err(TextError::ControlCharacter {
-                code: u32::from(c),
-                position,
-            });
+            return Err(TextError::ControlCharacter { code: u32::from(c), position });
         }
         marks = if is_combining_mark(c) { marks + 1 } else { 0 };
         if marks > MAX_MARKS {
@@ -150,9 +136,9 @@ pub fn check(text: &str, limit: TextLimit) -> Result<(), TextError> {
 /// arrives only mail can tell. An empty text is refused; callers take it for "no address" first.
 ///
 /// # Errors
-/// As [`check`] with [`TextLimit::EMAIL`], or [`TextError::Email`].
+/// As [`check`] with [`EMAIL`], or [`TextError::Email`].
 pub fn check_email(email: &str) -> Result<(), TextError> {
-    check(email, TextLimit::EMAIL)?;
+    check(email, EMAIL)?;
     let fault = if email.contains(|c: char| c.is_whitespace() || c.is_control()) {
         EmailFault::Space
     } else {
@@ -169,6 +155,33 @@ pub fn check_email(email: &str) -> Result<(), TextError> {
         }
     };
     Err(TextError::Email(fault))
+}
+
+/// The same for a field of a request.
+///
+/// # Errors
+/// An [`Error`] that names the field.
+pub fn check_field(field: &str, text: &str, limit: TextLimit) -> Result<()> {
+    check(text, limit).map_err(|e| e.of(field))
+}
+
+/// [`check_email`] for a field of a request.
+///
+/// # Errors
+/// An [`Error`] that names the field.
+pub fn check_email_field(field: &str, email: &str) -> Result<()> {
+    check_email(email).map_err(|e| e.of(field))
+}
+
+impl TextError {
+    fn of(self, field: &str) -> Error {
+        let reason = match self {
+            Self::TooManyChars { .. } | Self::TooManyBytes { .. } => Reason::LimitExceeded,
+            Self::ControlCharacter { .. } | Self::TooManyMarks { .. } => Reason::InvalidText,
+            Self::Email(_) => Reason::InvalidEmail,
+        };
+        Error::invalid(reason, field, format!("{field} {self}"))
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +206,7 @@ mod tests {
             &"🎉".repeat(200),
             &format!("a{}", "\u{301}".repeat(16)),
         ] {
-            assert_eq!(check(name, TextLimit::NAME), Ok(()), "{name:?}");
+            assert_eq!(check(name, NAME), Ok(()), "{name:?}");
         }
     }
 
@@ -205,35 +218,14 @@ mod tests {
             ("é\u{8}", control(8, 2)),
             ("\u{7F}", control(0x7F, 1)),
             ("\u{9B}31m", control(0x9B, 1)),
-            (
-                &*"x".repeat(201),
-                TextError::TooManyChars {
-                    chars: 201,
-                    max_chars: 200,
-                },
-            ),
-            (
-                &"x".repeat(10 << 20),
-                TextError::TooManyChars {
-                    chars: 10 << 20,
-                    max_chars: 200,
-                },
-            ),
-            (
-                &format!("a{}", "\u{301}".repeat(17)),
-                TextError::TooManyMarks { position: 18 },
-            ),
-            (
-                &"\u{301}".repeat(200),
-                TextError::TooManyMarks { position: 17 },
-            ),
+            (&*"x".repeat(201), TextError::TooManyChars { chars: 201, max_chars: 200 }),
+            (&"x".repeat(10 << 20), TextError::TooManyChars { chars: 10 << 20, max_chars: 200 }),
+            (&format!("a{}", "\u{301}".repeat(17)), TextError::TooManyMarks { position: 18 }),
+            (&"\u{301}".repeat(200), TextError::TooManyMarks { position: 17 }),
         ] {
-            assert_eq!(check(text, TextLimit::NAME), Err(error));
+            assert_eq!(check(text, NAME), Err(error));
         }
-        let error = TextError::TooManyBytes {
-            bytes: 6,
-            max_bytes: 5,
-        };
+        let error = TextError::TooManyBytes { bytes: 6, max_bytes: 5 };
         assert_eq!(check("ééé", TextLimit::bytes(5)), Err(error));
     }
 
@@ -241,23 +233,20 @@ mod tests {
     fn errors_read_well() {
         let message = |result: Result<(), TextError>| result.unwrap_err().to_string();
         assert_eq!(
-            message(check("a\0", TextLimit::NAME)),
-            "has the control character U+0000 at character 2: leave it out; of these only TAB, LF, CR and ESC may be sent"
+            message(check("a\0", NAME)),
+            "has the control character U+0000 at character 2: leave it out; only TAB, LF, CR and ESC \
+             may be sent"
         );
         assert_eq!(
             message(check_email("ana")),
-            "is not an email address, it has 0 @ signs and not one: send one such as ana@example.com, or leave it empty"
+            "is not an email address, it has 0 @ signs and not one: send one such as ana@example.com, \
+             or leave it empty"
         );
     }
 
     #[test]
     fn emails() {
-        for email in [
-            "ana@example.com",
-            "a.b+c@localhost",
-            "用户@例子.中国",
-            "o'x\"@a-b.c",
-        ] {
+        for email in ["ana@example.com", "a.b+c@localhost", "用户@例子.中国", "o'x\"@a-b.c"] {
             assert_eq!(check_email(email), Ok(()), "{email}");
         }
         for (email, fault) in [
@@ -273,24 +262,17 @@ mod tests {
             ("ana@.example.com", EmailFault::DomainDot),
             ("ana@example.com.", EmailFault::DomainDot),
         ] {
-            assert_eq!(
-                check_email(email),
-                Err(TextError::Email(fault)),
-                "{email:?}"
-            );
+            assert_eq!(check_email(email), Err(TextError::Email(fault)), "{email:?}");
         }
         let long = format!("{}@example.com", "a".repeat(288));
-        let error = TextError::TooManyChars {
-            chars: 300,
-            max_chars: 254,
-        };
+        let error = TextError::TooManyChars { chars: 300, max_chars: 254 };
         assert_eq!(check_email(&long), Err(error));
     }
 
     proptest! {
         #[test]
         fn never_panics_and_never_repeats_the_text(text in "\\PC{12,300}") {
-            for result in [check(&text, TextLimit::NAME), check_email(&text)] {
+            for result in [check(&text, NAME), check_email(&text)] {
                 if let Err(error) = result {
                     prop_assert!(!error.to_string().contains(&text));
                 }

@@ -1,0 +1,228 @@
+//! Making, changing and deleting attribute definitions.
+
+use crate::domain::attribute::{AttributeDefinition, MAX_ATTRIBUTES};
+use crate::domain::contact::Contact;
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::filter::{Expr, Field, Predicate};
+use crate::domain::{ids, tag};
+use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
+
+use super::segment::{REWRITE_PAGE, each_selected};
+use super::workspace;
+
+/// Defines an attribute.
+#[derive(Debug)]
+pub struct CreateAttribute {
+    /// Where.
+    pub workspace_id: String,
+    /// Ids and times aside, as to be stored.
+    pub attribute: AttributeDefinition,
+}
+
+impl Operation for CreateAttribute {
+    type Output = Counted<AttributeDefinition>;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let attribute = AttributeDefinition {
+            create_time: tx.now,
+            update_time: tx.now,
+            ..self.attribute.clone()
+        };
+        let attribute = attribute.completed().map_err(|error| error.below("attribute"))?;
+        let existing = tx.session.attributes(&workspace).await?;
+        if existing.len() >= MAX_ATTRIBUTES {
+            return Err(Error::limit("attribute", MAX_ATTRIBUTES, existing.len() + 1));
+        }
+        refuse_twin(&attribute, &existing, true)?;
+        tx.session.put_attribute(&workspace, &attribute).await?;
+        Ok(Counted { definition: attribute, contact_count: 0 })
+    }
+}
+
+/// A change of a definition, from an update mask.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the field it sets")]
+pub enum AttributeChange {
+    DisplayName(String),
+    Description(String),
+    EnumOptions(Vec<String>),
+}
+
+/// Changes a definition.
+#[derive(Debug)]
+pub struct UpdateAttribute {
+    /// Where.
+    pub workspace_id: String,
+    /// Which.
+    pub attribute_id: String,
+    /// What.
+    pub changes: Vec<AttributeChange>,
+}
+
+impl Operation for UpdateAttribute {
+    type Output = Counted<AttributeDefinition>;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let existing = tx.session.attributes(&workspace).await?;
+        let mut attribute = find(&existing, &self.attribute_id)?.clone();
+        for change in &self.changes {
+            match change.clone() {
+                AttributeChange::DisplayName(name) => attribute.display_name = name,
+                AttributeChange::Description(text) => attribute.description = text,
+                AttributeChange::EnumOptions(options) => {
+                    refuse_fewer(&attribute.enum_options, &options)?;
+                    attribute.enum_options = options;
+                }
+            }
+        }
+        attribute.update_time = tx.now;
+        let attribute = attribute.completed().map_err(|error| error.below("attribute"))?;
+        refuse_twin(&attribute, &existing, false)?;
+        tx.session.put_attribute(&workspace, &attribute).await?;
+        counted(&mut *tx.session, &workspace, attribute).await
+    }
+}
+
+/// Deletes a definition, and tells how many contacts had a value.
+#[derive(Debug)]
+pub struct DeleteAttribute {
+    /// Where.
+    pub workspace_id: String,
+    /// Which.
+    pub attribute_id: String,
+    /// Delete the values contacts have.
+    pub force: bool,
+}
+
+impl Operation for DeleteAttribute {
+    type Output = i64;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<i64> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
+        let id = self.attribute_id.as_str();
+        let definitions = tx.session.attributes(&workspace).await?;
+        let attribute_type = find(&definitions, id)?.attribute_type;
+        let counts = tx.session.attribute_counts(&workspace, &[id]).await?;
+        let count = counts.first().copied().unwrap_or(0);
+        if count > 0 && !self.force {
+            let message =
+                format!("{count} contacts have a value of {id}; send force: true to delete them");
+            return Err(Error::new(Reason::AttributeInUse, message)
+                .about("attribute", id)
+                .with("attribute_id", id)
+                .with("contact_count", count.to_string()));
+        }
+        if count > 0 {
+            let field = Field::Attribute { id: id.to_owned(), attribute_type };
+            let has_value = Expr::Is(Predicate::IsSet(field));
+            each_selected(tx, &workspace, has_value, REWRITE_PAGE, |contact: &mut Contact| {
+                contact.profile.attributes.remove(id).is_some()
+            })
+            .await?;
+        }
+        tx.session.delete_attribute(&workspace, id).await?;
+        Ok(count)
+    }
+}
+
+/// Returns one definition.
+pub async fn get(
+    store: &Store,
+    workspace_id: &str,
+    attribute_id: &str,
+) -> Result<Counted<AttributeDefinition>> {
+    let mut session = store.read().await?;
+    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
+    let attribute = find(&session.attributes(&workspace).await?, attribute_id)?.clone();
+    counted(&mut *session, &workspace, attribute).await
+}
+
+/// Returns definitions with ids behind `after`.
+pub async fn list(
+    store: &Store,
+    workspace_id: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Counted<AttributeDefinition>>> {
+    let mut session = store.read().await?;
+    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
+    let mut attributes = session.attributes(&workspace).await?;
+    attributes.retain(|attribute| attribute.attribute_id.as_str() > after);
+    attributes.truncate(limit);
+    let ids: Vec<_> = attributes.iter().map(|a| a.attribute_id.as_str()).collect();
+    let counts = session.attribute_counts(&workspace, &ids).await?;
+    Ok(attributes
+        .into_iter()
+        .zip(counts)
+        .map(|(definition, contact_count)| Counted { definition, contact_count })
+        .collect())
+}
+
+async fn counted(
+    session: &mut dyn Session,
+    workspace: &Workspace,
+    attribute: AttributeDefinition,
+) -> Result<Counted<AttributeDefinition>> {
+    let counts = session.attribute_counts(workspace, &[&attribute.attribute_id]).await?;
+    Ok(Counted { definition: attribute, contact_count: counts.first().copied().unwrap_or(0) })
+}
+
+fn find<'a>(
+    definitions: &'a [AttributeDefinition],
+    attribute_id: &str,
+) -> Result<&'a AttributeDefinition> {
+    if attribute_id.is_empty() {
+        return Err(Error::required("attribute_id"));
+    }
+    definitions.iter().find(|a| a.attribute_id == attribute_id).ok_or_else(|| {
+        let shown: String = attribute_id.chars().take(64).collect();
+        let known = definitions.iter().map(|a| a.attribute_id.as_str());
+        let close = ids::suggest(attribute_id, known);
+        let hint = close.map(|id| format!("; did you mean {id}?")).unwrap_or_default();
+        let error = Error::new(Reason::AttributeNotFound, format!("no attribute {shown:?}{hint}"))
+            .about("attribute", shown.clone())
+            .with("attribute_id", shown);
+        match close {
+            Some(id) => error.with("suggestion", id),
+            None => error,
+        }
+    })
+}
+
+/// Options can be added, not removed: contacts may have the old ones.
+fn refuse_fewer(old: &[String], new: &[String]) -> Result<()> {
+    match old.iter().find(|option| !new.contains(option)) {
+        None => Ok(()),
+        Some(missing) => {
+            let message = format!("options cannot be removed, and {missing:?} is missing");
+            let field = "attribute.enum_options";
+            Err(Error::invalid(Reason::ImmutableField, field, message))
+        }
+    }
+}
+
+/// Refuses an id or a display name that another definition has.
+fn refuse_twin(
+    attribute: &AttributeDefinition,
+    existing: &[AttributeDefinition],
+    new: bool,
+) -> Result<()> {
+    let same_id = |other: &AttributeDefinition| other.attribute_id == attribute.attribute_id;
+    let same_name = |other: &AttributeDefinition| {
+        !same_id(other) && tag::same_name(&other.display_name, &attribute.display_name)
+    };
+    let (field, twin) = if let Some(twin) = existing.iter().find(|other| new && same_id(other)) {
+        ("attribute.attribute_id", twin)
+    } else if let Some(twin) = existing.iter().find(|other| same_name(other)) {
+        ("attribute.display_name", twin)
+    } else {
+        return Ok(());
+    };
+    let id = twin.attribute_id.clone();
+    let message = format!("attribute {id} has this {}", field.trim_start_matches("attribute."));
+    Err(Error::invalid(Reason::AttributeAlreadyExists, field, message)
+        .about("attribute", id.clone())
+        .with("attribute_id", id))
+}

@@ -1,0 +1,157 @@
+//! Making, changing and erasing one contact.
+
+use crate::domain::contact::{Change, Person, Profile};
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::phone::PhoneNumber;
+use crate::store::{ContactRow, Lock, Operation, Receipt, Transaction};
+
+use super::draft::Draft;
+use super::{vocabulary, workspace};
+
+/// Makes a contact.
+#[derive(Debug)]
+pub struct CreateContact {
+    /// Where.
+    pub workspace_id: String,
+    /// What to store.
+    pub profile: Profile,
+}
+
+impl Operation for CreateContact {
+    type Output = ContactRow;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
+        let below = |error: Error| error.below("contact");
+        self.profile.check().map_err(below)?;
+        self.profile.check_against(&vocabulary).map_err(below)?;
+        let people = people(&self.profile);
+        let mut draft = Draft::load(tx, &workspace, &people).await?;
+        let entry = draft.create(tx, self.profile.clone()).map_err(below)?;
+        let row = draft.row(entry).ok_or_else(Error::contact_not_found)?;
+        draft.write(tx).await?;
+        Ok(row)
+    }
+}
+
+/// Changes a contact's profile.
+#[derive(Debug)]
+pub struct UpdateContact {
+    /// Where.
+    pub workspace_id: String,
+    /// Whom.
+    pub person: Person,
+    /// The phone number sent along, which may not be another one.
+    pub phone_number: Option<PhoneNumber>,
+    /// What.
+    pub changes: Vec<Change>,
+    /// Empty: whatever the version.
+    pub etag: String,
+    /// What to make if there is no such contact; the changes apply to it.
+    pub if_missing: Option<Profile>,
+}
+
+impl Operation for UpdateContact {
+    type Output = ContactRow;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
+        let below = |error: Error| error.below("contact");
+        let mut people = vec![self.person.clone()];
+        people.extend(self.phone_number.as_ref().map(|phone| Person::Key(phone.match_key())));
+        people.extend(self.if_missing.iter().flat_map(self::people));
+        for change in &self.changes {
+            if let Change::WhatsAppUserId(Some(id)) = change {
+                people.push(Person::Key(id.match_key()));
+            }
+        }
+        let mut draft = Draft::load(tx, &workspace, &people).await?;
+
+        let existing = draft.find_contact(&self.person);
+        let mut profile = match existing.and_then(|entry| draft.contact(entry)) {
+            Some(contact) => {
+                contact.check_etag(&self.etag)?;
+                let mut profile = contact.profile.clone();
+                keep_phone(&mut profile, self.phone_number.as_ref()).map_err(below)?;
+                profile
+            }
+            None => self.if_missing.clone().ok_or_else(Error::contact_not_found)?,
+        };
+        for change in &self.changes {
+            change.apply(&mut profile);
+        }
+        profile.check().map_err(below)?;
+        profile.check_against(&vocabulary).map_err(below)?;
+        let entry = match existing {
+            Some(entry) => {
+                draft.update(tx, entry, profile).map_err(below)?;
+                entry
+            }
+            None => draft.create(tx, profile).map_err(below)?,
+        };
+        let row = draft.row(entry).ok_or_else(Error::contact_not_found)?;
+        draft.write(tx).await?;
+        Ok(row)
+    }
+}
+
+/// A number may be sent along, in any of its forms, and given to a contact
+/// that has none; it never changes.
+fn keep_phone(profile: &mut Profile, sent: Option<&PhoneNumber>) -> Result<()> {
+    match (&profile.phone_number, sent) {
+        (Some(kept), Some(sent)) if kept.match_key() != sent.match_key() => {
+            let message = "a phone number never changes: a new number is a new contact; \
+                           make it with CreateContact, and DeleteContact the old one if it is gone";
+            Err(Error::invalid(Reason::ImmutableField, "phone_number", message))
+        }
+        (None, Some(sent)) => {
+            profile.phone_number = Some(sent.clone());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names by which a profile's person may be known already.
+pub(super) fn people(profile: &Profile) -> Vec<Person> {
+    profile.match_keys().into_iter().map(Person::Key).collect()
+}
+
+/// Erases a contact.
+#[derive(Debug)]
+pub struct DeleteContact {
+    /// Where.
+    pub workspace_id: String,
+    /// Whom.
+    pub person: Person,
+    /// Empty: whatever the version.
+    pub etag: String,
+    /// As the API's enum counts.
+    pub reason: i32,
+}
+
+impl Operation for DeleteContact {
+    type Output = Receipt;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Receipt> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let draft = Draft::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
+        let contact = draft
+            .find_contact(&self.person)
+            .and_then(|entry| draft.contact(entry))
+            .ok_or_else(Error::contact_not_found)?
+            .clone();
+        contact.check_etag(&self.etag)?;
+        draft.erase(tx, &contact).await?;
+        let receipt = Receipt {
+            receipt_id: tx.new_id(),
+            contact_id: contact.contact_id,
+            reason: self.reason,
+            delete_time: tx.now,
+        };
+        tx.session.insert_receipt(&workspace, &receipt).await?;
+        Ok(receipt)
+    }
+}

@@ -1,0 +1,391 @@
+//! A change of people in the making: loaded from the database, altered in
+//! memory, written back at once. The one place where contacts are made and
+//! changed, and the only one where consent is.
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use crate::domain::consent::{ConsentEvent, ConsentState, MessageCategory, Statement};
+use crate::domain::contact::{Contact, Person, Profile};
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::phone::MatchKey;
+use crate::store::{ConsentRow, ContactRow, Transaction, Workspace, decode_profile, encode_profile};
+
+/// People to be changed together.
+pub struct Draft<'a> {
+    workspace: &'a Workspace,
+    entries: Vec<Entry>,
+    by_key: HashMap<MatchKey, usize>,
+    by_id: HashMap<Uuid, usize>,
+    events: Vec<ConsentEvent>,
+}
+
+/// One person of a [`Draft`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryId(usize);
+
+struct Entry {
+    /// As stored. None for somebody new, or known by an opt-out only.
+    before: Option<Contact>,
+    /// As it is to be. None for somebody who is no contact.
+    after: Option<Contact>,
+    /// The keys of somebody who is no contact.
+    loose_keys: Vec<MatchKey>,
+    stored_state: ConsentState,
+    state: ConsentState,
+}
+
+impl Entry {
+    fn keys(&self) -> Vec<MatchKey> {
+        match &self.after {
+            Some(contact) => contact.profile.match_keys(),
+            None => self.loose_keys.clone(),
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Loads what is known of these people.
+    pub async fn load(
+        tx: &mut Transaction,
+        workspace: &'a Workspace,
+        people: &[Person],
+    ) -> Result<Self> {
+        let mut draft = Self {
+            workspace,
+            entries: Vec::new(),
+            by_key: HashMap::new(),
+            by_id: HashMap::new(),
+            events: Vec::new(),
+        };
+        // Sorted: transactions that lock the same rows lock them in one order.
+        let mut keys: BTreeSet<MatchKey> = BTreeSet::new();
+        let mut ids: BTreeSet<Uuid> = BTreeSet::new();
+        for person in people {
+            match person {
+                Person::Id(id) => drop(ids.insert(*id)),
+                Person::Key(key) => drop(keys.insert(key.clone())),
+            }
+        }
+        let mut rows = fetch_consent(tx, workspace, keys).await?;
+        ids.extend(rows.values().filter_map(|row| row.contact_id));
+        let people: Vec<_> = ids.into_iter().map(Person::Id).collect();
+        let contacts = match people.as_slice() {
+            [] => Vec::new(),
+            some => tx.session.find_contacts(workspace, some).await?,
+        };
+        let contacts = contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
+        let unseen = contacts
+            .iter()
+            .filter_map(|contact| contact.profile.match_keys().into_iter().next())
+            .filter(|key| !rows.contains_key(key))
+            .collect();
+        rows.extend(fetch_consent(tx, workspace, unseen).await?);
+
+        for contact in contacts {
+            let first = contact.profile.match_keys().into_iter().next();
+            let state = first.and_then(|key| rows.get(&key)).map(|row| row.state);
+            draft.add_stored(Some(contact), Vec::new(), state.unwrap_or_default());
+        }
+        for row in rows.into_values().filter(|row| row.contact_id.is_none()) {
+            draft.add_stored(None, vec![row.match_key], row.state);
+        }
+        Ok(draft)
+    }
+
+    fn add_stored(
+        &mut self,
+        contact: Option<Contact>,
+        loose_keys: Vec<MatchKey>,
+        state: ConsentState,
+    ) -> EntryId {
+        self.entries.push(Entry {
+            before: contact.clone(),
+            after: contact,
+            loose_keys,
+            stored_state: state,
+            state,
+        });
+        self.index(self.entries.len() - 1)
+    }
+
+    fn index(&mut self, entry: usize) -> EntryId {
+        for key in self.entries[entry].keys() {
+            self.by_key.insert(key, entry);
+        }
+        if let Some(contact) = &self.entries[entry].after {
+            self.by_id.insert(contact.contact_id, entry);
+        }
+        EntryId(entry)
+    }
+
+    /// The person of this name, contact or not.
+    pub fn find(&self, person: &Person) -> Option<EntryId> {
+        match person {
+            Person::Id(id) => self.by_id.get(id),
+            Person::Key(key) => self.by_key.get(key),
+        }
+        .map(|entry| EntryId(*entry))
+    }
+
+    /// The contact of this name.
+    pub fn find_contact(&self, person: &Person) -> Option<EntryId> {
+        self.find(person).filter(|entry| self.contact(*entry).is_some())
+    }
+
+    /// The contact, as it is to be.
+    pub fn contact(&self, entry: EntryId) -> Option<&Contact> {
+        self.entries[entry.0].after.as_ref()
+    }
+
+    /// The contact as an answer shows it.
+    pub fn row(&self, entry: EntryId) -> Option<ContactRow> {
+        let contact = self.contact(entry)?;
+        Some(ContactRow {
+            contact_id: contact.contact_id,
+            record: encode_profile(contact),
+            version: contact.version,
+            consent: self.entries[entry.0].state.summary(),
+            sort_key: String::new(),
+        })
+    }
+
+    /// What the person agreed to, as it is to be.
+    pub fn consent(&self, entry: EntryId) -> &ConsentState {
+        &self.entries[entry.0].state
+    }
+
+    /// Makes a contact of a checked profile. Its keys have to be loaded.
+    pub fn create(&mut self, tx: &Transaction, profile: Profile) -> Result<EntryId> {
+        let keys = profile.match_keys();
+        self.refuse_taken(&keys, None)?;
+        let state = self.claim(&keys);
+        let contact = Contact {
+            contact_id: tx.new_id(),
+            profile,
+            create_time: tx.now,
+            update_time: tx.now,
+            version: 1,
+            consent: state.summary(),
+        };
+        self.entries.push(Entry {
+            before: None,
+            after: Some(contact),
+            loose_keys: Vec::new(),
+            stored_state: state,
+            state,
+        });
+        Ok(self.index(self.entries.len() - 1))
+    }
+
+    /// Gives a contact another checked profile. Its keys have to be loaded.
+    /// False if nothing changed.
+    pub fn update(&mut self, tx: &Transaction, entry: EntryId, profile: Profile) -> Result<bool> {
+        let Some(contact) = self.contact(entry) else { return Err(Error::contact_not_found()) };
+        if contact.profile == profile {
+            return Ok(false);
+        }
+        let known = contact.profile.match_keys();
+        let mut added = profile.match_keys();
+        added.retain(|key| !known.contains(key));
+        self.refuse_taken(&added, Some(entry))?;
+        // An opt-out that came under an id before it was known whose it is.
+        let claimed = self.claim(&added);
+        let changed = &mut self.entries[entry.0];
+        if !added.is_empty() {
+            changed.state = changed.state.stricter(claimed);
+        }
+        if let Some(contact) = &mut changed.after {
+            // Several changes in one transaction are one.
+            contact.version = changed.before.as_ref().map_or(1, |before| before.version + 1);
+            contact.update_time = tx.now;
+            contact.profile = profile;
+        }
+        self.index(entry.0);
+        Ok(true)
+    }
+
+    fn refuse_taken(&self, keys: &[MatchKey], by: Option<EntryId>) -> Result<()> {
+        for key in keys {
+            let Some(owner) = self.find_contact(&Person::Key(key.clone())) else { continue };
+            if Some(owner) != by
+                && let Some(contact) = self.contact(owner)
+            {
+                return Err(already_exists(key, contact));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what is known under keys that belonged to nobody.
+    fn claim(&mut self, keys: &[MatchKey]) -> ConsentState {
+        let mut state = ConsentState::default();
+        for key in keys {
+            if let Some(entry) = self.by_key.get(key) {
+                let loose = &mut self.entries[*entry];
+                state = state.stricter(loose.state);
+                loose.loose_keys.clear();
+            }
+        }
+        state
+    }
+
+    /// Records what a person said; the event tells what it changed.
+    pub fn record(
+        &mut self,
+        tx: &Transaction,
+        entry: EntryId,
+        statement: &Statement,
+    ) -> ConsentEvent {
+        let person = &mut self.entries[entry.0];
+        let contact_id = person.after.as_ref().map(|contact| contact.contact_id);
+        // Every entry has a key: a contact has one by its own check.
+        let key = person.keys().swap_remove(0);
+        let mut event = statement.event(tx.new_id(), contact_id, key, tx.now);
+        event.changed_categories = person.state.apply(&event);
+        self.events.push(event.clone());
+        event
+    }
+
+    /// Adds somebody who is no contact, to hold an opt-out.
+    pub fn add_stranger(&mut self, key: MatchKey) -> EntryId {
+        self.add_stored(None, vec![key], ConsentState::default())
+    }
+
+    /// Writes what changed.
+    pub async fn write(self, tx: &mut Transaction) -> Result<()> {
+        let workspace = self.workspace;
+        let consent_changed = self.entries.iter().any(|entry| entry.state != entry.stored_state);
+        let revision = match consent_changed || !self.events.is_empty() {
+            true => tx.session.next_consent_revision(workspace).await?,
+            false => workspace.consent_revision,
+        };
+        let (mut inserts, mut updates, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut dropped) = (Vec::new(), Vec::new());
+        for entry in self.entries {
+            let keys = entry.keys();
+            let summary = entry.state.summary();
+            let old_keys = entry.before.as_ref().map(|c| c.profile.match_keys());
+            let contact_id = entry.after.as_ref().map(|contact| contact.contact_id);
+            let keys_changed = match (&entry.after, &old_keys) {
+                (Some(_), Some(old)) => *old != keys,
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            if keys_changed || entry.state != entry.stored_state {
+                let row = |key| row(key, contact_id, entry.state, revision);
+                rows.extend(keys.iter().cloned().map(row));
+                for key in old_keys.unwrap_or_default() {
+                    match keys.contains(&key) {
+                        true => {}
+                        // An opt-out under an id outlives its being taken off.
+                        false if entry.state.has_opt_out() => {
+                            rows.push(self::row(key, None, entry.state.only_opt_outs(), revision));
+                        }
+                        false => dropped.push(key),
+                    }
+                }
+            }
+            match (entry.before, entry.after) {
+                (None, Some(contact)) => inserts.push(Contact { consent: summary, ..contact }),
+                (Some(before), Some(after)) => {
+                    if entry.state != entry.stored_state {
+                        summaries.push((after.contact_id, summary));
+                    }
+                    if before.profile != after.profile {
+                        updates.push((before, after));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let session = &mut tx.session;
+        if !inserts.is_empty() {
+            session.insert_contacts(workspace, &inserts).await?;
+        }
+        if !updates.is_empty() {
+            session.update_contacts(workspace, &updates).await?;
+        }
+        if !dropped.is_empty() {
+            session.delete_consent(workspace, &dropped).await?;
+        }
+        if !rows.is_empty() {
+            rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
+            session.put_consent(workspace, &rows).await?;
+        }
+        if !summaries.is_empty() {
+            session.set_contact_consent(workspace, &summaries).await?;
+        }
+        if !self.events.is_empty() {
+            session.append_events(workspace, &self.events).await?;
+        }
+        Ok(())
+    }
+
+    /// Erases contacts, and keeps what they objected to.
+    pub async fn erase(self, tx: &mut Transaction, contact: &Contact) -> Result<()> {
+        let workspace = self.workspace;
+        let keys = contact.profile.match_keys();
+        let revision = tx.session.next_consent_revision(workspace).await?;
+        let state = self.find(&Person::Id(contact.contact_id)).map(|entry| *self.consent(entry));
+        let state = state.unwrap_or_default();
+        tx.session.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
+        tx.session.forget_events(workspace, &keys).await?;
+        if !state.has_opt_out() {
+            return tx.session.delete_consent(workspace, &keys).await;
+        }
+        let rows: Vec<_> =
+            keys.into_iter().map(|key| row(key, None, state.only_opt_outs(), revision)).collect();
+        tx.session.put_consent(workspace, &rows).await
+    }
+}
+
+/// Refuses consent claimed for somebody who objected.
+pub fn refuse_conflict(state: &ConsentState, categories: &[MessageCategory]) -> Result<()> {
+    use crate::domain::consent::OptInStatus::OptedOut;
+    let objection = categories.iter().map(|c| state.get(*c)).find(|c| c.status == OptedOut);
+    let Some(objection) = objection else { return Ok(()) };
+    let message = "the person opted out, which an import cannot lift; if they agreed again, \
+                   record it with OptInService.RecordOptIn";
+    let error = Error::invalid(Reason::ConsentConflict, "consent", message);
+    Err(match objection.event_id {
+        Some(event_id) => error.with("event_id", event_id.to_string()),
+        None => error,
+    })
+}
+
+/// The error for a number or user id that a contact has.
+pub fn already_exists(key: &MatchKey, contact: &Contact) -> Error {
+    let (field, what) = match key.is_phone() {
+        true => ("phone_number", "phone number, in this or another form"),
+        false => ("whatsapp_user_id", "user id"),
+    };
+    let id = contact.contact_id.to_string();
+    let message = format!("contact {id} has this {what}; change it with UpdateContact");
+    Error::invalid(Reason::ContactAlreadyExists, field, message)
+        .about("contact", id.clone())
+        .with("contact_id", id)
+}
+
+fn row(
+    match_key: MatchKey,
+    contact_id: Option<Uuid>,
+    state: ConsentState,
+    revision: i64,
+) -> ConsentRow {
+    ConsentRow { match_key, contact_id, state, revision }
+}
+
+async fn fetch_consent(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    keys: BTreeSet<MatchKey>,
+) -> Result<HashMap<MatchKey, ConsentRow>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys: Vec<_> = keys.into_iter().collect();
+    let rows = tx.session.consent(workspace, &keys).await?;
+    Ok(rows.into_iter().flatten().map(|row| (row.match_key.clone(), row)).collect())
+}

@@ -1,0 +1,76 @@
+//! Replays: a change sent again with its request_id returns the first answer.
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::domain::error::{Error, Reason, Result};
+use crate::store::{Lock, Operation, SavedAnswer, Transaction};
+
+use super::workspace;
+
+/// How long an answer is kept.
+const KEPT: TimeDelta = TimeDelta::hours(24);
+
+/// The first answer, encoded, with the contact it tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The encoded response.
+    pub response: Bytes,
+    /// Whose erasure erases it.
+    pub contact_id: Option<Uuid>,
+}
+
+/// A change that happens once per request_id.
+pub struct Once<O, F> {
+    /// The change.
+    pub operation: O,
+    /// Encodes its outcome.
+    pub encode: F,
+    /// Where.
+    pub workspace_id: String,
+    /// None: the caller takes the risk.
+    pub request_id: Option<Uuid>,
+    /// Of method and request.
+    pub fingerprint: [u8; 32],
+}
+
+/// What tells one request from another.
+pub fn fingerprint(method: &str, request: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(method).chain_update([0]).chain_update(request).finalize().into()
+}
+
+impl<O, F> Operation for Once<O, F>
+where
+    O: Operation,
+    O::Output: Sync,
+    F: Fn(O::Output) -> Answer + Send + Sync + 'static,
+{
+    type Output = Bytes;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Bytes> {
+        let Some(request_id) = self.request_id else {
+            return Ok((self.encode)(self.operation.run(tx).await?).response);
+        };
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let since = tx.now - KEPT;
+        if let Some(saved) = tx.session.saved_answer(&workspace, request_id, since).await? {
+            if saved.fingerprint == self.fingerprint {
+                return Ok(saved.response);
+            }
+            let message = "this request_id was used for another request; make a new one";
+            return Err(Error::invalid(Reason::RequestIdReused, "request_id", message));
+        }
+        let answer = (self.encode)(self.operation.run(tx).await?);
+        let saved = SavedAnswer {
+            request_id,
+            fingerprint: self.fingerprint,
+            response: answer.response.clone(),
+            contact_id: answer.contact_id,
+            create_time: tx.now,
+        };
+        tx.session.save_answer(&workspace, &saved, since).await?;
+        Ok(answer.response)
+    }
+}

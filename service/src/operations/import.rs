@@ -1,0 +1,180 @@
+//! Imports: many rows in one transaction, each with its own outcome.
+
+use std::collections::BTreeSet;
+
+use crate::domain::consent::{OptInStatus, Statement};
+use crate::domain::contact::{Person, check_tags};
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::filter::Vocabulary;
+use crate::domain::ids;
+use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
+use crate::domain::tag::{MAX_TAGS, Tag};
+use crate::store::{Lock, Operation, Transaction, Workspace};
+
+use super::contacts::people;
+use super::draft::{Draft, EntryId, already_exists, refuse_conflict};
+use super::{vocabulary, workspace};
+
+/// Creates and updates contacts, as one chunk of an import.
+#[derive(Debug)]
+pub struct ImportChunk {
+    /// Where.
+    pub workspace_id: String,
+    /// How.
+    pub options: ImportOptions,
+    /// The rows that could be read, with their index in the chunk.
+    pub rows: Vec<(usize, ImportRow)>,
+}
+
+/// What became of one row.
+enum RowOutcome {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+impl Operation for ImportChunk {
+    type Output = ChunkOutcome;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<ChunkOutcome> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let mut vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
+        if self.options.create_missing_tags {
+            self.create_missing_tags(tx, &workspace, &mut vocabulary).await?;
+        }
+        self.check(&vocabulary, tx)?;
+
+        let people: Vec<Person> =
+            self.rows.iter().flat_map(|(_, row)| people(&row.profile)).collect();
+        let mut draft = Draft::load(tx, &workspace, &people).await?;
+        let mut outcome = ChunkOutcome::default();
+        for (index, row) in &self.rows {
+            match self.import_row(tx, &mut draft, &vocabulary, row) {
+                Ok(RowOutcome::Created) => outcome.created += 1,
+                Ok(RowOutcome::Updated) => outcome.updated += 1,
+                Ok(RowOutcome::Unchanged) => outcome.unchanged += 1,
+                Err(error) => outcome.failures.push((*index, error)),
+            }
+        }
+        draft.write(tx).await?;
+        Ok(outcome)
+    }
+}
+
+impl ImportChunk {
+    /// Checks what all rows share.
+    fn check(&self, vocabulary: &Vocabulary, tx: &Transaction) -> Result<()> {
+        let add_tags: BTreeSet<_> = self.options.add_tags.iter().cloned().collect();
+        check_tags(&add_tags, vocabulary).map_err(|error| error.at("add_tags"))?;
+        match &self.options.consent {
+            Some(statement) => statement.check(tx.now).map_err(|error| error.below("consent")),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything that can fail comes before the first change of the draft, so
+    /// that a row happens as a whole or not at all.
+    fn import_row(
+        &self,
+        tx: &Transaction,
+        draft: &mut Draft<'_>,
+        vocabulary: &Vocabulary,
+        row: &ImportRow,
+    ) -> Result<RowOutcome> {
+        let mut profile = row.profile.clone();
+        profile.tags.extend(self.options.add_tags.iter().cloned());
+        profile.check()?;
+        profile.check_against(vocabulary)?;
+        let statement = row.consent.as_ref().or(self.options.consent.as_ref());
+        if let Some(statement) = &row.consent {
+            statement.check(tx.now).map_err(|error| error.below("consent"))?;
+        }
+        let people = people(&profile);
+        if let Some(Statement { status: OptInStatus::OptedIn, categories, .. }) = statement {
+            for known in people.iter().filter_map(|person| draft.find(person)) {
+                refuse_conflict(draft.consent(known), categories)?;
+            }
+        }
+
+        // When both are sent, the phone number says who it is.
+        let Some(entry) = people.iter().find_map(|person| draft.find_contact(person)) else {
+            let entry = draft.create(tx, profile)?;
+            record_if_news(tx, draft, entry, statement);
+            return Ok(RowOutcome::Created);
+        };
+        let existing = draft.contact(entry).ok_or_else(Error::contact_not_found)?;
+        let objects = statement.is_some_and(|s| s.status == OptInStatus::OptedOut);
+        let changed = match self.options.on_conflict {
+            OnConflict::Fail => {
+                let keys = profile.match_keys();
+                let theirs = existing.profile.match_keys();
+                let taken = keys.iter().find(|key| theirs.contains(key)).or(keys.first());
+                return Err(match taken {
+                    Some(key) => already_exists(key, existing),
+                    None => Error::contact_not_found(),
+                });
+            }
+            OnConflict::Skip => false,
+            OnConflict::Merge => {
+                let mut merged = existing.profile.clone();
+                merged.merge(&profile);
+                merged.check()?;
+                draft.update(tx, entry, merged)?
+            }
+        };
+        let skipped = self.options.on_conflict == OnConflict::Skip && !objects;
+        let said = !skipped && record_if_news(tx, draft, entry, statement);
+        Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
+    }
+
+    /// Makes the tags that rows name and the workspace lacks. An id that cannot
+    /// be one is left to fail its row.
+    async fn create_missing_tags(
+        &self,
+        tx: &mut Transaction,
+        workspace: &Workspace,
+        vocabulary: &mut Vocabulary,
+    ) -> Result<()> {
+        let named = self.rows.iter().flat_map(|(_, row)| &row.profile.tags);
+        let missing: BTreeSet<&String> = named
+            .chain(&self.options.add_tags)
+            .filter(|id| !vocabulary.tags.contains(*id) && ids::check_slug("tags", id).is_ok())
+            .collect();
+        let total = vocabulary.tags.len() + missing.len();
+        if total > MAX_TAGS {
+            return Err(Error::limit("tags", MAX_TAGS, total));
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let tags: Vec<_> = missing.into_iter().map(|id| Tag::bare(id, tx.now)).collect();
+        tx.session.put_tags(workspace, &tags).await?;
+        vocabulary.tags.extend(tags.into_iter().map(|tag| tag.tag_id));
+        Ok(())
+    }
+}
+
+/// Records a statement unless it says what is known already, so that sending a
+/// chunk again changes nothing.
+fn record_if_news(
+    tx: &Transaction,
+    draft: &mut Draft<'_>,
+    entry: EntryId,
+    statement: Option<&Statement>,
+) -> bool {
+    let Some(statement) = statement else { return false };
+    let known = draft.consent(entry);
+    let news = statement.categories.iter().map(|category| known.get(*category)).any(|consent| {
+        consent.status != statement.status
+            || statement.occurred_time.is_some_and(|said| Some(said) > consent.occurred_time)
+    });
+    if news {
+        draft.record(tx, entry, statement);
+    }
+    news
+}
+
+/// The error for a row that names nobody and everybody.
+pub fn empty_row() -> Error {
+    Error::invalid(Reason::RequiredFieldMissing, "contact", "the row has no contact")
+}

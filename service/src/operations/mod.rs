@@ -1,0 +1,48 @@
+//! What the service does, once for every database: each change is an
+//! [`Operation`](crate::store::Operation) that runs in one transaction, each
+//! read a function over a session. Handlers call these and nothing else.
+
+pub mod attributes;
+pub mod contacts;
+mod draft;
+pub mod idempotency;
+pub mod import;
+pub mod opt_in;
+pub mod read;
+pub mod segment;
+pub mod tag_edit;
+pub mod tags;
+pub mod token;
+pub mod workspaces;
+
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::filter::Vocabulary;
+use crate::store::{Lock, Session, Workspace};
+
+/// The workspace a request means when it names none.
+pub const DEFAULT_WORKSPACE: &str = "default";
+
+/// The workspace of a request, or NOT_FOUND.
+pub async fn workspace(session: &mut dyn Session, id: &str, lock: Lock) -> Result<Workspace> {
+    let id = if id.is_empty() { DEFAULT_WORKSPACE } else { id };
+    session.workspace(id, lock).await?.ok_or_else(|| workspace_not_found(id))
+}
+
+/// The error for a workspace that does not exist.
+pub fn workspace_not_found(id: &str) -> Error {
+    let shown: String = id.chars().take(64).collect();
+    let message = format!("no workspace {shown:?}; WorkspaceService.ListWorkspaces shows them");
+    Error::new(Reason::WorkspaceNotFound, message)
+        .about("workspace", shown.clone())
+        .with("workspace_id", shown)
+}
+
+/// The names filters and profiles may use in a workspace.
+pub async fn vocabulary(session: &mut dyn Session, workspace: &Workspace) -> Result<Vocabulary> {
+    let tags = session.tags(workspace).await?;
+    let attributes = session.attributes(workspace).await?;
+    Ok(Vocabulary {
+        tags: tags.into_iter().map(|tag| tag.tag_id).collect(),
+        attributes: attributes.into_iter().map(|a| (a.attribute_id.clone(), a)).collect(),
+    })
+}

@@ -1,0 +1,104 @@
+//! Reading contacts: by name, in pages, counted.
+
+use crate::domain::contact::Person;
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::filter::{self, FilterError};
+use crate::domain::search::{self, SearchError};
+use crate::store::{
+    ContactRow, Lock, Order, OrderBy, Position, Selection, Session, Store, Workspace,
+};
+
+use super::{vocabulary, workspace};
+
+/// The contacts these name, index for index.
+pub async fn find(
+    store: &Store,
+    workspace_id: &str,
+    people: &[Person],
+) -> Result<Vec<Option<ContactRow>>> {
+    let mut session = store.read().await?;
+    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
+    session.find_contacts(&workspace, people).await
+}
+
+/// Which contacts a request selects, in its own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Where.
+    pub workspace_id: String,
+    /// The filter language.
+    pub filter: String,
+    /// The search bar.
+    pub query: String,
+}
+
+/// Looks up the workspace and checks the query against its definitions.
+pub async fn select(
+    store: &Store,
+    session: &mut dyn Session,
+    query: &Query,
+) -> Result<(Workspace, Selection)> {
+    let workspace = workspace(session, &query.workspace_id, Lock::None).await?;
+    let filter = match query.filter.trim().is_empty() {
+        true => None,
+        false => {
+            let vocabulary = vocabulary(session, &workspace).await?;
+            filter::compile(&query.filter, &vocabulary).map_err(filter_error)?
+        }
+    };
+    let words = match search::query_words(&query.query) {
+        // Signs that are in no name are found in no name.
+        Err(SearchError::NoWords) => vec![search::IN_NO_NAME.to_owned()],
+        words => words
+            .map_err(|e| Error::invalid(Reason::InvalidQuery, "query", e.to_string()))?,
+    };
+    Ok((workspace, Selection { filter, words, now: store.now() }))
+}
+
+/// A page of the directory.
+pub async fn list(
+    session: &mut dyn Session,
+    (workspace, selection): &(Workspace, Selection),
+    order: Order,
+    after: Option<&Position>,
+    limit: usize,
+) -> Result<Vec<ContactRow>> {
+    session.page(workspace, selection, order, after, limit).await
+}
+
+/// How many contacts a query selects.
+pub async fn count(store: &Store, query: &Query) -> Result<i64> {
+    let mut session = store.read().await?;
+    let (workspace, selection) = select(store, &mut *session, query).await?;
+    session.count(&workspace, &selection).await
+}
+
+/// Reads an `order_by`.
+pub fn parse_order(text: &str) -> Result<Order> {
+    let mut words = text.split_whitespace();
+    let by = match words.next() {
+        None | Some("create_time") => Some(OrderBy::CreateTime),
+        Some("first_name") => Some(OrderBy::FirstName),
+        Some("last_name") => Some(OrderBy::LastName),
+        Some(_) => None,
+    };
+    let descending = match words.next() {
+        None | Some("asc") => Some(false),
+        Some("desc") => Some(true),
+        Some(_) => None,
+    };
+    match (by, descending, words.next()) {
+        (Some(by), Some(descending), None) => Ok(Order { by, descending }),
+        _ => {
+            let message = "order_by has to be create_time, first_name or last_name, \
+                           optionally followed by asc or desc";
+            Err(Error::invalid(Reason::InvalidOrderBy, "order_by", message))
+        }
+    }
+}
+
+/// The error for a filter that does not parse or check.
+pub fn filter_error(error: FilterError) -> Error {
+    let column = error.column.to_string();
+    Error::invalid(Reason::InvalidFilter, "filter", error.to_string()).with("column", column)
+}

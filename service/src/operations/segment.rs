@@ -1,0 +1,125 @@
+//! Walking over many contacts, page by page.
+
+use std::collections::VecDeque;
+
+use crate::domain::contact::Contact;
+use crate::domain::error::Result;
+use crate::domain::filter::Expr;
+use crate::store::{
+    ContactRow, Order, OrderBy, Position, Selection, Store, Transaction, Workspace, decode_profile,
+};
+
+/// Contacts rewritten at a time.
+pub const REWRITE_PAGE: usize = 1000;
+
+/// Oldest first: the order in which contacts can be walked over while others
+/// are added.
+pub const BY_CREATION: Order = Order { by: OrderBy::CreateTime, descending: false };
+
+/// Pages of a stream grow: the first is there at once, later ones are cheap.
+const FIRST_PAGE: usize = 500;
+const LARGEST_PAGE: usize = 8000;
+
+/// A walk over all selected contacts. Between pages no connection is held, so
+/// a slow reader blocks nobody.
+pub struct Segment {
+    store: Store,
+    workspace: Workspace,
+    selection: Selection,
+    after: Option<Position>,
+    page_size: usize,
+    finished: bool,
+}
+
+impl Segment {
+    /// A walk that begins behind `after`.
+    pub fn new(
+        store: Store,
+        workspace: Workspace,
+        selection: Selection,
+        after: Option<Position>,
+    ) -> Self {
+        Self { store, workspace, selection, after, page_size: FIRST_PAGE, finished: false }
+    }
+
+    /// The next contacts; empty when there are no more.
+    pub async fn next_page(&mut self) -> Result<VecDeque<ContactRow>> {
+        if self.finished {
+            return Ok(VecDeque::new());
+        }
+        self.selection.now = self.store.now();
+        let mut session = self.store.read_stream().await?;
+        let after = self.after.as_ref();
+        let limit = self.page_size;
+        let rows =
+            session.page(&self.workspace, &self.selection, BY_CREATION, after, limit).await?;
+        self.finished = rows.len() < limit;
+        self.page_size = (limit * 4).min(LARGEST_PAGE);
+        if let Some(last) = rows.last() {
+            self.after = Some(last.position());
+        }
+        Ok(rows.into())
+    }
+}
+
+/// What a walk that changes contacts found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edited {
+    /// Contacts selected.
+    pub matched: i64,
+    /// Contacts that changed.
+    pub changed: i64,
+}
+
+/// Changes every contact that `filter` selects, in this transaction. `edit`
+/// says whether it changed one.
+pub async fn each_selected(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    filter: impl Into<Option<Expr>>,
+    page_size: usize,
+    mut edit: impl FnMut(&mut Contact) -> bool + Send,
+) -> Result<()> {
+    try_each_selected(tx, workspace, filter.into(), page_size, true, |contact| Ok(edit(contact)))
+        .await
+        .map(drop)
+}
+
+/// The same with an `edit` that may fail the whole change, and without writing
+/// unless `write`.
+pub async fn try_each_selected(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    filter: Option<Expr>,
+    page_size: usize,
+    write: bool,
+    mut edit: impl FnMut(&mut Contact) -> Result<bool> + Send,
+) -> Result<Edited> {
+    let selection = Selection { filter, words: Vec::new(), now: tx.now };
+    let mut after = None;
+    let mut edited = Edited::default();
+    loop {
+        let page =
+            tx.session.page(workspace, &selection, BY_CREATION, after.as_ref(), page_size).await?;
+        let full = page.len() == page_size;
+        after = page.last().map(ContactRow::position);
+        let mut changes = Vec::new();
+        for row in &page {
+            let before = decode_profile(row)?;
+            let mut changed = before.clone();
+            edited.matched += 1;
+            if edit(&mut changed)? {
+                changed.version += 1;
+                changed.update_time = tx.now;
+                edited.changed += 1;
+                changes.push((before, changed));
+            }
+        }
+        if write && !changes.is_empty() {
+            tx.session.update_contacts(workspace, &changes).await?;
+        }
+        if !full {
+            return Ok(edited);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Putting tags on many contacts, and taking them off.
+
+use std::collections::BTreeSet;
+
+use crate::domain::contact::{Contact, Person, Profile, check_tags};
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::filter;
+use crate::domain::tag::MAX_TAGS_PER_CONTACT;
+use crate::store::{Lock, Operation, Selection, Transaction, Workspace};
+
+use super::draft::Draft;
+use super::read::filter_error;
+use super::segment::{Edited, REWRITE_PAGE, try_each_selected};
+use super::{vocabulary, workspace};
+
+/// Adds and removes tags.
+#[derive(Debug)]
+pub struct EditTags {
+    /// Where.
+    pub workspace_id: String,
+    /// Whose.
+    pub target: TagTarget,
+    /// To put on.
+    pub add: BTreeSet<String>,
+    /// To take off.
+    pub remove: BTreeSet<String>,
+    /// Only say what would happen.
+    pub validate_only: bool,
+}
+
+/// Whose tags change.
+#[derive(Debug)]
+pub enum TagTarget {
+    /// These people's; with their index in the request.
+    People(Vec<(usize, Person)>),
+    /// Everybody's whom a filter selects.
+    Filter {
+        /// The filter language.
+        filter: String,
+        /// How many contacts the caller expects.
+        expected_count: i64,
+    },
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct EditTagsOutcome {
+    /// How many.
+    pub edited: Edited,
+    /// Who was not found or not changed, by index.
+    pub failures: Vec<(usize, Error)>,
+}
+
+impl Operation for EditTags {
+    type Output = EditTagsOutcome;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<EditTagsOutcome> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
+        check_tags(&self.add, &vocabulary).map_err(|error| error.at("add_tags"))?;
+        check_tags(&self.remove, &vocabulary).map_err(|error| error.at("remove_tags"))?;
+        match &self.target {
+            TagTarget::People(people) => self.edit_people(tx, &workspace, people).await,
+            TagTarget::Filter { filter, expected_count } => {
+                let filter = filter::compile(filter, &vocabulary).map_err(filter_error)?;
+                let selection = Selection { filter, words: Vec::new(), now: tx.now };
+                let count = tx.session.count(&workspace, &selection).await?;
+                if count != *expected_count {
+                    return Err(count_mismatch(*expected_count, count));
+                }
+                let write = !self.validate_only;
+                let edit = |contact: &mut Contact| self.edit(&mut contact.profile);
+                let filter = selection.filter;
+                let edited =
+                    try_each_selected(tx, &workspace, filter, REWRITE_PAGE, write, edit).await?;
+                Ok(EditTagsOutcome { edited, failures: Vec::new() })
+            }
+        }
+    }
+}
+
+impl EditTags {
+    async fn edit_people(
+        &self,
+        tx: &mut Transaction,
+        workspace: &Workspace,
+        people: &[(usize, Person)],
+    ) -> Result<EditTagsOutcome> {
+        let names: Vec<_> = people.iter().map(|(_, person)| person.clone()).collect();
+        let mut draft = Draft::load(tx, workspace, &names).await?;
+        let mut outcome = EditTagsOutcome::default();
+        let mut seen = BTreeSet::new();
+        for (index, person) in people {
+            let entry = draft.find_contact(person);
+            let Some((entry, contact)) = entry.and_then(|e| Some((e, draft.contact(e)?))) else {
+                outcome.failures.push((*index, Error::contact_not_found()));
+                continue;
+            };
+            if !seen.insert(contact.contact_id) {
+                continue;
+            }
+            let mut profile = contact.profile.clone();
+            match self.edit(&mut profile).and_then(|_| draft.update(tx, entry, profile)) {
+                Ok(changed) => {
+                    outcome.edited.matched += 1;
+                    outcome.edited.changed += i64::from(changed);
+                }
+                Err(error) => outcome.failures.push((*index, error)),
+            }
+        }
+        if !self.validate_only {
+            draft.write(tx).await?;
+        }
+        Ok(outcome)
+    }
+
+    fn edit(&self, profile: &mut Profile) -> Result<bool> {
+        let before = profile.tags.clone();
+        profile.tags.extend(self.add.iter().cloned());
+        profile.tags.retain(|tag| !self.remove.contains(tag));
+        if profile.tags.len() > MAX_TAGS_PER_CONTACT {
+            return Err(Error::limit("tags", MAX_TAGS_PER_CONTACT, profile.tags.len()));
+        }
+        Ok(profile.tags != before)
+    }
+}
+
+fn count_mismatch(expected: i64, count: i64) -> Error {
+    let message = format!(
+        "the filter selects {count} contacts, not {expected}; nothing was changed: \
+         look at them with ListContacts and send expected_count: {count} if they are right"
+    );
+    Error::invalid(Reason::CountMismatch, "expected_count", message)
+        .with("expected_count", expected.to_string())
+        .with("count", count.to_string())
+}

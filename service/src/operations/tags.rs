@@ -1,0 +1,196 @@
+//! Making, changing and deleting tags.
+
+use crate::domain::contact::Contact;
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::filter::{Expr, Predicate};
+use crate::domain::tag::{self, MAX_TAGS, Tag};
+use crate::domain::ids;
+use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
+
+use super::segment::{REWRITE_PAGE, each_selected};
+use super::workspace;
+
+/// Makes a tag.
+#[derive(Debug)]
+pub struct CreateTag {
+    /// Where.
+    pub workspace_id: String,
+    /// Ids and times aside, as to be stored.
+    pub tag: Tag,
+}
+
+impl Operation for CreateTag {
+    type Output = Counted<Tag>;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Counted<Tag>> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let tag = Tag { create_time: tx.now, update_time: tx.now, ..self.tag.clone() };
+        let tag = tag.completed().map_err(|error| error.below("tag"))?;
+        let existing = tx.session.tags(&workspace).await?;
+        if existing.len() >= MAX_TAGS {
+            return Err(Error::limit("tag", MAX_TAGS, existing.len() + 1));
+        }
+        refuse_twin(&tag, &existing, true)?;
+        tx.session.put_tags(&workspace, std::slice::from_ref(&tag)).await?;
+        Ok(Counted { definition: tag, contact_count: 0 })
+    }
+}
+
+/// A change of a tag, from an update mask.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the field it sets")]
+pub enum TagChange {
+    DisplayName(String),
+    Description(String),
+    Color(String),
+}
+
+/// Changes a tag.
+#[derive(Debug)]
+pub struct UpdateTag {
+    /// Where.
+    pub workspace_id: String,
+    /// Which.
+    pub tag_id: String,
+    /// What.
+    pub changes: Vec<TagChange>,
+}
+
+impl Operation for UpdateTag {
+    type Output = Counted<Tag>;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Counted<Tag>> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let existing = tx.session.tags(&workspace).await?;
+        let mut tag = find(&existing, &self.tag_id)?.clone();
+        for change in &self.changes {
+            match change.clone() {
+                TagChange::DisplayName(name) => tag.display_name = name,
+                TagChange::Description(description) => tag.description = description,
+                TagChange::Color(color) => tag.color = color,
+            }
+        }
+        tag.update_time = tx.now;
+        let tag = tag.completed().map_err(|error| error.below("tag"))?;
+        refuse_twin(&tag, &existing, false)?;
+        tx.session.put_tags(&workspace, std::slice::from_ref(&tag)).await?;
+        counted(&mut *tx.session, &workspace, tag).await
+    }
+}
+
+/// Deletes a tag, and tells how many contacts carried it.
+#[derive(Debug)]
+pub struct DeleteTag {
+    /// Where.
+    pub workspace_id: String,
+    /// Which.
+    pub tag_id: String,
+    /// Take it off the contacts that carry it.
+    pub force: bool,
+}
+
+impl Operation for DeleteTag {
+    type Output = i64;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<i64> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
+        let id = self.tag_id.as_str();
+        find(&tx.session.tags(&workspace).await?, id)?;
+        let count = tx.session.tag_counts(&workspace, &[id]).await?.first().copied().unwrap_or(0);
+        if count > 0 && !self.force {
+            let message = format!(
+                "{count} contacts carry {id}; take it off them with \
+                 ContactService.UpdateContactTags, or send force: true"
+            );
+            return Err(Error::new(Reason::TagInUse, message)
+                .about("tag", id)
+                .with("tag_id", id)
+                .with("contact_count", count.to_string()));
+        }
+        if count > 0 {
+            let carries = Expr::Is(Predicate::HasTag(id.to_owned()));
+            each_selected(tx, &workspace, carries, REWRITE_PAGE, |contact: &mut Contact| {
+                contact.profile.tags.remove(id)
+            })
+            .await?;
+        }
+        tx.session.delete_tag(&workspace, id).await?;
+        Ok(count)
+    }
+}
+
+/// Returns one tag.
+pub async fn get(store: &Store, workspace_id: &str, tag_id: &str) -> Result<Counted<Tag>> {
+    let mut session = store.read().await?;
+    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
+    let tag = find(&session.tags(&workspace).await?, tag_id)?.clone();
+    counted(&mut *session, &workspace, tag).await
+}
+
+/// Returns tags with ids behind `after`.
+pub async fn list(
+    store: &Store,
+    workspace_id: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Counted<Tag>>> {
+    let mut session = store.read().await?;
+    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
+    let mut tags = session.tags(&workspace).await?;
+    tags.retain(|tag| tag.tag_id.as_str() > after);
+    tags.truncate(limit);
+    let ids: Vec<_> = tags.iter().map(|tag| tag.tag_id.as_str()).collect();
+    let counts = session.tag_counts(&workspace, &ids).await?;
+    Ok(tags
+        .into_iter()
+        .zip(counts)
+        .map(|(definition, contact_count)| Counted { definition, contact_count })
+        .collect())
+}
+
+async fn counted(
+    session: &mut dyn Session,
+    workspace: &Workspace,
+    tag: Tag,
+) -> Result<Counted<Tag>> {
+    let counts = session.tag_counts(workspace, &[&tag.tag_id]).await?;
+    Ok(Counted { definition: tag, contact_count: counts.first().copied().unwrap_or(0) })
+}
+
+fn find<'a>(tags: &'a [Tag], tag_id: &str) -> Result<&'a Tag> {
+    if tag_id.is_empty() {
+        return Err(Error::required("tag_id"));
+    }
+    tags.iter().find(|tag| tag.tag_id == tag_id).ok_or_else(|| {
+        let shown: String = tag_id.chars().take(64).collect();
+        let close = ids::suggest(tag_id, tags.iter().map(|tag| tag.tag_id.as_str()));
+        let hint = close.map(|id| format!("; did you mean {id}?")).unwrap_or_default();
+        let error = Error::new(Reason::TagNotFound, format!("no tag {shown:?}{hint}"))
+            .about("tag", shown.clone())
+            .with("tag_id", shown);
+        match close {
+            Some(id) => error.with("suggestion", id),
+            None => error,
+        }
+    })
+}
+
+/// Refuses an id or a display name that another tag has.
+fn refuse_twin(tag: &Tag, existing: &[Tag], new: bool) -> Result<()> {
+    let same_name = |other: &Tag| {
+        other.tag_id != tag.tag_id
+            && tag::same_name(&other.display_name, &tag.display_name)
+    };
+    let (field, twin) = if let Some(twin) = existing.iter().find(|t| new && t.tag_id == tag.tag_id) {
+        ("tag.tag_id", twin)
+    } else if let Some(twin) = existing.iter().find(|other| same_name(other)) {
+        ("tag.display_name", twin)
+    } else {
+        return Ok(());
+    };
+    let id = twin.tag_id.clone();
+    let message = format!("tag {id} has this {}", field.trim_start_matches("tag."));
+    Err(Error::invalid(Reason::TagAlreadyExists, field, message)
+        .about("tag", id.clone())
+        .with("tag_id", id))
+}

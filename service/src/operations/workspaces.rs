@@ -1,0 +1,110 @@
+//! Making, reading and erasing workspaces.
+
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::{ids, tag, text};
+use crate::store::{Lock, Operation, Store, Transaction, Workspace};
+
+use super::{DEFAULT_WORKSPACE, workspace, workspace_not_found};
+
+/// Makes a workspace.
+#[derive(Debug)]
+pub struct CreateWorkspace {
+    /// Derived from the display name when empty.
+    pub workspace_id: String,
+    /// The id when empty.
+    pub display_name: String,
+}
+
+impl Operation for CreateWorkspace {
+    type Output = Workspace;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Workspace> {
+        text::check_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
+        let workspace_id = match self.workspace_id.as_str() {
+            "" => tag::derive_id("workspace_id", &self.display_name)?,
+            id => id.to_owned(),
+        };
+        ids::check_workspace_id(&workspace_id)?;
+        let display_name = match self.display_name.as_str() {
+            "" => workspace_id.clone(),
+            name => name.to_owned(),
+        };
+        let made = Workspace {
+            workspace_id,
+            display_name,
+            create_time: tx.now,
+            consent_revision: 0,
+            token_key: random_key(),
+            row_key: 0,
+        };
+        if !tx.session.insert_workspace(&made).await? {
+            let id = made.workspace_id;
+            let message = format!("workspace {id} exists; use it or choose another id");
+            return Err(Error::invalid(Reason::WorkspaceAlreadyExists, "workspace_id", message)
+                .about("workspace", id.clone())
+                .with("workspace_id", id));
+        }
+        Ok(made)
+    }
+}
+
+/// Makes the `default` workspace unless it exists.
+pub async fn ensure_default(store: &Store) -> Result<()> {
+    let create = CreateWorkspace {
+        workspace_id: DEFAULT_WORKSPACE.to_owned(),
+        display_name: "Default".to_owned(),
+    };
+    match store.write(create).await {
+        Err(error) if error.reason() != Reason::WorkspaceAlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Erases a workspace with everything in it, and tells how many contacts it had.
+#[derive(Debug)]
+pub struct DeleteWorkspace {
+    /// Which.
+    pub workspace_id: String,
+    /// The same again.
+    pub confirmation: String,
+}
+
+impl Operation for DeleteWorkspace {
+    type Output = i64;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<i64> {
+        if self.workspace_id.is_empty() {
+            return Err(Error::required("workspace_id"));
+        }
+        if self.confirmation != self.workspace_id {
+            let message = "repeat the workspace_id here: this erases everything in it";
+            let field = "confirm_workspace_id";
+            return Err(Error::invalid(Reason::InvalidArgument, field, message));
+        }
+        let found = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
+        tx.session.delete_workspace(&found).await
+    }
+}
+
+/// Returns one workspace.
+pub async fn get(store: &Store, workspace_id: &str) -> Result<Workspace> {
+    workspace(&mut *store.read().await?, workspace_id, Lock::None).await
+}
+
+/// Returns workspaces with ids behind `after`.
+pub async fn list(store: &Store, after: &str, limit: usize) -> Result<Vec<Workspace>> {
+    store.read().await?.workspaces(after, limit).await
+}
+
+/// For handlers that ask about consent in a workspace that is not there.
+pub fn missing(workspace_id: &str) -> Error {
+    workspace_not_found(workspace_id)
+}
+
+fn random_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    for half in key.chunks_mut(16) {
+        half.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    }
+    key
+}

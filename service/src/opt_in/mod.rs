@@ -1,0 +1,132 @@
+//! The check path: may this person be messaged? Always answered from the
+//! database's committed state as of some moment after the question arrived,
+//! and with an error, never an answer, when the database cannot say.
+
+mod coalescer;
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::consent::{CheckReason, MessageCategory, decide};
+use crate::domain::contact::Person;
+use crate::domain::error::{Error, Result};
+use crate::domain::phone::{MatchKey, match_key_of};
+use crate::operations::{DEFAULT_WORKSPACE, read, workspaces};
+use crate::store::{CheckRow, CheckRows, Store, decode_profile};
+use coalescer::Coalescer;
+
+/// Most numbers of one batch.
+pub const MAX_BATCH: usize = 10_000;
+/// How long a read may take before the answer is "unavailable".
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Answers checks.
+#[derive(Clone)]
+pub struct Checker {
+    store: Store,
+    coalescer: Coalescer,
+}
+
+/// The answer to one check.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CheckAnswer {
+    /// Why, and with it whether.
+    pub reason: CheckReason,
+    /// None if the person is no contact.
+    pub contact_id: Option<Uuid>,
+    /// The event that decided.
+    pub event_id: Option<Uuid>,
+    /// When the person said so.
+    pub consent_time: Option<Time>,
+    /// What expiry was held against.
+    pub check_time: Time,
+}
+
+impl Checker {
+    /// Answers from this store.
+    pub fn new(store: Store) -> Self {
+        Self { coalescer: Coalescer::new(store.clone()), store }
+    }
+
+    /// May this person be sent a message of this category now?
+    pub async fn check(
+        &self,
+        workspace_id: &str,
+        person: &Person,
+        category: MessageCategory,
+    ) -> Result<CheckAnswer> {
+        let workspace_id = or_default(workspace_id);
+        let row = match self.key(workspace_id, person).await? {
+            Some(key) => self.coalescer.read(workspace_id, key).await?,
+            None => None,
+        };
+        let now = self.store.now();
+        let known = row.as_ref().map(|row| row.state.get(category));
+        Ok(CheckAnswer {
+            reason: reason(row.as_ref(), category, now),
+            contact_id: row.and_then(|row| row.contact_id),
+            event_id: known.and_then(|known| known.event_id),
+            consent_time: known.and_then(|known| known.occurred_time),
+            check_time: now,
+        })
+    }
+
+    /// The same for many numbers, index for index, in one read of its own: a
+    /// large batch would hold up the single checks that joined it.
+    pub async fn check_batch(
+        &self,
+        workspace_id: &str,
+        phone_numbers: &[String],
+        category: MessageCategory,
+    ) -> Result<(Vec<CheckReason>, Time)> {
+        if phone_numbers.len() > MAX_BATCH {
+            return Err(Error::limit("phone_numbers", MAX_BATCH, phone_numbers.len()));
+        }
+        let keys: Vec<_> = phone_numbers.iter().map(|number| match_key_of(number).ok()).collect();
+        // In order: neighbours in the index are read together.
+        let mut asked: Vec<MatchKey> = keys.iter().flatten().cloned().collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let rows = read_rows(&self.store, or_default(workspace_id), &asked).await?;
+        let now = self.store.now();
+        let reasons = keys
+            .iter()
+            .map(|key| match key {
+                Some(key) => reason(rows.get(key), category, now),
+                None => CheckReason::InvalidPhoneNumber,
+            })
+            .collect();
+        Ok((reasons, now))
+    }
+
+    /// The key a person is checked by. A contact's never changes hands, so that
+    /// looking it up first loses nothing.
+    async fn key(&self, workspace_id: &str, person: &Person) -> Result<Option<MatchKey>> {
+        let Person::Key(key) = person else {
+            let people = std::slice::from_ref(person);
+            let found = read::find(&self.store, workspace_id, people).await?;
+            let Some(row) = found.into_iter().flatten().next() else { return Ok(None) };
+            return Ok(decode_profile(&row)?.profile.match_keys().into_iter().next());
+        };
+        Ok(Some(key.clone()))
+    }
+}
+
+fn reason(row: Option<&CheckRow>, category: MessageCategory, now: Time) -> CheckReason {
+    let is_contact = row.is_some_and(|row| row.contact_id.is_some());
+    decide(row.map(|row| row.state.get(category)), is_contact, now)
+}
+
+fn or_default(workspace_id: &str) -> &str {
+    if workspace_id.is_empty() { DEFAULT_WORKSPACE } else { workspace_id }
+}
+
+/// One read, with an end: a database that does not answer is not an answer.
+async fn read_rows(store: &Store, workspace_id: &str, keys: &[MatchKey]) -> Result<CheckRows> {
+    tokio::time::timeout(READ_TIMEOUT, store.check(workspace_id, keys))
+        .await
+        .map_err(Error::unavailable)??
+        .ok_or_else(|| workspaces::missing(workspace_id))
+}
