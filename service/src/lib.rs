@@ -2,6 +2,6 @@
 //! CRM. See ARCHITECTURE.md for the map.
 
 pub mod domain;
-pub mod opt_in;
 pub mod operations;
+pub mod opt_in;
 pub mod store;

@@ -40,6 +40,13 @@ impl AttributeType {
         }
     }
 
+    /// The type of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::String, Self::Number, Self::Boolean, Self::Timestamp, Self::Enum]
+            .into_iter()
+            .find(|attribute_type| attribute_type.name() == name)
+    }
+
     /// What to send for a value of this type.
     fn example(self) -> &'static str {
         match self {
@@ -196,8 +203,9 @@ pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) 
         Some(close) => format!("did you mean {close}? "),
         None => String::new(),
     };
-    let message =
-        format!("unknown attribute {shown:?}; {hint}define it with AttributeService.CreateAttribute");
+    let message = format!(
+        "unknown attribute {shown:?}; {hint}define it with AttributeService.CreateAttribute"
+    );
     let error =
         Error::invalid(Reason::UnknownAttribute, field, message).with("attribute_id", shown);
     match suggestion {

@@ -185,6 +185,24 @@ pub enum Source {
     Platform,
 }
 
+impl Source {
+    /// The source of a number, as stored and in the API.
+    pub fn from_code(code: i64) -> Option<Self> {
+        [
+            Self::WebForm,
+            Self::InboundMessage,
+            Self::Ivr,
+            Self::Paper,
+            Self::Import,
+            Self::Operator,
+            Self::Api,
+            Self::Platform,
+        ]
+        .into_iter()
+        .find(|source| *source as i64 == code)
+    }
+}
+
 /// What shows that a person agreed or objected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented in the API")]
@@ -371,7 +389,11 @@ mod tests {
             let mut state = ConsentState::default();
             state.apply(&event(first.0, first.1));
             state.apply(&event(second.0, second.1));
-            assert_eq!(state.get(MessageCategory::Marketing).status, result, "{first:?} {second:?}");
+            assert_eq!(
+                state.get(MessageCategory::Marketing).status,
+                result,
+                "{first:?} {second:?}"
+            );
         }
     }
 

@@ -138,14 +138,16 @@ impl Profile {
             self.phone_number.clone_from(&row.phone_number);
         }
         self.tags.extend(row.tags.iter().cloned());
-        self.attributes.extend(row.attributes.iter().map(|(id, value)| (id.clone(), value.clone())));
+        self.attributes
+            .extend(row.attributes.iter().map(|(id, value)| (id.clone(), value.clone())));
     }
 }
 
 fn definition<'a>(vocabulary: &'a Vocabulary, id: &str) -> Result<&'a AttributeDefinition> {
-    vocabulary.attributes.get(id).ok_or_else(|| {
-        attribute::unknown(id, vocabulary.attributes.keys().map(String::as_str))
-    })
+    vocabulary
+        .attributes
+        .get(id)
+        .ok_or_else(|| attribute::unknown(id, vocabulary.attributes.keys().map(String::as_str)))
 }
 
 /// Refuses a tag the workspace does not have.

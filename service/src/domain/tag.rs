@@ -56,7 +56,8 @@ impl Tag {
     pub fn check(&self) -> Result<()> {
         text::check_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
         text::check_field("description", &self.description, text::DESCRIPTION)?;
-        let hex = |color: &str| color.len() == 7 && color[1..].bytes().all(|b| b.is_ascii_hexdigit());
+        let hex =
+            |color: &str| color.len() == 7 && color[1..].bytes().all(|b| b.is_ascii_hexdigit());
         if !self.color.is_empty() && !(self.color.starts_with('#') && hex(&self.color)) {
             let message = "color has to be #rrggbb, such as #25d366, or empty";
             return Err(Error::invalid(Reason::InvalidArgument, "color", message));

@@ -10,7 +10,9 @@ use crate::domain::consent::{ConsentEvent, ConsentState, MessageCategory, Statem
 use crate::domain::contact::{Contact, Person, Profile};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{ConsentRow, ContactRow, Transaction, Workspace, decode_profile, encode_profile};
+use crate::store::{
+    ConsentRow, ContactRow, Transaction, Workspace, decode_profile, encode_profile,
+};
 
 /// People to be changed together.
 pub struct Draft<'a> {

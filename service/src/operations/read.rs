@@ -49,8 +49,7 @@ pub async fn select(
     let words = match search::query_words(&query.query) {
         // Signs that are in no name are found in no name.
         Err(SearchError::NoWords) => vec![search::IN_NO_NAME.to_owned()],
-        words => words
-            .map_err(|e| Error::invalid(Reason::InvalidQuery, "query", e.to_string()))?,
+        words => words.map_err(|e| Error::invalid(Reason::InvalidQuery, "query", e.to_string()))?,
     };
     Ok((workspace, Selection { filter, words, now: store.now() }))
 }

@@ -3,8 +3,8 @@
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Predicate};
-use crate::domain::tag::{self, MAX_TAGS, Tag};
 use crate::domain::ids;
+use crate::domain::tag::{self, MAX_TAGS, Tag};
 use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
 
 use super::segment::{REWRITE_PAGE, each_selected};
@@ -178,10 +178,10 @@ fn find<'a>(tags: &'a [Tag], tag_id: &str) -> Result<&'a Tag> {
 /// Refuses an id or a display name that another tag has.
 fn refuse_twin(tag: &Tag, existing: &[Tag], new: bool) -> Result<()> {
     let same_name = |other: &Tag| {
-        other.tag_id != tag.tag_id
-            && tag::same_name(&other.display_name, &tag.display_name)
+        other.tag_id != tag.tag_id && tag::same_name(&other.display_name, &tag.display_name)
     };
-    let (field, twin) = if let Some(twin) = existing.iter().find(|t| new && t.tag_id == tag.tag_id) {
+    let (field, twin) = if let Some(twin) = existing.iter().find(|t| new && t.tag_id == tag.tag_id)
+    {
         ("tag.tag_id", twin)
     } else if let Some(twin) = existing.iter().find(|other| same_name(other)) {
         ("tag.display_name", twin)

@@ -12,6 +12,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::SubsecRound;
 pub use record::{decode_profile, encode_profile, wire_contact};
 pub use session::*;
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,17 @@ use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdMaker;
 use crate::domain::phone::MatchKey;
+use crate::domain::search;
+
+/// Longest name key, in bytes: it has to fit into a page token.
+const MAX_SORT_KEY: usize = 200;
+
+/// What lists are ordered by: a name as search sees it.
+pub fn sort_key(first: &str, second: &str) -> String {
+    let mut key = search::normalised(first, second);
+    key.truncate(key.floor_char_boundary(MAX_SORT_KEY));
+    key
+}
 
 /// How often a write that met another one is tried again.
 const WRITE_ATTEMPTS: u32 = 5;
@@ -73,9 +85,9 @@ impl Store {
         Self { backend, clock, ids: Arc::new(ids), writes: TaskTracker::new() }
     }
 
-    /// The time.
+    /// The time, cut to what is stored.
     pub fn now(&self) -> Time {
-        (self.clock)()
+        (self.clock)().trunc_subsecs(6)
     }
 
     /// Runs a change to its end, even when the caller goes away: a handler that
@@ -84,14 +96,19 @@ impl Store {
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
         let store = self.clone();
         let change = async move { store.write_with_retries(&operation).await };
-        self.writes.spawn(change.in_current_span()).await.unwrap_or_else(|e| Err(Error::internal(e)))
+        self.writes
+            .spawn(change.in_current_span())
+            .await
+            .unwrap_or_else(|e| Err(Error::internal(e)))
     }
 
     async fn write_with_retries<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         let mut attempt = 1;
         loop {
             match self.write_once(operation).await {
-                Err(error) if error.reason() == Reason::WriteConflict && attempt < WRITE_ATTEMPTS => {
+                Err(error)
+                    if error.reason() == Reason::WriteConflict && attempt < WRITE_ATTEMPTS =>
+                {
                     tokio::time::sleep(Duration::from_millis(5) * attempt).await;
                     attempt += 1;
                 }

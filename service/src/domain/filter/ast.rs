@@ -37,17 +37,10 @@ pub enum Predicate {
     HasAnyTag,
     /// The opt-in status is one of these: one to three, without repetition, in the order of
     /// [`OptInStatus`]. A contact that was never asked has the status `NotAsked`.
-    OptIn {
-        category: MessageCategory,
-        any_of: Vec<OptInStatus>,
-    },
+    OptIn { category: MessageCategory, any_of: Vec<OptInStatus> },
     /// The value is set and compares so. `value` has the field's type; booleans and enums only
     /// have `Eq` and `Ne`. Text is ordered by code point, which is the order of its UTF-8 bytes.
-    Compare {
-        field: Field,
-        op: CompareOp,
-        value: Value,
-    },
+    Compare { field: Field, op: CompareOp, value: Value },
     /// The text begins so, exactly. Only on text fields; the prefix is never empty.
     Prefix { field: Field, prefix: String },
     /// The value is set and equals one of these: two or more, all different, of the field's type.
@@ -72,10 +65,7 @@ pub enum Field {
     /// When the contact was last changed; always set.
     UpdateTime,
     /// An attribute with its definition's type. An empty text is a value.
-    Attribute {
-        id: String,
-        attribute_type: AttributeType,
-    },
+    Attribute { id: String, attribute_type: AttributeType },
 }
 
 /// How two values compare.
@@ -248,11 +238,7 @@ impl fmt::Display for Value {
                 write!(f, "{}", time.format("%Y-%m-%d"))
             }
             Self::Time(time) => {
-                write!(
-                    f,
-                    "\"{}\"",
-                    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-                )
+                write!(f, "\"{}\"", time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
             }
         }
     }

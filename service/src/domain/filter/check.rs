@@ -9,11 +9,8 @@ use super::{FilterError, FilterErrorKind, Vocabulary};
 use crate::domain::attribute::AttributeType;
 use crate::domain::consent::{MessageCategory, OptInStatus};
 
-const STATUSES: [OptInStatus; 3] = [
-    OptInStatus::NotAsked,
-    OptInStatus::OptedIn,
-    OptInStatus::OptedOut,
-];
+const STATUSES: [OptInStatus; 3] =
+    [OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];
 const FIELDS: [&str; 10] = [
     "tags",
     "opt_in",
@@ -31,10 +28,7 @@ const LISTED_NAMES: usize = 8;
 
 pub(super) fn check(tree: Tree, vocabulary: &Vocabulary) -> Result<Expr, FilterError> {
     let all = |trees: Vec<Tree>| {
-        trees
-            .into_iter()
-            .map(|tree| check(tree, vocabulary))
-            .collect::<Result<Vec<_>, _>>()
+        trees.into_iter().map(|tree| check(tree, vocabulary)).collect::<Result<Vec<_>, _>>()
     };
     match tree {
         Tree::And(trees) => all(trees).map(Expr::and),
@@ -42,10 +36,7 @@ pub(super) fn check(tree: Tree, vocabulary: &Vocabulary) -> Result<Expr, FilterE
         Tree::Not(tree) => check(*tree, vocabulary).map(Expr::negate),
         Tree::Comparison(comparison) => {
             let subject = Subject::resolve(&comparison, vocabulary)?;
-            let check = Check {
-                comparison: &comparison,
-                vocabulary,
-            };
+            let check = Check { comparison: &comparison, vocabulary };
             check.predicate(subject).map(Expr::Is)
         }
     }
@@ -102,13 +93,7 @@ impl<'v> Subject<'v> {
             AttributeType::Enum => Kind::Option(&definition.enum_options),
         };
         let attribute_type = definition.attribute_type;
-        Ok(Self::Field(
-            Field::Attribute {
-                id: id.to_owned(),
-                attribute_type,
-            },
-            kind,
-        ))
+        Ok(Self::Field(Field::Attribute { id: id.to_owned(), attribute_type }, kind))
     }
 }
 
@@ -127,11 +112,7 @@ impl Check<'_> {
     }
 
     fn wrong_operator(&self, message: impl Into<String>) -> FilterError {
-        FilterError::new(
-            FilterErrorKind::WrongOperator,
-            self.comparison.column,
-            message,
-        )
+        FilterError::new(FilterErrorKind::WrongOperator, self.comparison.column, message)
     }
 
     fn no_operator(&self, example: &str) -> FilterError {
@@ -153,11 +134,7 @@ impl Check<'_> {
             }
             Test::Compare(op, literal) => {
                 let known = self.vocabulary.tags.contains(&literal.text);
-                let tag = if known {
-                    literal.text.as_str()
-                } else {
-                    "<tag id>"
-                };
+                let tag = if known { literal.text.as_str() } else { "<tag id>" };
                 Err(self.wrong_operator(match op {
                     CompareOp::Eq => format!("a contact has many tags: write tags:{tag}"),
                     CompareOp::Ne => format!("a contact has many tags: write NOT tags:{tag}"),
@@ -172,11 +149,7 @@ impl Check<'_> {
         if literal.star != Star::None {
             let message =
                 "a tag is named in full; tags:* is any tag, and tags IN (a, b) one of several";
-            return Err(FilterError::new(
-                FilterErrorKind::WrongType,
-                literal.column,
-                message,
-            ));
+            return Err(FilterError::new(FilterErrorKind::WrongType, literal.column, message));
         }
         if self.vocabulary.tags.contains(&literal.text) {
             return Ok(literal.text.clone());
@@ -186,11 +159,7 @@ impl Check<'_> {
             None => listed("tags", self.vocabulary.tags.iter(), "TagService.ListTags"),
         };
         let message = format!("{}: {advice}", no_such("tag", quotable(&literal.text)));
-        Err(FilterError::new(
-            FilterErrorKind::UnknownTag,
-            literal.column,
-            message,
-        ))
+        Err(FilterError::new(FilterErrorKind::UnknownTag, literal.column, message))
     }
 
     fn opt_in(&self, category: MessageCategory) -> Result<Predicate, FilterError> {
@@ -201,10 +170,7 @@ impl Check<'_> {
             }
             Test::Compare(CompareOp::Ne, literal) => {
                 let excluded = self.status(literal)?;
-                STATUSES
-                    .into_iter()
-                    .filter(|status| *status != excluded)
-                    .collect()
+                STATUSES.into_iter().filter(|status| *status != excluded).collect()
             }
             Test::In(literals) => distinct(literals, |literal| self.status(literal))?,
             Test::IsSet => {
@@ -226,30 +192,18 @@ impl Check<'_> {
     }
 
     fn status(&self, literal: &Literal) -> Result<OptInStatus, FilterError> {
-        let short = literal
-            .text
-            .strip_prefix("OPT_IN_STATUS_")
-            .unwrap_or(&literal.text);
-        let found = STATUSES
-            .into_iter()
-            .find(|status| status_name(*status) == short);
+        let short = literal.text.strip_prefix("OPT_IN_STATUS_").unwrap_or(&literal.text);
+        let found = STATUSES.into_iter().find(|status| status_name(*status) == short);
         if let (Some(status), Star::None) = (found, literal.star) {
             return Ok(status);
         }
         let advice = match closest(short, STATUSES.map(status_name).iter()) {
             Some(name) => format!("did you mean {name}?"),
-            None => format!(
-                "write for example {} = OPTED_IN",
-                self.comparison.field.text
-            ),
+            None => format!("write for example {} = OPTED_IN", self.comparison.field.text),
         };
         let message =
             format!("an opt-in status is OPTED_IN, OPTED_OUT or NOT_ASKED (upper case): {advice}");
-        Err(FilterError::new(
-            FilterErrorKind::UnknownOption,
-            literal.column,
-            message,
-        ))
+        Err(FilterError::new(FilterErrorKind::UnknownOption, literal.column, message))
     }
 
     fn field(&self, field: Field, kind: Kind<'_>) -> Result<Predicate, FilterError> {
@@ -263,11 +217,7 @@ impl Check<'_> {
             Test::In(literals) => {
                 let mut values = distinct(literals, |literal| kind.value(&field, literal))?;
                 return Ok(match values.len() {
-                    1 => Predicate::Compare {
-                        field,
-                        op: CompareOp::Eq,
-                        value: values.remove(0),
-                    },
+                    1 => Predicate::Compare { field, op: CompareOp::Eq, value: values.remove(0) },
                     _ => Predicate::In { field, values },
                 });
             }
@@ -286,10 +236,7 @@ impl Check<'_> {
                         .ok_or_else(|| kind.wrong_type(&field, literal.column))?;
                     Ok(Predicate::Prefix { field, prefix })
                 }
-                (CompareOp::Eq, _) => Ok(Predicate::Prefix {
-                    field,
-                    prefix: literal.text.clone(),
-                }),
+                (CompareOp::Eq, _) => Ok(Predicate::Prefix { field, prefix: literal.text.clone() }),
                 _ => Err(self.wrong_operator(format!(
                     "a prefix test is written with =, as in {field} = \"Mar*\" or \
                      NOT {field} = \"Mar*\"; write \\* in quotes for the character itself"
@@ -333,10 +280,7 @@ impl Kind<'_> {
             }
             Self::Option(_) => "one of its options",
         };
-        let message = format!(
-            "{field} needs {expected}, for example {}",
-            self.example(field)
-        );
+        let message = format!("{field} needs {expected}, for example {}", self.example(field));
         FilterError::new(FilterErrorKind::WrongType, column, message)
     }
 
@@ -437,10 +381,7 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
             _ => byte.is_ascii_digit(),
         });
     let time = if looks_like_date {
-        NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .ok()?
-            .and_time(NaiveTime::MIN)
-            .and_utc()
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN).and_utc()
     } else {
         DateTime::parse_from_rfc3339(text).ok()?.to_utc()
     };
@@ -508,10 +449,7 @@ fn unknown_field(comparison: &Comparison, vocabulary: &Vocabulary) -> FilterErro
          the request's query and not with its filter"
             .to_owned()
     } else {
-        format!(
-            "the fields are {} and attributes.<attribute id>",
-            FIELDS.join(", ")
-        )
+        format!("the fields are {} and attributes.<attribute id>", FIELDS.join(", "))
     };
     // A word that stands alone is often a person's name in the wrong place.
     let shown = if alone { None } else { quotable(&name.text) };
@@ -531,11 +469,9 @@ const CONSENT_ADVICE: &str = "consent is the field opt_in: write opt_in = OPTED_
 
 fn means_consent(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['_', '-', '.'], "");
-    [
-        "optin", "optedin", "optout", "optedout", "consent", "subscri",
-    ]
-    .iter()
-    .any(|stem| name.contains(stem))
+    ["optin", "optedin", "optout", "optedout", "consent", "subscri"]
+        .iter()
+        .any(|stem| name.contains(stem))
 }
 
 fn usual_guess(name: &str) -> Option<&'static str> {

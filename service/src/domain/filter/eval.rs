@@ -79,9 +79,7 @@ fn holds(predicate: &Predicate, contact: &ContactFacts<'_>) -> bool {
             _ => false,
         },
         Predicate::In { field, values } => fact(field, contact).is_some_and(|fact| {
-            values
-                .iter()
-                .any(|value| fact.compare(value) == Some(Ordering::Equal))
+            values.iter().any(|value| fact.compare(value) == Some(Ordering::Equal))
         }),
         Predicate::IsSet(field) => fact(field, contact).is_some(),
     }

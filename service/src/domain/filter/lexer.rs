@@ -54,10 +54,7 @@ pub(super) struct Lexer<'t> {
 
 impl<'t> Lexer<'t> {
     pub fn new(text: &'t str) -> Self {
-        Self {
-            rest: text.chars().peekable(),
-            column: 1,
-        }
+        Self { rest: text.chars().peekable(), column: 1 }
     }
 
     pub fn next_token(&mut self) -> Result<Token, FilterError> {
@@ -126,10 +123,7 @@ impl<'t> Lexer<'t> {
             (Some('<'), _) => (CompareOp::Lt, 1),
             (Some('>'), _) => (CompareOp::Gt, 1),
             _ => {
-                return Err(FilterError::syntax(
-                    column,
-                    "write NOT and not !, or != to compare",
-                ));
+                return Err(FilterError::syntax(column, "write NOT and not !, or != to compare"));
             }
         };
         if length == 2 {
@@ -146,11 +140,7 @@ impl<'t> Lexer<'t> {
             text.push(c);
         }
         let star_column = self.column;
-        let star = if self.advance_if('*') {
-            Star::Trailing
-        } else {
-            Star::None
-        };
+        let star = if self.advance_if('*') { Star::Trailing } else { Star::None };
         if star == Star::Trailing && self.rest.peek().is_some_and(|c| is_word(*c) || *c == '*') {
             return Err(FilterError::syntax(
                 star_column,
@@ -163,12 +153,7 @@ impl<'t> Lexer<'t> {
             ("OR", Star::None) => TokenKind::Or,
             ("NOT", Star::None) => TokenKind::Not,
             ("IN", Star::None) => TokenKind::In,
-            _ => TokenKind::Literal(Literal {
-                text,
-                quoted: false,
-                star,
-                column,
-            }),
+            _ => TokenKind::Literal(Literal { text, quoted: false, star, column }),
         })
     }
 
@@ -218,12 +203,7 @@ impl<'t> Lexer<'t> {
         if star == Star::Trailing {
             text.pop();
         }
-        Ok(TokenKind::Literal(Literal {
-            text,
-            quoted: true,
-            star,
-            column,
-        }))
+        Ok(TokenKind::Literal(Literal { text, quoted: true, star, column }))
     }
 }
 
@@ -247,10 +227,7 @@ fn unexpected(c: char) -> String {
             "use straight quotes, as in first_name = \"Maria\"".to_owned()
         }
         _ if c.is_control() => {
-            format!(
-                "control characters such as U+{:04X} are not allowed",
-                u32::from(c)
-            )
+            format!("control characters such as U+{:04X} are not allowed", u32::from(c))
         }
         _ if c.is_ascii() => format!("{c} has no meaning here: text that holds it needs quotes"),
         _ => "this character has no meaning here: text that holds it needs quotes".to_owned(),

@@ -137,11 +137,7 @@ pub enum FilterErrorKind {
 
 impl FilterError {
     fn new(kind: FilterErrorKind, column: usize, message: impl Into<String>) -> Self {
-        Self {
-            column,
-            message: message.into(),
-            kind,
-        }
+        Self { column, message: message.into(), kind }
     }
 
     fn syntax(column: usize, message: impl Into<String>) -> Self {
@@ -157,21 +153,13 @@ impl FilterError {
 /// The first thing that is wrong with the text; errors of grammar come before errors of meaning.
 pub fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Option<Expr>, FilterError> {
     if text.len() > MAX_BYTES {
-        let column = text
-            .char_indices()
-            .take_while(|(byte, _)| *byte < MAX_BYTES)
-            .count()
-            + 1;
+        let column = text.char_indices().take_while(|(byte, _)| *byte < MAX_BYTES).count() + 1;
         let message = format!(
             "the filter has {} bytes and the limit is {MAX_BYTES} (8 KiB): tag the contacts and \
              filter by the tag, or send several requests",
             text.len()
         );
-        return Err(FilterError::new(
-            FilterErrorKind::TooComplex,
-            column,
-            message,
-        ));
+        return Err(FilterError::new(FilterErrorKind::TooComplex, column, message));
     }
     match parse::parse(text)? {
         Some(tree) => check::check(tree, vocabulary).map(Some),

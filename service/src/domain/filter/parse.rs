@@ -43,12 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Tree>, FilterError> {
     if current.kind == TokenKind::End {
         return Ok(None);
     }
-    let mut parser = Parser {
-        lexer,
-        current,
-        comparisons: 0,
-        in_values: 0,
-    };
+    let mut parser = Parser { lexer, current, comparisons: 0, in_values: 0 };
     let tree = parser.expression(0)?;
     match parser.current.kind {
         TokenKind::End => Ok(Some(tree)),
@@ -108,10 +103,7 @@ impl Parser<'_> {
                 let open = self.advance()?;
                 let inner = self.expression(depth)?;
                 if self.current.kind != TokenKind::Close {
-                    return Err(FilterError::syntax(
-                        open.column,
-                        "this ( is never closed: add )",
-                    ));
+                    return Err(FilterError::syntax(open.column, "this ( is never closed: add )"));
                 }
                 self.advance()?;
                 Ok(inner)
@@ -139,11 +131,7 @@ impl Parser<'_> {
             "parentheses and NOT nest deeper than the limit of {MAX_DEPTH} levels: remove those \
              that are not needed"
         );
-        Err(FilterError::new(
-            FilterErrorKind::TooComplex,
-            self.current.column,
-            message,
-        ))
+        Err(FilterError::new(FilterErrorKind::TooComplex, self.current.column, message))
     }
 
     fn comparison(&mut self, field: Name) -> Result<Comparison, FilterError> {
@@ -153,11 +141,7 @@ impl Parser<'_> {
                 "the filter has more comparisons than the limit of {MAX_COMPARISONS}: gather \
                  values of one field with IN (...)"
             );
-            return Err(FilterError::new(
-                FilterErrorKind::TooComplex,
-                field.column,
-                message,
-            ));
+            return Err(FilterError::new(FilterErrorKind::TooComplex, field.column, message));
         }
         self.advance()?;
         let column = self.current.column;
@@ -182,11 +166,7 @@ impl Parser<'_> {
             TokenKind::End | TokenKind::Close | TokenKind::And | TokenKind::Or => Test::Missing,
             other => return Err(self.no_operator(&field, &other)),
         };
-        Ok(Comparison {
-            field,
-            test,
-            column,
-        })
+        Ok(Comparison { field, test, column })
     }
 
     fn list(&mut self, field: &Name) -> Result<Vec<Literal>, FilterError> {
@@ -203,11 +183,7 @@ impl Parser<'_> {
                      contacts and filter by the tag, or send several requests"
                 );
                 let column = self.current.column;
-                return Err(FilterError::new(
-                    FilterErrorKind::TooComplex,
-                    column,
-                    message,
-                ));
+                return Err(FilterError::new(FilterErrorKind::TooComplex, column, message));
             }
             values.push(self.literal(field)?);
             match self.current.kind {
@@ -217,10 +193,7 @@ impl Parser<'_> {
                     return Ok(values);
                 }
                 TokenKind::End => {
-                    return Err(FilterError::syntax(
-                        open.column,
-                        "this ( is never closed: add )",
-                    ));
+                    return Err(FilterError::syntax(open.column, "this ( is never closed: add )"));
                 }
                 _ => {
                     return Err(self.error(
@@ -245,10 +218,7 @@ impl Parser<'_> {
                 self.advance()?;
                 Ok(literal)
             }
-            _ => Err(FilterError::syntax(
-                token.column,
-                "a value is expected, not a lone -",
-            )),
+            _ => Err(FilterError::syntax(token.column, "a value is expected, not a lone -")),
         }
     }
 
@@ -323,11 +293,7 @@ impl Parser<'_> {
                         self.current.kind,
                         TokenKind::Operator(_) | TokenKind::Colon | TokenKind::In
                     );
-                if begins_comparison {
-                    NO_JOINER
-                } else {
-                    NO_QUOTES
-                }
+                if begins_comparison { NO_JOINER } else { NO_QUOTES }
             }
             TokenKind::Literal(_) => NO_QUOTES,
             TokenKind::Operator(_) | TokenKind::Colon | TokenKind::In => {
@@ -362,16 +328,10 @@ fn field_name(literal: &Literal) -> Result<Name, &'static str> {
     if literal.star != Star::None {
         return Err("a * cannot stand in a field's name; a prefix test is first_name = \"Mar*\"");
     }
-    if !literal
-        .text
-        .starts_with(|c: char| c.is_alphabetic() || c == '_')
-    {
+    if !literal.text.starts_with(|c: char| c.is_alphabetic() || c == '_') {
         return Err("a comparison begins with a field, as in first_name = \"Maria\" or tags:vip");
     }
-    Ok(Name {
-        text: literal.text.clone(),
-        column: literal.column,
-    })
+    Ok(Name { text: literal.text.clone(), column: literal.column })
 }
 
 /// A name as the user wrote it, if it looks like one. Anything else might be personal data in the

@@ -23,10 +23,7 @@ fn time_field() -> impl Strategy<Value = Field> {
 }
 
 fn attribute(id: &str, attribute_type: AttributeType) -> Just<Field> {
-    Just(Field::Attribute {
-        id: id.to_owned(),
-        attribute_type,
-    })
+    Just(Field::Attribute { id: id.to_owned(), attribute_type })
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -51,14 +48,8 @@ fn microseconds() -> impl Strategy<Value = DateTime<Utc>> {
 fn typed() -> impl Strategy<Value = (Field, Value)> {
     prop_oneof![
         (text_field(), text().prop_map(Value::Text)),
-        (
-            Just(Field::PhoneNumber),
-            "[0-9]{1,15}".prop_map(Value::Text)
-        ),
-        (
-            attribute("score", AttributeType::Number),
-            number().prop_map(Value::Number)
-        ),
+        (Just(Field::PhoneNumber), "[0-9]{1,15}".prop_map(Value::Text)),
+        (attribute("score", AttributeType::Number), number().prop_map(Value::Number)),
         (time_field(), microseconds().prop_map(Value::Time)),
     ]
 }
@@ -74,11 +65,7 @@ fn predicate() -> impl Strategy<Value = Predicate> {
         MessageCategory::Utility,
         MessageCategory::Authentication,
     ]);
-    let statuses = vec![
-        OptInStatus::NotAsked,
-        OptInStatus::OptedIn,
-        OptInStatus::OptedOut,
-    ];
+    let statuses = vec![OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];
     let tag = prop::sample::select(TAGS.to_vec()).prop_map(str::to_owned);
     let tags = prop::sample::subsequence(TAGS.map(str::to_owned).to_vec(), 2..4);
     prop_oneof![
@@ -97,52 +84,32 @@ fn predicate() -> impl Strategy<Value = Predicate> {
             op,
             value
         }),
-        (
-            attribute("vip_member", AttributeType::Boolean),
-            equality(),
-            any::<bool>()
-        )
-            .prop_map(|(field, op, value)| Predicate::Compare {
-                field,
-                op,
-                value: Value::Bool(value)
-            }),
+        (attribute("vip_member", AttributeType::Boolean), equality(), any::<bool>()).prop_map(
+            |(field, op, value)| Predicate::Compare { field, op, value: Value::Bool(value) }
+        ),
         (text_field(), text()).prop_map(|(field, prefix)| Predicate::Prefix { field, prefix }),
-        "[0-9]{1,15}".prop_map(|prefix| Predicate::Prefix {
-            field: Field::PhoneNumber,
-            prefix
-        }),
+        "[0-9]{1,15}".prop_map(|prefix| Predicate::Prefix { field: Field::PhoneNumber, prefix }),
         (text_field(), prop::collection::btree_set(text(), 2..5)).prop_map(|(field, texts)| {
-            Predicate::In {
-                field,
-                values: texts.into_iter().map(Value::Text).collect(),
-            }
+            Predicate::In { field, values: texts.into_iter().map(Value::Text).collect() }
         }),
-        (
-            time_field(),
-            prop::collection::btree_set(microseconds(), 2..5)
-        )
-            .prop_map(|(field, times)| {
-                Predicate::In {
-                    field,
-                    values: times.into_iter().map(Value::Time).collect(),
-                }
-            }),
+        (time_field(), prop::collection::btree_set(microseconds(), 2..5)).prop_map(
+            |(field, times)| {
+                Predicate::In { field, values: times.into_iter().map(Value::Time).collect() }
+            }
+        ),
         typed().prop_map(|(field, _)| Predicate::IsSet(field)),
         tier().prop_map(Predicate::IsSet),
     ]
 }
 
 fn expr() -> impl Strategy<Value = Expr> {
-    predicate()
-        .prop_map(Expr::Is)
-        .prop_recursive(4, 24, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::and),
-                prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::or),
-                inner.prop_map(Expr::negate),
-            ]
-        })
+    predicate().prop_map(Expr::Is).prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::and),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::or),
+            inner.prop_map(Expr::negate),
+        ]
+    })
 }
 
 /// Tokens that get further into the parser than arbitrary strings do.
@@ -165,10 +132,7 @@ fn well_formed(written: &str) {
             assert_eq!(again, Ok(Some(expr)), "{written}");
         }
         Err(error) => {
-            assert!(
-                (1..=written.chars().count() + 1).contains(&error.column),
-                "{error}"
-            );
+            assert!((1..=written.chars().count() + 1).contains(&error.column), "{error}");
             assert!(error.message.len() < 600, "{error}");
         }
     }

@@ -1,0 +1,147 @@
+mod batch;
+mod delete;
+mod import;
+mod list;
+mod read;
+mod segment;
+mod update;
+mod update_tags;
+
+use contacts_proto::v1;
+
+pub use batch::{BatchGetContacts, BatchUpsertContacts};
+pub use delete::DeleteContact;
+pub use import::{ImportChunks, ImportContacts};
+pub use list::{CountContacts, ListContacts};
+pub use read::{CreateContact, GetContact};
+pub use segment::{ContactStream, ResumeToken, SegmentBatch, SegmentBatches, StreamContacts};
+pub use update::UpdateContact;
+pub use update_tags::UpdateContactTags;
+
+use crate::client::ContactsClient;
+use crate::convert::IntoProto;
+use crate::model::{ImportOptions, ImportRow, NewContact, Person};
+use crate::request::Prepared;
+
+/// The calls about contacts. From [`ContactsClient::contacts`].
+///
+/// ```no_run
+/// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+/// use contacts_sdk::NewContact;
+///
+/// let contacts = client.contacts();
+/// let ana = contacts
+///     .create(NewContact::new().phone("15551234567").first_name("Ana").tag("vip"))
+///     .await?;
+/// contacts.update("15551234567").attribute("city", "São Paulo").clear_email().await?;
+/// assert_eq!(contacts.get(&ana).await?.contact_id, ana.contact_id);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Contacts {
+    client: ContactsClient,
+}
+
+impl Contacts {
+    pub(crate) fn new(client: ContactsClient) -> Self {
+        Self { client }
+    }
+
+    fn workspace_id(&self) -> String {
+        self.client.workspace().to_owned()
+    }
+
+    /// Makes a contact.
+    ///
+    /// Fails with [`is_already_exists`](crate::Error::is_already_exists) if a contact has the phone
+    /// number, in whatever form, or the user id: the error
+    /// [names it](crate::Error::existing_contact_id).
+    pub fn create(&self, contact: NewContact) -> CreateContact {
+        CreateContact::new(&self.client, contact)
+    }
+
+    /// Reads one contact. Fails with [`is_not_found`](crate::Error::is_not_found) if there is none.
+    pub fn get(&self, person: impl Into<Person>) -> GetContact {
+        GetContact::new(&self.client, person.into())
+    }
+
+    /// Reads up to 1000 contacts, each with its own result, in the order asked for.
+    pub fn batch_get(
+        &self,
+        people: impl IntoIterator<Item: Into<Person>>,
+    ) -> BatchGetContacts {
+        let recipients = people.into_iter().map(|person| person.into().into_proto()).collect();
+        BatchGetContacts::new(&self.client, recipients)
+    }
+
+    /// Changes what the builder sets and nothing else.
+    ///
+    /// Phone number and consent cannot be changed here: a new number is a new contact, consent is
+    /// [`OptIn`](crate::OptIn)'s. Fails with [`is_not_found`](crate::Error::is_not_found) if there
+    /// is no such contact, unless [`allow_missing`](UpdateContact::allow_missing) is set.
+    pub fn update(&self, person: impl Into<Person>) -> UpdateContact {
+        UpdateContact::new(&self.client, person.into())
+    }
+
+    /// Erases a contact and what is known of it, and returns a receipt. An opt-out outlives it, so
+    /// that a later import cannot message the person again.
+    pub fn delete(&self, person: impl Into<Person>) -> DeleteContact {
+        DeleteContact::new(&self.client, person.into())
+    }
+
+    /// The directory: contacts in pages, filtered, searched by name, ordered. Any page costs what
+    /// the first costs.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// use contacts_sdk::Filter;
+    ///
+    /// let mut found = client.contacts().list().filter(Filter::tag("vip")).query("ana").stream();
+    /// while let Some(contact) = found.next().await {
+    ///     println!("{}", contact?.contact_id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn list(&self) -> ListContacts {
+        ListContacts::new(&self.client)
+    }
+
+    /// Counts the contacts a filter and a name search select.
+    pub fn count(&self) -> CountContacts {
+        CountContacts::new(&self.client)
+    }
+
+    /// Streams all contacts a filter selects, for campaigns: each exactly once, over any number of
+    /// dropped connections. See [`StreamContacts`].
+    pub fn segment(&self) -> StreamContacts {
+        StreamContacts::new(&self.client)
+    }
+
+    /// Creates and updates contacts in bulk, from a stream of rows. See [`ImportContacts`].
+    pub fn import(&self, options: ImportOptions) -> ImportContacts {
+        ImportContacts::new(&self.client, options)
+    }
+
+    /// Creates and updates up to 1000 contacts in one call. One bad row fails by itself; the others
+    /// land.
+    pub fn batch_upsert(
+        &self,
+        rows: impl IntoIterator<Item: Into<ImportRow>>,
+    ) -> BatchUpsertContacts {
+        let rows = rows.into_iter().map(|row| row.into().into_proto()).collect();
+        BatchUpsertContacts::new(&self.client, rows)
+    }
+
+    /// Adds and removes tags on many contacts, named one by one or by a filter. All of it happens
+    /// or none.
+    pub fn update_tags(&self) -> UpdateContactTags {
+        let workspace_id = self.workspace_id();
+        let message = v1::UpdateContactTagsRequest {
+            workspace_id,
+            ..v1::UpdateContactTagsRequest::default()
+        };
+        UpdateContactTags::new(Prepared::new(&self.client, message))
+    }
+}

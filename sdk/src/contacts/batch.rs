@@ -1,0 +1,85 @@
+use contacts_proto::v1::{self, batch_get_contacts_result::Result as Found};
+
+use crate::client::ContactsClient;
+use crate::convert::{FromProto, IntoProto};
+use crate::error::{Error, Result};
+use crate::model::{ChunkResult, Contact, ContactView, ImportOptions};
+use crate::request::{Prepared, request};
+
+request! {
+    /// From [`Contacts::batch_get`](crate::Contacts::batch_get).
+    BatchGetContacts(BatchGetContactsRequest) -> Vec<Result<Contact>>
+}
+
+impl BatchGetContacts {
+    pub(super) fn new(client: &ContactsClient, recipients: Vec<v1::Recipient>) -> Self {
+        Self(Prepared::new(
+            client,
+            v1::BatchGetContactsRequest {
+                workspace_id: client.workspace().to_owned(),
+                recipients,
+                view: ContactView::default().into_proto(),
+            },
+        ))
+    }
+
+    /// Sets how much of each contact to read; everything by default.
+    pub fn view(mut self, view: ContactView) -> Self {
+        self.0.message.view = view.into_proto();
+        self
+    }
+
+    /// Reads them. The results are in the order asked for, as many as people were named.
+    pub async fn send(self) -> Result<Vec<Result<Contact>>> {
+        let asked = self.0.message.recipients.len();
+        let results = self.0.send().await?.results;
+        if results.len() != asked {
+            return Err(Error::invalid_response(format!(
+                "{asked} contacts were asked for, but the answer has {} results",
+                results.len(),
+            )));
+        }
+        Ok(results.into_iter().map(found).collect())
+    }
+}
+
+fn found(result: v1::BatchGetContactsResult) -> Result<Contact> {
+    match result.result {
+        Some(Found::Contact(contact)) => Ok(Contact::from_proto(contact)),
+        Some(Found::Error(status)) => Err(Error::from_proto(status)),
+        None => Err(Error::invalid_response("a result is neither a contact nor an error")),
+    }
+}
+
+request! {
+    /// From [`Contacts::batch_upsert`](crate::Contacts::batch_upsert).
+    change BatchUpsertContacts(BatchUpsertContactsRequest) -> ChunkResult
+}
+
+impl BatchUpsertContacts {
+    pub(super) fn new(client: &ContactsClient, rows: Vec<v1::ImportRow>) -> Self {
+        let message = v1::BatchUpsertContactsRequest {
+            workspace_id: client.workspace().to_owned(),
+            rows,
+            ..v1::BatchUpsertContactsRequest::default()
+        };
+        Self(Prepared::new(client, message)).options(ImportOptions::new())
+    }
+
+    /// Sets what to do with existing contacts, missing tags and consent.
+    pub fn options(mut self, options: ImportOptions) -> Self {
+        let options: v1::ImportOptions = options.into_proto();
+        let message = &mut self.0.message;
+        message.on_conflict = options.on_conflict;
+        message.create_missing_tags = options.create_missing_tags;
+        message.add_tags = options.add_tags;
+        message.consent = options.consent;
+        self
+    }
+
+    /// Stores the rows, and returns what became of them.
+    pub async fn send(self) -> Result<ChunkResult> {
+        let rows = self.0.message.rows.len() as u64;
+        Ok(ChunkResult::from_proto(self.0.send().await?).of_rows(0, rows))
+    }
+}

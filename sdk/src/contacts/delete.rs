@@ -1,0 +1,44 @@
+use contacts_proto::v1;
+
+use crate::client::ContactsClient;
+use crate::convert::{IntoProto, present};
+use crate::error::Result;
+use crate::model::{DeleteReason, DeletionReceipt, Person};
+use crate::request::{Prepared, request};
+
+request! {
+    /// From [`Contacts::delete`](crate::Contacts::delete).
+    change DeleteContact(DeleteContactRequest) -> DeletionReceipt
+}
+
+impl DeleteContact {
+    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+        Self(Prepared::new(
+            client,
+            v1::DeleteContactRequest {
+                workspace_id: client.workspace().to_owned(),
+                recipient: Some(person.into_proto()),
+                reason: DeleteReason::default().into_proto(),
+                ..v1::DeleteContactRequest::default()
+            },
+        ))
+    }
+
+    /// Sets why, for the receipt.
+    pub fn reason(mut self, reason: DeleteReason) -> Self {
+        self.0.message.reason = reason.into_proto();
+        self
+    }
+
+    /// Refuses the deletion if the profile is no longer the one with this etag: see
+    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    pub fn etag(mut self, etag: impl Into<String>) -> Self {
+        self.0.message.etag = etag.into();
+        self
+    }
+
+    /// Erases it.
+    pub async fn send(self) -> Result<DeletionReceipt> {
+        present(self.0.send().await?.receipt)
+    }
+}

@@ -1,0 +1,166 @@
+use contacts_proto::{FieldMask, v1};
+
+use crate::client::ContactsClient;
+use crate::convert::{IntoProto, present};
+use crate::error::{Error, Result};
+use crate::model::{AttributeValue, Contact, Person};
+use crate::request::{Prepared, request};
+
+request! {
+    /// Changes what its methods set and nothing else. From
+    /// [`Contacts::update`](crate::Contacts::update).
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// let contact = client.contacts().get("15551234567").await?;
+    /// client
+    ///     .contacts()
+    ///     .update(&contact)
+    ///     .etag(&contact.etag)
+    ///     .first_name("Anna")
+    ///     .clear_email()
+    ///     .attribute("orders", 4)
+    ///     .clear_attribute("city")
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    change UpdateContact(UpdateContactRequest) -> Contact
+}
+
+impl UpdateContact {
+    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+        let mut contact = v1::Contact::default();
+        match person {
+            Person::Phone(number) => contact.phone_number = number,
+            Person::WhatsAppUserId(id) => contact.whatsapp_user_id = id,
+            Person::ContactId(id) => contact.contact_id = id,
+        }
+        Self(Prepared::new(
+            client,
+            v1::UpdateContactRequest {
+                workspace_id: client.workspace().to_owned(),
+                contact: Some(contact),
+                update_mask: Some(FieldMask::default()),
+                ..v1::UpdateContactRequest::default()
+            },
+        ))
+    }
+
+    fn contact(&mut self) -> &mut v1::Contact {
+        self.0.message.contact.get_or_insert_default()
+    }
+
+    fn set(mut self, path: impl Into<String>, change: impl FnOnce(&mut v1::Contact)) -> Self {
+        let path = path.into();
+        let paths = &mut self.0.message.update_mask.get_or_insert_default().paths;
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+        change(self.contact());
+        self
+    }
+
+    /// Sets the first name: at most 200 characters.
+    pub fn first_name(self, name: impl Into<String>) -> Self {
+        self.set("first_name", |contact| contact.first_name = name.into())
+    }
+
+    /// Clears the first name.
+    pub fn clear_first_name(self) -> Self {
+        self.first_name("")
+    }
+
+    /// Sets the last name: at most 200 characters.
+    pub fn last_name(self, name: impl Into<String>) -> Self {
+        self.set("last_name", |contact| contact.last_name = name.into())
+    }
+
+    /// Clears the last name.
+    pub fn clear_last_name(self) -> Self {
+        self.last_name("")
+    }
+
+    /// Sets the email address: at most 254 characters.
+    pub fn email(self, address: impl Into<String>) -> Self {
+        self.set("email", |contact| contact.email = address.into())
+    }
+
+    /// Clears the email address.
+    pub fn clear_email(self) -> Self {
+        self.email("")
+    }
+
+    /// Sets Meta's business-scoped user id. The contact has to be named by its id or phone number.
+    pub fn whatsapp_user_id(self, id: impl Into<String>) -> Self {
+        self.set("whatsapp_user_id", |contact| contact.whatsapp_user_id = id.into())
+    }
+
+    /// Clears Meta's business-scoped user id. The contact has to be named by its id or phone number.
+    pub fn clear_whatsapp_user_id(self) -> Self {
+        self.whatsapp_user_id("")
+    }
+
+    /// Replaces all tags. To add or remove single ones use
+    /// [`Contacts::update_tags`](crate::Contacts::update_tags).
+    pub fn tags(self, tag_ids: impl IntoIterator<Item: Into<String>>) -> Self {
+        let tags = tag_ids.into_iter().map(Into::into).collect();
+        self.set("tags", |contact| contact.tags = tags)
+    }
+
+    /// Sets one attribute; the others stay.
+    pub fn attribute(
+        self,
+        attribute_id: impl Into<String>,
+        value: impl Into<AttributeValue>,
+    ) -> Self {
+        let id = attribute_id.into();
+        self.set(format!("attributes.{id}"), |contact| {
+            contact.attributes.insert(id, value.into().into_proto());
+        })
+    }
+
+    /// Clears one attribute; the others stay.
+    pub fn clear_attribute(self, attribute_id: impl Into<String>) -> Self {
+        let id = attribute_id.into();
+        self.set(format!("attributes.{id}"), |contact| {
+            contact.attributes.remove(&id);
+        })
+    }
+
+    /// Clears all attributes that this builder does not set.
+    pub fn clear_other_attributes(mut self) -> Self {
+        let paths = &mut self.0.message.update_mask.get_or_insert_default().paths;
+        paths.retain(|path| !path.starts_with("attributes"));
+        self.set("attributes", |_| {})
+    }
+
+    /// Refuses the change if the profile is no longer the one with this etag: see
+    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    pub fn etag(mut self, etag: impl Into<String>) -> Self {
+        self.contact().etag = etag.into();
+        self
+    }
+
+    /// Makes the contact if there is none.
+    pub fn allow_missing(mut self, allow: bool) -> Self {
+        self.0.message.allow_missing = allow;
+        self
+    }
+
+    /// Changes it, and returns it as stored.
+    ///
+    /// The user id names the contact only if nothing else does, so a contact that was named by its
+    /// user id cannot get another one in the same call: that fails without being sent.
+    pub async fn send(mut self) -> Result<Contact> {
+        let changes_user_id =
+            self.0.message.update_mask.iter().flat_map(|mask| &mask.paths).any(|path| path == "whatsapp_user_id");
+        let contact = self.contact();
+        if changes_user_id && contact.contact_id.is_empty() && contact.phone_number.is_empty() {
+            return Err(Error::invalid_argument(
+                "name the contact by its id or phone number to change its user id",
+            ));
+        }
+        present(self.0.send().await?.contact)
+    }
+}

@@ -1,0 +1,96 @@
+use contacts_proto::v1;
+
+use super::{FromProto, IntoProto, all, known, time};
+use crate::error::{Error, Result};
+use crate::model::{
+    BatchCheckResult, CheckReason, CheckResult, Decision, Evidence, OptInEvent, OptInSource,
+    OptInStatus, OptInSummary,
+};
+
+impl FromProto<v1::OptInSummary> for OptInSummary {
+    fn from_proto(message: v1::OptInSummary) -> Self {
+        Self {
+            marketing: OptInStatus::from_proto(message.marketing),
+            utility: OptInStatus::from_proto(message.utility),
+            authentication: OptInStatus::from_proto(message.authentication),
+            update_time: time(message.update_time),
+        }
+    }
+}
+
+impl FromProto<v1::CheckOptInResponse> for CheckResult {
+    fn from_proto(message: v1::CheckOptInResponse) -> Self {
+        Self {
+            decision: Decision::from_proto(message.decision),
+            reason: CheckReason::from_proto(message.reason),
+            contact_id: known(message.contact_id),
+            event_id: known(message.event_id),
+            consent_time: time(message.consent_time),
+            check_time: time(message.check_time),
+        }
+    }
+}
+
+impl BatchCheckResult {
+    /// Answers belong to numbers by their index alone, so that one answer too few or too many makes
+    /// all of them worthless.
+    pub(crate) fn answering(
+        asked: usize,
+        decisions: Vec<i32>,
+        reasons: Vec<i32>,
+        check_time: Option<contacts_proto::Timestamp>,
+    ) -> Result<Self> {
+        if decisions.len() != asked || reasons.len() != asked {
+            return Err(Error::invalid_response(format!(
+                "{asked} numbers were checked, but the answer has {} decisions and {} reasons",
+                decisions.len(),
+                reasons.len(),
+            )));
+        }
+        Ok(Self { decisions, reasons, check_time: time(check_time) })
+    }
+}
+
+impl FromProto<v1::OptInEvidence> for Evidence {
+    fn from_proto(message: v1::OptInEvidence) -> Self {
+        Self {
+            wording: message.wording,
+            wording_version: message.wording_version,
+            business_name: message.business_name,
+            url: message.url,
+            message_id: message.message_id,
+            actor: message.actor,
+        }
+    }
+}
+
+impl IntoProto<v1::OptInEvidence> for Evidence {
+    fn into_proto(self) -> v1::OptInEvidence {
+        v1::OptInEvidence {
+            wording: self.wording,
+            wording_version: self.wording_version,
+            business_name: self.business_name,
+            url: self.url,
+            message_id: self.message_id,
+            actor: self.actor,
+        }
+    }
+}
+
+impl FromProto<v1::OptInEvent> for OptInEvent {
+    fn from_proto(message: v1::OptInEvent) -> Self {
+        Self {
+            event_id: message.event_id,
+            contact_id: known(message.contact_id),
+            status: OptInStatus::from_proto(message.status),
+            categories: all(message.categories),
+            source: OptInSource::from_proto(message.source),
+            evidence: message.evidence.map(Evidence::from_proto).unwrap_or_default(),
+            reason_text: message.reason_text,
+            occurred_time: time(message.occurred_time),
+            record_time: time(message.record_time),
+            expire_time: time(message.expire_time),
+            changed_categories: all(message.changed_categories),
+        }
+    }
+}

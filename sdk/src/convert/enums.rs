@@ -1,0 +1,76 @@
+use contacts_proto::v1;
+
+use super::{FromProto, IntoProto};
+use crate::model::{
+    AttributeType, CheckReason, ContactView, Decision, DeleteReason, MessageCategory, OnConflict,
+    OptInSource, OptInStatus,
+};
+
+/// Enums that a newer server may extend: what is not known keeps its number.
+macro_rules! open {
+    ($($name:ident { $($value:ident)* })*) => {$(
+        impl FromProto<i32> for $name {
+            fn from_proto(number: i32) -> Self {
+                match v1::$name::try_from(number) {
+                    $(Ok(v1::$name::$value) => Self::$value,)*
+                    Ok(v1::$name::Unspecified) | Err(_) => Self::Unknown(number),
+                }
+            }
+        }
+
+        impl IntoProto<i32> for $name {
+            fn into_proto(self) -> i32 {
+                match self {
+                    $(Self::$value => v1::$name::$value.into(),)*
+                    Self::Unknown(number) => number,
+                }
+            }
+        }
+    )*};
+}
+
+open! {
+    AttributeType { String Number Boolean Timestamp Enum }
+    CheckReason { OptedIn NotAsked OptedOut Expired UnknownContact InvalidPhoneNumber }
+    Decision { Allow Deny }
+    DeleteReason { PersonRequest InvalidNumber Other }
+    MessageCategory { Marketing Utility Authentication }
+    OptInSource { WebForm InboundMessage Ivr Paper Import Operator Api Platform }
+    OptInStatus { NotAsked OptedIn OptedOut }
+}
+
+impl IntoProto<i32> for ContactView {
+    fn into_proto(self) -> i32 {
+        match self {
+            Self::Basic => v1::ContactView::Basic.into(),
+            Self::Full => v1::ContactView::Full.into(),
+        }
+    }
+}
+
+impl IntoProto<i32> for OnConflict {
+    fn into_proto(self) -> i32 {
+        match self {
+            Self::Skip => v1::OnConflict::Skip.into(),
+            Self::Merge => v1::OnConflict::Merge.into(),
+            Self::Fail => v1::OnConflict::Fail.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_values_keep_their_number_and_never_allow() {
+        for number in [0, 3, -1, i32::MAX] {
+            let decision = Decision::from_proto(number);
+            assert_eq!(decision, Decision::Unknown(number));
+            assert_ne!(decision, Decision::Allow);
+            assert_eq!(IntoProto::<i32>::into_proto(decision), number);
+        }
+        assert_eq!(OptInStatus::from_proto(2), OptInStatus::OptedIn);
+        assert_eq!(OptInStatus::from_proto(99), OptInStatus::Unknown(99));
+    }
+}

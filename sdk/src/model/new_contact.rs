@@ -1,0 +1,91 @@
+use std::collections::BTreeMap;
+
+use super::AttributeValue;
+
+/// A contact to make or import.
+///
+/// A phone number or a user id is required; the server checks the rest. Consent is no part of it:
+/// record that with [`OptIn::record_opt_in`](crate::OptIn::record_opt_in).
+///
+/// ```
+/// use contacts_sdk::NewContact;
+///
+/// let ana = NewContact::new()
+///     .phone("+55 11 98765-4321")
+///     .first_name("Ana")
+///     .tag("vip")
+///     .attribute("city", "São Paulo")
+///     .attribute("orders", 3);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use]
+pub struct NewContact {
+    pub(crate) phone_number: String,
+    pub(crate) whatsapp_user_id: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) email: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) attributes: BTreeMap<String, AttributeValue>,
+}
+
+impl NewContact {
+    /// Begins a contact of whom nothing is known yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the phone number: 7 to 15 digits, country code first; a `+`, spaces, dashes, dots and
+    /// parentheses are removed. Unique in the workspace, and never changes.
+    pub fn phone(mut self, number: impl Into<String>) -> Self {
+        self.phone_number = number.into();
+        self
+    }
+
+    /// Sets Meta's business-scoped user id. Unique in the workspace.
+    pub fn whatsapp_user_id(mut self, id: impl Into<String>) -> Self {
+        self.whatsapp_user_id = id.into();
+        self
+    }
+
+    /// Sets the first name: at most 200 characters.
+    pub fn first_name(mut self, name: impl Into<String>) -> Self {
+        self.first_name = name.into();
+        self
+    }
+
+    /// Sets the last name: at most 200 characters.
+    pub fn last_name(mut self, name: impl Into<String>) -> Self {
+        self.last_name = name.into();
+        self
+    }
+
+    /// Sets the email address: at most 254 characters.
+    pub fn email(mut self, address: impl Into<String>) -> Self {
+        self.email = address.into();
+        self
+    }
+
+    /// Adds a tag by its id. The tag has to exist; at most 100.
+    pub fn tag(mut self, tag_id: impl Into<String>) -> Self {
+        self.tags.push(tag_id.into());
+        self
+    }
+
+    /// Adds tags by their ids.
+    pub fn tags(mut self, tag_ids: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.tags.extend(tag_ids.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the value of an attribute. The attribute has to exist and the value to be of its type;
+    /// at most 100.
+    pub fn attribute(
+        mut self,
+        attribute_id: impl Into<String>,
+        value: impl Into<AttributeValue>,
+    ) -> Self {
+        self.attributes.insert(attribute_id.into(), value.into());
+        self
+    }
+}

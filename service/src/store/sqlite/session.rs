@@ -1,0 +1,219 @@
+//! One connection, as the seam wants it. The SQL is in the files beside.
+
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use uuid::Uuid;
+
+use super::{consent, contacts, definitions, events, failure, idempotency, pages, workspaces};
+use crate::domain::Time;
+use crate::domain::attribute::AttributeDefinition;
+use crate::domain::consent::{ConsentEvent, ConsentSummary};
+use crate::domain::contact::{Contact, Person};
+use crate::domain::error::Result;
+use crate::domain::phone::MatchKey;
+use crate::domain::tag::Tag;
+use crate::store::{
+    ConsentRow, ContactRow, Lock, Order, Position, Receipt, SavedAnswer, Selection, Session,
+    Workspace,
+};
+
+pub(super) enum SqliteSession {
+    Writing(Transaction<'static, Sqlite>),
+    Reading(PoolConnection<Sqlite>),
+}
+
+impl SqliteSession {
+    fn db(&mut self) -> &mut SqliteConnection {
+        match self {
+            Self::Writing(transaction) => transaction,
+            Self::Reading(connection) => connection,
+        }
+    }
+}
+
+#[async_trait]
+impl Session for SqliteSession {
+    async fn commit(self: Box<Self>) -> Result<()> {
+        match *self {
+            Self::Writing(transaction) => transaction.commit().await.map_err(failure),
+            Self::Reading(_) => Ok(()),
+        }
+    }
+
+    async fn rollback(self: Box<Self>) {
+        if let Self::Writing(transaction) = *self
+            && let Err(error) = transaction.rollback().await
+        {
+            tracing::warn!(error.kind = ?error.as_database_error().map(|e| e.kind()), "rollback failed");
+        }
+    }
+
+    async fn workspace(&mut self, workspace_id: &str, _: Lock) -> Result<Option<Workspace>> {
+        // There is one writer at a time: nothing has to be held.
+        workspaces::get(self.db(), workspace_id).await
+    }
+
+    async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
+        workspaces::list(self.db(), after, limit).await
+    }
+
+    async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<bool> {
+        workspaces::insert(self.db(), workspace).await
+    }
+
+    async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64> {
+        workspaces::delete(self.db(), workspace).await
+    }
+
+    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<i64> {
+        workspaces::next_consent_revision(self.db(), workspace).await
+    }
+
+    async fn tags(&mut self, workspace: &Workspace) -> Result<Vec<Tag>> {
+        definitions::tags(self.db(), workspace).await
+    }
+
+    async fn tag_counts(&mut self, workspace: &Workspace, tag_ids: &[&str]) -> Result<Vec<i64>> {
+        definitions::tag_counts(self.db(), workspace, tag_ids).await
+    }
+
+    async fn put_tags(&mut self, workspace: &Workspace, tags: &[Tag]) -> Result<()> {
+        definitions::put_tags(self.db(), workspace, tags).await
+    }
+
+    async fn delete_tag(&mut self, workspace: &Workspace, tag_id: &str) -> Result<()> {
+        definitions::delete_tag(self.db(), workspace, tag_id).await
+    }
+
+    async fn attributes(&mut self, workspace: &Workspace) -> Result<Vec<AttributeDefinition>> {
+        definitions::attributes(self.db(), workspace).await
+    }
+
+    async fn attribute_counts(
+        &mut self,
+        workspace: &Workspace,
+        attribute_ids: &[&str],
+    ) -> Result<Vec<i64>> {
+        definitions::attribute_counts(self.db(), workspace, attribute_ids).await
+    }
+
+    async fn put_attribute(
+        &mut self,
+        workspace: &Workspace,
+        attribute: &AttributeDefinition,
+    ) -> Result<()> {
+        definitions::put_attribute(self.db(), workspace, attribute).await
+    }
+
+    async fn delete_attribute(&mut self, workspace: &Workspace, attribute_id: &str) -> Result<()> {
+        definitions::delete_attribute(self.db(), workspace, attribute_id).await
+    }
+
+    async fn find_contacts(
+        &mut self,
+        workspace: &Workspace,
+        people: &[Person],
+    ) -> Result<Vec<Option<ContactRow>>> {
+        contacts::find(self.db(), workspace, people).await
+    }
+
+    async fn page(
+        &mut self,
+        workspace: &Workspace,
+        selection: &Selection,
+        order: Order,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<ContactRow>> {
+        pages::page(self.db(), workspace, selection, order, after, limit).await
+    }
+
+    async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64> {
+        pages::count(self.db(), workspace, selection).await
+    }
+
+    async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
+        contacts::insert(self.db(), workspace, contacts).await
+    }
+
+    async fn update_contacts(
+        &mut self,
+        workspace: &Workspace,
+        changes: &[(Contact, Contact)],
+    ) -> Result<()> {
+        contacts::update(self.db(), workspace, changes).await
+    }
+
+    async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
+        contacts::delete(self.db(), workspace, contacts).await
+    }
+
+    async fn set_contact_consent(
+        &mut self,
+        workspace: &Workspace,
+        consents: &[(Uuid, ConsentSummary)],
+    ) -> Result<()> {
+        contacts::set_consent(self.db(), workspace, consents).await
+    }
+
+    async fn insert_receipt(&mut self, workspace: &Workspace, receipt: &Receipt) -> Result<()> {
+        contacts::insert_receipt(self.db(), workspace, receipt).await
+    }
+
+    async fn consent(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+    ) -> Result<Vec<Option<ConsentRow>>> {
+        consent::get(self.db(), workspace, keys).await
+    }
+
+    async fn put_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()> {
+        consent::put(self.db(), workspace, rows).await
+    }
+
+    async fn delete_consent(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()> {
+        consent::delete(self.db(), workspace, keys).await
+    }
+
+    async fn append_events(
+        &mut self,
+        workspace: &Workspace,
+        events: &[ConsentEvent],
+    ) -> Result<()> {
+        events::append(self.db(), workspace, events).await
+    }
+
+    async fn events(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<ConsentEvent>> {
+        events::list(self.db(), workspace, keys, before, limit).await
+    }
+
+    async fn forget_events(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()> {
+        events::forget(self.db(), workspace, keys).await
+    }
+
+    async fn saved_answer(
+        &mut self,
+        workspace: &Workspace,
+        request_id: Uuid,
+        since: Time,
+    ) -> Result<Option<SavedAnswer>> {
+        idempotency::get(self.db(), workspace, request_id, since).await
+    }
+
+    async fn save_answer(
+        &mut self,
+        workspace: &Workspace,
+        answer: &SavedAnswer,
+        since: Time,
+    ) -> Result<()> {
+        idempotency::save(self.db(), workspace, answer, since).await
+    }
+}
