@@ -62,14 +62,16 @@
 //!
 //! # Stages
 //!
-//! `lexer` and `parse` know the grammar, `check` knows the fields and the workspace's [`Vocabulary`],
+//! `lexer` and `parse` know the grammar, `check` (with `kind` and `names`) knows the fields and the workspace's [`Vocabulary`],
 //! [`ast`] is what remains for the stores to turn into SQL, and [`eval`] is the meaning against
 //! which they are tested. An error never repeats a literal: it may be a person's name or number.
 
 pub mod ast;
 mod check;
 pub mod eval;
+mod kind;
 mod lexer;
+mod names;
 mod parse;
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,8 @@ fn vocabulary() -> Vocabulary {
                 _ => Vec::new(),
             },
             description: String::new(),
+            create_time: DateTime::UNIX_EPOCH,
+            update_time: DateTime::UNIX_EPOCH,
         };
         (id.to_owned(), definition)
     });
