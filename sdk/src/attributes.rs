@@ -116,7 +116,9 @@ impl CreateAttribute {
 
     /// Sets the values of an [`Enum`](AttributeType::Enum): 1 to 200, each at most 100 characters.
     pub fn enum_options(self, options: impl IntoIterator<Item: Into<String>>) -> Self {
-        self.edit(|attribute| attribute.enum_options = options.into_iter().map(Into::into).collect())
+        self.edit(|attribute| {
+            attribute.enum_options = options.into_iter().map(Into::into).collect()
+        })
     }
 
     /// Sets what the attribute is for: at most 1000 characters.

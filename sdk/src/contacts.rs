@@ -67,10 +67,7 @@ impl Contacts {
     }
 
     /// Reads up to 1000 contacts, each with its own result, in the order asked for.
-    pub fn batch_get(
-        &self,
-        people: impl IntoIterator<Item: Into<Person>>,
-    ) -> BatchGetContacts {
+    pub fn batch_get(&self, people: impl IntoIterator<Item: Into<Person>>) -> BatchGetContacts {
         let recipients = people.into_iter().map(|person| person.into().into_proto()).collect();
         BatchGetContacts::new(&self.client, recipients)
     }

@@ -187,10 +187,9 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self.kind() {
             ErrorKind::Unavailable => true,
-            ErrorKind::Aborted => matches!(
-                self.reason(),
-                Some(reason::REQUEST_IN_FLIGHT | reason::WRITE_CONFLICT)
-            ),
+            ErrorKind::Aborted => {
+                matches!(self.reason(), Some(reason::REQUEST_IN_FLIGHT | reason::WRITE_CONFLICT))
+            }
             ErrorKind::ResourceExhausted => self.retry_delay().is_some(),
             _ => false,
         }

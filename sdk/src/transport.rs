@@ -9,6 +9,8 @@ use contacts_proto::v1::{
     contact_service_client::ContactServiceClient, opt_in_service_client::OptInServiceClient,
     tag_service_client::TagServiceClient, workspace_service_client::WorkspaceServiceClient,
 };
+use futures::channel::mpsc;
+use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
 use prost::Message;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -26,8 +28,11 @@ use crate::retry::{self, RetryPolicy};
 /// What a stream brings, one by one.
 pub(crate) type Incoming<T> = BoxStream<'static, Result<T>>;
 
+/// What is sent over a stream.
+pub(crate) type Outgoing<T> = mpsc::UnboundedReceiver<T>;
+
 /// A connection that adds the caller's credentials to every call.
-pub(crate) type Service = InterceptedService<Channel, Credentials>;
+pub type Service = InterceptedService<Channel, Credentials>;
 
 /// A page of a thousand contacts with every field at its limit is far beyond tonic's 4 MiB.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
@@ -188,30 +193,33 @@ impl Transport {
 
     /// Opens a segment. `patience` bounds the wait for the stream to open; there is no deadline on
     /// its whole length, which would cut a long campaign.
-    pub async fn stream_contacts(
+    pub fn stream_contacts(
         &self,
         request: v1::StreamContactsRequest,
         patience: Duration,
-    ) -> Result<Incoming<v1::StreamContactsResponse>> {
-        opened(patience, self.streams.clone().stream_contacts(request)).await
+    ) -> BoxFuture<'static, Result<Incoming<v1::StreamContactsResponse>>> {
+        let mut client = self.streams.clone();
+        opened(patience, async move { client.stream_contacts(request).await }).boxed()
     }
 
-    pub async fn import_contacts(
+    pub fn import_contacts(
         &self,
-        messages: BoxStream<'static, v1::ImportContactsRequest>,
+        messages: Outgoing<v1::ImportContactsRequest>,
         patience: Duration,
-    ) -> Result<Incoming<v1::ImportContactsResponse>> {
-        opened(patience, self.streams.clone().import_contacts(messages)).await
+    ) -> BoxFuture<'static, Result<Incoming<v1::ImportContactsResponse>>> {
+        let mut client = self.streams.clone();
+        opened(patience, async move { client.import_contacts(messages).await }).boxed()
     }
 
     /// On the connection for plain calls: the answers are small and few are in flight, so that they
     /// cannot fill its window, and a slow segment cannot hold them up.
-    pub async fn check_opt_in_stream(
+    pub fn check_opt_in_stream(
         &self,
-        messages: BoxStream<'static, v1::CheckOptInStreamRequest>,
+        messages: Outgoing<v1::CheckOptInStreamRequest>,
         patience: Duration,
-    ) -> Result<Incoming<v1::CheckOptInStreamResponse>> {
-        opened(patience, self.opt_in.clone().check_opt_in_stream(messages)).await
+    ) -> BoxFuture<'static, Result<Incoming<v1::CheckOptInStreamResponse>>> {
+        let mut client = self.opt_in.clone();
+        opened(patience, async move { client.check_opt_in_stream(messages).await }).boxed()
     }
 }
 
@@ -256,6 +264,13 @@ fn endpoint(config: &Config) -> Result<Endpoint> {
 fn with_tls(endpoint: Endpoint, config: &Config) -> Result<Endpoint> {
     use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
+    const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    // tonic takes text without a certificate for a trust in nobody.
+    let lacks_certificate =
+        |pem: &Vec<u8>| !pem.windows(PEM_BEGIN.len()).any(|part| part == PEM_BEGIN);
+    if config.tls.authority.as_ref().is_some_and(lacks_certificate) {
+        return Err(Error::invalid_argument("the TLS authority is not a certificate in PEM"));
+    }
     let mut tls = match &config.tls.authority {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
         None => ClientTlsConfig::new().with_native_roots(),
@@ -278,22 +293,18 @@ fn with_tls(_: Endpoint, _: &Config) -> Result<Endpoint> {
 
 /// Adds the bearer token to every call.
 #[derive(Clone)]
-pub(crate) struct Credentials {
+pub struct Credentials {
     authorization: Option<MetadataValue<Ascii>>,
 }
 
 impl Credentials {
     fn new(token: Option<&str>) -> Result<Self> {
-        let authorization = token
-            .map(|token| {
-                let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
-                    .parse()
-                    .map_err(|_| Error::invalid_argument("the token is not visible ASCII text"))?;
-                value.set_sensitive(true);
-                Ok(value)
-            })
-            .transpose()?;
-        Ok(Self { authorization })
+        let Some(token) = token else { return Ok(Self { authorization: None }) };
+        let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
+            .parse()
+            .map_err(|_| Error::invalid_argument("the token is not visible ASCII text"))?;
+        value.set_sensitive(true);
+        Ok(Self { authorization: Some(value) })
     }
 }
 
@@ -349,5 +360,5 @@ fn root(error: &(dyn StdError + 'static)) -> String {
 fn chain<'e>(
     error: &'e (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error| (*error).source())
 }

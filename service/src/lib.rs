@@ -1,7 +1,28 @@
 //! The contacts service: the system of record for the contacts of a WhatsApp
 //! CRM. See ARCHITECTURE.md for the map.
+//!
+//! The program `contacts-service` is this library with a command line. To run a
+//! server inside of another program, in tests say:
+//!
+//! ```no_run
+//! use contacts_service::{Config, Server};
+//!
+//! # async fn example() -> Result<(), contacts_service::ServerError> {
+//! let server = Server::start(Config::embedded("contacts.db")).await?;
+//! println!("listening on {}", server.address());
+//! server.stop().await
+//! # }
+//! ```
 
+pub mod config;
 pub mod domain;
+mod grpc;
 pub mod operations;
 pub mod opt_in;
+mod server;
+pub mod shutdown;
 pub mod store;
+pub mod telemetry;
+
+pub use config::Config;
+pub use server::{RunningServer, Server, ServerError, bind, open_store, run};

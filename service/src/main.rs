@@ -1,1 +1,64 @@
-fn main() {}
+//! The program `contacts-service`.
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use contacts_service::config::{Cli, Command, WorkspaceCommand};
+use contacts_service::operations::workspaces::{self, CreateWorkspace};
+use contacts_service::{Config, Server, bind, open_store, shutdown, telemetry};
+
+/// One thread a core; TOKIO_WORKER_THREADS says otherwise.
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Cli { config, command } = Cli::parse();
+    let done = match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config).await,
+        Command::Workspace(command) => workspace(config, command).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever closed standard error does not want to know.
+            drop(writeln!(std::io::stderr(), "contacts-service: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    telemetry::init(&config.log)?;
+    let stopped = shutdown::signal()?;
+    let listener = bind(&config).await?;
+    let address = listener.local_addr()?;
+    let reflection = !config.no_reflection;
+    let server = Server::open(config).await?;
+    say(format_args!("listening on {address}"));
+    if reflection {
+        say(format_args!("try: grpcurl -plaintext {address} list"));
+    }
+    Ok(server.serve(listener, stopped).await?)
+}
+
+async fn workspace(config: Config, command: WorkspaceCommand) -> Result<(), Box<dyn Error>> {
+    let store = open_store(&config.database).await?;
+    let done = match command {
+        WorkspaceCommand::Create { id: workspace_id, display_name } => {
+            let create = CreateWorkspace { workspace_id, display_name };
+            store.write(create).await.map(|made| say(format_args!("{}", made.workspace_id)))
+        }
+        WorkspaceCommand::List => workspaces::list(&store, "", usize::MAX >> 1).await.map(|all| {
+            for workspace in all {
+                say(format_args!("{}\t{}", workspace.workspace_id, workspace.display_name));
+            }
+        }),
+    };
+    store.close().await;
+    Ok(done?)
+}
+
+/// Prints a line. A reader that went away stops nothing.
+fn say(line: std::fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}

@@ -51,11 +51,16 @@ impl UpdateContact {
         self.0.message.contact.get_or_insert_default()
     }
 
+    fn paths(&mut self) -> &mut Vec<String> {
+        &mut self.0.message.update_mask.get_or_insert_default().paths
+    }
+
+    /// Names a path once, and none below one that is named already.
     fn set(mut self, path: impl Into<String>, change: impl FnOnce(&mut v1::Contact)) -> Self {
         let path = path.into();
-        let paths = &mut self.0.message.update_mask.get_or_insert_default().paths;
-        if !paths.contains(&path) {
-            paths.push(path);
+        let named = |known: &String| *known == path || path.starts_with(&format!("{known}."));
+        if !self.paths().iter().any(named) {
+            self.paths().push(path);
         }
         change(self.contact());
         self
@@ -128,11 +133,16 @@ impl UpdateContact {
         })
     }
 
-    /// Clears all attributes that this builder does not set.
-    pub fn clear_other_attributes(mut self) -> Self {
-        let paths = &mut self.0.message.update_mask.get_or_insert_default().paths;
-        paths.retain(|path| !path.starts_with("attributes"));
-        self.set("attributes", |_| {})
+    /// Replaces all attributes by these.
+    pub fn replace_attributes<K: Into<String>, V: Into<AttributeValue>>(
+        mut self,
+        attributes: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.paths().retain(|path| !path.starts_with("attributes."));
+        let attributes = attributes.into_iter();
+        let attributes =
+            attributes.map(|(id, value)| (id.into(), value.into().into_proto())).collect();
+        self.set("attributes", |contact| contact.attributes = attributes)
     }
 
     /// Refuses the change if the profile is no longer the one with this etag: see
@@ -153,8 +163,7 @@ impl UpdateContact {
     /// The user id names the contact only if nothing else does, so a contact that was named by its
     /// user id cannot get another one in the same call: that fails without being sent.
     pub async fn send(mut self) -> Result<Contact> {
-        let changes_user_id =
-            self.0.message.update_mask.iter().flat_map(|mask| &mask.paths).any(|path| path == "whatsapp_user_id");
+        let changes_user_id = self.paths().iter().any(|path| path == "whatsapp_user_id");
         let contact = self.contact();
         if changes_user_id && contact.contact_id.is_empty() && contact.phone_number.is_empty() {
             return Err(Error::invalid_argument(

@@ -52,11 +52,8 @@ mod tests {
 
     #[test]
     fn damaged_details_leave_code_and_message() {
-        let damaged = contacts_proto::rpc::Status {
-            code: 5,
-            message: "no such contact".to_owned(),
-            details: Vec::new(),
-        };
+        let damaged =
+            rpc::Status { code: 5, message: "no such contact".to_owned(), details: Vec::new() };
         let error = Error::from_proto(damaged);
         assert!(error.is_not_found());
         assert_eq!(error.to_string(), "not found: no such contact");

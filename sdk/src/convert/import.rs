@@ -2,9 +2,7 @@ use contacts_proto::v1;
 
 use super::{FromProto, IntoProto, all, all_into, count};
 use crate::error::Error;
-use crate::model::{
-    ChunkResult, ImportConsent, ImportOptions, ImportRow, RowFailure, TagUpdate,
-};
+use crate::model::{ChunkResult, ImportConsent, ImportOptions, ImportRow, RowFailure, TagUpdate};
 
 impl IntoProto<v1::ImportOptions> for ImportOptions {
     fn into_proto(self) -> v1::ImportOptions {

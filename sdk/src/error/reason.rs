@@ -14,7 +14,6 @@
 //! }
 //! ```
 
-
 /// INVALID_ARGUMENT: a required field is empty. Metadata: `field`.
 pub const REQUIRED_FIELD_MISSING: &str = "REQUIRED_FIELD_MISSING";
 /// INVALID_ARGUMENT: not a phone number. Metadata: `field`.

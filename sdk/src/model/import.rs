@@ -87,13 +87,7 @@ impl ImportConsent {
     }
 
     fn new(status: OptInStatus) -> Self {
-        Self {
-            status,
-            categories: Vec::new(),
-            source: None,
-            evidence: None,
-            occurred_time: None,
-        }
+        Self { status, categories: Vec::new(), source: None, evidence: None, occurred_time: None }
     }
 
     /// Sets what it is about. None means all categories.

@@ -50,6 +50,18 @@ impl From<String> for Person {
     }
 }
 
+impl From<&String> for Person {
+    fn from(phone_number: &String) -> Self {
+        Self::phone(phone_number)
+    }
+}
+
+impl From<&Person> for Person {
+    fn from(person: &Person) -> Self {
+        person.clone()
+    }
+}
+
 impl From<&Contact> for Person {
     fn from(contact: &Contact) -> Self {
         Self::contact_id(&contact.contact_id)

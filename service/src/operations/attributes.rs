@@ -1,6 +1,6 @@
 //! Making, changing and deleting attribute definitions.
 
-use crate::domain::attribute::{AttributeDefinition, MAX_ATTRIBUTES};
+use crate::domain::attribute::{AttributeDefinition, AttributeType, MAX_ATTRIBUTES};
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Field, Predicate};
@@ -56,6 +56,8 @@ pub struct UpdateAttribute {
     pub workspace_id: String,
     /// Which.
     pub attribute_id: String,
+    /// The type sent along, which may not be another one.
+    pub attribute_type: Option<AttributeType>,
     /// What.
     pub changes: Vec<AttributeChange>,
 }
@@ -67,6 +69,14 @@ impl Operation for UpdateAttribute {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
         let existing = tx.session.attributes(&workspace).await?;
         let mut attribute = find(&existing, &self.attribute_id)?.clone();
+        if self.attribute_type.is_some_and(|sent| sent != attribute.attribute_type) {
+            let message = format!(
+                "{} is of type {}, and a type never changes: make another attribute",
+                attribute.attribute_id,
+                attribute.attribute_type.name(),
+            );
+            return Err(Error::invalid(Reason::ImmutableField, "attribute.type", message));
+        }
         for change in &self.changes {
             match change.clone() {
                 AttributeChange::DisplayName(name) => attribute.display_name = name,

@@ -11,7 +11,7 @@ use crate::domain::contact::{Contact, Person, Profile};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::{
-    ConsentRow, ContactRow, Transaction, Workspace, decode_profile, encode_profile,
+    ConsentRow, ContactRow, Subjects, Transaction, Workspace, decode_profile, encode_profile,
 };
 
 /// People to be changed together.
@@ -333,7 +333,8 @@ impl<'a> Draft<'a> {
         let state = self.find(&Person::Id(contact.contact_id)).map(|entry| *self.consent(entry));
         let state = state.unwrap_or_default();
         tx.session.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
-        tx.session.forget_events(workspace, &keys).await?;
+        let subjects = Subjects { contact_id: Some(contact.contact_id), keys: keys.clone() };
+        tx.session.forget_events(workspace, &subjects).await?;
         if !state.has_opt_out() {
             return tx.session.delete_consent(workspace, &keys).await;
         }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::domain::consent::{ConsentEvent, ConsentSummary, OptInStatus, Statement};
 use crate::domain::contact::Person;
 use crate::domain::error::{Error, Result};
-use crate::store::{Lock, Operation, Store, Transaction, decode_profile};
+use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
 use super::draft::Draft;
 use super::workspace;
@@ -53,10 +53,13 @@ pub async fn events(
     let mut session = store.read().await?;
     let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
     let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
-    let keys = match (found.into_iter().flatten().next(), person) {
-        (Some(row), _) => decode_profile(&row)?.profile.match_keys(),
-        (None, Person::Key(key)) => vec![key.clone()],
+    let subjects = match (found.into_iter().flatten().next(), person) {
+        (Some(row), _) => Subjects {
+            contact_id: Some(row.contact_id),
+            keys: decode_profile(&row)?.profile.match_keys(),
+        },
+        (None, Person::Key(key)) => Subjects { contact_id: None, keys: vec![key.clone()] },
         (None, Person::Id(_)) => return Err(Error::contact_not_found()),
     };
-    session.events(&workspace, &keys, before, limit).await
+    session.events(&workspace, &subjects, before, limit).await
 }

@@ -58,10 +58,25 @@ pub fn open_page(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Op
     if token.is_empty() {
         return Ok(None);
     }
+    open(key, binding, token).map(Some).ok_or_else(invalid_page_token)
+}
+
+/// The error for a page token that does not open.
+pub fn invalid_page_token() -> Error {
+    let message = "not a token of this request: send next_page_token of the page before, \
+                   with everything but page_size and view as it was";
+    Error::invalid(Reason::InvalidPageToken, "page_token", message)
+}
+
+/// The place a stream goes on at; None for its beginning.
+pub fn open_resume(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Option<Place>> {
+    if token.is_empty() {
+        return Ok(None);
+    }
     open(key, binding, token).map(Some).ok_or_else(|| {
-        let message = "not a token of this request: send next_page_token of the page before, \
-                       with everything but page_size and view as it was";
-        Error::invalid(Reason::InvalidPageToken, "page_token", message)
+        let message = "not a token of this request: send resume_token of the last message \
+                       received, with everything but view and max_batch_size as it was";
+        Error::invalid(Reason::InvalidResumeToken, "resume_token", message)
     })
 }
 

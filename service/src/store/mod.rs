@@ -4,6 +4,7 @@
 //! in the same shape and order. What happens in a transaction is not decided
 //! here but in [`operations`](crate::operations), once for both.
 
+mod fault;
 mod record;
 mod session;
 pub mod sqlite;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::SubsecRound;
-pub use record::{decode_profile, encode_profile, wire_contact};
+pub use fault::loggable;
+pub use record::{decode_profile, encode_profile, parse_id, timestamp, wire_contact, wire_summary};
 pub use session::*;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;

@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use contacts_proto::{Timestamp, v1};
 use prost::Message;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
+use uuid::Uuid;
 
 use super::ContactRow;
 use crate::domain::Time;
@@ -160,4 +161,9 @@ pub fn domain_value(value: v1::AttributeValue) -> Option<AttributeValue> {
         Value::Bool(bool) => AttributeValue::Boolean(bool),
         Value::Timestamp(timestamp) => AttributeValue::Timestamp(time(Some(timestamp))),
     })
+}
+
+/// An id as the API writes it; None when it is not one.
+pub fn parse_id(id: &str) -> Option<Uuid> {
+    Uuid::try_parse(id).ok()
 }

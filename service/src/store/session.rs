@@ -153,6 +153,16 @@ pub struct ConsentRow {
     pub revision: i64,
 }
 
+/// Under what the events of one person are found: as a contact, and from before
+/// they were one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subjects {
+    /// The contact.
+    pub contact_id: Option<Uuid>,
+    /// Its keys, or the stranger's.
+    pub keys: Vec<MatchKey>,
+}
+
 /// A definition, with how many contacts use it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counted<T> {
@@ -297,17 +307,17 @@ pub trait Session: Send {
     /// Appends to the ledger.
     async fn append_events(&mut self, workspace: &Workspace, events: &[ConsentEvent])
     -> Result<()>;
-    /// The events of these keys, newest first, from before `before`.
+    /// The events of one person, newest first, from before `before`.
     async fn events(
         &mut self,
         workspace: &Workspace,
-        keys: &[MatchKey],
+        subjects: &Subjects,
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<ConsentEvent>>;
-    /// Removes what is personal from the events of these keys; that they
+    /// Removes what is personal from the events of one person; that they
     /// happened stays.
-    async fn forget_events(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()>;
+    async fn forget_events(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()>;
 
     // Idempotency
 

@@ -1,6 +1,5 @@
 //! Looks up the names of a parsed filter and gives its literals their types.
 
-
 use super::ast::{CompareOp, Expr, Field, Predicate, status_name};
 use super::kind::{Kind, phone_digits};
 use super::lexer::{Literal, Star};

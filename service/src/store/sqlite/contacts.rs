@@ -323,25 +323,23 @@ async fn write_attributes(
         return Ok(());
     }
     let keys = definitions::attribute_keys(db, workspace).await?;
+    new.sort_by_key(|(attribute, _, seq)| (keys.get(*attribute).copied(), *seq));
     for chunk in gone.chunks(ROWS) {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "DELETE FROM contact_attribute WHERE (attribute_key, value, seq) IN (",
+            "DELETE FROM contact_attribute WHERE (attribute_key, seq) IN (",
         );
-        sql.push_values(chunk, |mut row, (attribute, value, seq)| {
-            row.push_bind(keys.get(*attribute).copied());
-            push_value(&mut row, value);
-            row.push_bind(*seq);
+        sql.push_values(chunk, |mut row, (attribute, _, seq)| {
+            row.push_bind(keys.get(*attribute).copied()).push_bind(*seq);
         });
         sql.push(")").build().execute(&mut *db).await.map_err(failure)?;
     }
     for chunk in new.chunks(4 * ROWS) {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO contact_attribute (attribute_key, value, seq) ",
+            "INSERT INTO contact_attribute (attribute_key, seq, value) ",
         );
         sql.push_values(chunk, |mut row, (attribute, value, seq)| {
-            row.push_bind(keys.get(*attribute).copied());
+            row.push_bind(keys.get(*attribute).copied()).push_bind(*seq);
             push_value(&mut row, value);
-            row.push_bind(*seq);
         });
         sql.build().execute(&mut *db).await.map_err(failure)?;
     }

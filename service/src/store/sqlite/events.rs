@@ -4,12 +4,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::contacts::{json, status, status_code, uuid};
+use super::contacts::{json, seq, status, status_code, uuid};
 use super::{ROWS, failure, micros, time};
 use crate::domain::consent::{ConsentEvent, Evidence, MessageCategory, Source};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::Workspace;
+use crate::store::{Subjects, Workspace};
 
 pub(super) async fn append(
     db: &mut SqliteConnection,
@@ -37,14 +37,18 @@ pub(super) async fn append(
         });
         sql.build().execute(&mut *db).await.map_err(failure)?;
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO opt_in_event_detail (workspace_key, match_key, event_id, wording,
+            "INSERT INTO opt_in_event_detail (workspace_key, subject, event_id, match_key, wording,
                  business_name, url, message_id, actor, reason_text) ",
         );
         sql.push_values(chunk, |mut row, event| {
             let evidence = &event.evidence;
-            row.push_bind(workspace.row_key)
+            row.push_bind(workspace.row_key);
+            match event.contact_id {
+                Some(contact_id) => row.push_bind(seq(contact_id)),
+                None => row.push_bind(event.match_key.as_str()),
+            };
+            row.push_bind(event.event_id.as_bytes().to_vec())
                 .push_bind(event.match_key.as_str())
-                .push_bind(event.event_id.as_bytes().to_vec())
                 .push_bind(&evidence.wording)
                 .push_bind(&evidence.business_name)
                 .push_bind(&evidence.url)
@@ -60,21 +64,20 @@ pub(super) async fn append(
 pub(super) async fn list(
     db: &mut SqliteConnection,
     workspace: &Workspace,
-    keys: &[MatchKey],
+    subjects: &Subjects,
     before: Option<Uuid>,
     limit: usize,
 ) -> Result<Vec<ConsentEvent>> {
-    let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
     let before = before.unwrap_or(Uuid::max());
     let rows = sqlx::query(
         "SELECT * FROM opt_in_event_detail AS d
          JOIN opt_in_event AS e USING (workspace_key, event_id)
-         WHERE d.workspace_key = ? AND d.match_key IN (SELECT value FROM json_each(?))
+         WHERE d.workspace_key = ? AND d.subject IN (SELECT value FROM json_each(?))
              AND d.event_id < ?
          ORDER BY d.event_id DESC LIMIT ?",
     )
     .bind(workspace.row_key)
-    .bind(json(&keys)?)
+    .bind(subjects_json(subjects)?)
     .bind(before.as_bytes().as_slice())
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_all(db)
@@ -86,15 +89,14 @@ pub(super) async fn list(
 pub(super) async fn forget(
     db: &mut SqliteConnection,
     workspace: &Workspace,
-    keys: &[MatchKey],
+    subjects: &Subjects,
 ) -> Result<()> {
-    let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
     sqlx::query(
         "DELETE FROM opt_in_event_detail
-         WHERE workspace_key = ? AND match_key IN (SELECT value FROM json_each(?))",
+         WHERE workspace_key = ? AND subject IN (SELECT value FROM json_each(?))",
     )
     .bind(workspace.row_key)
-    .bind(json(&keys)?)
+    .bind(subjects_json(subjects)?)
     .execute(db)
     .await
     .map_err(failure)?;
@@ -126,6 +128,12 @@ fn decode(row: &SqliteRow) -> Result<ConsentEvent> {
         expire_time: expire_time.map(time),
         changed_categories: categories(row.get("changed_categories")),
     })
+}
+
+fn subjects_json(subjects: &Subjects) -> Result<String> {
+    let contact = subjects.contact_id.map(|id| serde_json::Value::from(seq(id)));
+    let keys = subjects.keys.iter().map(|key| serde_json::Value::from(key.as_str()));
+    json(&contact.into_iter().chain(keys).collect::<Vec<_>>())
 }
 
 fn bits(categories: &[MessageCategory]) -> i64 {

@@ -42,6 +42,9 @@ const CHECK_READERS: u32 = 2;
 /// its inserts into the indexes of phone numbers are random.
 const WRITER_CACHE_KIB: i64 = 256 * 1024;
 const READER_CACHE_KIB: i64 = 32 * 1024;
+/// How large the log grows, in pages, before it is folded into the database: a
+/// page that an import changes many times is copied once.
+const WAL_PAGES: u32 = 32 * 1024;
 /// Pages stay in the system's cache and are not copied; more than the file is
 /// no harm.
 const MMAP_BYTES: i64 = 8 << 30;
@@ -60,9 +63,10 @@ pub async fn open(path: &Path, clock: Clock) -> Result<Store> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(false)
-        .page_size(8192)
+        .page_size(std::env::var("LAB_PAGE").map_or(4096, |p| p.parse().unwrap()))
         .pragma("secure_delete", "ON")
         .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", WAL_PAGES.to_string())
         .pragma("mmap_size", MMAP_BYTES.to_string());
     let writer_options = options.clone().pragma("cache_size", format!("-{WRITER_CACHE_KIB}"));
     let writer = pool(1, ACQUIRE_TIMEOUT).connect_with(writer_options).await.map_err(failure)?;

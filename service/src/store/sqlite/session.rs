@@ -15,7 +15,7 @@ use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
     ConsentRow, ContactRow, Lock, Order, Position, Receipt, SavedAnswer, Selection, Session,
-    Workspace,
+    Subjects, Workspace,
 };
 
 pub(super) enum SqliteSession {
@@ -188,15 +188,15 @@ impl Session for SqliteSession {
     async fn events(
         &mut self,
         workspace: &Workspace,
-        keys: &[MatchKey],
+        subjects: &Subjects,
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<ConsentEvent>> {
-        events::list(self.db(), workspace, keys, before, limit).await
+        events::list(self.db(), workspace, subjects, before, limit).await
     }
 
-    async fn forget_events(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()> {
-        events::forget(self.db(), workspace, keys).await
+    async fn forget_events(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {
+        events::forget(self.db(), workspace, subjects).await
     }
 
     async fn saved_answer(

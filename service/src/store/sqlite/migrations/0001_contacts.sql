@@ -80,9 +80,9 @@ CREATE TABLE contact_tag (
 -- value has the type of its attribute: text, number, 0 or 1, microseconds.
 CREATE TABLE contact_attribute (
     attribute_key INTEGER NOT NULL,
-    value                 NOT NULL,
     seq           INTEGER NOT NULL,
-    PRIMARY KEY (attribute_key, value, seq)
+    value                 NOT NULL,
+    PRIMARY KEY (attribute_key, seq)
 ) WITHOUT ROWID;
 
 -- What a check reads. Also how contacts are found by phone number or user id.
@@ -124,18 +124,20 @@ CREATE TABLE opt_in_event (
     PRIMARY KEY (workspace_key, event_id)
 ) WITHOUT ROWID;
 
--- What is personal about an event, until the person is erased.
+-- What is personal about an event, until the person is erased. The subject is
+-- a contact's seq, or the match key of somebody who was no contact.
 CREATE TABLE opt_in_event_detail (
     workspace_key INTEGER NOT NULL,
-    match_key     TEXT    NOT NULL,
+    subject               NOT NULL,
     event_id      BLOB    NOT NULL,
+    match_key     TEXT    NOT NULL,
     wording       TEXT    NOT NULL,
     business_name TEXT    NOT NULL,
     url           TEXT    NOT NULL,
     message_id    TEXT    NOT NULL,
     actor         TEXT    NOT NULL,
     reason_text   TEXT    NOT NULL,
-    PRIMARY KEY (workspace_key, match_key, event_id)
+    PRIMARY KEY (workspace_key, subject, event_id)
 ) WITHOUT ROWID;
 
 CREATE TABLE deletion_receipt (

@@ -1,0 +1,153 @@
+mod chunks;
+mod conversation;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+
+use self::chunks::Chunks;
+use self::conversation::Import;
+use crate::client::ContactsClient;
+use crate::error::Result;
+use crate::model::{ChunkResult, ImportOptions, ImportRow, ImportSummary};
+use crate::pipeline::{Limits, pipeline};
+
+/// Creates and updates contacts in bulk. From [`Contacts::import`](crate::Contacts::import).
+///
+/// Rows are sent in chunks, a few of them ahead of their answers; rows are taken from the input no
+/// faster than the server stores them. Each chunk is answered after it is committed. One bad row
+/// fails by itself; the others land.
+///
+/// After a dropped connection the chunks without an answer are sent again, which is harmless with
+/// [`OnConflict::Skip`](crate::OnConflict::Skip) and [`Merge`](crate::OnConflict::Merge). With
+/// [`Fail`](crate::OnConflict::Fail) it is not, and the import fails: then, as with any error that
+/// ends it, the error names the rows of which nobody knows whether they are stored as
+/// [`unacknowledged_rows`](crate::Error::unacknowledged_rows).
+///
+/// ```no_run
+/// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+/// use contacts_sdk::{ImportOptions, NewContact, OnConflict};
+///
+/// let rows = ["15551234567", "15557654321"].map(|phone| NewContact::new().phone(phone));
+/// let summary = client
+///     .contacts()
+///     .import(ImportOptions::new().on_conflict(OnConflict::Merge))
+///     .on_progress(|so_far| println!("{} rows", so_far.rows))
+///     .send(rows)
+///     .await?;
+/// for failure in &summary.failures {
+///     println!("row {}: {}", failure.row, failure.error);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "an import does nothing until it gets its rows"]
+pub struct ImportContacts {
+    client: ContactsClient,
+    options: ImportOptions,
+    chunk_size: usize,
+    in_flight: usize,
+    answer_timeout: Duration,
+    progress: Progress,
+}
+
+type Progress = Box<dyn FnMut(&ImportSummary) + Send>;
+
+impl ImportContacts {
+    pub(super) fn new(client: &ContactsClient, options: ImportOptions) -> Self {
+        Self {
+            client: client.clone(),
+            options,
+            chunk_size: chunks::MAX_ROWS,
+            in_flight: 4,
+            answer_timeout: client.config().stream_idle_timeout,
+            progress: Box::new(|_| {}),
+        }
+    }
+
+    /// Sets how many rows a chunk has: 1000 by default, which is also the most. A chunk that would
+    /// become too large a message is sent earlier.
+    pub fn chunk_size(mut self, rows: usize) -> Self {
+        self.chunk_size = rows.clamp(1, chunks::MAX_ROWS);
+        self
+    }
+
+    /// Sets how many chunks may be without an answer: 4 by default, at least 1.
+    pub fn max_in_flight(mut self, chunks: usize) -> Self {
+        self.in_flight = chunks.max(1);
+        self
+    }
+
+    /// Sets how long the answer to a chunk may take before the connection is taken for broken, in
+    /// place of the client's
+    /// [idle timeout](crate::ClientBuilder::stream_idle_timeout).
+    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
+        self
+    }
+
+    /// Calls this after every chunk with the sums so far. For `send` and `send_stream`.
+    pub fn on_progress(mut self, report: impl FnMut(&ImportSummary) + Send + 'static) -> Self {
+        self.progress = Box::new(report);
+        self
+    }
+
+    /// Imports these rows.
+    pub async fn send<I>(self, rows: I) -> Result<ImportSummary>
+    where
+        I: IntoIterator<Item: Into<ImportRow>, IntoIter: Send + 'static>,
+    {
+        self.send_stream(stream::iter(rows)).await
+    }
+
+    /// Imports the rows of a stream.
+    pub async fn send_stream<S>(mut self, rows: S) -> Result<ImportSummary>
+    where
+        S: Stream<Item: Into<ImportRow>> + Send + 'static,
+    {
+        let mut report = std::mem::replace(&mut self.progress, Box::new(|_| {}));
+        let mut summary = ImportSummary::default();
+        let mut chunks = self.chunks(rows);
+        while let Some(chunk) = chunks.next().await {
+            summary.add(chunk?);
+            report(&summary);
+        }
+        Ok(summary)
+    }
+
+    /// Imports the rows of a stream and yields what became of each chunk, in the order of the
+    /// answers. The import goes on only while this is polled.
+    pub fn chunks<S>(self, rows: S) -> ImportChunks
+    where
+        S: Stream<Item: Into<ImportRow>> + Send + 'static,
+    {
+        let limits = Limits {
+            in_flight: self.in_flight,
+            patience: self.answer_timeout,
+            retry: self.client.config().stream_retry.clone(),
+        };
+        let chunks = Chunks::new(rows.map(Into::into).boxed(), self.chunk_size).boxed();
+        ImportChunks(pipeline(Import::new(self.client, self.options), chunks, limits))
+    }
+}
+
+/// What became of the chunks of an import. Ends behind the last one or after the first error.
+#[must_use = "streams do nothing until they are polled"]
+pub struct ImportChunks(BoxStream<'static, Result<ChunkResult>>);
+
+impl ImportChunks {
+    /// The next result, or none behind the last one. The same as `StreamExt::next`.
+    pub async fn next(&mut self) -> Option<Result<ChunkResult>> {
+        self.0.next().await
+    }
+}
+
+impl Stream for ImportChunks {
+    type Item = Result<ChunkResult>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}

@@ -1,0 +1,85 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::vec;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+
+use super::batch::{SegmentBatch, decode};
+use super::resuming::Resuming;
+use crate::error::Result;
+use crate::model::Contact;
+
+/// The batches of a segment. Ends behind the last contact or after the first error.
+#[must_use = "streams do nothing until they are polled"]
+pub struct SegmentBatches(BoxStream<'static, Result<SegmentBatch>>);
+
+/// The contacts of a segment. Ends behind the last contact or after the first error.
+///
+/// It has no resume token, because in the middle of a batch there is none: use
+/// [`SegmentBatches`] to be able to go on after a restart.
+#[must_use = "streams do nothing until they are polled"]
+pub struct ContactStream {
+    batches: SegmentBatches,
+    read: vec::IntoIter<Bytes>,
+    failed: bool,
+}
+
+impl SegmentBatches {
+    pub(super) fn new(segment: Resuming) -> Self {
+        let batches = stream::try_unfold(segment, async |mut segment| {
+            Ok(segment.next().await?.map(|batch| (batch, segment)))
+        });
+        Self(batches.boxed())
+    }
+
+    pub(super) fn empty() -> Self {
+        Self(stream::empty().boxed())
+    }
+
+    /// The next batch, or none behind the last one. The same as `StreamExt::next`.
+    pub async fn next(&mut self) -> Option<Result<SegmentBatch>> {
+        self.0.next().await
+    }
+}
+
+impl ContactStream {
+    pub(super) fn new(batches: SegmentBatches) -> Self {
+        Self { batches, read: Vec::new().into_iter(), failed: false }
+    }
+
+    /// The next contact, or none behind the last one. The same as `StreamExt::next`.
+    pub async fn next(&mut self) -> Option<Result<Contact>> {
+        StreamExt::next(self).await
+    }
+}
+
+impl Stream for SegmentBatches {
+    type Item = Result<SegmentBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl Stream for ContactStream {
+    type Item = Result<Contact>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if self.failed {
+                return Poll::Ready(None);
+            }
+            if let Some(encoded) = self.read.next() {
+                let contact = decode(encoded);
+                self.failed = contact.is_err();
+                return Poll::Ready(Some(contact));
+            }
+            match ready!(self.batches.poll_next_unpin(cx)) {
+                Some(Ok(batch)) => self.read = batch.into_encoded(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}

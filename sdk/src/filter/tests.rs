@@ -1,0 +1,71 @@
+use std::time::{Duration, SystemTime};
+
+use super::Filter;
+use crate::model::{MessageCategory, OptInStatus};
+
+#[track_caller]
+fn prints(filter: Filter, text: &str) {
+    assert_eq!(filter.to_string(), text);
+}
+
+#[test]
+fn tests_print_in_the_language() {
+    prints(Filter::tag("vip"), "tags:vip");
+    prints(Filter::tag("Größe 1"), r#"tags:"Größe 1""#);
+    prints(Filter::any_tag(), "tags:*");
+    prints(Filter::tag_in(["vip", "staff"]), "tags IN (vip, staff)");
+    prints(Filter::first_name().eq("Ana"), r#"first_name = "Ana""#);
+    prints(Filter::last_name().ne("O'Brien"), r#"last_name != "O'Brien""#);
+    prints(Filter::email().is_set(), "email:*");
+    prints(Filter::phone_number().starts_with("55"), r#"phone_number = "55*""#);
+    prints(Filter::attribute("city").in_list(["A", "B"]), r#"attributes.city IN ("A", "B")"#);
+    prints(Filter::attribute("subscribed").eq(true), "attributes.subscribed = true");
+    prints(Filter::attribute("city").is_set(), "attributes.city:*");
+    prints(
+        Filter::opt_in_for(MessageCategory::Utility).ne(OptInStatus::OptedOut),
+        "opt_in.utility != OPTED_OUT",
+    );
+    prints(
+        Filter::opt_in().in_list([OptInStatus::NotAsked, OptInStatus::OptedIn]),
+        "opt_in IN (NOT_ASKED, OPTED_IN)",
+    );
+}
+
+#[test]
+fn numbers_and_times_print_exactly() {
+    let visits = || Filter::attribute("visits");
+    prints(visits().lt(3), "attributes.visits < 3");
+    prints(visits().le(-2.5), "attributes.visits <= -2.5");
+    prints(visits().gt(1e300), "attributes.visits > 1e300");
+    prints(visits().ge(1e-9), "attributes.visits >= 1e-9");
+    prints(visits().eq(0), "attributes.visits = 0");
+    let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_769_851_800_250_000);
+    prints(Filter::create_time().ge(time), r#"create_time >= "2026-01-31T09:30:00.250Z""#);
+}
+
+#[test]
+fn parentheses_stand_where_the_kinds_meet() {
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(Filter::tag);
+    prints(a.clone().and(b.clone()).and(c.clone()), "tags:a AND tags:b AND tags:c");
+    prints(a.clone().or(b.clone().or(c.clone())), "tags:a OR tags:b OR tags:c");
+    prints(
+        a.clone().or(b.clone()).and(c.clone().or(d.clone())),
+        "(tags:a OR tags:b) AND (tags:c OR tags:d)",
+    );
+    prints(a.clone().and(b.clone()).or(c.clone()), "(tags:a AND tags:b) OR tags:c");
+    prints(!a.clone().and(b.clone()), "NOT (tags:a AND tags:b)");
+    prints((!a.clone()).and(b), "NOT tags:a AND tags:b");
+    prints(!!a.clone(), "tags:a");
+    prints(a.not().or(c.and(d).not()), "NOT tags:a OR NOT (tags:c AND tags:d)");
+}
+
+#[test]
+fn no_value_gets_out_of_its_quotes() {
+    prints(Filter::first_name().eq(r#"a" OR tags:x"#), r#"first_name = "a\" OR tags:x""#);
+    prints(Filter::first_name().eq(r"back\slash*"), r#"first_name = "back\\slash\*""#);
+    prints(Filter::first_name().starts_with(r#"50%*""#), r#"first_name = "50%\*\"*""#);
+    prints(Filter::tag(r#"x" OR tags:y"#), r#"tags:"x\" OR tags:y""#);
+    // Not a name the language has, so that the server refuses it.
+    prints(Filter::attribute("x = 1 OR y").eq(1), r#"attributes."x = 1 OR y" = 1"#);
+    prints(Filter::attribute("").eq(1), r#"attributes."" = 1"#);
+}

@@ -1,0 +1,125 @@
+mod check;
+mod check_stream;
+mod checker;
+mod events;
+mod record;
+
+pub use check::{BatchCheckOptIn, CheckOptIn};
+pub use check_stream::{CheckOptInStream, CheckStream, CheckedBatch};
+pub use checker::{OptInChecker, OptInFuture};
+pub use events::ListOptInEvents;
+pub use record::{RecordOptIn, RecordOptOut};
+
+use crate::client::ContactsClient;
+use crate::model::{MessageCategory, OptInSource, Person};
+
+/// Whether people may be messaged, and the proof of it. From [`ContactsClient::opt_in`].
+///
+/// Every doubt is a no. A check is answered from the database's committed state as of the call: an
+/// opt-out that was acknowledged is seen by every check begun later. Answers are not for keeping:
+/// check right before sending.
+#[derive(Clone, Debug)]
+pub struct OptIn {
+    client: ContactsClient,
+}
+
+impl OptIn {
+    pub(crate) fn new(client: ContactsClient) -> Self {
+        Self { client }
+    }
+
+    /// May this person be sent a message of this category now? **False for every error**, a passed
+    /// deadline and an unreachable service included.
+    ///
+    /// The one call a sender needs. Use [`check`](Self::check) to know why.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) {
+    /// use contacts_sdk::MessageCategory;
+    ///
+    /// if client.opt_in().may_send("15551234567", MessageCategory::Marketing).await {
+    ///     // send the template
+    /// }
+    /// # }
+    /// ```
+    pub async fn may_send(&self, person: impl Into<Person>, category: MessageCategory) -> bool {
+        match self.check(person, category).await {
+            Ok(result) => result.is_allowed(),
+            Err(error) => {
+                tracing::debug!(%error, "contacts.check.failed_closed");
+                false
+            }
+        }
+    }
+
+    /// May this person be sent a message of this category now, and why?
+    ///
+    /// An unknown person is a denial and not an error. An error is a denial too: send only if
+    /// [`is_allowed`](crate::CheckResult::is_allowed). Retried within its deadline of 1 s unless the
+    /// client has another [`check_deadline`](crate::ClientBuilder::check_deadline).
+    pub fn check(&self, person: impl Into<Person>, category: MessageCategory) -> CheckOptIn {
+        CheckOptIn::new(&self.client, person.into(), category)
+    }
+
+    /// The same for up to 10 000 phone numbers in one call, answered index for index. A malformed
+    /// number is denied by itself.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// use contacts_sdk::MessageCategory;
+    ///
+    /// let numbers = ["15551234567", "15557654321"];
+    /// let answers = client.opt_in().check_batch(&numbers, MessageCategory::Marketing).await?;
+    /// for index in answers.allowed_indexes() {
+    ///     println!("send to {}", numbers[index]);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check_batch(
+        &self,
+        phone_numbers: &[impl AsRef<str>],
+        category: MessageCategory,
+    ) -> BatchCheckOptIn {
+        let numbers = phone_numbers.iter().map(|number| number.as_ref().to_owned()).collect();
+        BatchCheckOptIn::new(&self.client, numbers, category)
+    }
+
+    /// The same for any number of batches over one stream. See [`CheckOptInStream`].
+    pub fn check_stream(&self, category: MessageCategory) -> CheckOptInStream {
+        CheckOptInStream::new(&self.client, category)
+    }
+
+    /// Records that a contact agreed. The contact has to exist: make it first, or this fails with
+    /// [`is_not_found`](crate::Error::is_not_found).
+    ///
+    /// An opt-in dated before the latest opt-out is kept as history without effect.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// use contacts_sdk::{Evidence, MessageCategory, OptInSource};
+    ///
+    /// client
+    ///     .opt_in()
+    ///     .record_opt_in("15551234567", OptInSource::WebForm)
+    ///     .categories([MessageCategory::Marketing])
+    ///     .evidence(Evidence::new().wording("Send me offers on WhatsApp"))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn record_opt_in(&self, person: impl Into<Person>, source: OptInSource) -> RecordOptIn {
+        RecordOptIn::new(&self.client, person.into(), source)
+    }
+
+    /// Records that a person objected. Accepted for people who are not contacts too: should they
+    /// become one, the opt-out is there already.
+    pub fn record_opt_out(&self, person: impl Into<Person>) -> RecordOptOut {
+        RecordOptOut::new(&self.client, person.into())
+    }
+
+    /// Lists the append-only ledger of one person, newest first.
+    pub fn events(&self, person: impl Into<Person>) -> ListOptInEvents {
+        ListOptInEvents::new(&self.client, person.into())
+    }
+}

@@ -1,0 +1,60 @@
+use contacts_proto::v1;
+
+use crate::client::ContactsClient;
+use crate::convert::{FromProto, IntoProto};
+use crate::error::Result;
+use crate::model::{BatchCheckResult, CheckResult, MessageCategory, Person};
+use crate::request::{Prepared, request};
+
+request! {
+    /// From [`OptIn::check`](crate::OptIn::check).
+    CheckOptIn(CheckOptInRequest) -> CheckResult
+}
+
+impl CheckOptIn {
+    pub(super) fn new(client: &ContactsClient, person: Person, category: MessageCategory) -> Self {
+        Self(Prepared::check(
+            client,
+            v1::CheckOptInRequest {
+                workspace_id: client.workspace().to_owned(),
+                category: category.into_proto(),
+                recipient: Some(person.into_proto()),
+            },
+        ))
+    }
+
+    /// Asks. An error is a denial.
+    pub async fn send(self) -> Result<CheckResult> {
+        Ok(CheckResult::from_proto(self.0.send().await?))
+    }
+}
+
+request! {
+    /// From [`OptIn::check_batch`](crate::OptIn::check_batch).
+    BatchCheckOptIn(BatchCheckOptInRequest) -> BatchCheckResult
+}
+
+impl BatchCheckOptIn {
+    pub(super) fn new(
+        client: &ContactsClient,
+        phone_numbers: Vec<String>,
+        category: MessageCategory,
+    ) -> Self {
+        Self(Prepared::check(
+            client,
+            v1::BatchCheckOptInRequest {
+                workspace_id: client.workspace().to_owned(),
+                phone_numbers,
+                category: category.into_proto(),
+            },
+        ))
+    }
+
+    /// Asks. An error denies all of them; so does an answer that has not exactly one decision for
+    /// each number.
+    pub async fn send(self) -> Result<BatchCheckResult> {
+        let asked = self.0.message.phone_numbers.len();
+        let answer = self.0.send().await?;
+        BatchCheckResult::answering(asked, answer.decisions, answer.reasons, answer.check_time)
+    }
+}

@@ -1,0 +1,171 @@
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use contacts_proto::v1;
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, Stream, StreamExt};
+
+use crate::client::ContactsClient;
+use crate::convert::IntoProto;
+use crate::error::{Error, Result};
+use crate::model::{BatchCheckResult, MessageCategory};
+use crate::pipeline::{Conversation, Limits, pipeline};
+use crate::transport::{Incoming, Outgoing};
+
+/// Checks any number of batches over one stream. From
+/// [`OptIn::check_stream`](crate::OptIn::check_stream).
+///
+/// Batches are of up to 10 000 phone numbers; a few are sent ahead of their answers, which come in
+/// order. After a dropped connection the batches without an answer are asked again.
+///
+/// ```no_run
+/// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+/// use contacts_sdk::MessageCategory;
+/// use futures::stream;
+///
+/// let batches = stream::iter([vec!["15551234567".to_owned()], vec!["15557654321".to_owned()]]);
+/// let mut checked = client.opt_in().check_stream(MessageCategory::Marketing).send(batches);
+/// while let Some(batch) = checked.next().await {
+///     for number in batch?.allowed() {
+///         println!("send to {number}");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a check does nothing until it gets its batches"]
+pub struct CheckOptInStream {
+    client: ContactsClient,
+    category: MessageCategory,
+    in_flight: usize,
+    answer_timeout: Duration,
+}
+
+impl CheckOptInStream {
+    pub(super) fn new(client: &ContactsClient, category: MessageCategory) -> Self {
+        let answer_timeout = client.config().stream_idle_timeout;
+        Self { client: client.clone(), category, in_flight: 8, answer_timeout }
+    }
+
+    /// Sets how many batches may be without an answer: 8 by default, at least 1.
+    pub fn max_in_flight(mut self, batches: usize) -> Self {
+        self.in_flight = batches.max(1);
+        self
+    }
+
+    /// Sets how long an answer may take before the connection is taken for broken, in place of the
+    /// client's [idle timeout](crate::ClientBuilder::stream_idle_timeout).
+    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
+        self
+    }
+
+    /// Checks the batches of a stream and yields each with its answers, in order. Goes on only while
+    /// this is polled.
+    pub fn send(self, batches: impl Stream<Item = Vec<String>> + Send + 'static) -> CheckStream {
+        let limits = Limits {
+            in_flight: self.in_flight,
+            patience: self.answer_timeout,
+            retry: self.client.config().stream_retry.clone(),
+        };
+        let checks = Checks { client: self.client, category: self.category };
+        CheckStream(pipeline(checks, batches.boxed(), limits))
+    }
+}
+
+/// Batches with their answers. Ends behind the last one or after the first error: what has no answer
+/// then is denied.
+#[must_use = "streams do nothing until they are polled"]
+pub struct CheckStream(BoxStream<'static, Result<CheckedBatch>>);
+
+impl CheckStream {
+    /// The next batch, or none behind the last one. The same as `StreamExt::next`.
+    pub async fn next(&mut self) -> Option<Result<CheckedBatch>> {
+        self.0.next().await
+    }
+}
+
+impl Stream for CheckStream {
+    type Item = Result<CheckedBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+/// A batch of phone numbers with the answers to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckedBatch {
+    /// What was asked.
+    pub phone_numbers: Vec<String>,
+    /// The answers, index for index.
+    pub results: BatchCheckResult,
+}
+
+impl CheckedBatch {
+    /// The numbers that may be messaged.
+    pub fn allowed(&self) -> impl Iterator<Item = &str> {
+        self.results.allowed_indexes().map(|index| self.phone_numbers[index].as_str())
+    }
+}
+
+struct Checks {
+    client: ContactsClient,
+    category: MessageCategory,
+}
+
+impl Conversation for Checks {
+    type Unit = Vec<String>;
+    type Request = v1::CheckOptInStreamRequest;
+    type Answer = v1::CheckOptInStreamResponse;
+    type Output = CheckedBatch;
+
+    fn may_repeat(&self) -> bool {
+        true
+    }
+
+    fn greeting(&self) -> Option<Self::Request> {
+        None
+    }
+
+    fn request(&self, phone_numbers: &mut Vec<String>) -> Self::Request {
+        v1::CheckOptInStreamRequest {
+            workspace_id: self.client.workspace().to_owned(),
+            phone_numbers: phone_numbers.clone(),
+            category: self.category.into_proto(),
+        }
+    }
+
+    fn open(
+        &self,
+        requests: Outgoing<Self::Request>,
+        patience: Duration,
+    ) -> BoxFuture<'static, Result<Incoming<Self::Answer>>> {
+        self.client.transport().check_opt_in_stream(requests, patience)
+    }
+
+    fn settle(
+        &self,
+        pending: &mut VecDeque<Vec<String>>,
+        answer: Self::Answer,
+    ) -> Result<CheckedBatch> {
+        let phone_numbers = pending
+            .pop_front()
+            .ok_or_else(|| Error::invalid_response("an answer to a batch that was not sent"))?;
+        let results = BatchCheckResult::answering(
+            phone_numbers.len(),
+            answer.decisions,
+            answer.reasons,
+            answer.check_time,
+        )?;
+        Ok(CheckedBatch { phone_numbers, results })
+    }
+
+    fn lose(&self, error: Error, _: &VecDeque<Vec<String>>) -> Error {
+        error.edit(|inner| inner.incomplete = true)
+    }
+}

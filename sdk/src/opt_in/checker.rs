@@ -1,0 +1,66 @@
+use std::pin::Pin;
+
+use super::OptIn;
+use crate::error::Result;
+use crate::model::{CheckResult, MessageCategory, Person};
+
+/// What the methods of [`OptInChecker`] return.
+pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
+
+/// The seam for tests of programs that send: depend on this and pass a fake.
+///
+/// [`OptIn`] implements it; so does every fake with a `check`. `may_send` is false for every error,
+/// whoever implements it.
+///
+/// ```
+/// use contacts_sdk::{CheckReason, CheckResult, Error, MessageCategory};
+/// use contacts_sdk::{OptInChecker, OptInFuture, Person};
+///
+/// struct OnlyAna;
+///
+/// impl OptInChecker for OnlyAna {
+///     fn check(
+///         &self,
+///         person: Person,
+///         _: MessageCategory,
+///     ) -> OptInFuture<'_, Result<CheckResult, Error>> {
+///         let ana = person == Person::phone("15551234567");
+///         Box::pin(async move {
+///             Ok(if ana { CheckResult::allow() } else { CheckResult::deny(CheckReason::OptedOut) })
+///         })
+///     }
+/// }
+///
+/// async fn send_offer(checker: &dyn OptInChecker, phone: &str) -> bool {
+///     checker.may_send(Person::phone(phone), MessageCategory::Marketing).await
+/// }
+///
+/// # futures::executor::block_on(async {
+/// assert!(send_offer(&OnlyAna, "15551234567").await);
+/// assert!(!send_offer(&OnlyAna, "15557654321").await);
+/// # });
+/// ```
+pub trait OptInChecker: Send + Sync {
+    /// As [`OptIn::check`].
+    fn check(
+        &self,
+        person: Person,
+        category: MessageCategory,
+    ) -> OptInFuture<'_, Result<CheckResult>>;
+
+    /// As [`OptIn::may_send`]: false for every error.
+    fn may_send(&self, person: Person, category: MessageCategory) -> OptInFuture<'_, bool> {
+        let check = self.check(person, category);
+        Box::pin(async move { check.await.is_ok_and(|result| result.is_allowed()) })
+    }
+}
+
+impl OptInChecker for OptIn {
+    fn check(
+        &self,
+        person: Person,
+        category: MessageCategory,
+    ) -> OptInFuture<'_, Result<CheckResult>> {
+        Box::pin(Self::check(self, person, category).send())
+    }
+}

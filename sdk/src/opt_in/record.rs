@@ -1,0 +1,108 @@
+use std::time::SystemTime;
+
+use contacts_proto::v1;
+
+use crate::client::ContactsClient;
+use crate::convert::{IntoProto, present};
+use crate::error::Result;
+use crate::model::{Evidence, MessageCategory, OptInRecord, OptInSource, Person};
+use crate::request::{Prepared, request};
+
+request! {
+    /// From [`OptIn::record_opt_in`](crate::OptIn::record_opt_in).
+    change RecordOptIn(RecordOptInRequest) -> OptInRecord
+}
+
+impl RecordOptIn {
+    pub(super) fn new(client: &ContactsClient, person: Person, source: OptInSource) -> Self {
+        Self(Prepared::new(
+            client,
+            v1::RecordOptInRequest {
+                workspace_id: client.workspace().to_owned(),
+                recipient: Some(person.into_proto()),
+                source: source.into_proto(),
+                ..v1::RecordOptInRequest::default()
+            },
+        ))
+    }
+
+    /// Sets what the person agreed to. None means all categories.
+    pub fn categories(mut self, categories: impl IntoIterator<Item = MessageCategory>) -> Self {
+        let categories = categories.into_iter().map(IntoProto::into_proto);
+        self.0.message.categories = categories.collect();
+        self
+    }
+
+    /// Sets what shows it. Keep the wording at least.
+    pub fn evidence(mut self, evidence: Evidence) -> Self {
+        self.0.message.evidence = Some(evidence.into_proto());
+        self
+    }
+
+    /// Sets when the person agreed; now if not set. At most 5 minutes in the future.
+    pub fn occurred_time(mut self, time: SystemTime) -> Self {
+        self.0.message.occurred_time = Some(time.into());
+        self
+    }
+
+    /// Sets until when it holds; until withdrawn if not set.
+    pub fn expire_time(mut self, time: SystemTime) -> Self {
+        self.0.message.expire_time = Some(time.into());
+        self
+    }
+
+    /// Records it.
+    pub async fn send(self) -> Result<OptInRecord> {
+        let answer = self.0.send().await?;
+        Ok(OptInRecord { event: present(answer.event)?, opt_in: present(answer.opt_in)? })
+    }
+}
+
+request! {
+    /// From [`OptIn::record_opt_out`](crate::OptIn::record_opt_out).
+    change RecordOptOut(RecordOptOutRequest) -> OptInRecord
+}
+
+impl RecordOptOut {
+    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+        Self(Prepared::new(
+            client,
+            v1::RecordOptOutRequest {
+                workspace_id: client.workspace().to_owned(),
+                recipient: Some(person.into_proto()),
+                ..v1::RecordOptOutRequest::default()
+            },
+        ))
+    }
+
+    /// Sets what the person objected to. None means all categories.
+    pub fn categories(mut self, categories: impl IntoIterator<Item = MessageCategory>) -> Self {
+        let categories = categories.into_iter().map(IntoProto::into_proto);
+        self.0.message.categories = categories.collect();
+        self
+    }
+
+    /// Sets how it arrived; [`OptInSource::Api`] if not set.
+    pub fn source(mut self, source: OptInSource) -> Self {
+        self.0.message.source = source.into_proto();
+        self
+    }
+
+    /// Sets what the person said: at most 1000 characters.
+    pub fn reason_text(mut self, text: impl Into<String>) -> Self {
+        self.0.message.reason_text = text.into();
+        self
+    }
+
+    /// Sets when the person said it; now if not set. At most 5 minutes in the future.
+    pub fn occurred_time(mut self, time: SystemTime) -> Self {
+        self.0.message.occurred_time = Some(time.into());
+        self
+    }
+
+    /// Records it.
+    pub async fn send(self) -> Result<OptInRecord> {
+        let answer = self.0.send().await?;
+        Ok(OptInRecord { event: present(answer.event)?, opt_in: present(answer.opt_in)? })
+    }
+}

@@ -1,0 +1,260 @@
+//! Settings: flags, each with a `CONTACTS_…` variable, checked once at the start.
+
+mod database;
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use database::Database;
+
+/// The command line of `contacts-service`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "contacts-service",
+    version,
+    about = "The contacts of a WhatsApp CRM, and whether they may be messaged, as a gRPC service"
+)]
+pub struct Cli {
+    /// The settings.
+    #[command(flatten)]
+    pub config: Config,
+    /// What to do; serves when absent.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API (the default).
+    Serve,
+    /// Make and list workspaces.
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
+}
+
+/// What can be done with workspaces.
+#[derive(Clone, Debug, Subcommand)]
+pub enum WorkspaceCommand {
+    /// Make a workspace.
+    Create {
+        /// `[a-z][a-z0-9_-]{0,62}`.
+        id: String,
+        /// Free text, at most 100 characters; the id when absent.
+        #[arg(long, default_value = "")]
+        display_name: String,
+    },
+    /// List the workspaces: id and display name, separated by a tab.
+    List,
+}
+
+/// The settings of a server.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// Where to listen, as HOST:PORT. Port 0 picks a free one.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:50051"
+    )]
+    pub listen: String,
+
+    /// Listen on an address that other machines can reach, although there is no
+    /// TLS and no authentication yet.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_INSECURE",
+        value_parser = FalseyValueParser::new()
+    )]
+    pub insecure: bool,
+
+    /// The database, such as sqlite://contacts.db. Made if there is none.
+    #[arg(
+        long = "database-url",
+        global = true,
+        env = "CONTACTS_DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite://contacts.db",
+        hide_env_values = true
+    )]
+    pub database: Database,
+
+    /// Do not describe the API to tools such as grpcurl.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_NO_REFLECTION",
+        value_parser = FalseyValueParser::new()
+    )]
+    pub no_reflection: bool,
+
+    /// How much one server does at once, and how long it waits.
+    #[command(flatten)]
+    pub limits: Limits,
+
+    /// What is logged.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// How much one server does at once, and how long it waits.
+#[derive(Clone, Debug, Args)]
+pub struct Limits {
+    /// Calls at the same time, over all connections, streams included. More are
+    /// refused with RESOURCE_EXHAUSTED.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_MAX_CONCURRENT_REQUESTS",
+        value_name = "COUNT",
+        value_parser = count,
+        default_value = "1024"
+    )]
+    pub max_concurrent_requests: usize,
+
+    /// Seconds until an import that sends nothing, or a connection that reads
+    /// nothing of what it asked for, is ended.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_IDLE_TIMEOUT",
+        value_name = "SECONDS",
+        value_parser = seconds,
+        default_value = "60"
+    )]
+    pub idle_timeout: Duration,
+
+    /// Seconds for calls under way to end when the server stops. Then they are
+    /// cut.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_SHUTDOWN_GRACE",
+        value_name = "SECONDS",
+        value_parser = seconds,
+        default_value = "10"
+    )]
+    pub shutdown_grace: Duration,
+}
+
+/// What is logged, to standard error.
+#[derive(Clone, Debug, Args)]
+pub struct Log {
+    /// How lines look.
+    #[arg(long, global = true, env = "CONTACTS_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// error, warn, info, debug (every call) or trace; or a filter in the syntax
+    /// of tracing's EnvFilter.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub log_level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_concurrent_requests: 1024,
+            idle_timeout: Duration::from_secs(60),
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// A server inside of another program: on a free port of this machine, with
+    /// its database in this file.
+    pub fn embedded(database: impl AsRef<Path>) -> Self {
+        Self {
+            listen: "127.0.0.1:0".to_owned(),
+            insecure: false,
+            database: Database::Sqlite(database.as_ref().to_owned()),
+            no_reflection: false,
+            limits: Limits::default(),
+            log: Log { log_format: LogFormat::Text, log_level: "info".to_owned() },
+        }
+    }
+
+    /// The same for tests, which do not wait long for calls left open.
+    pub fn for_tests(database: impl AsRef<Path>) -> Self {
+        let limits = Limits { shutdown_grace: Duration::from_secs(2), ..Limits::default() };
+        Self { limits, ..Self::embedded(database) }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "send seconds between 0.001 and 86400, such as 60".to_owned())
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    // The largest number of permits tokio's semaphore has on 32 bits.
+    let count = text.parse().ok().filter(|count| (1..=100_000_000).contains(count));
+    count.ok_or_else(|| "send a number from 1 to 100000000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let cli = Cli::parse_from(["contacts-service"]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.config.listen, "127.0.0.1:50051");
+        assert_eq!(cli.config.database, Database::Sqlite("contacts.db".into()));
+        let (limits, default) = (cli.config.limits, Limits::default());
+        assert_eq!(limits.max_concurrent_requests, default.max_concurrent_requests);
+        assert_eq!(limits.idle_timeout, default.idle_timeout);
+        assert_eq!(limits.shutdown_grace, default.shutdown_grace);
+    }
+
+    #[test]
+    fn flags_go_before_and_after_the_command() {
+        for line in [
+            &["contacts-service", "--listen", "[::1]:1", "serve"][..],
+            &["contacts-service", "serve", "--listen", "[::1]:1"],
+            &["contacts-service", "workspace", "list", "--listen", "[::1]:1"],
+        ] {
+            assert_eq!(Cli::parse_from(line).config.listen, "[::1]:1", "{line:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_seconds() {
+        assert_eq!(seconds("60"), Ok(Duration::from_secs(60)));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["", "0", "-1", "1m", "NaN", "inf", "1e9"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! ContactService: the unary calls about many contacts.
+
+use std::collections::BTreeSet;
+
+use contacts_proto::v1;
+use contacts_proto::v1::batch_get_contacts_result::Result as Item;
+
+use super::Api;
+use super::convert::{contact, import, recipient};
+use super::error::to_rpc_status;
+use super::replay::{Replay, answer};
+use crate::domain::contact::Person;
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::tag::MAX_TAGS_PER_CONTACT;
+use crate::operations::import::ImportChunk;
+use crate::operations::read;
+use crate::operations::tag_edit::{EditTags, TagTarget};
+
+/// Most recipients of one call.
+const MAX_RECIPIENTS: usize = 1000;
+
+/// Recipients that could be read, with their index, and why others could not.
+type Recipients = (Vec<(usize, Person)>, Vec<(usize, Error)>);
+
+/// BatchGetContacts.
+pub async fn get(
+    api: &Api,
+    request: v1::BatchGetContactsRequest,
+) -> Result<v1::BatchGetContactsResponse> {
+    let view = contact::read_view(request.view)?;
+    let count = request.recipients.len();
+    let (people, malformed) = read_recipients(request.recipients)?;
+    let (indexes, people): (Vec<_>, Vec<_>) = people.into_iter().unzip();
+    let found = read::find(&api.store, &request.workspace_id, &people).await?;
+
+    let missing = |error: &Error| Item::Error(to_rpc_status(error));
+    let mut items = vec![None; count];
+    for (index, error) in &malformed {
+        items[*index] = Some(missing(error));
+    }
+    let now = api.store.now();
+    for (index, row) in indexes.into_iter().zip(found) {
+        items[index] = Some(match row {
+            Some(row) => Item::Contact(contact::write(&row, view, now)?),
+            None => missing(&Error::contact_not_found()),
+        });
+    }
+    let results = items.into_iter().map(|result| v1::BatchGetContactsResult { result }).collect();
+    Ok(v1::BatchGetContactsResponse { results })
+}
+
+/// BatchUpsertContacts.
+pub async fn upsert(
+    api: &Api,
+    request: v1::BatchUpsertContactsRequest,
+) -> Result<v1::BatchUpsertContactsResponse> {
+    let (workspace_id, id) = (&request.workspace_id, &request.request_id);
+    let replay = Replay::of("BatchUpsertContacts", workspace_id, id, &request)?;
+    let rows = import::read_rows("rows", request.rows)?;
+    let chunk = ImportChunk {
+        workspace_id: request.workspace_id,
+        options: import::read_options(v1::ImportOptions {
+            on_conflict: request.on_conflict,
+            create_missing_tags: request.create_missing_tags,
+            add_tags: request.add_tags,
+            consent: request.consent,
+        })?,
+        rows: rows.readable,
+    };
+    let unreadable = rows.failures;
+    api.change(replay, chunk, move |outcome| answer(&import::write(&outcome, unreadable.clone())))
+        .await
+}
+
+/// UpdateContactTags.
+pub async fn edit_tags(
+    api: &Api,
+    request: v1::UpdateContactTagsRequest,
+) -> Result<v1::UpdateContactTagsResponse> {
+    let (workspace_id, id) = (&request.workspace_id, &request.request_id);
+    let replay = Replay::of("UpdateContactTags", workspace_id, id, &request)?;
+    let (add, remove) = read_tags(&request)?;
+    let (target, malformed) =
+        read_target(request.recipients, request.filter, request.expected_count)?;
+    let edit = EditTags {
+        workspace_id: request.workspace_id,
+        target,
+        add,
+        remove,
+        validate_only: request.validate_only,
+    };
+    api.change(replay, edit, move |outcome| {
+        let failures = malformed.iter().chain(&outcome.failures);
+        let mut failures: Vec<_> =
+            failures.map(|(index, error)| import::failure(*index, error)).collect();
+        failures.sort_by_key(|failure| failure.row);
+        answer(&v1::UpdateContactTagsResponse {
+            matched_count: outcome.edited.matched,
+            updated_count: outcome.edited.changed,
+            failures,
+        })
+    })
+    .await
+}
+
+fn read_tags(
+    request: &v1::UpdateContactTagsRequest,
+) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
+    let read = |field: &str, tags: &[String]| match tags.len() {
+        ..=MAX_TAGS_PER_CONTACT => Ok(tags.iter().cloned().collect::<BTreeSet<_>>()),
+        many => Err(Error::limit(field, MAX_TAGS_PER_CONTACT, many)),
+    };
+    let add = read("add_tags", &request.add_tags)?;
+    let remove = read("remove_tags", &request.remove_tags)?;
+    if add.is_empty() && remove.is_empty() {
+        let message = "there is nothing to do: send add_tags, remove_tags or both";
+        return Err(Error::invalid(Reason::RequiredFieldMissing, "add_tags", message));
+    }
+    if !add.is_disjoint(&remove) {
+        let message = "remove_tags has a tag that add_tags has too; send it in one of them";
+        return Err(Error::invalid(Reason::InvalidArgument, "remove_tags", message));
+    }
+    Ok((add, remove))
+}
+
+fn read_target(
+    recipients: Vec<v1::Recipient>,
+    filter: Option<String>,
+    expected_count: Option<i64>,
+) -> Result<(TagTarget, Vec<(usize, Error)>)> {
+    let invalid = |reason, field: &str, message: &str| Err(Error::invalid(reason, field, message));
+    match (filter, expected_count) {
+        (Some(_), _) if !recipients.is_empty() => {
+            let message = "send recipients or filter, not both";
+            invalid(Reason::InvalidArgument, "filter", message)
+        }
+        (Some(filter), Some(expected_count)) => {
+            Ok((TagTarget::Filter { filter, expected_count }, Vec::new()))
+        }
+        (Some(_), None) => {
+            let message = "filter needs expected_count, which CountContacts tells";
+            invalid(Reason::RequiredFieldMissing, "expected_count", message)
+        }
+        (None, Some(_)) => {
+            let message = "expected_count goes with filter";
+            invalid(Reason::InvalidArgument, "expected_count", message)
+        }
+        (None, None) if recipients.is_empty() => {
+            let message = "say whose tags: send recipients, or filter with expected_count";
+            invalid(Reason::RequiredFieldMissing, "recipients", message)
+        }
+        (None, None) => {
+            let (people, malformed) = read_recipients(recipients)?;
+            Ok((TagTarget::People(people), malformed))
+        }
+    }
+}
+
+fn read_recipients(recipients: Vec<v1::Recipient>) -> Result<Recipients> {
+    if recipients.len() > MAX_RECIPIENTS {
+        return Err(Error::limit("recipients", MAX_RECIPIENTS, recipients.len()));
+    }
+    let (mut people, mut malformed) = (Vec::new(), Vec::new());
+    for (index, recipient) in recipients.into_iter().enumerate() {
+        match recipient::person(recipient.recipient) {
+            Ok(person) => people.push((index, person)),
+            Err(error) => malformed.push((index, error)),
+        }
+    }
+    Ok((people, malformed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one() -> Vec<v1::Recipient> {
+        vec![v1::Recipient::default()]
+    }
+
+    #[test]
+    fn tags_are_edited_of_recipients_or_of_a_filter() {
+        let refused = |recipients, filter: Option<&str>, expected_count| {
+            let error = read_target(recipients, filter.map(str::to_owned), expected_count)
+                .err()
+                .expect("refused");
+            error.field().unwrap_or_default().to_owned()
+        };
+        assert_eq!(refused(one(), Some(""), Some(1)), "filter");
+        assert_eq!(refused(vec![], Some(""), None), "expected_count");
+        assert_eq!(refused(one(), None, Some(1)), "expected_count");
+        assert_eq!(refused(vec![], None, None), "recipients");
+        assert_eq!(refused(vec![v1::Recipient::default(); 1001], None, None), "recipients");
+
+        let (target, malformed) = read_target(one(), None, None).expect("a target");
+        assert!(matches!(target, TagTarget::People(people) if people.is_empty()));
+        assert_eq!(malformed.len(), 1);
+    }
+
+    #[test]
+    fn a_tag_is_put_on_or_taken_off() {
+        let tags = |add: &[&str], remove: &[&str]| {
+            let own = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
+            let (add_tags, remove_tags) = (own(add), own(remove));
+            read_tags(&v1::UpdateContactTagsRequest { add_tags, remove_tags, ..Default::default() })
+                .map_err(|error| error.reason())
+        };
+        assert!(tags(&["a"], &["b"]).is_ok());
+        assert_eq!(tags(&["a"], &["a"]), Err(Reason::InvalidArgument));
+        assert_eq!(tags(&[], &[]), Err(Reason::RequiredFieldMissing));
+    }
+}

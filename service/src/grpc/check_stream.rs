@@ -1,0 +1,46 @@
+//! OptInService.CheckOptInStream: batches of checks as a conversation.
+
+use contacts_proto::v1;
+use futures::stream::{self, BoxStream, StreamExt};
+use tonic::{Status, Streaming};
+
+use super::convert::consent;
+use super::{Api, shutting_down};
+use crate::domain::error::Result;
+use crate::opt_in::Checker;
+use crate::store::timestamp;
+
+/// Batches of one conversation that are read at the same time.
+const IN_FLIGHT: usize = 4;
+
+/// Answers in order. An error, of a request or of the service, ends it. There
+/// is no idle limit: a sender may well take its time between two campaigns.
+pub fn open(
+    api: &Api,
+    requests: Streaming<v1::CheckOptInStreamRequest>,
+) -> BoxStream<'static, Result<v1::CheckOptInStreamResponse, Status>> {
+    let checker = api.checker.clone();
+    let drain = api.drain.clone();
+    let drained = drain.clone();
+    requests
+        .take_until(drain.cancelled_owned())
+        .map(move |request| answer(checker.clone(), request))
+        .buffered(IN_FLIGHT)
+        .chain(stream::iter(
+            std::iter::from_fn(move || drained.is_cancelled().then(|| Err(shutting_down().into())))
+                .take(1),
+        ))
+        .boxed()
+}
+
+async fn answer(
+    checker: Checker,
+    request: Result<v1::CheckOptInStreamRequest, Status>,
+) -> Result<v1::CheckOptInStreamResponse, Status> {
+    let request = request?;
+    let category = consent::read_category(request.category)?;
+    let (reasons, now) =
+        checker.check_batch(&request.workspace_id, &request.phone_numbers, category).await?;
+    let (decisions, reasons) = consent::write_answers(&reasons);
+    Ok(v1::CheckOptInStreamResponse { decisions, reasons, check_time: Some(timestamp(now)) })
+}

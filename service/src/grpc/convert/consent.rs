@@ -1,0 +1,285 @@
+//! Consent: statements in, events and answers out.
+
+use contacts_proto::v1;
+
+use super::{known, time};
+use crate::domain::consent::{
+    CheckReason, ConsentEvent, Decision, Evidence, MessageCategory, OptInStatus, Source, Statement,
+};
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::text;
+use crate::opt_in::CheckAnswer;
+use crate::store::timestamp;
+
+/// Evidence and reasons are limited like descriptions.
+const FREE_TEXT: text::TextLimit = text::DESCRIPTION;
+
+/// Reads the category of a check.
+pub fn read_category(category: i32) -> Result<MessageCategory> {
+    Ok(match known("category", category)? {
+        v1::MessageCategory::Unspecified | v1::MessageCategory::Marketing => {
+            MessageCategory::Marketing
+        }
+        v1::MessageCategory::Utility => MessageCategory::Utility,
+        v1::MessageCategory::Authentication => MessageCategory::Authentication,
+    })
+}
+
+/// Reads what a person agreed to.
+pub fn read_opt_in(request: &v1::RecordOptInRequest) -> Result<Statement> {
+    let source = read_source("source", request.source)?.ok_or_else(|| {
+        let message = "source is required: say how the opt-in reached you, such as \
+                       OPT_IN_SOURCE_WEB_FORM";
+        Error::invalid(Reason::RequiredFieldMissing, "source", message)
+    })?;
+    Ok(Statement {
+        status: OptInStatus::OptedIn,
+        categories: read_categories(&request.categories)?,
+        source,
+        evidence: read_evidence(request.evidence.as_ref())?,
+        reason_text: String::new(),
+        occurred_time: time::read_optional("occurred_time", request.occurred_time)?,
+        expire_time: time::read_optional("expire_time", request.expire_time)?,
+    })
+}
+
+/// Reads what a person objected to.
+pub fn read_opt_out(request: &v1::RecordOptOutRequest) -> Result<Statement> {
+    text::check_field("reason_text", &request.reason_text, FREE_TEXT)?;
+    Ok(Statement {
+        status: OptInStatus::OptedOut,
+        categories: read_categories(&request.categories)?,
+        source: read_source("source", request.source)?.unwrap_or(Source::Api),
+        evidence: Evidence::default(),
+        reason_text: request.reason_text.clone(),
+        occurred_time: time::read_optional("occurred_time", request.occurred_time)?,
+        expire_time: None,
+    })
+}
+
+/// Reads the consent block of an import or of one of its rows.
+pub fn read_import(consent: Option<v1::ImportConsent>) -> Result<Option<Statement>> {
+    let read = |consent: v1::ImportConsent| {
+        let status = match known("status", consent.status)? {
+            v1::OptInStatus::OptedIn => OptInStatus::OptedIn,
+            v1::OptInStatus::OptedOut => OptInStatus::OptedOut,
+            v1::OptInStatus::Unspecified | v1::OptInStatus::NotAsked => {
+                let message = "status has to be OPT_IN_STATUS_OPTED_IN or \
+                               OPT_IN_STATUS_OPTED_OUT; leave consent out to not touch it";
+                return Err(Error::invalid(Reason::InvalidArgument, "status", message));
+            }
+        };
+        Ok(Statement {
+            status,
+            categories: read_categories(&consent.categories)?,
+            source: read_source("source", consent.source)?.unwrap_or(Source::Import),
+            evidence: read_evidence(consent.evidence.as_ref())?,
+            reason_text: String::new(),
+            occurred_time: time::read_optional("occurred_time", consent.occurred_time)?,
+            expire_time: None,
+        })
+    };
+    consent.map(read).transpose().map_err(|error: Error| error.below("consent"))
+}
+
+/// None means all.
+fn read_categories(categories: &[i32]) -> Result<Vec<MessageCategory>> {
+    if categories.is_empty() {
+        return Ok(MessageCategory::ALL.to_vec());
+    }
+    let read = |category: &i32| match known("categories", *category)? {
+        v1::MessageCategory::Marketing => Ok(MessageCategory::Marketing),
+        v1::MessageCategory::Utility => Ok(MessageCategory::Utility),
+        v1::MessageCategory::Authentication => Ok(MessageCategory::Authentication),
+        v1::MessageCategory::Unspecified => {
+            let message = "categories: MESSAGE_CATEGORY_UNSPECIFIED means nothing here; \
+                           send no categories to mean all";
+            Err(Error::invalid(Reason::InvalidArgument, "categories", message))
+        }
+    };
+    let mut categories: Vec<_> = categories.iter().map(read).collect::<Result<_>>()?;
+    categories.sort_unstable();
+    categories.dedup();
+    Ok(categories)
+}
+
+/// None for UNSPECIFIED.
+fn read_source(field: &str, source: i32) -> Result<Option<Source>> {
+    Ok(match known(field, source)? {
+        v1::OptInSource::Unspecified => None,
+        v1::OptInSource::WebForm => Some(Source::WebForm),
+        v1::OptInSource::InboundMessage => Some(Source::InboundMessage),
+        v1::OptInSource::Ivr => Some(Source::Ivr),
+        v1::OptInSource::Paper => Some(Source::Paper),
+        v1::OptInSource::Import => Some(Source::Import),
+        v1::OptInSource::Operator => Some(Source::Operator),
+        v1::OptInSource::Api => Some(Source::Api),
+        v1::OptInSource::Platform => Some(Source::Platform),
+    })
+}
+
+fn read_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Evidence> {
+    let Some(evidence) = evidence else { return Ok(Evidence::default()) };
+    let v1::OptInEvidence { wording, wording_version, business_name, url, message_id, actor } =
+        evidence;
+    for (field, text) in [
+        ("evidence.wording", wording),
+        ("evidence.wording_version", wording_version),
+        ("evidence.business_name", business_name),
+        ("evidence.url", url),
+        ("evidence.message_id", message_id),
+        ("evidence.actor", actor),
+    ] {
+        text::check_field(field, text, FREE_TEXT)?;
+    }
+    Ok(Evidence {
+        wording: wording.clone(),
+        wording_version: wording_version.clone(),
+        business_name: business_name.clone(),
+        url: url.clone(),
+        message_id: message_id.clone(),
+        actor: actor.clone(),
+    })
+}
+
+/// Writes an entry of the ledger.
+pub fn write_event(event: ConsentEvent) -> v1::OptInEvent {
+    let Evidence { wording, wording_version, business_name, url, message_id, actor } =
+        event.evidence;
+    let categories = |categories: Vec<MessageCategory>| {
+        categories.into_iter().map(|category| write_category(category).into()).collect()
+    };
+    let evidence =
+        v1::OptInEvidence { wording, wording_version, business_name, url, message_id, actor };
+    v1::OptInEvent {
+        event_id: event.event_id.to_string(),
+        contact_id: event.contact_id.map(|id| id.to_string()).unwrap_or_default(),
+        status: match event.status {
+            OptInStatus::NotAsked => v1::OptInStatus::NotAsked,
+            OptInStatus::OptedIn => v1::OptInStatus::OptedIn,
+            OptInStatus::OptedOut => v1::OptInStatus::OptedOut,
+        }
+        .into(),
+        categories: categories(event.categories),
+        source: match event.source {
+            Source::WebForm => v1::OptInSource::WebForm,
+            Source::InboundMessage => v1::OptInSource::InboundMessage,
+            Source::Ivr => v1::OptInSource::Ivr,
+            Source::Paper => v1::OptInSource::Paper,
+            Source::Import => v1::OptInSource::Import,
+            Source::Operator => v1::OptInSource::Operator,
+            Source::Api => v1::OptInSource::Api,
+            Source::Platform => v1::OptInSource::Platform,
+        }
+        .into(),
+        evidence: (evidence != v1::OptInEvidence::default()).then_some(evidence),
+        reason_text: event.reason_text,
+        occurred_time: Some(timestamp(event.occurred_time)),
+        record_time: Some(timestamp(event.record_time)),
+        expire_time: event.expire_time.map(timestamp),
+        changed_categories: categories(event.changed_categories),
+    }
+}
+
+fn write_category(category: MessageCategory) -> v1::MessageCategory {
+    match category {
+        MessageCategory::Marketing => v1::MessageCategory::Marketing,
+        MessageCategory::Utility => v1::MessageCategory::Utility,
+        MessageCategory::Authentication => v1::MessageCategory::Authentication,
+    }
+}
+
+/// Writes the answer to one check.
+pub fn write_answer(answer: CheckAnswer) -> v1::CheckOptInResponse {
+    let id = |id: Option<uuid::Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
+    v1::CheckOptInResponse {
+        decision: write_decision(answer.reason).into(),
+        reason: write_reason(answer.reason).into(),
+        contact_id: id(answer.contact_id),
+        event_id: id(answer.event_id),
+        consent_time: answer.consent_time.map(timestamp),
+        check_time: Some(timestamp(answer.check_time)),
+    }
+}
+
+/// Writes decisions and reasons, packed.
+pub fn write_answers(reasons: &[CheckReason]) -> (Vec<i32>, Vec<i32>) {
+    let decision = |reason: &CheckReason| i32::from(write_decision(*reason));
+    let reason = |reason: &CheckReason| i32::from(write_reason(*reason));
+    (reasons.iter().map(decision).collect(), reasons.iter().map(reason).collect())
+}
+
+fn write_decision(reason: CheckReason) -> v1::Decision {
+    match reason.decision() {
+        Decision::Allow => v1::Decision::Allow,
+        Decision::Deny => v1::Decision::Deny,
+    }
+}
+
+fn write_reason(reason: CheckReason) -> v1::CheckReason {
+    match reason {
+        CheckReason::OptedIn => v1::CheckReason::OptedIn,
+        CheckReason::NotAsked => v1::CheckReason::NotAsked,
+        CheckReason::OptedOut => v1::CheckReason::OptedOut,
+        CheckReason::Expired => v1::CheckReason::Expired,
+        CheckReason::UnknownContact => v1::CheckReason::UnknownContact,
+        CheckReason::InvalidPhoneNumber => v1::CheckReason::InvalidPhoneNumber,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn categories_default_to_all_and_never_to_something_unknown() {
+        let read = |categories: &[i32]| read_categories(categories).map_err(|e| e.reason());
+        assert_eq!(read(&[]), Ok(MessageCategory::ALL.to_vec()));
+        assert_eq!(read(&[2, 1, 2]), Ok(MessageCategory::ALL[..2].to_vec()));
+        assert_eq!(read(&[1, 0]), Err(Reason::InvalidArgument));
+        assert_eq!(read(&[4]), Err(Reason::InvalidArgument));
+    }
+
+    #[test]
+    fn a_check_of_an_unspecified_category_is_the_strictest() {
+        assert_eq!(read_category(0).expect("a category"), MessageCategory::Marketing);
+        let error = read_category(4).expect_err("unknown");
+        assert_eq!((error.reason(), error.field()), (Reason::InvalidArgument, Some("category")));
+    }
+
+    #[test]
+    fn an_opt_in_needs_a_source_and_an_opt_out_none() {
+        let error = read_opt_in(&v1::RecordOptInRequest::default()).expect_err("no source");
+        assert_eq!((error.reason(), error.field()), (Reason::RequiredFieldMissing, Some("source")));
+        let statement = read_opt_out(&v1::RecordOptOutRequest::default()).expect("a statement");
+        assert_eq!(statement.source, Source::Api);
+    }
+
+    #[test]
+    fn a_consent_block_says_yes_or_no() {
+        let read = |status: i32| {
+            read_import(Some(v1::ImportConsent { status, ..v1::ImportConsent::default() }))
+        };
+        for status in [0, 1, 9] {
+            let error = read(status).expect_err("neither");
+            assert_eq!(error.field(), Some("consent.status"), "{status}");
+        }
+        let statement = read(2).expect("read").expect("a statement");
+        assert_eq!((statement.status, statement.source), (OptInStatus::OptedIn, Source::Import));
+        assert!(read_import(None).expect("read").is_none());
+    }
+
+    #[test]
+    fn only_opted_in_is_written_as_allow() {
+        let (decisions, reasons) = write_answers(&[
+            CheckReason::OptedIn,
+            CheckReason::NotAsked,
+            CheckReason::OptedOut,
+            CheckReason::Expired,
+            CheckReason::UnknownContact,
+            CheckReason::InvalidPhoneNumber,
+        ]);
+        assert_eq!(decisions, [1, 2, 2, 2, 2, 2]);
+        assert_eq!(reasons, [1, 2, 3, 5, 6, 7]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Contacts. Their encoding as the API sends them is the stored record's, see
+//! [`wire_contact`].
+
+use std::collections::BTreeMap;
+
+use contacts_proto::v1;
+use prost::Message;
+
+use super::{attribute, known, output_only};
+use crate::domain::Time;
+use crate::domain::attribute::AttributeValue;
+use crate::domain::contact::{Profile, View, parse_phone, parse_user_id};
+use crate::domain::error::{Error, Result};
+use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
+use crate::store::{ContactRow, wire_contact};
+
+const OPT_IN_ADVICE: &str = "consent is recorded with OptInService.RecordOptIn and RecordOptOut, \
+                             or with the consent block of an import";
+
+/// Writes a contact.
+pub fn write(row: &ContactRow, view: View, now: Time) -> Result<v1::Contact> {
+    v1::Contact::decode(wire_contact(row, view, now)).map_err(Error::internal)
+}
+
+/// Reads how much of a contact to answer.
+pub fn read_view(view: i32) -> Result<View> {
+    Ok(match known("view", view)? {
+        v1::ContactView::Basic => View::Basic,
+        v1::ContactView::Unspecified | v1::ContactView::Full => View::Full,
+    })
+}
+
+/// Reads a contact to be made. Its phone number and user id are checked here,
+/// the rest with the workspace's definitions at hand.
+pub fn read_new(contact: v1::Contact) -> Result<Profile> {
+    if !contact.contact_id.is_empty() {
+        return Err(output_only("contact.contact_id", "leave it out"));
+    }
+    if !contact.etag.is_empty() {
+        return Err(output_only("contact.etag", "leave it out; it goes with changes"));
+    }
+    refuse_output_only(&contact, "leave it out")?;
+    Ok(Profile {
+        phone_number: read_phone(&contact)?,
+        whatsapp_user_id: read_user_id(&contact)?,
+        first_name: contact.first_name,
+        last_name: contact.last_name,
+        email: contact.email,
+        tags: contact.tags.into_iter().collect(),
+        attributes: read_attributes(contact.attributes)?,
+    })
+}
+
+/// Refuses what nobody may send, in a new contact or a changed one.
+pub fn refuse_output_only(contact: &v1::Contact, advice: &str) -> Result<()> {
+    if contact.opt_in.is_some() {
+        return Err(opt_in_is_elsewhere());
+    }
+    for (field, set) in [
+        ("contact.create_time", contact.create_time.is_some()),
+        ("contact.update_time", contact.update_time.is_some()),
+    ] {
+        if set {
+            return Err(output_only(field, advice));
+        }
+    }
+    Ok(())
+}
+
+/// The error for consent sent where it has no place.
+pub fn opt_in_is_elsewhere() -> Error {
+    output_only("contact.opt_in", OPT_IN_ADVICE)
+}
+
+/// None if none is sent.
+pub fn read_phone(contact: &v1::Contact) -> Result<Option<PhoneNumber>> {
+    match contact.phone_number.as_str() {
+        "" => Ok(None),
+        number => parse_phone("contact.phone_number", number).map(Some),
+    }
+}
+
+/// None if none is sent.
+pub fn read_user_id(contact: &v1::Contact) -> Result<Option<WhatsAppUserId>> {
+    match contact.whatsapp_user_id.as_str() {
+        "" => Ok(None),
+        id => parse_user_id("contact.whatsapp_user_id", id).map(Some),
+    }
+}
+
+/// Reads attribute values.
+pub fn read_attributes(
+    attributes: BTreeMap<String, v1::AttributeValue>,
+) -> Result<BTreeMap<String, AttributeValue>> {
+    let read = |(id, value): (String, v1::AttributeValue)| {
+        let value = attribute::read_present(&id, value)?;
+        Ok((id, value))
+    };
+    attributes.into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use contacts_proto::Timestamp;
+
+    use super::*;
+    use crate::domain::error::Reason;
+
+    #[test]
+    fn what_only_the_server_sets_is_refused() {
+        let contact = v1::Contact::default;
+        for (sent, field) in [
+            (v1::Contact { contact_id: "x".to_owned(), ..contact() }, "contact.contact_id"),
+            (v1::Contact { etag: "v1".to_owned(), ..contact() }, "contact.etag"),
+            (
+                v1::Contact { opt_in: Some(v1::OptInSummary::default()), ..contact() },
+                "contact.opt_in",
+            ),
+            (
+                v1::Contact { create_time: Some(Timestamp::default()), ..contact() },
+                "contact.create_time",
+            ),
+            (
+                v1::Contact { update_time: Some(Timestamp::default()), ..contact() },
+                "contact.update_time",
+            ),
+        ] {
+            let error = read_new(sent).expect_err("refused");
+            assert_eq!((error.reason(), error.field()), (Reason::OutputOnlyField, Some(field)));
+            let elsewhere = error.message().contains("OptInService");
+            assert_eq!(elsewhere, field == "contact.opt_in", "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_without_a_case_is_named() {
+        let attributes = BTreeMap::from([("city".to_owned(), v1::AttributeValue::default())]);
+        let error = read_new(v1::Contact { attributes, ..v1::Contact::default() });
+        let error = error.expect_err("no value");
+        assert_eq!(error.reason(), Reason::WrongAttributeType);
+        assert_eq!(error.field(), Some("contact.attributes.city"));
+    }
+}

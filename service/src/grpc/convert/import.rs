@@ -1,0 +1,119 @@
+//! Imports.
+
+use contacts_proto::v1;
+
+use super::{consent, contact, known};
+use crate::domain::error::{Error, Result};
+use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
+use crate::grpc::error::to_rpc_status;
+use crate::operations::import::empty_row;
+
+/// Most rows of a chunk.
+pub const MAX_ROWS: usize = 1000;
+
+/// Rows that could be read, with their index, and those that could not.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// To be stored.
+    pub readable: Vec<(usize, ImportRow)>,
+    /// To be answered.
+    pub failures: Vec<v1::RowFailure>,
+}
+
+/// Reads how an import works.
+pub fn read_options(options: v1::ImportOptions) -> Result<ImportOptions> {
+    Ok(ImportOptions {
+        on_conflict: match known("on_conflict", options.on_conflict)? {
+            v1::OnConflict::Unspecified | v1::OnConflict::Skip => OnConflict::Skip,
+            v1::OnConflict::Merge => OnConflict::Merge,
+            v1::OnConflict::Fail => OnConflict::Fail,
+        },
+        create_missing_tags: options.create_missing_tags,
+        add_tags: options.add_tags,
+        consent: consent::read_import(options.consent)?,
+    })
+}
+
+/// Reads rows; a bad one fails by itself.
+pub fn read_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows> {
+    if rows.len() > MAX_ROWS {
+        return Err(Error::limit(field, MAX_ROWS, rows.len()));
+    }
+    let mut read = Rows::default();
+    for (index, row) in rows.into_iter().enumerate() {
+        match read_row(row) {
+            Ok(row) => read.readable.push((index, row)),
+            Err(error) => read.failures.push(failure(index, &error)),
+        }
+    }
+    Ok(read)
+}
+
+fn read_row(row: v1::ImportRow) -> Result<ImportRow> {
+    let contact = row.contact.ok_or_else(empty_row)?;
+    Ok(ImportRow {
+        profile: contact::read_new(contact)?,
+        consent: consent::read_import(row.consent)?,
+    })
+}
+
+/// Writes what became of the rows: those that could not be stored and those
+/// that could not be read, by index.
+pub fn write(
+    outcome: &ChunkOutcome,
+    mut failures: Vec<v1::RowFailure>,
+) -> v1::BatchUpsertContactsResponse {
+    failures.extend(outcome.failures.iter().map(|(index, error)| failure(*index, error)));
+    failures.sort_by_key(|failure| failure.row);
+    v1::BatchUpsertContactsResponse {
+        created: count(outcome.created),
+        updated: count(outcome.updated),
+        unchanged: count(outcome.unchanged),
+        failures,
+    }
+}
+
+/// One row or recipient that failed.
+pub fn failure(index: usize, error: &Error) -> v1::RowFailure {
+    v1::RowFailure { row: count(index), status: Some(to_rpc_status(error)) }
+}
+
+fn count(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::error::Reason;
+
+    fn row(phone_number: &str) -> v1::ImportRow {
+        let phone_number = phone_number.to_owned();
+        let contact = Some(v1::Contact { phone_number, ..v1::Contact::default() });
+        v1::ImportRow { contact, consent: None }
+    }
+
+    #[test]
+    fn bad_rows_fail_by_themselves_and_are_answered_in_order() {
+        let rows =
+            vec![v1::ImportRow::default(), row("15551234567"), row("12"), row("15551234568")];
+        let read = read_rows("rows", rows).expect("rows");
+        let indexes: Vec<_> = read.readable.iter().map(|(index, _)| *index).collect();
+        assert_eq!(indexes, [1, 3]);
+
+        let outcome = ChunkOutcome {
+            created: 1,
+            failures: vec![(1, Error::new(Reason::UnknownTag, "x"))],
+            ..ChunkOutcome::default()
+        };
+        let response = write(&outcome, read.failures);
+        let failed: Vec<_> = response.failures.iter().map(|failure| failure.row).collect();
+        assert_eq!((failed, response.created), (vec![0, 1, 2], 1));
+    }
+
+    #[test]
+    fn a_chunk_has_a_limit() {
+        let error = read_rows("rows", vec![row("15551234567"); MAX_ROWS + 1]).expect_err("many");
+        assert_eq!((error.reason(), error.field()), (Reason::LimitExceeded, Some("rows")));
+    }
+}

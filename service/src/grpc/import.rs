@@ -1,0 +1,215 @@
+//! ContactService.ImportContacts: chunks of rows, each answered after its
+//! commit.
+//!
+//! Chunks are committed one after the other, as they came. While one is being
+//! committed the next is received and decoded.
+
+use std::time::Duration;
+
+use contacts_proto::v1;
+use contacts_proto::v1::import_contacts_request::Message;
+use futures::future::{BoxFuture, Fuse, FusedFuture, FutureExt};
+use futures::stream::{BoxStream, StreamExt};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+use tracing::Instrument;
+
+use super::convert::import::{self as convert, Rows};
+use super::{Api, shutting_down};
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::import::ImportOptions;
+use crate::operations::import::ImportChunk;
+use crate::operations::workspaces;
+use crate::store::Store;
+
+const MAX_CHUNK_ID: usize = 255;
+
+type Answer = Result<v1::ImportContactsResponse, Status>;
+
+/// Begins an import. Nothing is waited for: some clients send their first
+/// message only when they were answered with headers.
+pub fn open(
+    api: &Api,
+    requests: Streaming<v1::ImportContactsRequest>,
+) -> BoxStream<'static, Answer> {
+    let (answers, received) = mpsc::channel(1);
+    let import = Import {
+        store: api.store.clone(),
+        requests,
+        answers,
+        drain: api.drain.clone(),
+        idle_timeout: api.idle_timeout,
+    };
+    tokio::spawn(import.run().in_current_span());
+    ReceiverStream::new(received).boxed()
+}
+
+/// An import under way.
+struct Import {
+    store: Store,
+    requests: Streaming<v1::ImportContactsRequest>,
+    answers: mpsc::Sender<Answer>,
+    drain: CancellationToken,
+    idle_timeout: Duration,
+}
+
+/// How the chunks of an import are stored.
+struct Target {
+    store: Store,
+    workspace_id: String,
+    options: ImportOptions,
+}
+
+/// A chunk that was decoded.
+struct Chunk {
+    chunk_id: String,
+    rows: Rows,
+}
+
+impl Import {
+    async fn run(mut self) {
+        if let Err(status) = self.import().await {
+            // Who went away needs no answer.
+            drop(self.answers.send(Err(status)).await);
+        }
+    }
+
+    async fn import(&mut self) -> Result<(), Status> {
+        let Some(target) = self.begin().await? else { return Ok(()) };
+        let mut commit: Fuse<BoxFuture<'static, Answer>> = Fuse::terminated();
+        let mut decoded: Option<Chunk> = None;
+        // Set when nothing more is received. What was received before is still
+        // committed and answered.
+        let mut ending: Option<Result<(), Status>> = None;
+        loop {
+            if commit.is_terminated() {
+                match (decoded.take(), ending.take()) {
+                    (Some(chunk), end) => {
+                        commit = target.commit(chunk).boxed().fuse();
+                        ending = end;
+                    }
+                    (None, Some(end)) => return end,
+                    (None, None) => {}
+                }
+            }
+            let is_idle = commit.is_terminated() && ending.is_none();
+            tokio::select! {
+                answer = &mut commit, if !commit.is_terminated() => {
+                    if self.answers.send(Ok(answer?)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                request = self.requests.message(), if decoded.is_none() && ending.is_none() => {
+                    match read_chunk(request) {
+                        Ok(Some(chunk)) => decoded = Some(chunk),
+                        Ok(None) => ending = Some(Ok(())),
+                        Err(status) => ending = Some(Err(status)),
+                    }
+                }
+                () = self.drain.cancelled(), if ending.is_none() => {
+                    decoded = None;
+                    ending = Some(Err(shutting_down().into()));
+                }
+                () = tokio::time::sleep(self.idle_timeout), if is_idle => {
+                    ending = Some(Err(self.idle().into()));
+                }
+                () = self.answers.closed() => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads the first message. None if the client went away.
+    async fn begin(&mut self) -> Result<Option<Target>, Status> {
+        let first = tokio::select! {
+            first = self.requests.message() => first?,
+            () = self.drain.cancelled() => return Err(shutting_down().into()),
+            () = tokio::time::sleep(self.idle_timeout) => return Err(self.idle().into()),
+            () = self.answers.closed() => return Ok(None),
+        };
+        let first = first.unwrap_or_default();
+        let Some(Message::Options(options)) = first.message else {
+            let message = "the first message of an import has to be options";
+            return Err(Error::invalid(Reason::RequiredFieldMissing, "options", message).into());
+        };
+        let options = convert::read_options(options).map_err(|error| error.below("options"))?;
+        // Told at once, and not with the first chunk.
+        let workspace = workspaces::get(&self.store, &first.workspace_id).await?;
+        let store = self.store.clone();
+        Ok(Some(Target { store, workspace_id: workspace.workspace_id, options }))
+    }
+
+    fn idle(&self) -> Error {
+        let seconds = self.idle_timeout.as_secs();
+        let message = format!(
+            "nothing arrived for {seconds} s; answered chunks are stored: send the others in a \
+             new import"
+        );
+        Error::new(Reason::ImportIdle, message).with("idle_seconds", seconds.to_string())
+    }
+}
+
+impl Target {
+    /// Stores a chunk. It is stored to the end when the client goes away.
+    fn commit(&self, chunk: Chunk) -> impl Future<Output = Answer> + Send + use<> {
+        let store = self.store.clone();
+        let operation = ImportChunk {
+            workspace_id: self.workspace_id.clone(),
+            options: self.options.clone(),
+            rows: chunk.rows.readable,
+        };
+        async move {
+            let outcome = store.write(operation).await?;
+            let written = convert::write(&outcome, chunk.rows.failures);
+            Ok(v1::ImportContactsResponse {
+                chunk_id: chunk.chunk_id,
+                created: written.created,
+                updated: written.updated,
+                unchanged: written.unchanged,
+                failures: written.failures,
+            })
+        }
+    }
+}
+
+/// Decodes a message that has to be a chunk. None at the end.
+fn read_chunk(
+    request: Result<Option<v1::ImportContactsRequest>, Status>,
+) -> Result<Option<Chunk>, Status> {
+    let invalid = |field: &str, message: &str| {
+        Err(Error::invalid(Reason::InvalidArgument, field, message).into())
+    };
+    let Some(request) = request? else { return Ok(None) };
+    let v1::ImportChunk { chunk_id, rows } = match request.message {
+        Some(Message::Chunk(chunk)) => chunk,
+        Some(Message::Options(_)) => {
+            return invalid("options", "options are the first message only; send a chunk");
+        }
+        None => return invalid("chunk", "the message is empty; send a chunk"),
+    };
+    if chunk_id.len() > MAX_CHUNK_ID {
+        return Err(Error::limit("chunk.chunk_id", MAX_CHUNK_ID, chunk_id.len()).into());
+    }
+    Ok(Some(Chunk { chunk_id, rows: convert::read_rows("chunk.rows", rows)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_the_options_come_chunks() {
+        let read = |message| {
+            let request = v1::ImportContactsRequest { message, ..Default::default() };
+            read_chunk(Ok(Some(request))).map_err(|status| status.message().to_owned())
+        };
+        assert!(read(Some(Message::Chunk(v1::ImportChunk::default()))).is_ok());
+        assert!(read(Some(Message::Options(v1::ImportOptions::default()))).is_err());
+        assert!(read(None).is_err());
+        let chunk_id = "x".repeat(256);
+        let error = read(Some(Message::Chunk(v1::ImportChunk { chunk_id, rows: vec![] })));
+        assert!(error.err().expect("too long").contains("255"));
+        assert!(matches!(read_chunk(Ok(None)), Ok(None)));
+    }
+}

@@ -1,0 +1,215 @@
+//! The time a call may take, as its caller said or by default.
+//!
+//! tonic's own timeout answers CANCELLED and ends with the headers; this one
+//! answers DEADLINE_EXCEEDED and covers the body of a stream.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Status;
+use tonic::body::Body;
+use tower::Service;
+
+use super::around::Next;
+use super::trailers;
+use crate::domain::error::{Error, Reason, Result};
+use crate::grpc::methods::Methods;
+
+/// For unary calls of callers that set none.
+const UNARY_DEFAULT: Duration = Duration::from_secs(30);
+/// For unary calls of callers that set more.
+const UNARY_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// When a call came in.
+#[derive(Clone, Copy)]
+struct Arrival(Instant);
+
+/// Notes when a call came in, which is what its timeout counts from.
+pub fn note_arrival(mut request: Request<Body>) -> Request<Body> {
+    request.extensions_mut().insert(Arrival(Instant::now()));
+    request
+}
+
+/// Ends a call when its time is over. A change it began goes on to its end.
+pub async fn enforce<S, B>(
+    methods: Arc<Methods>,
+    request: Request<Body>,
+    next: Next<S>,
+) -> Response<Timed<B>>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+{
+    let is_stream = methods.find(request.uri().path()).is_some_and(|(_, method)| method.is_stream);
+    let timeout = match grpc_timeout(request.headers()) {
+        Ok(sent) if is_stream => sent,
+        Ok(sent) => Some(sent.map_or(UNARY_DEFAULT, |sent| sent.min(UNARY_MAX))),
+        Err(error) => return Status::from(error).into_http(),
+    };
+    let Arrival(arrival) = request.extensions().get().copied().unwrap_or(Arrival(Instant::now()));
+    let Some(deadline) = timeout.and_then(|timeout| arrival.checked_add(timeout)) else {
+        return next.run(request).await.map(|body| Timed { body: Some(body), deadline: None });
+    };
+    let mut deadline = Deadline { at: deadline, sleep: None };
+    let mut answer = pin!(next.run(request));
+    let answer = poll_fn(|cx| {
+        if deadline.has_passed() {
+            return Poll::Ready(None);
+        }
+        match answer.as_mut().poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Pending => deadline.poll(cx).map(|()| None),
+        }
+    });
+    match answer.await {
+        Some(response) => response.map(|body| Timed { body: Some(body), deadline: Some(deadline) }),
+        None => exceeded().into_http(),
+    }
+}
+
+/// A moment, and a timer only for those who have to wait for it.
+struct Deadline {
+    at: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    /// Looks at the clock besides the timer: a timer of tonic's, for the same
+    /// moment, may have woken this task first.
+    fn has_passed(&self) -> bool {
+        self.at <= Instant::now()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.sleep.get_or_insert_with(|| Box::pin(sleep_until(self.at))).as_mut().poll(cx)
+    }
+}
+
+fn exceeded() -> Status {
+    let message = "the time for this call ran out; a change may have happened: repeat it with \
+                   its request_id to know";
+    Error::new(Reason::DeadlineExceeded, message).into()
+}
+
+/// A response body that ends at a deadline.
+pub struct Timed<B> {
+    /// None: ended.
+    body: Option<B>,
+    deadline: Option<Deadline>,
+}
+
+impl<B> Default for Timed<B> {
+    fn default() -> Self {
+        Self { body: None, deadline: None }
+    }
+}
+
+impl<B> http_body::Body for Timed<B>
+where
+    B: http_body::Body<Data = Bytes, Error = Status> + Unpin,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Self { body: open, deadline } = &mut *self;
+        let Some(body) = open else { return Poll::Ready(None) };
+        let Some(deadline) = deadline else { return Pin::new(body).poll_frame(cx) };
+        if !deadline.has_passed() {
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending if deadline.poll(cx).is_pending() => return Poll::Pending,
+                Poll::Pending => {}
+                frame => return frame,
+            }
+        }
+        *open = None;
+        Poll::Ready(Some(Ok(trailers(&exceeded()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or(SizeHint::with_exact(0), http_body::Body::size_hint)
+    }
+}
+
+/// Reads the header `grpc-timeout`: up to eight digits and a unit.
+fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(parse_timeout);
+    parsed.map(Some).ok_or_else(|| {
+        let message = "grpc-timeout has to be 1 to 8 digits and a unit of H, M, S, m, u, n";
+        Error::invalid(Reason::InvalidArgument, "grpc-timeout", message)
+    })
+}
+
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 60 * 60)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_digits_and_a_unit() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_secs(3600))),
+            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("30S", Some(Duration::from_secs(30))),
+            ("250m", Some(Duration::from_millis(250))),
+            ("7u", Some(Duration::from_micros(7))),
+            ("0n", Some(Duration::ZERO)),
+            ("", None),
+            ("S", None),
+            ("5", None),
+            ("5s", None),
+            ("+5S", None),
+            ("-5S", None),
+            ("1.5S", None),
+            ("123456789S", None),
+            ("5S ", None),
+            ("٣S", None),
+        ] {
+            assert_eq!(parse_timeout(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_timeout_is_told() {
+        let headers = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", value.parse().expect("a header"));
+            grpc_timeout(&headers).map_err(|error| error.reason())
+        };
+        assert_eq!(headers("1S"), Ok(Some(Duration::from_secs(1))));
+        assert_eq!(headers("soon"), Err(Reason::InvalidArgument));
+        assert_eq!(grpc_timeout(&HeaderMap::new()).map_err(|e| e.reason()), Ok(None));
+    }
+}

@@ -1,0 +1,185 @@
+//! The gRPC API: handlers that decode, call an operation and encode; the
+//! conversions; the one place where errors become statuses; and the layers
+//! around all calls. Nothing outside of this folder knows tonic.
+
+mod attributes;
+mod bulk;
+mod check_stream;
+mod connection;
+mod contacts;
+mod convert;
+mod error;
+mod import;
+mod layers;
+mod methods;
+mod opt_in;
+mod pages;
+mod replay;
+mod stream;
+mod tags;
+mod workspaces;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contacts_proto::v1::attribute_service_server::AttributeServiceServer;
+use contacts_proto::v1::contact_service_server::ContactServiceServer;
+use contacts_proto::v1::opt_in_service_server::OptInServiceServer;
+use contacts_proto::v1::tag_service_server::TagServiceServer;
+use contacts_proto::v1::workspace_service_server::WorkspaceServiceServer;
+use futures::FutureExt;
+use prost::Message;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use self::methods::Methods;
+use self::replay::{InFlight, Replay};
+use crate::config::Limits;
+use crate::domain::error::{Error, Reason, Result};
+use crate::operations::idempotency::Answer;
+use crate::opt_in::Checker;
+use crate::store::{Operation, Store};
+
+/// Largest request. A full chunk of an import, 1000 rows of 190 bytes on
+/// average, is a twentieth of it; what is larger is most likely a mistake, and
+/// every call could hold so much memory.
+const MAX_REQUEST_BYTES: usize = 4 << 20;
+
+/// HTTP/2 settings. Uploads wait for nothing but the database with these
+/// windows; downloads depend on the client's.
+const MAX_STREAMS_PER_CONNECTION: u32 = 1000;
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+/// A peer that answers no ping is gone, whatever TCP thinks.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the handlers use.
+#[derive(Clone)]
+struct Api {
+    store: Store,
+    checker: Checker,
+    in_flight: InFlight,
+    /// Cancelled when the server stops: streams end.
+    drain: CancellationToken,
+    idle_timeout: Duration,
+}
+
+impl Api {
+    /// Makes a change, once per request_id.
+    async fn change<O, R>(
+        &self,
+        replay: Replay,
+        operation: O,
+        encode: impl Fn(O::Output) -> Answer + Send + Sync + 'static,
+    ) -> Result<R>
+    where
+        O: Operation,
+        O::Output: Sync,
+        R: Message + Default,
+    {
+        // Boxed: a change is large, and tonic moves the futures of its handlers.
+        self.in_flight.change(&self.store, replay, operation, encode).boxed().await
+    }
+}
+
+/// What a stream ends with when the server stops.
+fn shutting_down() -> Error {
+    Error::new(Reason::ShuttingDown, "the server is stopping; go on with another connection")
+}
+
+/// Serves the API until `drain` is cancelled and every call under way has
+/// ended. Connections that are left at `stop` are cut.
+pub async fn serve(
+    store: Store,
+    listener: TcpListener,
+    limits: &Limits,
+    reflection: bool,
+    drain: CancellationToken,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let api = Arc::new(Api {
+        checker: Checker::new(store.clone()),
+        store,
+        in_flight: InFlight::default(),
+        drain: drain.clone(),
+        idle_timeout: limits.idle_timeout,
+    });
+    let health = HealthReporter::new();
+    let routes = routes(api, &health, reflection).await?;
+    let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
+    let service = layers::around(routes.prepare(), methods, limits.max_concurrent_requests);
+    let incoming = connection::accept(listener, limits.idle_timeout, stop);
+    let begin_drain = async move {
+        drain.cancelled().await;
+        for name in SERVICES {
+            health.set_service_status(name, ServingStatus::NotServing).await;
+        }
+    };
+    Server::builder()
+        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .serve_with_incoming_shutdown(service, incoming, begin_drain)
+        .await
+        .map_err(std::io::Error::other)
+}
+
+/// What health is told of: the server as a whole, and each service.
+const SERVICES: [&str; 6] = [
+    "",
+    <WorkspaceServiceServer<Api> as NamedService>::NAME,
+    <ContactServiceServer<Api> as NamedService>::NAME,
+    <TagServiceServer<Api> as NamedService>::NAME,
+    <AttributeServiceServer<Api> as NamedService>::NAME,
+    <OptInServiceServer<Api> as NamedService>::NAME,
+];
+
+/// The services, with the limits of their messages.
+async fn routes(
+    api: Arc<Api>,
+    health: &HealthReporter,
+    reflection: bool,
+) -> std::io::Result<Routes> {
+    macro_rules! service {
+        ($server:ident) => {
+            $server::from_arc(Arc::clone(&api))
+                .max_decoding_message_size(MAX_REQUEST_BYTES)
+                .accept_compressed(Gzip)
+        };
+    }
+    for name in SERVICES {
+        health.set_service_status(name, ServingStatus::Serving).await;
+    }
+    let health = tonic_health::server::HealthService::from_health_reporter(health.clone());
+    let mut routes = Routes::new(service!(WorkspaceServiceServer))
+        .add_service(service!(ContactServiceServer))
+        .add_service(service!(TagServiceServer))
+        .add_service(service!(AttributeServiceServer))
+        .add_service(service!(OptInServiceServer))
+        .add_service(tonic_health::pb::health_server::HealthServer::new(health));
+    if reflection {
+        let builder = || {
+            methods::DESCRIPTORS
+                .iter()
+                .fold(tonic_reflection::server::Builder::configure(), |builder, set| {
+                    builder.register_encoded_file_descriptor_set(set)
+                })
+        };
+        // Older tools ask for v1alpha, newer ones for v1 first.
+        routes = routes
+            .add_service(builder().build_v1().map_err(std::io::Error::other)?)
+            .add_service(builder().build_v1alpha().map_err(std::io::Error::other)?);
+    }
+    Ok(routes)
+}

@@ -1,0 +1,245 @@
+//! A server from its settings to its end.
+
+use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, lookup_host};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::config::{Config, Database};
+use crate::domain::error::Error;
+use crate::grpc;
+use crate::operations::workspaces;
+use crate::store::{Store, sqlite};
+
+/// Why a server does not start or ended early, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// As in the settings.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Anybody could use the service.
+    #[error(
+        "{address} can be reached by other machines, and this version has no TLS and no \
+         authentication: listen on 127.0.0.1, or say --insecure if your network protects it"
+    )]
+    Exposed {
+        /// As in the settings.
+        address: String,
+    },
+    /// The database does not open.
+    #[error("cannot open {database}: {}", root(.source))]
+    Database {
+        /// As in the settings, without password.
+        database: String,
+        /// Why.
+        source: Error,
+    },
+    /// A kind of database that is to come.
+    #[error("PostgreSQL is not supported yet: use --database-url sqlite://contacts.db")]
+    NoPostgres,
+    /// Serving ended by itself.
+    #[error("cannot serve: {0}")]
+    Serve(#[from] std::io::Error),
+}
+
+/// The cause at the bottom of an error: what a person starting the server can
+/// do something about.
+fn root(error: &Error) -> String {
+    let mut cause: &dyn StdError = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Opens the socket of these settings.
+///
+/// # Errors
+/// When the address is in use or does not exist, or others could reach it.
+pub async fn bind(config: &Config) -> Result<TcpListener, ServerError> {
+    let address = &config.listen;
+    let failed = |source| ServerError::Listen { address: address.clone(), source };
+    let found: Vec<SocketAddr> = lookup_host(address).await.map_err(failed)?.collect();
+    if !config.insecure && found.iter().any(|address| !address.ip().is_loopback()) {
+        return Err(ServerError::Exposed { address: address.clone() });
+    }
+    TcpListener::bind(found.as_slice()).await.map_err(failed)
+}
+
+/// Opens the database of these settings.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_store(database: &Database) -> Result<Store, ServerError> {
+    let clock = Arc::new(chrono::Utc::now);
+    let opened = match database {
+        Database::Sqlite(path) => sqlite::open(path, clock).await,
+        Database::Postgres(_) => return Err(ServerError::NoPostgres),
+    };
+    opened.map_err(|source| ServerError::Database { database: database.to_string(), source })
+}
+
+/// A server whose database is open.
+pub struct Server {
+    config: Config,
+    store: Store,
+}
+
+impl Server {
+    /// Opens the database, and makes the workspace `default` in a new one.
+    ///
+    /// # Errors
+    /// When the database cannot be opened or written.
+    pub async fn open(config: Config) -> Result<Self, ServerError> {
+        let store = open_store(&config.database).await?;
+        workspaces::ensure_default(&store).await.map_err(|source| {
+            let database = config.database.to_string();
+            ServerError::Database { database, source }
+        })?;
+        Ok(Self { config, store })
+    }
+
+    /// Serves until `shutdown`: then no connection is accepted any more, streams
+    /// are told to go on elsewhere, calls under way end, and what is left after
+    /// the grace period is cut.
+    ///
+    /// # Errors
+    /// When serving ends by itself.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServerError> {
+        let Self { config, store } = self;
+        let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+        let grace = config.limits.shutdown_grace;
+        let mut serving = Box::pin(grpc::serve(
+            store.clone(),
+            listener,
+            &config.limits,
+            !config.no_reflection,
+            drain.clone(),
+            stop.clone(),
+        ));
+        let ended = tokio::select! {
+            ended = &mut serving => Some(ended),
+            () = shutdown => None,
+        };
+        let result = match ended {
+            Some(ended) => ended,
+            None => {
+                tracing::info!("stopping");
+                drain.cancel();
+                timeout(grace, &mut serving).await.unwrap_or_else(|_| {
+                    tracing::warn!("calls were still under way after the grace period");
+                    Ok(())
+                })
+            }
+        };
+        stop.cancel();
+        drop(serving);
+        // Changes go on when their callers are gone; a database waits for them,
+        // but not for one that hangs.
+        if timeout(grace, store.close()).await.is_err() {
+            tracing::warn!("the database did not close in time");
+        }
+        Ok(result?)
+    }
+
+    /// Starts a server inside of this program.
+    ///
+    /// # Errors
+    /// When its address or its database cannot be had.
+    pub async fn start(config: Config) -> Result<RunningServer, ServerError> {
+        let listener = bind(&config).await?;
+        let address = listener.local_addr()?;
+        let server = Self::open(config).await?;
+        let shutdown = CancellationToken::new();
+        let serving = server.serve(listener, shutdown.clone().cancelled_owned());
+        Ok(RunningServer { address, task: tokio::spawn(serving), shutdown: shutdown.drop_guard() })
+    }
+}
+
+/// A server inside of this program. Stops when it is dropped, too, but then
+/// nobody waits for it.
+pub struct RunningServer {
+    address: SocketAddr,
+    task: JoinHandle<Result<(), ServerError>>,
+    shutdown: DropGuard,
+}
+
+impl RunningServer {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it, and waits until it has.
+    ///
+    /// # Errors
+    /// When it ended by itself before.
+    pub async fn stop(self) -> Result<(), ServerError> {
+        drop(self.shutdown);
+        self.task.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
+    }
+}
+
+/// Opens the database and serves until `shutdown`, see [`Server`].
+///
+/// # Errors
+/// When the database cannot be opened, or serving ends by itself.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServerError> {
+    let shutdown = pin!(shutdown);
+    Server::open(config).await?.serve(listener, shutdown).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_this_machine_is_served_unless_told_otherwise() {
+        let bind = |listen: &str, insecure| {
+            let listen = listen.to_owned();
+            let config = Config { listen, insecure, ..Config::for_tests("unused.db") };
+            async move { bind(&config).await }
+        };
+        assert!(bind("127.0.0.1:0", false).await.is_ok());
+        assert!(bind("localhost:0", false).await.is_ok());
+        assert!(bind("0.0.0.0:0", true).await.is_ok());
+        let error = bind("0.0.0.0:0", false).await.expect_err("exposed");
+        assert!(error.to_string().contains("--insecure"), "{error}");
+        let error = bind("127.0.0.1", false).await.expect_err("no port");
+        assert!(error.to_string().starts_with("cannot listen on 127.0.0.1"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_told_in_a_sentence() {
+        let taken = bind(&Config::for_tests("unused.db")).await.expect("a port");
+        let listen = taken.local_addr().expect("an address").to_string();
+        let config = Config { listen, ..Config::for_tests("unused.db") };
+        let error = bind(&config).await.expect_err("taken").to_string();
+        assert!(error.contains("in use"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn postgres_is_to_come() {
+        let database = "postgres://ana:secret@db/contacts".parse().expect("a URL");
+        let error = open_store(&database).await.err().expect("not yet").to_string();
+        assert!(error.contains("not supported yet") && !error.contains("secret"), "{error}");
+    }
+}
