@@ -49,6 +49,9 @@ impl Config {
     }
 }
 
+/// Waits are cut to this, so that `Duration::MAX` can be added to a time.
+pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 pub(crate) const USER_AGENT: &str = concat!("contacts-sdk/", env!("CARGO_PKG_VERSION"));
 
 impl fmt::Debug for Config {

@@ -8,6 +8,7 @@ use futures::future::{self, BoxFuture};
 use futures::stream::{self, BoxStream, Fuse, StreamExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::config::FOREVER;
 use crate::error::{Error, Result};
 use crate::retry::{Reconnects, RetryPolicy};
 use crate::transport::{Incoming, Outgoing};
@@ -68,7 +69,7 @@ pub(crate) fn pipeline<C: Conversation>(
         pending: VecDeque::new(),
         connection: None,
         reconnects: Reconnects::new(limits.retry.clone()),
-        limits,
+        limits: Limits { patience: limits.patience.min(FOREVER), ..limits },
         heard: Instant::now(),
     };
     let outputs = stream::try_unfold(pipeline, async |mut pipeline| {

@@ -97,11 +97,15 @@ where
         .when(Error::is_retryable)
         .adjust(|error, delay| {
             let delay = pause(error, delay?);
-            (Instant::now() + delay < deadline).then_some(delay)
+            let next = Instant::now().checked_add(delay)?;
+            (next < deadline).then_some(delay)
         })
         .notify(|error, delay| tracing::debug!(%error, ?delay, "contacts.call.retried"))
         .await
 }
+
+/// A stream has no deadline; its caller shall know if the server asks for more than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Counts the connections of one stream that brought nothing.
 pub(crate) struct Reconnects {
@@ -123,7 +127,7 @@ impl Reconnects {
     /// Waits until the next attempt may begin; gives the error back if there is none.
     pub async fn wait(&mut self, error: Error) -> Result<()> {
         match self.delays.next() {
-            Some(delay) if error.is_resumable() => {
+            Some(delay) if error.is_resumable() && pause(&error, delay) <= LONGEST_PAUSE => {
                 let delay = pause(&error, delay);
                 tracing::debug!(%error, ?delay, "contacts.stream.resumed");
                 tokio::time::sleep(delay).await;
@@ -188,5 +192,12 @@ mod tests {
         assert!(reconnects.wait(Error::unavailable("")).await.is_ok());
         assert!(reconnects.wait(Error::unavailable("")).await.is_ok());
         assert!(reconnects.wait(Error::unavailable("")).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_server_can_ask_for_an_endless_pause() {
+        let error = Error::unavailable("").edit(|inner| inner.retry_delay = Some(Duration::MAX));
+        assert_eq!(attempts(error.clone(), Duration::from_secs(60)).await, 1);
+        assert!(Reconnects::new(policy()).wait(error).await.is_err());
     }
 }

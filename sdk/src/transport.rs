@@ -20,7 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status, Streaming, TimeoutExpired};
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, FOREVER};
 use crate::convert::FromProto;
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::{self, RetryPolicy};
@@ -174,7 +174,7 @@ impl Transport {
         if let Some(id) = request.request_id().filter(|id| id.is_empty()) {
             *id = Uuid::new_v4().to_string();
         }
-        let ends = Instant::now() + deadline;
+        let ends = Instant::now() + deadline.min(FOREVER);
         let policy = if Q::REPEATABLE { self.retry.clone() } else { RetryPolicy::never() };
         let attempt = async || {
             let mut message = Request::new(request.clone());

@@ -121,7 +121,7 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
         let Self { config, store } = self;
-        let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+        let drain = CancellationToken::new();
         let grace = config.limits.shutdown_grace;
         let mut serving = Box::pin(grpc::serve(
             store.clone(),
@@ -129,7 +129,6 @@ impl Server {
             &config.limits,
             !config.no_reflection,
             drain.clone(),
-            stop.clone(),
         ));
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
@@ -146,7 +145,7 @@ impl Server {
                 })
             }
         };
-        stop.cancel();
+        // Cuts what is left.
         drop(serving);
         // Changes go on when their callers are gone; a database waits for them,
         // but not for one that hangs.

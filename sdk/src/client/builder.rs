@@ -24,7 +24,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the token to send with every call. It is never printed.
+    /// Sets the token to send with every call. It is never printed; over `http://` everybody on the
+    /// way can read it.
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.config.bearer_token = Some(token.into());
         self

@@ -65,7 +65,7 @@ async fn every_error_is_a_no() {
     let client = builder(&address).check_deadline(Duration::from_millis(100)).connect().await;
     let began = Instant::now();
     assert!(!client.expect("a client").opt_in().may_send("15551234567", MARKETING).await);
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
@@ -163,9 +163,10 @@ async fn a_check_stream_gives_up_without_progress() {
     let checks = fake.client().await.opt_in();
     let batches = stream::iter((0..3).map(|n| vec![n.to_string()]));
     let mut checked = checks.check_stream(MARKETING).send(batches);
-    assert!(checked.next().await.expect("a batch").is_ok());
+    checked.next().await.expect("a batch").expect("answers");
     let error = checked.next().await.expect("an end").expect_err("broken");
     assert!(error.is_incomplete() && error.is_unavailable(), "{error}");
     assert!(checked.next().await.is_none());
-    assert_eq!(*connections.lock().expect("connections"), 5);
+    // The first one counts only if it ended while there was something to answer.
+    assert!((5..=6).contains(&*connections.lock().expect("connections")));
 }

@@ -85,7 +85,7 @@ pub fn builder(address: &str) -> ClientBuilder {
     ContactsClient::builder(format!("http://{address}"))
         .retry_policy(fast(RetryPolicy::new()))
         .stream_retry_policy(fast(RetryPolicy::for_streams()).max_attempts(5))
-        .stream_idle_timeout(Duration::from_millis(300))
+        .stream_idle_timeout(Duration::from_secs(1))
 }
 
 /// An error as the real server sends them.

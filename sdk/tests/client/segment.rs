@@ -176,7 +176,7 @@ async fn a_stream_that_cannot_go_on_is_incomplete() {
             Box::leak(std::iter::once((2, then)).chain([(0, then); 20]).collect::<Vec<_>>().into());
         let segment = Segment::of(50, script);
         let client = segment.client().await;
-        let idle = Duration::from_millis(30);
+        let idle = Duration::from_millis(200);
         let mut contacts = client.contacts().segment().idle_timeout(idle).stream();
         for _ in 0..20 {
             assert!(contacts.next().await.expect("a contact").is_ok());

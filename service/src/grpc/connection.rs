@@ -7,12 +7,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::stream::{self, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::Connected;
 
 /// Within this time a client has to have sent the HTTP/2 preface.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,26 +19,13 @@ const GREETING: usize = 24;
 /// descriptors, say. Trying again at once would keep a core busy.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 
-/// Connections as they come. They are cut at `stop`, and when nothing of what
-/// their client asked for was taken for `idle_timeout`.
-pub fn accept(
-    listener: TcpListener,
-    idle_timeout: Duration,
-    stop: CancellationToken,
-) -> impl Stream<Item = io::Result<Connection>> {
-    stream::unfold((listener, stop), move |(listener, stop)| async move {
-        let stream = next(&listener).await;
-        let connection = Connection::new(stream, idle_timeout, stop.clone());
-        Some((Ok(connection), (listener, stop)))
-    })
-}
-
-async fn next(listener: &TcpListener) -> TcpStream {
+/// The next client.
+pub async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Answers are small and complete; a socket that cannot do
-                // without a delay works all the same.
+                // Answers are small and complete; a socket that does not know
+                // the option works all the same.
                 drop(stream.set_nodelay(true));
                 return stream;
             }
@@ -114,27 +98,29 @@ pub struct Connection {
     greeting: usize,
     /// When to look next.
     timer: Pin<Box<Sleep>>,
-    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, idle_timeout: Duration, stop: CancellationToken) -> Self {
+    /// A new connection. It ends when its client does not greet, and when nothing
+    /// of what the client asked for was taken for `idle_timeout`.
+    pub fn new(stream: TcpStream, idle_timeout: Duration) -> Self {
         Self {
             stream,
             progress: Progress::default(),
             idle_timeout,
             greeting: GREETING,
             timer: Box::pin(tokio::time::sleep(GREETING_TIMEOUT)),
-            stopped: Box::pin(stop.cancelled_owned()),
         }
+    }
+
+    /// What its responses tell of their progress.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// An error here ends the connection. Whoever reads or writes has the timer
     /// wake them.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.stopped.as_mut().poll(cx).is_ready() {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server stopped"));
-        }
         while self.timer.as_mut().poll(cx).is_ready() {
             if self.greeting > 0 || self.progress.is_stalled(self.idle_timeout) {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -147,14 +133,6 @@ impl Connection {
     fn look_later(&mut self) {
         let pause = (self.idle_timeout / 4).max(Duration::from_millis(10));
         self.timer.as_mut().reset(Instant::now() + pause);
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Progress;
-
-    fn connect_info(&self) -> Progress {
-        self.progress.clone()
     }
 }
 
@@ -209,5 +187,65 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    async fn pair() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (client, server) = tokio::join!(TcpStream::connect(address), accept(&listener));
+        (Connection::new(server, IDLE), client.expect("a connection"))
+    }
+
+    async fn greeted() -> (Connection, TcpStream) {
+        let (mut connection, mut client) = pair().await;
+        client.write_all(&[b'x'; GREETING]).await.expect("sent");
+        connection.read_exact(&mut [0; GREETING]).await.expect("a greeting");
+        (connection, client)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_greet_is_cut() {
+        let (mut connection, mut client) = pair().await;
+        client.write_all(&[b'x'; GREETING - 1]).await.expect("sent");
+        let began = Instant::now();
+        let read = connection.read_exact(&mut [0; GREETING]).await;
+        assert_eq!(read.expect_err("cut").kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), GREETING_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_cut() {
+        let (mut connection, _client) = greeted().await;
+        connection.progress().offered();
+        let began = Instant::now();
+        // Whatever is asked for besides.
+        connection.progress().offered();
+        let read = connection.read(&mut [0]).await;
+        assert_eq!(read.expect_err("cut").kind(), io::ErrorKind::TimedOut);
+        let elapsed = began.elapsed();
+        assert!(elapsed >= IDLE && elapsed <= IDLE + IDLE / 4, "{elapsed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_or_takes_slowly_is_not() {
+        let (mut connection, _client) = greeted().await;
+        let progress = connection.progress();
+        let mut read = async |time| tokio::time::timeout(time, connection.read(&mut [0])).await;
+        assert!(read(10 * IDLE).await.is_err(), "nothing was offered");
+        progress.offered();
+        for _ in 0..10 {
+            assert!(read(IDLE * 3 / 4).await.is_err(), "it moves");
+            progress.offered();
+            progress.taken();
+        }
     }
 }

@@ -17,6 +17,7 @@ mod pages;
 mod replay;
 mod stream;
 mod tags;
+mod transport;
 mod workspaces;
 
 use std::sync::Arc;
@@ -34,7 +35,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::server::NamedService;
 use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -50,16 +50,6 @@ use crate::store::{Operation, Store};
 /// average, is a twentieth of it; what is larger is most likely a mistake, and
 /// every call could hold so much memory.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
-
-/// HTTP/2 settings. Uploads wait for nothing but the database with these
-/// windows; downloads depend on the client's.
-const MAX_STREAMS_PER_CONNECTION: u32 = 1000;
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-const MAX_HEADER_BYTES: u32 = 16 << 10;
-/// A peer that answers no ping is gone, whatever TCP thinks.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the handlers use.
 #[derive(Clone)]
@@ -96,14 +86,13 @@ fn shutting_down() -> Error {
 }
 
 /// Serves the API until `drain` is cancelled and every call under way has
-/// ended. Connections that are left at `stop` are cut.
+/// ended. Dropping the future cuts what is left.
 pub async fn serve(
     store: Store,
     listener: TcpListener,
     limits: &Limits,
     reflection: bool,
     drain: CancellationToken,
-    stop: CancellationToken,
 ) -> std::io::Result<()> {
     let api = Arc::new(Api {
         checker: Checker::new(store.clone()),
@@ -112,27 +101,21 @@ pub async fn serve(
         drain: drain.clone(),
         idle_timeout: limits.idle_timeout,
     });
-    let health = HealthReporter::new();
+    let mut health = HealthReporter::new();
     let routes = routes(api, &health, reflection).await?;
     let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
     let service = layers::around(routes.prepare(), methods, limits.max_concurrent_requests);
-    let incoming = connection::accept(listener, limits.idle_timeout, stop);
-    let begin_drain = async move {
+    let tell_health = async {
         drain.cancelled().await;
         for name in SERVICES {
             health.set_service_status(name, ServingStatus::NotServing).await;
+            // Who watches is told, and then let go.
+            health.clear_service_status(name).await;
         }
     };
-    Server::builder()
-        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .serve_with_incoming_shutdown(service, incoming, begin_drain)
-        .await
-        .map_err(std::io::Error::other)
+    let serving = transport::serve(service, listener, limits.idle_timeout, drain.clone());
+    tokio::join!(serving, tell_health);
+    Ok(())
 }
 
 /// What health is told of: the server as a whole, and each service.

@@ -1,7 +1,7 @@
 //! The time a call may take, as its caller said or by default.
 //!
-//! tonic's own timeout answers CANCELLED and ends with the headers; this one
-//! answers DEADLINE_EXCEEDED and covers the body of a stream.
+//! It covers the body of a stream, too, and is always told as
+//! DEADLINE_EXCEEDED.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -28,16 +28,6 @@ const UNARY_DEFAULT: Duration = Duration::from_secs(30);
 /// For unary calls of callers that set more.
 const UNARY_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// When a call came in.
-#[derive(Clone, Copy)]
-struct Arrival(Instant);
-
-/// Notes when a call came in, which is what its timeout counts from.
-pub fn note_arrival(mut request: Request<Body>) -> Request<Body> {
-    request.extensions_mut().insert(Arrival(Instant::now()));
-    request
-}
-
 /// Ends a call when its time is over. A change it began goes on to its end.
 pub async fn enforce<S, B>(
     methods: Arc<Methods>,
@@ -53,8 +43,7 @@ where
         Ok(sent) => Some(sent.map_or(UNARY_DEFAULT, |sent| sent.min(UNARY_MAX))),
         Err(error) => return Status::from(error).into_http(),
     };
-    let Arrival(arrival) = request.extensions().get().copied().unwrap_or(Arrival(Instant::now()));
-    let Some(deadline) = timeout.and_then(|timeout| arrival.checked_add(timeout)) else {
+    let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) else {
         return next.run(request).await.map(|body| Timed { body: Some(body), deadline: None });
     };
     let mut deadline = Deadline { at: deadline, sleep: None };
@@ -81,8 +70,7 @@ struct Deadline {
 }
 
 impl Deadline {
-    /// Looks at the clock besides the timer: a timer of tonic's, for the same
-    /// moment, may have woken this task first.
+    /// Looks at the clock: a timer is only looked at by those who wait.
     fn has_passed(&self) -> bool {
         self.at <= Instant::now()
     }

@@ -5,6 +5,8 @@ mod deadline;
 mod load;
 mod pace;
 mod panics;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::convert::Infallible;
@@ -15,15 +17,14 @@ use http::{Request, Response};
 use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::service::Routes;
 use tower::{Service, ServiceBuilder};
 
 use self::around::Around;
 use super::methods::Methods;
 
 /// The services with everything around them, outermost first.
-pub fn around(
-    routes: Routes,
+pub fn around<S>(
+    services: S,
     methods: Arc<Methods>,
     max_concurrent_requests: usize,
 ) -> impl Service<
@@ -33,14 +34,17 @@ pub fn around(
     Future: Send,
 > + Clone
 + Send
-+ 'static {
++ 'static
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+{
     let permits = Arc::new(Semaphore::new(max_concurrent_requests));
     let timed = Arc::clone(&methods);
     ServiceBuilder::new()
-        // First of all, and before anything is awaited: tonic's own timeout for
-        // the same call, which answers CANCELLED, must not be the earlier one.
-        .map_request(deadline::note_arrival)
-        // Around all bodies, since it measures what the connection takes.
+        // Outermost, since it measures what the connection takes.
         .layer_fn(|inner| Around::new(inner, pace::pace))
         // Around all that answers, so that refusals are seen, and so that what
         // is logged below carries the call's name.
@@ -66,7 +70,7 @@ pub fn around(
         })
         // Innermost: an answer like any other for those above.
         .layer_fn(|inner| Around::new(inner, panics::catch))
-        .service(routes)
+        .service(services)
 }
 
 /// Health and reflection answer also when the server is full.

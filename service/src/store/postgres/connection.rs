@@ -113,7 +113,7 @@ fn settings(connect: PgConnectOptions, options: &PostgresOptions, usage: Use) ->
         ("statement_timeout", millis(statement_timeout)),
         ("lock_timeout", millis(options.lock_timeout)),
         ("idle_in_transaction_session_timeout", millis(options.idle_in_transaction_timeout)),
-        ("default_transaction_isolation", "read\\ committed".to_owned()),
+        ("default_transaction_isolation", "read committed".to_owned()),
         // Compiling costs more than any statement here.
         ("jit", "off".to_owned()),
     ]);

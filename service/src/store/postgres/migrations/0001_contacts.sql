@@ -107,10 +107,12 @@ CREATE TABLE opt_in_event (
     PRIMARY KEY (workspace_id, event_id)
 );
 
--- What is personal about an event, until the person is erased.
+-- What is personal about an event, until the person is erased. The subject is
+-- a contact_id, or the match key of somebody who was no contact.
 CREATE TABLE opt_in_event_detail (
     event_id      uuid NOT NULL,
     workspace_id  text COLLATE "C" NOT NULL,
+    subject       text COLLATE "C" NOT NULL,
     match_key     text COLLATE "C" NOT NULL,
     wording       text COLLATE "C" NOT NULL,
     business_name text COLLATE "C" NOT NULL,
@@ -118,14 +120,14 @@ CREATE TABLE opt_in_event_detail (
     message_id    text COLLATE "C" NOT NULL,
     actor         text COLLATE "C" NOT NULL,
     reason_text   text COLLATE "C" NOT NULL,
-    PRIMARY KEY (workspace_id, match_key, event_id)
+    PRIMARY KEY (workspace_id, subject, event_id)
 );
 
 CREATE TABLE deletion_receipt (
     workspace_id text     COLLATE "C" NOT NULL,
     receipt_id   uuid     NOT NULL,
     contact_id   uuid     NOT NULL,
-    reason       smallint NOT NULL,
+    reason       integer  NOT NULL,
     delete_time  bigint   NOT NULL,
     PRIMARY KEY (workspace_id, receipt_id)
 );

@@ -1,0 +1,89 @@
+//! SQL of saved answers.
+
+use bytes::Bytes;
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use super::ids::Id;
+use super::{expect_rows, failure, micros, time};
+use crate::domain::Time;
+use crate::domain::error::{Error, Result};
+use crate::store::{SavedAnswer, Workspace};
+
+/// Answers dropped with each one kept: more than come in, so that none pile up.
+const DROPPED: i64 = 10;
+
+pub(super) async fn get(
+    db: &mut PgConnection,
+    workspace: &Workspace,
+    request_id: Uuid,
+    since: Time,
+) -> Result<Option<SavedAnswer>> {
+    let row = sqlx::query(
+        "SELECT fingerprint, response, contact_id, create_time FROM saved_answer
+         WHERE workspace_id = $1 AND request_id = $2 AND create_time >= $3",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(Id(request_id))
+    .bind(micros(since))
+    .fetch_optional(db)
+    .await
+    .map_err(failure)?;
+    let Some(row) = row else { return Ok(None) };
+    let fingerprint: &[u8] = row.get(0);
+    let response: Vec<u8> = row.get(1);
+    let contact_id: Option<Id> = row.get(2);
+    Ok(Some(SavedAnswer {
+        request_id,
+        fingerprint: fingerprint
+            .try_into()
+            .map_err(|_| Error::internal("a saved fingerprint is not 32 bytes"))?,
+        response: Bytes::from(response),
+        contact_id: contact_id.map(|Id(id)| id),
+        create_time: time(row.get(3)),
+    }))
+}
+
+pub(super) async fn save(
+    db: &mut PgConnection,
+    workspace: &Workspace,
+    answer: &SavedAnswer,
+    since: Time,
+) -> Result<()> {
+    // Of what others are dropping, none: nobody waits for it.
+    sqlx::query(
+        "DELETE FROM saved_answer
+         WHERE workspace_id = $1 AND request_id = ANY (ARRAY(
+             SELECT request_id FROM saved_answer
+             WHERE workspace_id = $1 AND create_time < $2 AND request_id <> $3
+             ORDER BY create_time LIMIT $4 FOR UPDATE SKIP LOCKED))",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(micros(since))
+    .bind(Id(answer.request_id))
+    .bind(DROPPED)
+    .execute(&mut *db)
+    .await
+    .map_err(failure)?;
+    // An answer of the same id that came in between is the one to give.
+    let result = sqlx::query(
+        "INSERT INTO saved_answer
+             (workspace_id, request_id, fingerprint, response, contact_id, create_time)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (workspace_id, request_id) DO UPDATE SET
+             fingerprint = excluded.fingerprint, response = excluded.response,
+             contact_id = excluded.contact_id, create_time = excluded.create_time
+         WHERE saved_answer.create_time < $7",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(Id(answer.request_id))
+    .bind(answer.fingerprint.as_slice())
+    .bind(answer.response.as_ref())
+    .bind(answer.contact_id.map(Id))
+    .bind(micros(answer.create_time))
+    .bind(micros(since))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    expect_rows(result.rows_affected(), 1)
+}

@@ -1,0 +1,116 @@
+//! The schema: brought up to date, checked, and distributed.
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::{connect_options, failure, sqlstate};
+use crate::domain::error::{Error, Reason, Result};
+
+static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
+
+/// Every table but the list of migrations, the one all others are placed by
+/// first.
+const TABLES: [&str; 9] = [
+    "workspace",
+    "tag",
+    "attribute",
+    "contact",
+    "consent",
+    "opt_in_event",
+    "opt_in_event_detail",
+    "deletion_receipt",
+    "saved_answer",
+];
+
+/// Brings the schema up to date. Several processes may try at once: an advisory
+/// lock lets one do it, and the others find it done.
+///
+/// # Errors
+/// When the database cannot be reached, or its schema is of a newer version of
+/// this service.
+pub async fn migrate(url: &str) -> Result<()> {
+    let mut connection = connect_options(url)?.connect().await.map_err(failure)?;
+    let result = MIGRATOR.run(&mut connection).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) => newer().caused_by(error),
+        MigrateError::Execute(error) => failure(error),
+        _ => Error::internal(error),
+    });
+    // Also gives up the advisory lock after a failure.
+    drop(connection.close().await);
+    result
+}
+
+/// Spreads the tables over the machines of a Citus cluster, by workspace. What
+/// is spread already stays as it is.
+///
+/// # Errors
+/// When the extension is not installed in this database.
+pub async fn distribute(url: &str) -> Result<()> {
+    let mut connection = connect_options(url)?.connect().await.map_err(failure)?;
+    let result = distribute_tables(&mut connection).await;
+    drop(connection.close().await);
+    result
+}
+
+async fn distribute_tables(db: &mut PgConnection) -> Result<()> {
+    let installed: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')")
+            .fetch_one(&mut *db)
+            .await
+            .map_err(failure)?;
+    if !installed {
+        let message = "the database has no extension citus: run CREATE EXTENSION citus in it";
+        return Err(Error::new(Reason::DatabaseUnavailable, message));
+    }
+    for table in TABLES {
+        // A group of their own, which every table after the first joins.
+        let group = if table == TABLES[0] { "none" } else { TABLES[0] };
+        let sql = "SELECT create_distributed_table($1::text::regclass, 'workspace_id',
+                                                   colocate_with => $2)
+                   WHERE NOT EXISTS (SELECT FROM pg_dist_partition
+                                     WHERE logicalrelid = $1::text::regclass)";
+        sqlx::query(sql).bind(table).bind(group).execute(&mut *db).await.map_err(failure)?;
+    }
+    Ok(())
+}
+
+/// Refuses a schema that is not the one this version was written for.
+pub(super) async fn verify(options: &PgConnectOptions, wait: Duration) -> Result<()> {
+    let connecting = tokio::time::timeout(wait, options.connect()).await;
+    let mut connection = connecting.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
+    let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success")
+        .fetch_all(&mut connection)
+        .await;
+    drop(connection.close().await);
+    let applied: Vec<(i64, Vec<u8>)> = match applied {
+        // No such table.
+        Err(error) if sqlstate(&error).as_deref() == Some("42P01") => Vec::new(),
+        applied => applied.map_err(failure)?,
+    };
+    let known = |version| MIGRATOR.iter().find(|migration| migration.version == version);
+    for (version, checksum) in &applied {
+        match known(*version) {
+            None => return Err(newer()),
+            Some(migration) if *migration.checksum != **checksum => {
+                return Err(Error::internal(MigrateError::VersionMismatch(*version)));
+            }
+            Some(_) => {}
+        }
+    }
+    if applied.len() == MIGRATOR.iter().count() {
+        return Ok(());
+    }
+    let message = match applied.is_empty() {
+        true => "the database has no schema yet: run `contacts-service migrate`",
+        false => "the database has the schema of an older version: run `contacts-service migrate`",
+    };
+    Err(Error::new(Reason::DatabaseUnavailable, message))
+}
+
+fn newer() -> Error {
+    let message = "the database has the schema of a newer version: run that version of the service";
+    Error::new(Reason::DatabaseUnavailable, message)
+}

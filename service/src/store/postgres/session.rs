@@ -1,0 +1,255 @@
+//! One connection, as the seam wants it. The SQL is in the files beside.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::{Executor, Postgres};
+use uuid::Uuid;
+
+use super::connection::Watch;
+use super::{
+    consent, contacts, definitions, events, failure, idempotency, pages, rows, workspaces,
+};
+use crate::domain::attribute::AttributeDefinition;
+use crate::domain::consent::{ConsentEvent, ConsentSummary};
+use crate::domain::contact::{Contact, Person};
+use crate::domain::error::Result;
+use crate::domain::phone::MatchKey;
+use crate::domain::tag::Tag;
+use crate::domain::Time;
+use crate::store::{
+    ConsentRow, ContactRow, Lock, Order, Position, Receipt, SavedAnswer, Selection, Session,
+    Workspace,
+};
+
+pub(super) struct PostgresSession {
+    connection: PoolConnection<Postgres>,
+    watch: Watch,
+    /// None outside of a transaction.
+    transaction: Option<Transaction>,
+}
+
+/// What a transaction remembers of what it read.
+#[derive(Default)]
+struct Transaction {
+    /// Keys whose consent rows it holds.
+    consent: HashSet<MatchKey>,
+}
+
+impl PostgresSession {
+    pub(super) fn reader(connection: PoolConnection<Postgres>, watch: Watch) -> Self {
+        Self { connection, watch, transaction: None }
+    }
+
+    pub(super) async fn begin(connection: PoolConnection<Postgres>, watch: Watch) -> Result<Self> {
+        let mut session = Self { connection, watch, transaction: Some(Transaction::default()) };
+        session.execute("BEGIN").await?;
+        Ok(session)
+    }
+
+    async fn execute(&mut self, statement: &'static str) -> Result<()> {
+        let executing = self.connection.execute(statement);
+        self.watch.over(async { executing.await.map(drop).map_err(failure) }).await
+    }
+
+    async fn end(&mut self, statement: &'static str) -> Result<()> {
+        if self.transaction.is_some() {
+            self.execute(statement).await?;
+            self.transaction = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PostgresSession {
+    /// A connection that may still be in a transaction serves nobody again.
+    /// The driver's own transactions can be cut off between BEGIN and their
+    /// note of it, and would go back into the pool open.
+    fn drop(&mut self) {
+        if self.transaction.is_some() {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+#[async_trait]
+impl Session for PostgresSession {
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        self.end("COMMIT").await
+    }
+
+    async fn rollback(mut self: Box<Self>) {
+        if let Err(error) = self.end("ROLLBACK").await {
+            tracing::warn!(error.reason = ?error.reason(), "rollback failed");
+        }
+    }
+
+    async fn workspace(&mut self, workspace_id: &str, _: Lock) -> Result<Option<Workspace>> {
+        // There is one writer at a time: nothing has to be held.
+        self.watch.over(workspaces::get(&mut self.connection, workspace_id)).await
+    }
+
+    async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
+        self.watch.over(workspaces::list(&mut self.connection, after, limit)).await
+    }
+
+    async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<bool> {
+        self.watch.over(workspaces::insert(&mut self.connection, workspace)).await
+    }
+
+    async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64> {
+        self.watch.over(workspaces::delete(&mut self.connection, workspace)).await
+    }
+
+    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<i64> {
+        self.watch.over(workspaces::next_consent_revision(&mut self.connection, workspace)).await
+    }
+
+    async fn tags(&mut self, workspace: &Workspace) -> Result<Vec<Tag>> {
+        self.watch.over(definitions::tags(&mut self.connection, workspace)).await
+    }
+
+    async fn tag_counts(&mut self, workspace: &Workspace, tag_ids: &[&str]) -> Result<Vec<i64>> {
+        self.watch.over(definitions::tag_counts(&mut self.connection, workspace, tag_ids)).await
+    }
+
+    async fn put_tags(&mut self, workspace: &Workspace, tags: &[Tag]) -> Result<()> {
+        self.watch.over(definitions::put_tags(&mut self.connection, workspace, tags)).await
+    }
+
+    async fn delete_tag(&mut self, workspace: &Workspace, tag_id: &str) -> Result<()> {
+        self.watch.over(definitions::delete_tag(&mut self.connection, workspace, tag_id)).await
+    }
+
+    async fn attributes(&mut self, workspace: &Workspace) -> Result<Vec<AttributeDefinition>> {
+        self.watch.over(definitions::attributes(&mut self.connection, workspace)).await
+    }
+
+    async fn attribute_counts(
+        &mut self,
+        workspace: &Workspace,
+        attribute_ids: &[&str],
+    ) -> Result<Vec<i64>> {
+        self.watch.over(definitions::attribute_counts(&mut self.connection, workspace, attribute_ids)).await
+    }
+
+    async fn put_attribute(
+        &mut self,
+        workspace: &Workspace,
+        attribute: &AttributeDefinition,
+    ) -> Result<()> {
+        self.watch.over(definitions::put_attribute(&mut self.connection, workspace, attribute)).await
+    }
+
+    async fn delete_attribute(&mut self, workspace: &Workspace, attribute_id: &str) -> Result<()> {
+        self.watch.over(definitions::delete_attribute(&mut self.connection, workspace, attribute_id)).await
+    }
+
+    async fn find_contacts(
+        &mut self,
+        workspace: &Workspace,
+        people: &[Person],
+    ) -> Result<Vec<Option<ContactRow>>> {
+        self.watch.over(contacts::find(&mut self.connection, workspace, people)).await
+    }
+
+    async fn page(
+        &mut self,
+        workspace: &Workspace,
+        selection: &Selection,
+        order: Order,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<ContactRow>> {
+        self.watch.over(pages::page(&mut self.connection, workspace, selection, order, after, limit)).await
+    }
+
+    async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64> {
+        self.watch.over(pages::count(&mut self.connection, workspace, selection)).await
+    }
+
+    async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
+        self.watch.over(contacts::insert(&mut self.connection, workspace, contacts)).await
+    }
+
+    async fn update_contacts(
+        &mut self,
+        workspace: &Workspace,
+        changes: &[(Contact, Contact)],
+    ) -> Result<()> {
+        self.watch.over(contacts::update(&mut self.connection, workspace, changes)).await
+    }
+
+    async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
+        self.watch.over(contacts::delete(&mut self.connection, workspace, contacts)).await
+    }
+
+    async fn set_contact_consent(
+        &mut self,
+        workspace: &Workspace,
+        consents: &[(Uuid, ConsentSummary)],
+    ) -> Result<()> {
+        self.watch.over(contacts::set_consent(&mut self.connection, workspace, consents)).await
+    }
+
+    async fn insert_receipt(&mut self, workspace: &Workspace, receipt: &Receipt) -> Result<()> {
+        self.watch.over(contacts::insert_receipt(&mut self.connection, workspace, receipt)).await
+    }
+
+    async fn consent(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+    ) -> Result<Vec<Option<ConsentRow>>> {
+        self.watch.over(consent::get(&mut self.connection, workspace, keys)).await
+    }
+
+    async fn put_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()> {
+        self.watch.over(consent::put(&mut self.connection, workspace, rows)).await
+    }
+
+    async fn delete_consent(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()> {
+        self.watch.over(consent::delete(&mut self.connection, workspace, keys)).await
+    }
+
+    async fn append_events(
+        &mut self,
+        workspace: &Workspace,
+        events: &[ConsentEvent],
+    ) -> Result<()> {
+        self.watch.over(events::append(&mut self.connection, workspace, events)).await
+    }
+
+    async fn events(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<ConsentEvent>> {
+        self.watch.over(events::list(&mut self.connection, workspace, subjects, before, limit)).await
+    }
+
+    async fn forget_events(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {
+        self.watch.over(events::forget(&mut self.connection, workspace, subjects)).await
+    }
+
+    async fn saved_answer(
+        &mut self,
+        workspace: &Workspace,
+        request_id: Uuid,
+        since: Time,
+    ) -> Result<Option<SavedAnswer>> {
+        self.watch.over(idempotency::get(&mut self.connection, workspace, request_id, since)).await
+    }
+
+    async fn save_answer(
+        &mut self,
+        workspace: &Workspace,
+        answer: &SavedAnswer,
+        since: Time,
+    ) -> Result<()> {
+        self.watch.over(idempotency::save(&mut self.connection, workspace, answer, since)).await
+    }
+}
