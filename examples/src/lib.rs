@@ -1,1 +1,5 @@
+//! What the examples share: reading a CSV file of contacts.
 
+mod csv_file;
+
+pub use csv_file::{ATTRIBUTES, CsvFile, SAMPLE};

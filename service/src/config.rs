@@ -210,7 +210,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn count(text: &str) -> Result<usize, String> {
-    // The largest number of permits tokio's semaphore has on 32 bits.
+    // Less than a semaphore of tokio's holds, on 32 bits too.
     let count = text.parse().ok().filter(|count| (1..=100_000_000).contains(count));
     count.ok_or_else(|| "send a number from 1 to 100000000".to_owned())
 }

@@ -81,7 +81,7 @@ async fn smoke() {
         .map(|i| (i, ImportRow { profile: profile(&format!("1555{i:07}")), consent: None }))
         .collect();
     let out = store
-        .write(import::ImportChunk {
+        .write(import::ImportChunks {
             workspace_id: "".into(),
             options: ImportOptions {
                 on_conflict: OnConflict::Merge,
@@ -89,7 +89,7 @@ async fn smoke() {
                 add_tags: vec!["new".into()],
                 consent: Some(st(OptInStatus::OptedIn)),
             },
-            rows,
+            chunks: vec![rows],
         })
         .await
         .unwrap();

@@ -1,1 +1,48 @@
+//! The harness of the conformance suite: the real server on a database of its own, in this process,
+//! and what a test needs to talk to it.
+//!
+//! A test is an async function that gets a [`TestApp`]. It runs once on every database:
+//!
+//! ```
+//! use contacts_tests::{TestApp, apply, on_each_store};
+//!
+//! #[apply(on_each_store!)]
+//! async fn a_new_server_has_no_contacts(app: TestApp) {
+//!     assert_eq!(app.contacts().count().await.expect("a count"), 0);
+//! }
+//! ```
 
+mod app;
+mod backend;
+mod fixtures;
+mod logs;
+mod proxy;
+mod refusal;
+mod wire;
+
+pub use app::{TestApp, run};
+pub use backend::Backend;
+pub use fixtures::{TIERS, ids, moment, phone, phones, raw_contact};
+pub use logs::logged;
+pub use macro_rules_attribute::apply;
+pub use proxy::Proxy;
+pub use refusal::{Refused, rpc_error};
+pub use wire::{Answer, Wire, message};
+
+/// Makes a test of every database out of a function that gets a [`TestApp`].
+#[macro_export]
+macro_rules! on_each_store {
+    ($(#[$meta:meta])* async fn $name:ident($($app:tt)*) $body:block) => {
+        $(#[$meta])*
+        async fn $name($($app)*) $body
+
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                $crate::run($crate::Backend::Sqlite, super::$name).await;
+            }
+
+            // Postgres comes here, as `$crate::run($crate::Backend::Postgres, super::$name)`.
+        }
+    };
+}

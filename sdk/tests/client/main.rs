@@ -8,4 +8,3 @@ mod lists;
 mod proxy;
 mod requests;
 mod segment;
-mod speed;

@@ -143,7 +143,8 @@ impl Profile {
     }
 }
 
-fn definition<'a>(vocabulary: &'a Vocabulary, id: &str) -> Result<&'a AttributeDefinition> {
+/// The definition of an attribute, or the error that there is none.
+pub fn definition<'a>(vocabulary: &'a Vocabulary, id: &str) -> Result<&'a AttributeDefinition> {
     vocabulary
         .attributes
         .get(id)

@@ -58,7 +58,8 @@ impl Tag {
         text::check_field("description", &self.description, text::DESCRIPTION)?;
         let hex =
             |color: &str| color.len() == 7 && color[1..].bytes().all(|b| b.is_ascii_hexdigit());
-        if !self.color.is_empty() && !(self.color.starts_with('#') && hex(&self.color)) {
+        let is_color = self.color.starts_with('#') && hex(&self.color);
+        if !(self.color.is_empty() || is_color) {
             let message = "color has to be #rrggbb, such as #25d366, or empty";
             return Err(Error::invalid(Reason::InvalidArgument, "color", message));
         }

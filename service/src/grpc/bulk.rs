@@ -12,7 +12,7 @@ use super::replay::{Replay, answer};
 use crate::domain::contact::Person;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
-use crate::operations::import::ImportChunk;
+use crate::operations::import::ImportChunks;
 use crate::operations::read;
 use crate::operations::tag_edit::{EditTags, TagTarget};
 
@@ -57,7 +57,7 @@ pub async fn upsert(
     let (workspace_id, id) = (&request.workspace_id, &request.request_id);
     let replay = Replay::of("BatchUpsertContacts", workspace_id, id, &request)?;
     let rows = import::read_rows("rows", request.rows)?;
-    let chunk = ImportChunk {
+    let upsert = ImportChunks {
         workspace_id: request.workspace_id,
         options: import::read_options(v1::ImportOptions {
             on_conflict: request.on_conflict,
@@ -65,11 +65,14 @@ pub async fn upsert(
             add_tags: request.add_tags,
             consent: request.consent,
         })?,
-        rows: rows.readable,
+        chunks: vec![rows.readable],
     };
     let unreadable = rows.failures;
-    api.change(replay, chunk, move |outcome| answer(&import::write(&outcome, unreadable.clone())))
-        .await
+    api.change(replay, upsert, move |outcomes| {
+        let outcome = outcomes.into_iter().next().unwrap_or_default();
+        answer(&import::write(&outcome, unreadable.clone()))
+    })
+    .await
 }
 
 /// UpdateContactTags.
@@ -182,8 +185,7 @@ mod tests {
     fn tags_are_edited_of_recipients_or_of_a_filter() {
         let refused = |recipients, filter: Option<&str>, expected_count| {
             let error = read_target(recipients, filter.map(str::to_owned), expected_count)
-                .err()
-                .expect("refused");
+                .expect_err("refused");
             error.field().unwrap_or_default().to_owned()
         };
         assert_eq!(refused(one(), Some(""), Some(1)), "filter");

@@ -1,8 +1,9 @@
 //! ContactService.ImportContacts: chunks of rows, each answered after its
 //! commit.
 //!
-//! Chunks are committed one after the other, as they came. While one is being
-//! committed the next is received and decoded.
+//! Chunks are committed in the order in which they came. While some are being
+//! committed the next are received and decoded; what has come by then is the
+//! next commit.
 
 use std::time::Duration;
 
@@ -20,13 +21,16 @@ use super::convert::import::{self as convert, Rows};
 use super::{Api, shutting_down};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::import::ImportOptions;
-use crate::operations::import::ImportChunk;
+use crate::operations::import::{ImportChunks, ROWS_PER_TRANSACTION};
 use crate::operations::workspaces;
 use crate::store::Store;
 
 const MAX_CHUNK_ID: usize = 255;
+/// Most chunks of one commit: those that fail as a whole hold no rows.
+const MAX_CHUNKS: usize = 64;
 
 type Answer = Result<v1::ImportContactsResponse, Status>;
+type Answers = Result<Vec<v1::ImportContactsResponse>, Status>;
 
 /// Begins an import. Nothing is waited for: some clients send their first
 /// message only when they were answered with headers.
@@ -78,38 +82,39 @@ impl Import {
 
     async fn import(&mut self) -> Result<(), Status> {
         let Some(target) = self.begin().await? else { return Ok(()) };
-        let mut commit: Fuse<BoxFuture<'static, Answer>> = Fuse::terminated();
-        let mut decoded: Option<Chunk> = None;
+        let mut commit: Fuse<BoxFuture<'static, Answers>> = Fuse::terminated();
+        let mut decoded: Vec<Chunk> = Vec::new();
         // Set when nothing more is received. What was received before is still
         // committed and answered.
         let mut ending: Option<Result<(), Status>> = None;
         loop {
             if commit.is_terminated() {
-                match (decoded.take(), ending.take()) {
-                    (Some(chunk), end) => {
-                        commit = target.commit(chunk).boxed().fuse();
-                        ending = end;
-                    }
-                    (None, Some(end)) => return end,
-                    (None, None) => {}
+                if !decoded.is_empty() {
+                    commit = target.commit(std::mem::take(&mut decoded)).boxed().fuse();
+                } else if let Some(end) = ending.take() {
+                    return end;
                 }
             }
             let is_idle = commit.is_terminated() && ending.is_none();
+            let rows: usize = decoded.iter().map(|chunk| chunk.rows.readable.len()).sum();
+            let has_room = rows < ROWS_PER_TRANSACTION && decoded.len() < MAX_CHUNKS;
             tokio::select! {
-                answer = &mut commit, if !commit.is_terminated() => {
-                    if self.answers.send(Ok(answer?)).await.is_err() {
-                        return Ok(());
+                answers = &mut commit, if !commit.is_terminated() => {
+                    for answer in answers? {
+                        if self.answers.send(Ok(answer)).await.is_err() {
+                            return Ok(());
+                        }
                     }
                 }
-                request = self.requests.message(), if decoded.is_none() && ending.is_none() => {
+                request = self.requests.message(), if has_room && ending.is_none() => {
                     match read_chunk(request) {
-                        Ok(Some(chunk)) => decoded = Some(chunk),
+                        Ok(Some(chunk)) => decoded.push(chunk),
                         Ok(None) => ending = Some(Ok(())),
                         Err(status) => ending = Some(Err(status)),
                     }
                 }
                 () = self.drain.cancelled(), if ending.is_none() => {
-                    decoded = None;
+                    decoded.clear();
                     ending = Some(Err(shutting_down().into()));
                 }
                 () = tokio::time::sleep(self.idle_timeout), if is_idle => {
@@ -151,24 +156,33 @@ impl Import {
 }
 
 impl Target {
-    /// Stores a chunk. It is stored to the end when the client goes away.
-    fn commit(&self, chunk: Chunk) -> impl Future<Output = Answer> + Send + use<> {
+    /// Stores chunks. They are stored to the end when the client goes away.
+    fn commit(&self, chunks: Vec<Chunk>) -> impl Future<Output = Answers> + Send + use<> {
         let store = self.store.clone();
-        let operation = ImportChunk {
+        let mut unanswered = Vec::with_capacity(chunks.len());
+        let mut readable = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            unanswered.push((chunk.chunk_id, chunk.rows.failures));
+            readable.push(chunk.rows.readable);
+        }
+        let operation = ImportChunks {
             workspace_id: self.workspace_id.clone(),
             options: self.options.clone(),
-            rows: chunk.rows.readable,
+            chunks: readable,
         };
         async move {
-            let outcome = store.write(operation).await?;
-            let written = convert::write(&outcome, chunk.rows.failures);
-            Ok(v1::ImportContactsResponse {
-                chunk_id: chunk.chunk_id,
-                created: written.created,
-                updated: written.updated,
-                unchanged: written.unchanged,
-                failures: written.failures,
-            })
+            let outcomes = store.write(operation).await?;
+            let answer = |(outcome, (chunk_id, failures))| {
+                let written = convert::write(&outcome, failures);
+                v1::ImportContactsResponse {
+                    chunk_id,
+                    created: written.created,
+                    updated: written.updated,
+                    unchanged: written.unchanged,
+                    failures: written.failures,
+                }
+            };
+            Ok(outcomes.into_iter().zip(unanswered).map(answer).collect())
         }
     }
 }

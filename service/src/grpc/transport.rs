@@ -37,7 +37,10 @@ pub async fn serve<S, B>(
     idle_timeout: Duration,
     drain: CancellationToken,
 ) where
-    S: Service<Request<Body>, Response = Response<B>, Future: Send, Error: Send> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<B>, Future: Send, Error: Send>
+        + Clone
+        + Send
+        + 'static,
     S::Error: Into<tonic::codegen::StdError>,
     B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
 {

@@ -1,6 +1,6 @@
 //! Making, changing and erasing one contact.
 
-use crate::domain::contact::{Change, Person, Profile};
+use crate::domain::contact::{Change, Person, Profile, definition};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::PhoneNumber;
 use crate::store::{ContactRow, Lock, Operation, Receipt, Transaction};
@@ -63,8 +63,13 @@ impl Operation for UpdateContact {
         people.extend(self.phone_number.as_ref().map(|phone| Person::Key(phone.match_key())));
         people.extend(self.if_missing.iter().flat_map(self::people));
         for change in &self.changes {
-            if let Change::WhatsAppUserId(Some(id)) = change {
-                people.push(Person::Key(id.match_key()));
+            match change {
+                Change::WhatsAppUserId(Some(id)) => people.push(Person::Key(id.match_key())),
+                // Clearing what is not defined is a slip of the pen, too.
+                Change::Attribute { id, value: None } => {
+                    definition(&vocabulary, id).map_err(below)?;
+                }
+                _ => {}
             }
         }
         let mut draft = Draft::load(tx, &workspace, &people).await?;
@@ -107,7 +112,7 @@ fn keep_phone(profile: &mut Profile, sent: Option<&PhoneNumber>) -> Result<()> {
             Err(Error::invalid(Reason::ImmutableField, "phone_number", message))
         }
         (None, Some(sent)) => {
-            profile.phone_number = Some(sent.clone());
+            profile.phone_number = Some(*sent);
             Ok(())
         }
         _ => Ok(()),

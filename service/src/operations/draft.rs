@@ -78,9 +78,10 @@ impl<'a> Draft<'a> {
             some => tx.session.find_contacts(workspace, some).await?,
         };
         let contacts = contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
+        // All of a contact's rows, since all of them are written.
         let unseen = contacts
             .iter()
-            .filter_map(|contact| contact.profile.match_keys().into_iter().next())
+            .flat_map(|contact| contact.profile.match_keys())
             .filter(|key| !rows.contains_key(key))
             .collect();
         rows.extend(fetch_consent(tx, workspace, unseen).await?);

@@ -15,15 +15,19 @@ use super::contacts::people;
 use super::draft::{Draft, EntryId, already_exists, refuse_conflict};
 use super::{vocabulary, workspace};
 
-/// Creates and updates contacts, as one chunk of an import.
+/// Rows are stored this many at a time, if so many are there: a transaction
+/// writes each page of an index once, however many rows changed it.
+pub const ROWS_PER_TRANSACTION: usize = 5000;
+
+/// Creates and updates contacts: some chunks of an import, together.
 #[derive(Debug)]
-pub struct ImportChunk {
+pub struct ImportChunks {
     /// Where.
     pub workspace_id: String,
     /// How.
     pub options: ImportOptions,
-    /// The rows that could be read, with their index in the chunk.
-    pub rows: Vec<(usize, ImportRow)>,
+    /// Of each chunk the rows that could be read, with their index in it.
+    pub chunks: Vec<Vec<(usize, ImportRow)>>,
 }
 
 /// What became of one row.
@@ -33,10 +37,11 @@ enum RowOutcome {
     Unchanged,
 }
 
-impl Operation for ImportChunk {
-    type Output = ChunkOutcome;
+impl Operation for ImportChunks {
+    /// Chunk by chunk.
+    type Output = Vec<ChunkOutcome>;
 
-    async fn run(&self, tx: &mut Transaction) -> Result<ChunkOutcome> {
+    async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
         let mut vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
         if self.options.create_missing_tags {
@@ -44,24 +49,31 @@ impl Operation for ImportChunk {
         }
         self.check(&vocabulary, tx)?;
 
-        let people: Vec<Person> =
-            self.rows.iter().flat_map(|(_, row)| people(&row.profile)).collect();
+        let people: Vec<Person> = self.rows().flat_map(|row| people(&row.profile)).collect();
         let mut draft = Draft::load(tx, &workspace, &people).await?;
-        let mut outcome = ChunkOutcome::default();
-        for (index, row) in &self.rows {
-            match self.import_row(tx, &mut draft, &vocabulary, row) {
-                Ok(RowOutcome::Created) => outcome.created += 1,
-                Ok(RowOutcome::Updated) => outcome.updated += 1,
-                Ok(RowOutcome::Unchanged) => outcome.unchanged += 1,
-                Err(error) => outcome.failures.push((*index, error)),
+        let mut outcomes = Vec::with_capacity(self.chunks.len());
+        for chunk in &self.chunks {
+            let mut outcome = ChunkOutcome::default();
+            for (index, row) in chunk {
+                match self.import_row(tx, &mut draft, &vocabulary, row) {
+                    Ok(RowOutcome::Created) => outcome.created += 1,
+                    Ok(RowOutcome::Updated) => outcome.updated += 1,
+                    Ok(RowOutcome::Unchanged) => outcome.unchanged += 1,
+                    Err(error) => outcome.failures.push((*index, error)),
+                }
             }
+            outcomes.push(outcome);
         }
         draft.write(tx).await?;
-        Ok(outcome)
+        Ok(outcomes)
     }
 }
 
-impl ImportChunk {
+impl ImportChunks {
+    fn rows(&self) -> impl Iterator<Item = &ImportRow> {
+        self.chunks.iter().flatten().map(|(_, row)| row)
+    }
+
     /// Checks what all rows share.
     fn check(&self, vocabulary: &Vocabulary, tx: &Transaction) -> Result<()> {
         let add_tags: BTreeSet<_> = self.options.add_tags.iter().cloned().collect();
@@ -81,10 +93,11 @@ impl ImportChunk {
         vocabulary: &Vocabulary,
         row: &ImportRow,
     ) -> Result<RowOutcome> {
+        let below = |error: Error| error.below("contact");
         let mut profile = row.profile.clone();
         profile.tags.extend(self.options.add_tags.iter().cloned());
-        profile.check()?;
-        profile.check_against(vocabulary)?;
+        profile.check().map_err(below)?;
+        profile.check_against(vocabulary).map_err(below)?;
         let statement = row.consent.as_ref().or(self.options.consent.as_ref());
         if let Some(statement) = &row.consent {
             statement.check(tx.now).map_err(|error| error.below("consent"))?;
@@ -98,7 +111,7 @@ impl ImportChunk {
 
         // When both are sent, the phone number says who it is.
         let Some(entry) = people.iter().find_map(|person| draft.find_contact(person)) else {
-            let entry = draft.create(tx, profile)?;
+            let entry = draft.create(tx, profile).map_err(below)?;
             record_if_news(tx, draft, entry, statement);
             return Ok(RowOutcome::Created);
         };
@@ -110,7 +123,7 @@ impl ImportChunk {
                 let theirs = existing.profile.match_keys();
                 let taken = keys.iter().find(|key| theirs.contains(key)).or(keys.first());
                 return Err(match taken {
-                    Some(key) => already_exists(key, existing),
+                    Some(key) => below(already_exists(key, existing)),
                     None => Error::contact_not_found(),
                 });
             }
@@ -118,8 +131,8 @@ impl ImportChunk {
             OnConflict::Merge => {
                 let mut merged = existing.profile.clone();
                 merged.merge(&profile);
-                merged.check()?;
-                draft.update(tx, entry, merged)?
+                merged.check().map_err(below)?;
+                draft.update(tx, entry, merged).map_err(below)?
             }
         };
         let skipped = self.options.on_conflict == OnConflict::Skip && !objects;
@@ -135,7 +148,7 @@ impl ImportChunk {
         workspace: &Workspace,
         vocabulary: &mut Vocabulary,
     ) -> Result<()> {
-        let named = self.rows.iter().flat_map(|(_, row)| &row.profile.tags);
+        let named = self.rows().flat_map(|row| &row.profile.tags);
         let missing: BTreeSet<&String> = named
             .chain(&self.options.add_tags)
             .filter(|id| !vocabulary.tags.contains(*id) && ids::check_slug("tags", id).is_ok())

@@ -5,6 +5,7 @@
 //! here but in [`operations`](crate::operations), once for both.
 
 mod fault;
+pub mod postgres;
 mod record;
 mod session;
 pub mod sqlite;
@@ -15,7 +16,9 @@ use std::time::Duration;
 
 use chrono::SubsecRound;
 pub use fault::loggable;
-pub use record::{decode_profile, encode_profile, parse_id, timestamp, wire_contact, wire_summary};
+pub use record::{
+    decode_profile, encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
+};
 pub use session::*;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;

@@ -79,6 +79,16 @@ pub fn decode_profile(row: &ContactRow) -> Result<Contact> {
     })
 }
 
+/// The contact_id of a record: its first field.
+pub fn record_id(record: &[u8]) -> Result<Uuid> {
+    /// Field 1, a text of 36 bytes.
+    const KEY: [u8; 2] = [0x0a, 36];
+    record
+        .strip_prefix(&KEY)
+        .and_then(|rest| Uuid::try_parse_ascii(rest.get(..36)?).ok())
+        .ok_or_else(|| Error::internal("a stored record does not begin with its id"))
+}
+
 /// A contact as it is sent: the record as it is, and the rest behind it.
 pub fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
     let record = match view {

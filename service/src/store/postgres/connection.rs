@@ -2,6 +2,7 @@
 //! again.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -157,26 +158,34 @@ impl Losses {
 pub(super) struct Watch {
     limit: Duration,
     losses: Arc<Losses>,
+    failed: AtomicBool,
 }
 
 impl Watch {
     pub(super) fn new(options: &PostgresOptions, usage: Use, losses: &Arc<Losses>) -> Self {
-        Self { limit: limit(options, usage), losses: Arc::clone(losses) }
+        Self {
+            limit: limit(options, usage),
+            losses: Arc::clone(losses),
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// Runs statements, but waits for a server that went silent no longer than
     /// one may take.
     pub(super) async fn over<T>(&self, statements: impl Future<Output = Result<T>>) -> Result<T> {
-        let result = match tokio::time::timeout(self.limit, statements).await {
-            Ok(result) => result,
-            Err(elapsed) => {
+        let answered = tokio::time::timeout(self.limit, statements).await;
+        let result = answered.unwrap_or_else(|silence| Err(Error::unavailable(silence)));
+        if let Err(error) = &result {
+            self.failed.store(true, Ordering::Relaxed);
+            if is_disconnected(error) {
                 self.losses.add();
-                return Err(Error::unavailable(elapsed));
             }
-        };
-        if result.as_ref().is_err_and(is_disconnected) {
-            self.losses.add();
         }
         result
+    }
+
+    /// Whether any of them failed.
+    pub(super) fn saw_failure(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 }

@@ -83,9 +83,7 @@ async fn by_ids(
         .fetch_all(db)
         .await
         .map_err(failure)?;
-    rows.iter()
-        .map(|row| decode(row, String::new()).map(|row| (row.contact_id, row)))
-        .collect()
+    rows.iter().map(|row| decode(row, String::new()).map(|row| (row.contact_id, row))).collect()
 }
 
 /// Keeps these contacts as they are until the transaction ends.

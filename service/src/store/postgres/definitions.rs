@@ -31,9 +31,7 @@ pub(super) async fn tag_counts(
     let sql = match tag_ids {
         [] => return Ok(Vec::new()),
         // The index finds the contacts of one. Those of all are nearly all.
-        [_] => {
-            "SELECT $2[1], count(*) FROM contact WHERE workspace_id = $1 AND terms @> $2"
-        }
+        [_] => "SELECT $2[1], count(*) FROM contact WHERE workspace_id = $1 AND terms @> $2",
         _ => {
             "SELECT t.term, count(*)
              FROM contact AS c CROSS JOIN LATERAL unnest(c.terms) AS t (term)
@@ -122,9 +120,7 @@ pub(super) async fn attribute_counts(
 ) -> Result<Vec<i64>> {
     let sql = match attribute_ids {
         [] => return Ok(Vec::new()),
-        [_] => {
-            "SELECT $2[1], count(*) FROM contact WHERE workspace_id = $1 AND attributes ? $2[1]"
-        }
+        [_] => "SELECT $2[1], count(*) FROM contact WHERE workspace_id = $1 AND attributes ? $2[1]",
         _ => {
             "SELECT k.id, count(*)
              FROM contact AS c CROSS JOIN LATERAL jsonb_object_keys(c.attributes) AS k (id)

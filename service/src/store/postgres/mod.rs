@@ -104,9 +104,7 @@ impl Backend for PostgresBackend {
 
     async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
         let mut connection = self.checks.acquire().await.map_err(Error::unavailable)?;
-        self.watch(Use::Check)
-            .over(consent::check(&mut connection, workspace_id, keys))
-            .await
+        self.watch(Use::Check).over(consent::check(&mut connection, workspace_id, keys)).await
     }
 
     async fn close(&self) {
@@ -154,11 +152,15 @@ fn expect_rows(found: u64, expected: usize) -> Result<()> {
 /// Whether an error means that its connection, and with it most likely every
 /// other, leads nowhere or to a server that no longer takes changes.
 fn is_disconnected(error: &Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
-    match cause {
+    let Some(cause) = std::error::Error::source(error) else { return false };
+    if cause.is::<tokio::time::error::Elapsed>() {
+        return true;
+    }
+    match cause.downcast_ref() {
         Some(sqlx::Error::Io(_)) => true,
-        Some(error) => sqlstate(error)
-            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "25006"),
+        Some(error) => sqlstate(error).is_some_and(|code| {
+            code.starts_with("08") || code.starts_with("57P") || code == "25006"
+        }),
         None => false,
     }
 }

@@ -11,39 +11,34 @@ use super::connection::Watch;
 use super::{
     consent, contacts, definitions, events, failure, idempotency, pages, rows, workspaces,
 };
+use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::consent::{ConsentEvent, ConsentSummary};
 use crate::domain::contact::{Contact, Person};
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
-use crate::domain::Time;
 use crate::store::{
     ConsentRow, ContactRow, Lock, Order, Position, Receipt, SavedAnswer, Selection, Session,
-    Workspace,
+    Subjects, Workspace,
 };
 
 pub(super) struct PostgresSession {
     connection: PoolConnection<Postgres>,
     watch: Watch,
-    /// None outside of a transaction.
-    transaction: Option<Transaction>,
-}
-
-/// What a transaction remembers of what it read.
-#[derive(Default)]
-struct Transaction {
-    /// Keys whose consent rows it holds.
-    consent: HashSet<MatchKey>,
+    in_transaction: bool,
+    /// Keys whose consent rows the transaction read and holds.
+    held_consent: HashSet<MatchKey>,
 }
 
 impl PostgresSession {
     pub(super) fn reader(connection: PoolConnection<Postgres>, watch: Watch) -> Self {
-        Self { connection, watch, transaction: None }
+        Self { connection, watch, in_transaction: false, held_consent: HashSet::new() }
     }
 
     pub(super) async fn begin(connection: PoolConnection<Postgres>, watch: Watch) -> Result<Self> {
-        let mut session = Self { connection, watch, transaction: Some(Transaction::default()) };
+        let mut session = Self::reader(connection, watch);
+        session.in_transaction = true;
         session.execute("BEGIN").await?;
         Ok(session)
     }
@@ -54,9 +49,9 @@ impl PostgresSession {
     }
 
     async fn end(&mut self, statement: &'static str) -> Result<()> {
-        if self.transaction.is_some() {
+        if self.in_transaction {
             self.execute(statement).await?;
-            self.transaction = None;
+            self.in_transaction = false;
         }
         Ok(())
     }
@@ -67,7 +62,7 @@ impl Drop for PostgresSession {
     /// The driver's own transactions can be cut off between BEGIN and their
     /// note of it, and would go back into the pool open.
     fn drop(&mut self) {
-        if self.transaction.is_some() {
+        if self.in_transaction {
             self.connection.close_on_drop();
         }
     }
@@ -76,6 +71,11 @@ impl Drop for PostgresSession {
 #[async_trait]
 impl Session for PostgresSession {
     async fn commit(mut self: Box<Self>) -> Result<()> {
+        // The server answers COMMIT after a failure by rolling back, and with
+        // no error.
+        if self.watch.saw_failure() {
+            return Err(Error::internal("a failed transaction was to be committed"));
+        }
         self.end("COMMIT").await
     }
 
@@ -85,9 +85,8 @@ impl Session for PostgresSession {
         }
     }
 
-    async fn workspace(&mut self, workspace_id: &str, _: Lock) -> Result<Option<Workspace>> {
-        // There is one writer at a time: nothing has to be held.
-        self.watch.over(workspaces::get(&mut self.connection, workspace_id)).await
+    async fn workspace(&mut self, workspace_id: &str, lock: Lock) -> Result<Option<Workspace>> {
+        self.watch.over(workspaces::get(&mut self.connection, workspace_id, lock)).await
     }
 
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
@@ -99,7 +98,8 @@ impl Session for PostgresSession {
     }
 
     async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64> {
-        self.watch.over(workspaces::delete(&mut self.connection, workspace)).await
+        // Takes as long as there is something to delete.
+        workspaces::delete(&mut self.connection, workspace).await
     }
 
     async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<i64> {
@@ -131,7 +131,9 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         attribute_ids: &[&str],
     ) -> Result<Vec<i64>> {
-        self.watch.over(definitions::attribute_counts(&mut self.connection, workspace, attribute_ids)).await
+        self.watch
+            .over(definitions::attribute_counts(&mut self.connection, workspace, attribute_ids))
+            .await
     }
 
     async fn put_attribute(
@@ -139,11 +141,15 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         attribute: &AttributeDefinition,
     ) -> Result<()> {
-        self.watch.over(definitions::put_attribute(&mut self.connection, workspace, attribute)).await
+        self.watch
+            .over(definitions::put_attribute(&mut self.connection, workspace, attribute))
+            .await
     }
 
     async fn delete_attribute(&mut self, workspace: &Workspace, attribute_id: &str) -> Result<()> {
-        self.watch.over(definitions::delete_attribute(&mut self.connection, workspace, attribute_id)).await
+        self.watch
+            .over(definitions::delete_attribute(&mut self.connection, workspace, attribute_id))
+            .await
     }
 
     async fn find_contacts(
@@ -151,7 +157,8 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         people: &[Person],
     ) -> Result<Vec<Option<ContactRow>>> {
-        self.watch.over(contacts::find(&mut self.connection, workspace, people)).await
+        let hold = self.in_transaction;
+        self.watch.over(contacts::find(&mut self.connection, workspace, people, hold)).await
     }
 
     async fn page(
@@ -162,7 +169,10 @@ impl Session for PostgresSession {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<ContactRow>> {
-        self.watch.over(pages::page(&mut self.connection, workspace, selection, order, after, limit)).await
+        let hold = self.in_transaction;
+        let page =
+            pages::page(&mut self.connection, workspace, selection, order, after, limit, hold);
+        self.watch.over(page).await
     }
 
     async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64> {
@@ -170,7 +180,7 @@ impl Session for PostgresSession {
     }
 
     async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
-        self.watch.over(contacts::insert(&mut self.connection, workspace, contacts)).await
+        self.watch.over(rows::insert(&mut self.connection, workspace, contacts)).await
     }
 
     async fn update_contacts(
@@ -178,7 +188,7 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         changes: &[(Contact, Contact)],
     ) -> Result<()> {
-        self.watch.over(contacts::update(&mut self.connection, workspace, changes)).await
+        self.watch.over(rows::update(&mut self.connection, workspace, changes)).await
     }
 
     async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
@@ -202,11 +212,16 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         keys: &[MatchKey],
     ) -> Result<Vec<Option<ConsentRow>>> {
-        self.watch.over(consent::get(&mut self.connection, workspace, keys)).await
+        let db = &mut *self.connection;
+        if !self.in_transaction {
+            return self.watch.over(consent::get(db, workspace, keys)).await;
+        }
+        self.watch.over(consent::hold(db, workspace, keys, &mut self.held_consent)).await
     }
 
     async fn put_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()> {
-        self.watch.over(consent::put(&mut self.connection, workspace, rows)).await
+        let held = &mut self.held_consent;
+        self.watch.over(consent::put(&mut self.connection, workspace, rows, held)).await
     }
 
     async fn delete_consent(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()> {
@@ -228,7 +243,9 @@ impl Session for PostgresSession {
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<ConsentEvent>> {
-        self.watch.over(events::list(&mut self.connection, workspace, subjects, before, limit)).await
+        self.watch
+            .over(events::list(&mut self.connection, workspace, subjects, before, limit))
+            .await
     }
 
     async fn forget_events(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {

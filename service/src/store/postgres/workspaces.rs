@@ -69,7 +69,7 @@ pub(super) async fn insert(db: &mut PgConnection, workspace: &Workspace) -> Resu
 pub(super) async fn delete(db: &mut PgConnection, workspace: &Workspace) -> Result<i64> {
     // The one change that may take long: as long as there are contacts.
     sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *db).await.map_err(failure)?;
-    let mut count = 0;
+    let mut deleted = Vec::new();
     for sql in [
         "DELETE FROM contact WHERE workspace_id = $1",
         "DELETE FROM consent WHERE workspace_id = $1",
@@ -81,17 +81,11 @@ pub(super) async fn delete(db: &mut PgConnection, workspace: &Workspace) -> Resu
         "DELETE FROM attribute WHERE workspace_id = $1",
         "DELETE FROM workspace WHERE workspace_id = $1",
     ] {
-        let deleted = sqlx::query(sql)
-            .bind(&workspace.workspace_id)
-            .execute(&mut *db)
-            .await
-            .map_err(failure)?
-            .rows_affected();
-        if sql.starts_with("DELETE FROM contact ") {
-            count = i64::try_from(deleted).unwrap_or(i64::MAX);
-        }
+        let delete = sqlx::query(sql).bind(&workspace.workspace_id).execute(&mut *db);
+        deleted.push(delete.await.map_err(failure)?.rows_affected());
     }
-    Ok(count)
+    // The contacts are the first.
+    Ok(i64::try_from(deleted[0]).unwrap_or(i64::MAX))
 }
 
 pub(super) async fn next_consent_revision(

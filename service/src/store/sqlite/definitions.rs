@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
+use super::contacts::Change;
 use super::{failure, micros, time};
 use crate::domain::attribute::{AttributeDefinition, AttributeType};
 use crate::domain::error::{Error, Result};
@@ -38,20 +39,13 @@ pub(super) async fn tag_counts(
     workspace: &Workspace,
     tag_ids: &[&str],
 ) -> Result<Vec<i64>> {
-    let mut counts = Vec::with_capacity(tag_ids.len());
-    for tag_id in tag_ids {
-        let count = sqlx::query_scalar(
-            "SELECT count(*) FROM contact_tag
-             WHERE tag_key = (SELECT tag_key FROM tag WHERE workspace_key = ? AND tag_id = ?)",
-        )
+    let rows = sqlx::query_as("SELECT tag_id, contact_count FROM tag WHERE workspace_key = ?")
         .bind(workspace.row_key)
-        .bind(*tag_id)
-        .fetch_one(&mut *db)
+        .fetch_all(db)
         .await
         .map_err(failure)?;
-        counts.push(count);
-    }
-    Ok(counts)
+    let counts: HashMap<String, i64> = rows.into_iter().collect();
+    Ok(tag_ids.iter().map(|id| counts.get(*id).copied().unwrap_or(0)).collect())
 }
 
 pub(super) async fn put_tags(
@@ -109,18 +103,56 @@ pub(super) async fn attributes(
     rows.iter().map(decode_attribute).collect()
 }
 
-/// The short keys of attributes, by id.
-pub(super) async fn attribute_keys(
+/// Counts contacts in and out of attributes. There is one writer: nobody waits
+/// for the counter.
+pub(super) async fn count_attributes(
     db: &mut SqliteConnection,
     workspace: &Workspace,
-) -> Result<HashMap<String, i64>> {
-    let rows =
-        sqlx::query_as("SELECT attribute_id, attribute_key FROM attribute WHERE workspace_key = ?")
-            .bind(workspace.row_key)
-            .fetch_all(db)
-            .await
-            .map_err(failure)?;
-    Ok(rows.into_iter().collect())
+    changes: &[Change<'_>],
+) -> Result<()> {
+    let mut counts: HashMap<&str, i64> = HashMap::new();
+    for (_, before, after) in changes {
+        for id in after.attributes.keys().filter(|id| !before.attributes.contains_key(*id)) {
+            *counts.entry(id).or_default() += 1;
+        }
+        for id in before.attributes.keys().filter(|id| !after.attributes.contains_key(*id)) {
+            *counts.entry(id).or_default() -= 1;
+        }
+    }
+    for (id, change) in counts {
+        sqlx::query(
+            "UPDATE attribute SET contact_count = contact_count + ?
+             WHERE workspace_key = ? AND attribute_id = ?",
+        )
+        .bind(change)
+        .bind(workspace.row_key)
+        .bind(id)
+        .execute(&mut *db)
+        .await
+        .map_err(failure)?;
+    }
+    Ok(())
+}
+
+/// The same for tags, by their short keys.
+pub(super) async fn count_tags(
+    db: &mut SqliteConnection,
+    workspace: &Workspace,
+    counts: &HashMap<i64, i64>,
+) -> Result<()> {
+    for (key, change) in counts {
+        sqlx::query(
+            "UPDATE tag SET contact_count = contact_count + ?
+             WHERE workspace_key = ? AND tag_key = ?",
+        )
+        .bind(change)
+        .bind(workspace.row_key)
+        .bind(key)
+        .execute(&mut *db)
+        .await
+        .map_err(failure)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn attribute_counts(
@@ -128,20 +160,14 @@ pub(super) async fn attribute_counts(
     workspace: &Workspace,
     attribute_ids: &[&str],
 ) -> Result<Vec<i64>> {
-    let mut counts = Vec::with_capacity(attribute_ids.len());
-    for attribute_id in attribute_ids {
-        let count = sqlx::query_scalar(
-            "SELECT count(*) FROM contact_attribute WHERE attribute_key =
-                 (SELECT attribute_key FROM attribute WHERE workspace_key = ? AND attribute_id = ?)",
-        )
-        .bind(workspace.row_key)
-        .bind(*attribute_id)
-        .fetch_one(&mut *db)
-        .await
-        .map_err(failure)?;
-        counts.push(count);
-    }
-    Ok(counts)
+    let rows =
+        sqlx::query_as("SELECT attribute_id, contact_count FROM attribute WHERE workspace_key = ?")
+            .bind(workspace.row_key)
+            .fetch_all(db)
+            .await
+            .map_err(failure)?;
+    let counts: HashMap<String, i64> = rows.into_iter().collect();
+    Ok(attribute_ids.iter().map(|id| counts.get(*id).copied().unwrap_or(0)).collect())
 }
 
 pub(super) async fn put_attribute(

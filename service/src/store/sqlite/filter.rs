@@ -1,8 +1,9 @@
-//! Filters as SQL: a condition on `contact c`, true or false and never null,
-//! with everything the caller wrote as bound values.
+//! Filters as SQL: an expression on the row of `contact c`, with everything the
+//! caller wrote as bound values. Null counts as false.
 
 use sqlx::{QueryBuilder, Sqlite};
 
+use super::attributes::number_key;
 use super::contacts::status_code;
 use super::micros;
 use crate::domain::Time;
@@ -27,8 +28,9 @@ impl Compiler<'_> {
             Expr::And(all) => self.joined(all, " AND "),
             Expr::Or(any) => self.joined(any, " OR "),
             Expr::Not(inner) => {
-                self.sql.push("NOT ");
+                self.sql.push("(");
                 self.expr(inner);
+                self.sql.push(") IS NOT TRUE");
             }
             Expr::Is(predicate) => self.predicate(predicate),
         }
@@ -48,60 +50,47 @@ impl Compiler<'_> {
     fn predicate(&mut self, predicate: &Predicate) {
         match predicate {
             Predicate::HasTag(tag) => {
-                self.sql.push("EXISTS (SELECT 1 FROM contact_tag t WHERE t.tag_key = ");
-                self.tag_key(tag);
-                self.sql.push(" AND t.seq = c.seq)");
+                // The tag's key is looked up once for the whole statement.
+                self.sql.push("instr(c.tags, (SELECT ',' || tag_key || ',' FROM tag");
+                self.sql.push(" WHERE workspace_key = ").push_bind(self.workspace_key);
+                self.sql.push(" AND tag_id = ").push_bind(tag.clone()).push(")) > 0");
             }
             Predicate::HasTagIn(tags) => {
-                self.sql.push("EXISTS (SELECT 1 FROM contact_tag t WHERE t.tag_key IN (");
+                self.sql.push("c.seq IN (SELECT seq FROM contact_tag WHERE tag_key IN (");
                 self.sql.push("SELECT tag_key FROM tag WHERE workspace_key = ");
                 self.sql.push_bind(self.workspace_key).push(" AND tag_id IN (");
                 self.list(tags.iter().map(|tag| Value::Text(tag.clone())));
-                self.sql.push(")) AND t.seq = c.seq)");
+                self.sql.push(")))");
             }
             Predicate::HasAnyTag => {
-                self.sql.push("EXISTS (SELECT 1 FROM contact_tag t WHERE t.tag_key IN (");
-                self.sql.push("SELECT tag_key FROM tag WHERE workspace_key = ");
-                self.sql.push_bind(self.workspace_key).push(") AND t.seq = c.seq)");
+                self.sql.push("c.tags <> ','");
             }
             Predicate::OptIn { category, any_of } => self.opt_in(*category, any_of),
-            Predicate::Compare { field, op, value } => self.value(field, |compiler| {
-                compiler.sql.push(" ").push(op.symbol()).push(" ");
-                compiler.bind(value);
-            }),
-            Predicate::In { field, values } => self.value(field, |compiler| {
-                compiler.sql.push(" IN (");
-                compiler.list(values.iter().cloned());
-                compiler.sql.push(")");
-            }),
+            Predicate::Compare { field, op, value } => {
+                self.value(field);
+                self.sql.push(" ").push(op.symbol()).push(" ");
+                self.bind(value);
+            }
+            Predicate::In { field, values } => {
+                self.value(field);
+                self.sql.push(" IN (");
+                self.list(values.iter().cloned());
+                self.sql.push(")");
+            }
             Predicate::Prefix { field, prefix } => {
-                let after = successor(prefix);
-                self.value(field, |compiler| {
-                    compiler.sql.push(" >= ").push_bind(prefix.clone());
-                });
-                // Two conditions on one value are one condition: it has but one.
-                if let Some(after) = after {
+                self.value(field);
+                self.sql.push(" >= ").push_bind(prefix.clone());
+                if let Some(after) = successor(prefix) {
                     self.sql.push(" AND ");
-                    self.value(field, |compiler| {
-                        compiler.sql.push(" < ").push_bind(after);
-                    });
+                    self.value(field);
+                    self.sql.push(" < ").push_bind(after);
                 }
             }
-            Predicate::IsSet(field) => match column(field) {
-                Some(column) => {
-                    self.sql.push("c.").push(column).push(" <> ''");
-                }
-                None => self.value(field, |compiler| {
-                    compiler.sql.push(" IS NOT NULL");
-                }),
-            },
+            Predicate::IsSet(field) => {
+                self.value(field);
+                self.sql.push(" IS NOT NULL");
+            }
         }
-    }
-
-    fn tag_key(&mut self, tag: &str) {
-        self.sql.push("(SELECT tag_key FROM tag WHERE workspace_key = ");
-        self.sql.push_bind(self.workspace_key).push(" AND tag_id = ");
-        self.sql.push_bind(tag.to_owned()).push(")");
     }
 
     /// The status in effect: an opt-in that ran out counts as never asked.
@@ -121,31 +110,19 @@ impl Compiler<'_> {
         self.sql.push(")");
     }
 
-    /// A condition on a field's value; false where there is none.
-    fn value(&mut self, field: &Field, condition: impl FnOnce(&mut Self)) {
-        match (field, column(field)) {
-            (Field::Attribute { id, .. }, _) => {
-                self.sql.push("EXISTS (SELECT 1 FROM contact_attribute a WHERE a.seq = c.seq");
-                self.sql.push(" AND a.attribute_key = (SELECT attribute_key FROM attribute");
-                self.sql.push(" WHERE workspace_key = ").push_bind(self.workspace_key);
-                self.sql.push(" AND attribute_id = ").push_bind(id.clone()).push(") AND a.value");
-                condition(self);
-                self.sql.push(")");
+    /// A field's value; null where there is none. An empty profile text is none.
+    fn value(&mut self, field: &Field) {
+        match field {
+            Field::FirstName => self.sql.push("nullif(c.first_name, '')"),
+            Field::LastName => self.sql.push("nullif(c.last_name, '')"),
+            Field::Email => self.sql.push("nullif(c.email, '')"),
+            Field::PhoneNumber => self.sql.push("nullif(c.phone_number, '')"),
+            Field::CreateTime => self.sql.push("c.create_time"),
+            Field::UpdateTime => self.sql.push("c.update_time"),
+            Field::Attribute { id, .. } => {
+                self.sql.push("(c.attributes ->> ").push_bind(id.clone()).push(")")
             }
-            (_, Some(text)) => {
-                self.sql.push("(c.").push(text).push(" <> '' AND c.").push(text);
-                condition(self);
-                self.sql.push(")");
-            }
-            (Field::UpdateTime, None) => {
-                self.sql.push("c.update_time");
-                condition(self);
-            }
-            (_, None) => {
-                self.sql.push("c.create_time");
-                condition(self);
-            }
-        }
+        };
     }
 
     fn list(&mut self, values: impl Iterator<Item = Value>) {
@@ -160,21 +137,10 @@ impl Compiler<'_> {
     fn bind(&mut self, value: &Value) {
         match value {
             Value::Text(text) => self.sql.push_bind(text.clone()),
-            Value::Number(number) => self.sql.push_bind(*number),
-            Value::Bool(bool) => self.sql.push_bind(*bool),
+            Value::Number(number) => self.sql.push_bind(number_key(*number)),
+            Value::Bool(bool) => self.sql.push_bind(i64::from(*bool)),
             Value::Time(time) => self.sql.push_bind(micros(*time)),
         };
-    }
-}
-
-/// The column of a text field, where empty means missing.
-fn column(field: &Field) -> Option<&'static str> {
-    match field {
-        Field::FirstName => Some("first_name"),
-        Field::LastName => Some("last_name"),
-        Field::Email => Some("email"),
-        Field::PhoneNumber => Some("phone_number"),
-        Field::CreateTime | Field::UpdateTime | Field::Attribute { .. } => None,
     }
 }
 
@@ -183,8 +149,10 @@ fn successor(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
         // The code points between are no characters.
-        let next =
-            if last == '\u{D7FF}' { Some('\u{E000}') } else { char::from_u32(last as u32 + 1) };
+        let next = match last {
+            '\u{D7FF}' => Some('\u{E000}'),
+            _ => char::from_u32(last as u32 + 1),
+        };
         if let Some(next) = next {
             chars.push(next);
             return Some(chars.into_iter().collect());

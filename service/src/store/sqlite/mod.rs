@@ -1,11 +1,14 @@
 //! SQLite: the embedded default. One process, one file, no set-up.
 
+mod attributes;
 mod consent;
 mod contacts;
 mod definitions;
 mod events;
 mod filter;
 mod idempotency;
+mod names;
+mod packed;
 mod pages;
 mod session;
 mod workspaces;
@@ -44,7 +47,7 @@ const WRITER_CACHE_KIB: i64 = 256 * 1024;
 const READER_CACHE_KIB: i64 = 32 * 1024;
 /// How large the log grows, in pages, before it is folded into the database: a
 /// page that an import changes many times is copied once.
-const WAL_PAGES: u32 = 32 * 1024;
+const WAL_PAGES: u32 = 10_000;
 /// Pages stay in the system's cache and are not copied; more than the file is
 /// no harm.
 const MMAP_BYTES: i64 = 8 << 30;
@@ -63,7 +66,7 @@ pub async fn open(path: &Path, clock: Clock) -> Result<Store> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(false)
-        .page_size(std::env::var("LAB_PAGE").map_or(4096, |p| p.parse().unwrap()))
+        .page_size(4096)
         .pragma("secure_delete", "ON")
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", WAL_PAGES.to_string())

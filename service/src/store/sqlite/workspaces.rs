@@ -59,11 +59,11 @@ pub(super) async fn delete(db: &mut SqliteConnection, workspace: &Workspace) -> 
         .map_err(failure)?;
     // What hangs on others first.
     for sql in [
-        "DELETE FROM name_search WHERE rowid IN (SELECT seq FROM contact WHERE workspace_key = ?)",
+        "INSERT INTO name_search (name_search, rowid, words)
+         SELECT 'delete', seq, search_words FROM contact
+         WHERE workspace_key = ? AND search_words <> ''",
         "DELETE FROM contact_tag
          WHERE tag_key IN (SELECT tag_key FROM tag WHERE workspace_key = ?)",
-        "DELETE FROM contact_attribute
-         WHERE attribute_key IN (SELECT attribute_key FROM attribute WHERE workspace_key = ?)",
         "DELETE FROM contact WHERE workspace_key = ?",
         "DELETE FROM consent WHERE workspace_key = ?",
         "DELETE FROM opt_in_event_detail WHERE workspace_key = ?",

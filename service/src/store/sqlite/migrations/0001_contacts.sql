@@ -24,6 +24,7 @@ CREATE TABLE tag (
     display_name  TEXT    NOT NULL,
     description   TEXT    NOT NULL,
     color         TEXT    NOT NULL,
+    contact_count INTEGER NOT NULL DEFAULT 0,
     create_time   INTEGER NOT NULL,
     update_time   INTEGER NOT NULL,
     UNIQUE (workspace_key, tag_id)
@@ -37,52 +38,46 @@ CREATE TABLE attribute (
     attribute_type TEXT    NOT NULL,
     enum_options   TEXT    NOT NULL, -- a JSON array
     description    TEXT    NOT NULL,
+    contact_count  INTEGER NOT NULL DEFAULT 0,
     create_time    INTEGER NOT NULL,
     update_time    INTEGER NOT NULL,
     UNIQUE (workspace_key, attribute_id)
 );
 
 -- seq is the part of contact_id that is unique and ordered by itself: contacts
--- lie in the order of their ids, and every other table names them by it.
+-- lie in the order of their ids. One row holds all that filters look at, so that
+-- every filter is an expression on it and every page a walk in order.
 CREATE TABLE contact (
-    workspace_key           INTEGER NOT NULL,
-    seq                     INTEGER NOT NULL,
-    contact_id              BLOB    NOT NULL,
-    version                 INTEGER NOT NULL,
-    opt_in_marketing        INTEGER NOT NULL, -- 1 not asked, 2 opted in, 3 opted out
-    opt_in_utility          INTEGER NOT NULL,
-    opt_in_authentication   INTEGER NOT NULL,
-    marketing_expire_time   INTEGER,
-    utility_expire_time     INTEGER,
+    workspace_key              INTEGER NOT NULL,
+    seq                        INTEGER NOT NULL,
+    version                    INTEGER NOT NULL,
+    opt_in_marketing           INTEGER NOT NULL, -- 1 not asked, 2 opted in, 3 opted out
+    opt_in_utility             INTEGER NOT NULL,
+    opt_in_authentication      INTEGER NOT NULL,
+    marketing_expire_time      INTEGER,
+    utility_expire_time        INTEGER,
     authentication_expire_time INTEGER,
-    opt_in_update_time      INTEGER,
-    create_time             INTEGER NOT NULL,
-    update_time             INTEGER NOT NULL,
-    phone_number            TEXT    NOT NULL,
-    first_name              TEXT    NOT NULL,
-    last_name               TEXT    NOT NULL,
-    email                   TEXT    NOT NULL,
-    first_name_key          TEXT    NOT NULL, -- what lists are ordered by
-    last_name_key           TEXT    NOT NULL,
-    record                  BLOB    NOT NULL, -- the profile, as it is sent
+    opt_in_update_time         INTEGER,
+    tags                       TEXT    NOT NULL, -- tag keys: ,3,17,
+    attributes                 BLOB    NOT NULL, -- JSONB by attribute id, see attributes.rs
+    create_time                INTEGER NOT NULL,
+    update_time                INTEGER NOT NULL,
+    phone_number               TEXT    NOT NULL,
+    email                      TEXT    NOT NULL,
+    first_name                 TEXT    NOT NULL,
+    last_name                  TEXT    NOT NULL,
+    search_words               TEXT    NOT NULL, -- as in name_search, which forgets only what it is told
+    first_name_key             TEXT    NOT NULL, -- what lists are ordered by
+    last_name_key              TEXT    NOT NULL,
+    record                     BLOB    NOT NULL, -- the profile, as it is sent
     PRIMARY KEY (workspace_key, seq)
 ) WITHOUT ROWID;
 
-CREATE INDEX contact_first_name ON contact (workspace_key, first_name_key, seq);
-CREATE INDEX contact_last_name ON contact (workspace_key, last_name_key, seq);
-
+-- For filters on a tag few carry.
 CREATE TABLE contact_tag (
     tag_key INTEGER NOT NULL,
     seq     INTEGER NOT NULL,
     PRIMARY KEY (tag_key, seq)
-) WITHOUT ROWID;
-
--- value has the type of its attribute: text, number, 0 or 1, microseconds.
-CREATE TABLE contact_attribute (
-    attribute_key INTEGER NOT NULL,
-    seq           INTEGER NOT NULL,
-    value                 NOT NULL,
-    PRIMARY KEY (attribute_key, seq)
 ) WITHOUT ROWID;
 
 -- What a check reads. Also how contacts are found by phone number or user id.
@@ -164,7 +159,8 @@ CREATE INDEX saved_answer_contact ON saved_answer (workspace_key, contact_id)
 CREATE INDEX saved_answer_time ON saved_answer (workspace_key, create_time);
 
 -- Words of names by the contact's seq. They come folded and split (domain::search).
+-- Not contentless_delete: it leaves what was deleted in the file.
 CREATE VIRTUAL TABLE name_search USING fts5(
-    words, content = '', contentless_delete = 1, tokenize = 'ascii', prefix = '1 2 3'
+    words, content = '', detail = none, columnsize = 0, tokenize = 'ascii', prefix = '1 2 3 4 5'
 );
 INSERT INTO name_search (name_search, rank) VALUES ('secure-delete', 1);

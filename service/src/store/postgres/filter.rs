@@ -1,0 +1,205 @@
+//! Filters as SQL: a condition on `contact c`, true or false and never null,
+//! with everything the caller wrote as bound values.
+
+use serde_json::Value as Json;
+use sqlx::{Postgres, QueryBuilder};
+
+use super::micros;
+use super::terms;
+use crate::domain::Time;
+use crate::domain::consent::{MessageCategory, OptInStatus};
+use crate::domain::filter::{CompareOp, Expr, Field, Predicate, Value};
+
+/// Appends the condition that `expr` holds for `c` at `now`.
+pub(super) fn push(sql: &mut QueryBuilder<Postgres>, now: Time, expr: &Expr) {
+    Compiler { sql, now }.expr(expr);
+}
+
+struct Compiler<'a> {
+    sql: &'a mut QueryBuilder<Postgres>,
+    now: Time,
+}
+
+impl Compiler<'_> {
+    fn expr(&mut self, expr: &Expr) {
+        match expr {
+            Expr::And(all) => self.joined(all, " AND "),
+            Expr::Or(any) => self.joined(any, " OR "),
+            Expr::Not(inner) => {
+                self.sql.push("NOT ");
+                self.expr(inner);
+            }
+            Expr::Is(predicate) => {
+                self.sql.push("(");
+                self.predicate(predicate);
+                self.sql.push(")");
+            }
+        }
+    }
+
+    fn joined(&mut self, operands: &[Expr], operator: &str) {
+        self.sql.push("(");
+        for (index, operand) in operands.iter().enumerate() {
+            if index > 0 {
+                self.sql.push(operator);
+            }
+            self.expr(operand);
+        }
+        self.sql.push(")");
+    }
+
+    fn predicate(&mut self, predicate: &Predicate) {
+        match predicate {
+            Predicate::HasTag(tag) => self.terms(" @> ", vec![tag.clone()]),
+            Predicate::HasTagIn(tags) => self.terms(" && ", tags.clone()),
+            Predicate::HasAnyTag => {
+                self.sql.push("EXISTS (SELECT FROM unnest(c.terms) AS t WHERE strpos(t, '=') = 0)");
+            }
+            Predicate::OptIn { category, any_of } => self.opt_in(*category, any_of),
+            Predicate::Compare { field, op, value } => match field {
+                Field::Attribute { id, .. } => self.compare_attribute(id, *op, value),
+                _ => self.column(field, |sql| {
+                    sql.push(" ").push(op.symbol()).push(" ");
+                    match value {
+                        Value::Time(time) => sql.push_bind(micros(*time)),
+                        Value::Text(text) => sql.push_bind(text.clone()),
+                        // No column has these types, so that none is equal.
+                        Value::Number(_) | Value::Bool(_) => sql.push("NULL IS NULL"),
+                    };
+                }),
+            },
+            Predicate::In { field, values } => match field {
+                Field::Attribute { id, .. } => self.attribute_in(id, values),
+                Field::CreateTime | Field::UpdateTime => self.column(field, |sql| {
+                    let times = values.iter().filter_map(|value| match value {
+                        Value::Time(time) => Some(micros(*time)),
+                        _ => None,
+                    });
+                    sql.push(" = ANY(").push_bind(times.collect::<Vec<_>>()).push(")");
+                }),
+                _ => self.column(field, |sql| {
+                    sql.push(" = ANY(").push_bind(texts(values)).push(")");
+                }),
+            },
+            Predicate::Prefix { field, prefix } => {
+                self.sql.push("starts_with(");
+                match field {
+                    Field::Attribute { id, .. } => {
+                        self.sql.push("coalesce(c.attributes ->> ").push_bind(id.clone());
+                        self.sql.push(", '')");
+                    }
+                    _ => drop(self.sql.push("c.").push(column(field))),
+                }
+                self.sql.push(", ").push_bind(prefix.clone()).push(")");
+            }
+            Predicate::IsSet(field) => match field {
+                Field::Attribute { id, .. } => {
+                    self.sql.push("c.attributes ? ").push_bind(id.clone());
+                }
+                Field::CreateTime | Field::UpdateTime => drop(self.sql.push("true")),
+                _ => drop(self.sql.push("c.").push(column(field)).push(" <> ''")),
+            },
+        }
+    }
+
+    fn terms(&mut self, operator: &str, terms: Vec<String>) {
+        self.sql.push("c.terms").push(operator).push_bind(terms);
+    }
+
+    /// The status in effect: an opt-in that ran out counts as never asked.
+    fn opt_in(&mut self, category: MessageCategory, any_of: &[OptInStatus]) {
+        let name = match category {
+            MessageCategory::Marketing => "marketing",
+            MessageCategory::Utility => "utility",
+            MessageCategory::Authentication => "authentication",
+        };
+        let now = micros(self.now);
+        for (index, status) in any_of.iter().enumerate() {
+            self.sql.push(if index > 0 { " OR c.opt_in_" } else { "c.opt_in_" }).push(name);
+            match status {
+                OptInStatus::OptedOut => drop(self.sql.push(" = 3")),
+                OptInStatus::OptedIn => {
+                    self.sql.push(" = 2 AND coalesce(c.").push(name).push("_expire_time > ");
+                    self.sql.push_bind(now).push(", true)");
+                }
+                OptInStatus::NotAsked => {
+                    self.sql.push(" = 1 OR c.opt_in_").push(name);
+                    self.sql.push(" = 2 AND coalesce(c.").push(name).push("_expire_time <= ");
+                    self.sql.push_bind(now).push(", false)");
+                }
+            }
+        }
+    }
+
+    fn compare_attribute(&mut self, id: &str, op: CompareOp, value: &Value) {
+        match (op, value, terms::of_literal(id, value)) {
+            (CompareOp::Eq, _, Some(term)) => self.terms(" @> ", vec![term]),
+            (CompareOp::Ne, _, Some(term)) => {
+                self.sql.push("c.attributes ? ").push_bind(id.to_owned());
+                self.sql.push(" AND NOT ");
+                self.terms(" @> ", vec![term]);
+            }
+            (_, Value::Text(text), _) => {
+                self.sql.push("coalesce((c.attributes ->> ").push_bind(id.to_owned());
+                self.sql.push(") COLLATE \"C\" ").push(op.symbol()).push(" ");
+                self.sql.push_bind(text.clone()).push(", false)");
+            }
+            // Numbers in jsonb are decimal, and those of two doubles are equal or
+            // ordered as the doubles are: each is written so that it reads back.
+            (_, value, _) => {
+                self.sql.push("coalesce((c.attributes -> ").push_bind(id.to_owned());
+                self.sql.push(") ").push(op.symbol()).push(" ");
+                self.sql.push_bind(json(value).to_string()).push("::jsonb, false)");
+            }
+        }
+    }
+
+    fn attribute_in(&mut self, id: &str, values: &[Value]) {
+        let terms: Option<Vec<_>> = values.iter().map(|v| terms::of_literal(id, v)).collect();
+        if let Some(terms) = terms {
+            return self.terms(" && ", terms);
+        }
+        let values: Vec<_> = values.iter().map(|value| json(value).to_string()).collect();
+        self.sql.push("coalesce((c.attributes -> ").push_bind(id.to_owned());
+        self.sql.push(") = ANY(").push_bind(values).push("::jsonb[]), false)");
+    }
+
+    /// A condition on a column; false where a text is missing.
+    fn column(&mut self, field: &Field, condition: impl FnOnce(&mut QueryBuilder<Postgres>)) {
+        let name = column(field);
+        if !matches!(field, Field::CreateTime | Field::UpdateTime) {
+            self.sql.push("c.").push(name).push(" <> '' AND ");
+        }
+        self.sql.push("c.").push(name);
+        condition(self.sql);
+    }
+}
+
+fn column(field: &Field) -> &'static str {
+    match field {
+        Field::FirstName => "first_name",
+        Field::LastName => "last_name",
+        Field::Email => "email",
+        Field::PhoneNumber => "phone_number",
+        Field::CreateTime => "create_time",
+        Field::UpdateTime => "update_time",
+        Field::Attribute { .. } => "attributes",
+    }
+}
+
+fn texts(values: &[Value]) -> Vec<String> {
+    let text = |value: &Value| match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) | Value::Time(_) => None,
+    };
+    values.iter().filter_map(text).collect()
+}
+
+fn json(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => Json::from(text.as_str()),
+        Value::Number(number) => Json::from(*number),
+        Value::Bool(bool) => Json::from(*bool),
+        Value::Time(time) => Json::from(micros(*time)),
+    }
+}

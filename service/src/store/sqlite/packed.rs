@@ -1,0 +1,81 @@
+//! Many contacts as one row of two values: fetching a row costs more than
+//! anything that is done with a contact on the way to a stream.
+
+use bytes::Bytes;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::contacts::status;
+use super::{failure, time};
+use crate::domain::Time;
+use crate::domain::consent::{ConsentSummary, OptInStatus};
+use crate::domain::error::{Error, Result};
+use crate::store::{ContactRow, record_id};
+
+/// Begins a statement that selects contacts; `FROM contact AS c …` is to follow,
+/// up to its limit. Names hold neither of the separators.
+pub(super) fn select(sort_key: &str) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new(
+        "SELECT group_concat(about, ';'), CAST(group_concat(record, '') AS BLOB) FROM (SELECT
+             c.record, concat_ws(',', length(c.record), c.version, c.opt_in_marketing,
+                 ifnull(c.marketing_expire_time, ''), c.opt_in_utility,
+                 ifnull(c.utility_expire_time, ''), c.opt_in_authentication,
+                 ifnull(c.authentication_expire_time, ''), ifnull(c.opt_in_update_time, ''), ",
+    );
+    sql.push(sort_key).push(") AS about");
+    sql
+}
+
+/// Runs it.
+pub(super) async fn fetch(
+    db: &mut SqliteConnection,
+    mut sql: QueryBuilder<Sqlite>,
+) -> Result<Vec<ContactRow>> {
+    let row = sql.push(")").build().fetch_one(db).await.map_err(failure)?;
+    let Some(about) = row.get::<Option<&str>, _>(0) else { return Ok(Vec::new()) };
+    let records: Vec<u8> = row.get(1);
+    let mut records = Bytes::from(records);
+    about.split(';').map(|about| decode(about, &mut records).ok_or_else(damaged)?).collect()
+}
+
+fn decode(about: &str, records: &mut Bytes) -> Option<Result<ContactRow>> {
+    let mut parts = about.split(',');
+    let length: usize = parts.next()?.parse().ok()?;
+    if length > records.len() {
+        return None;
+    }
+    let record = records.split_to(length);
+    let version = parts.next()?.parse().ok()?;
+    let mut category = || -> Option<Result<(OptInStatus, Option<Time>)>> {
+        let code = parts.next()?.parse().ok()?;
+        let expire = moment(parts.next()?)?;
+        Some(status(code).map(|status| (status, expire)))
+    };
+    let categories = [category()?, category()?, category()?];
+    let update_time = moment(parts.next()?)?;
+    let sort_key = parts.next()?.to_owned();
+    Some((|| {
+        let [marketing, utility, authentication] = categories;
+        Ok(ContactRow {
+            contact_id: record_id(&record)?,
+            record,
+            version,
+            consent: ConsentSummary {
+                categories: [marketing?, utility?, authentication?],
+                update_time,
+            },
+            sort_key,
+        })
+    })())
+}
+
+/// Empty: none.
+fn moment(text: &str) -> Option<Option<Time>> {
+    match text {
+        "" => Some(None),
+        micros => micros.parse().ok().map(|micros| Some(time(micros))),
+    }
+}
+
+fn damaged() -> Error {
+    Error::internal("contacts read from the database are damaged")
+}

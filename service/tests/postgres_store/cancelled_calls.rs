@@ -1,0 +1,86 @@
+//! Callers that go away in the middle of a call leave nothing behind.
+
+use std::time::Duration;
+
+use contacts_service::domain::consent::{MessageCategory, OptInStatus};
+use contacts_service::operations::{contacts, opt_in, read};
+use contacts_service::opt_in::Checker;
+use contacts_service::store::Store;
+use contacts_service::store::postgres::PostgresOptions;
+
+use super::support::{create_definitions, import, person, rich_profile, statement, with_database};
+
+const CALLS: u64 = 3000;
+
+/// One call of a kind, by its number.
+async fn call(store: &Store, checker: &Checker, number: u64) {
+    let who = person(&format!("1555{:07}", number % 500));
+    // Outcomes are of no interest here: most are cut off, and some objects are
+    // there already.
+    match number % 5 {
+        0 => drop(checker.check("", &who, MessageCategory::Marketing).await),
+        1 => {
+            let profile = rich_profile(&format!("1556{number:07}"));
+            let create = contacts::CreateContact { workspace_id: String::new(), profile };
+            drop(store.write(create).await);
+        }
+        2 => {
+            let query = read::Query {
+                filter: "tags:vip AND attributes.orders > 3".to_owned(),
+                ..read::Query::default()
+            };
+            drop(read::count(store, &query).await);
+        }
+        3 => {
+            let record = opt_in::RecordConsent {
+                workspace_id: String::new(),
+                person: who,
+                statement: statement(OptInStatus::OptedOut),
+            };
+            drop(store.write(record).await);
+        }
+        _ => drop(read::find(store, "", &[who]).await),
+    }
+}
+
+#[test]
+fn leave_no_transaction_open_and_no_error() {
+    with_database(|database| async move {
+        // Few connections, so that each is used again after many cut calls.
+        let options = PostgresOptions {
+            check_connections: 2,
+            unary_connections: 2,
+            write_connections: 3,
+            acquire_timeout: Duration::from_secs(10),
+            ..PostgresOptions::default()
+        };
+        let store = database.store_with(options, std::sync::Arc::new(chrono::Utc::now)).await;
+        create_definitions(&store).await;
+        let people = (0..500).map(|i| rich_profile(&format!("1555{i:07}")));
+        import(&store, people).await;
+        let checker = Checker::new(store.clone());
+
+        let calls = futures::stream::iter(0..CALLS);
+        let (store, checker) = (&store, &checker);
+        futures::StreamExt::for_each_concurrent(calls, 32, |number| async move {
+            let patience = Duration::from_micros(number.wrapping_mul(2_654_435_761) % 6000);
+            drop(tokio::time::timeout(patience, call(store, checker, number)).await);
+        })
+        .await;
+
+        for number in 0..100 {
+            let who = person(&format!("1555{:07}", number % 500));
+            checker.check("", &who, MessageCategory::Marketing).await.unwrap();
+            read::find(store, "", &[who.clone()]).await.unwrap();
+            let record = opt_in::RecordConsent {
+                workspace_id: String::new(),
+                person: who,
+                statement: statement(OptInStatus::OptedIn),
+            };
+            store.write(record).await.unwrap();
+        }
+        // What was under way has come to its end by then.
+        assert_eq!(database.sessions("idle in transaction").await, 0);
+        assert_eq!(database.sessions("active").await, 0);
+    });
+}

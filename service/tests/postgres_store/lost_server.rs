@@ -1,0 +1,127 @@
+//! A server that restarts, stands by or does not answer.
+
+use std::time::{Duration, Instant};
+
+use contacts_service::domain::consent::{MessageCategory, OptInStatus};
+use contacts_service::domain::error::Reason;
+use contacts_service::operations::{opt_in, read};
+use contacts_service::opt_in::Checker;
+use contacts_service::store::Store;
+use contacts_service::store::postgres::{self, PostgresOptions};
+use sqlx::Executor;
+
+use super::support::{import, person, profile, statement, with_database};
+
+/// A call through every pool.
+async fn calls(store: &Store, checker: &Checker) -> [Result<(), Reason>; 4] {
+    let who = person("15551234567");
+    let record = opt_in::RecordConsent {
+        workspace_id: String::new(),
+        person: who.clone(),
+        statement: statement(OptInStatus::OptedOut),
+    };
+    let stream = async { store.read_stream().await?.workspaces("", 1).await };
+    [
+        checker.check("", &who, MessageCategory::Marketing).await.map(drop),
+        read::find(store, "", &[who.clone()]).await.map(drop),
+        stream.await.map(drop),
+        store.write(record).await.map(drop),
+    ]
+    .map(|result| result.map_err(|error| error.reason()))
+}
+
+#[test]
+fn a_restart_costs_one_call_and_heals() {
+    with_database(|database| async move {
+        let store = database.store().await;
+        import(&store, [profile("15551234567")]).await;
+        let checker = Checker::new(store.clone());
+        // Several connections in each pool.
+        let warm_up = (0..16).map(|_| calls(&store, &checker));
+        futures::future::join_all(warm_up).await;
+        let mut connection = database.connect().await;
+        connection
+            .execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut failed = 0;
+        for _ in 0..5 {
+            for result in calls(&store, &checker).await {
+                match result {
+                    Ok(()) => {}
+                    Err(Reason::DatabaseUnavailable) => failed += 1,
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+        }
+        assert!(failed <= 1, "{failed} calls failed");
+    });
+}
+
+#[test]
+fn a_standby_answers_no_check() {
+    with_database(|database| async move {
+        drop(database.store().await);
+        database
+            .connect()
+            .await
+            .execute(
+                "CREATE SCHEMA pretence;
+                 CREATE FUNCTION pretence.pg_is_in_recovery() RETURNS boolean
+                     LANGUAGE sql AS 'SELECT true'",
+            )
+            .await
+            .unwrap();
+        let url = format!("{}?options=-c%20search_path=pretence,pg_catalog,public", database.url);
+        let clock = std::sync::Arc::new(chrono::Utc::now);
+        let store = postgres::open(&url, PostgresOptions::default(), clock).await.unwrap();
+        let checker = Checker::new(store);
+        let who = person("15551234567");
+        let error = checker.check("", &who, MessageCategory::Marketing).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::DatabaseUnavailable);
+    });
+}
+
+#[test]
+fn waiting_for_a_lock_ends() {
+    with_database(|database| async move {
+        let options = PostgresOptions {
+            lock_timeout: Duration::from_millis(300),
+            ..PostgresOptions::default()
+        };
+        let store = database.store_with(options, std::sync::Arc::new(chrono::Utc::now)).await;
+        let mut connection = database.connect().await;
+        connection.execute("BEGIN; LOCK TABLE consent IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let checker = Checker::new(store.clone());
+        let started = Instant::now();
+        for result in calls(&store, &checker).await {
+            assert!(matches!(result, Ok(()) | Err(Reason::DatabaseUnavailable)), "{result:?}");
+        }
+        let elapsed = started.elapsed();
+        assert!(
+            elapsed > Duration::from_millis(600) && elapsed < Duration::from_secs(4),
+            "{elapsed:?}"
+        );
+        connection.execute("ROLLBACK").await.unwrap();
+        assert_eq!(calls(&store, &checker).await, [Ok(()); 4]);
+    });
+}
+
+#[test]
+fn a_server_that_is_not_there_is_unavailable() {
+    let runtime = super::support::runtime();
+    runtime.block_on(async {
+        let options = PostgresOptions {
+            acquire_timeout: Duration::from_millis(500),
+            ..PostgresOptions::default()
+        };
+        let clock = std::sync::Arc::new(chrono::Utc::now);
+        let url = "postgres://nobody@127.0.0.1:9/nothing";
+        let error = postgres::open(url, options, clock).await.map(drop).unwrap_err();
+        assert_eq!(error.reason(), Reason::DatabaseUnavailable);
+    });
+}

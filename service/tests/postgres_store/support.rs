@@ -1,0 +1,212 @@
+//! Databases, stores and contacts for the tests.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, Utc};
+use contacts_service::domain::Time;
+use contacts_service::domain::attribute::{AttributeDefinition, AttributeType};
+use contacts_service::domain::consent::{
+    Evidence, MessageCategory, OptInStatus, Source, Statement,
+};
+use contacts_service::domain::contact::{Person, Profile};
+use contacts_service::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
+use contacts_service::domain::phone::{PhoneNumber, match_key_of};
+use contacts_service::domain::tag::Tag;
+use contacts_service::operations::{attributes, import, tags, workspaces};
+use contacts_service::store::postgres::{self, PostgresOptions};
+use contacts_service::store::{Clock, Store, sqlite};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Runs a test with a database of its own, or says why not.
+pub fn with_database<F: Future<Output = ()>>(test: impl FnOnce(Database) -> F) {
+    let Some(server) = server() else { return };
+    runtime().block_on(async { test(Database::create(&server).await).await });
+}
+
+/// The server's URL, or None after saying that there is none.
+#[expect(clippy::print_stderr, reason = "the one way to say that a test did not run")]
+pub fn server() -> Option<String> {
+    let url = std::env::var("CONTACTS_TEST_POSTGRES_URL").ok();
+    if url.is_none() {
+        eprintln!(
+            "SKIPPED: CONTACTS_TEST_POSTGRES_URL is not set; run \
+             tests/tools/postgres -- cargo test -p contacts-service --test postgres_store"
+        );
+    }
+    url
+}
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A fresh database on the test server.
+pub struct Database {
+    pub url: String,
+}
+
+impl Database {
+    pub async fn create(server: &str) -> Self {
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut connection = PgConnection::connect(server).await.unwrap();
+        let sql = format!("CREATE DATABASE {name}");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let (front, _) = server.rsplit_once('/').unwrap();
+        Self { url: format!("{front}/{name}") }
+    }
+
+    /// A connection that is none of the store's.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.unwrap()
+    }
+
+    /// A store over the migrated database, with the default workspace.
+    pub async fn store(&self) -> Store {
+        self.store_with(PostgresOptions::default(), Arc::new(Utc::now)).await
+    }
+
+    pub async fn store_with(&self, options: PostgresOptions, clock: Clock) -> Store {
+        postgres::migrate(&self.url).await.unwrap();
+        let store = postgres::open(&self.url, options, clock).await.unwrap();
+        workspaces::ensure_default(&store).await.unwrap();
+        store
+    }
+
+    /// Sessions of the store in a state such as `idle in transaction`.
+    pub async fn sessions(&self, state: &str) -> i64 {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE $1",
+        )
+        .bind(format!("{state}%"))
+        .fetch_one(&mut self.connect().await)
+        .await
+        .unwrap()
+    }
+}
+
+/// A SQLite store, to compare with.
+pub async fn sqlite_store(clock: Clock) -> (Store, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = sqlite::open(&directory.path().join("contacts.db"), clock).await.unwrap();
+    workspaces::ensure_default(&store).await.unwrap();
+    (store, directory)
+}
+
+/// A clock that stands still until it is set.
+#[derive(Clone)]
+pub struct Hands(Arc<AtomicI64>);
+
+impl Hands {
+    pub fn at(micros: i64) -> Self {
+        Self(Arc::new(AtomicI64::new(micros)))
+    }
+
+    pub fn set(&self, micros: i64) {
+        self.0.store(micros, Ordering::SeqCst);
+    }
+
+    pub fn clock(&self) -> Clock {
+        let hands = self.clone();
+        Arc::new(move || time(hands.0.load(Ordering::SeqCst)))
+    }
+}
+
+pub fn time(micros: i64) -> Time {
+    DateTime::from_timestamp_micros(micros).unwrap()
+}
+
+pub fn phone(number: &str) -> PhoneNumber {
+    PhoneNumber::parse(number).unwrap()
+}
+
+pub fn person(number: &str) -> Person {
+    Person::Key(match_key_of(number).unwrap())
+}
+
+/// A profile of just a number.
+pub fn profile(number: &str) -> Profile {
+    Profile { phone_number: Some(phone(number)), ..Profile::default() }
+}
+
+pub fn statement(status: OptInStatus) -> Statement {
+    Statement {
+        status,
+        categories: MessageCategory::ALL.to_vec(),
+        source: Source::WebForm,
+        evidence: Evidence::default(),
+        reason_text: String::new(),
+        occurred_time: None,
+        expire_time: None,
+    }
+}
+
+/// Imports profiles as one chunk.
+pub async fn import(store: &Store, profiles: impl IntoIterator<Item = Profile>) -> ChunkOutcome {
+    let row = |profile| ImportRow { profile, consent: None };
+    import_rows(store, profiles.into_iter().map(row).collect()).await
+}
+
+pub async fn import_rows(store: &Store, rows: Vec<ImportRow>) -> ChunkOutcome {
+    let options = ImportOptions {
+        on_conflict: OnConflict::Merge,
+        create_missing_tags: true,
+        add_tags: Vec::new(),
+        consent: None,
+    };
+    let chunks = vec![rows.into_iter().enumerate().collect()];
+    let import = import::ImportChunks { workspace_id: String::new(), options, chunks };
+    store.write(import).await.unwrap().remove(0)
+}
+
+pub async fn create_tag(store: &Store, tag_id: &str) {
+    let tag = Tag::bare(tag_id, time(0));
+    store.write(tags::CreateTag { workspace_id: String::new(), tag }).await.unwrap();
+}
+
+pub fn definition(id: &str, attribute_type: AttributeType) -> AttributeDefinition {
+    AttributeDefinition {
+        attribute_id: id.to_owned(),
+        display_name: id.to_owned(),
+        attribute_type,
+        enum_options: Vec::new(),
+        description: String::new(),
+        create_time: time(0),
+        update_time: time(0),
+    }
+}
+
+pub async fn create_attribute(store: &Store, attribute: AttributeDefinition) {
+    let create = attributes::CreateAttribute { workspace_id: String::new(), attribute };
+    store.write(create).await.unwrap();
+}
+
+/// A profile with tags and attributes.
+pub fn rich_profile(number: &str) -> Profile {
+    use contacts_service::domain::attribute::AttributeValue;
+    Profile {
+        phone_number: Some(phone(number)),
+        first_name: "José".to_owned(),
+        last_name: "García".to_owned(),
+        email: "jose@example.com".to_owned(),
+        tags: ["vip".to_owned()].into(),
+        attributes: BTreeMap::from([
+            ("city".to_owned(), AttributeValue::String("São Paulo".to_owned())),
+            ("orders".to_owned(), AttributeValue::Number(7.0)),
+        ]),
+        ..Profile::default()
+    }
+}
+
+/// Makes what [`rich_profile`] uses.
+pub async fn create_definitions(store: &Store) {
+    create_tag(store, "vip").await;
+    create_attribute(store, definition("city", AttributeType::String)).await;
+    create_attribute(store, definition("orders", AttributeType::Number)).await;
+}

@@ -1,0 +1,168 @@
+//! The server under test.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contacts_sdk::{
+    Attributes, ClientBuilder, Contacts, ContactsClient, MessageCategory, OptIn, Tags, Workspaces,
+};
+use contacts_service::{Config, RunningServer, Server};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::backend::{Backend, TestDatabase};
+use crate::wire::Wire;
+
+/// Longer than anything takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server with a new database, and a client of it. Clones are the same server.
+#[derive(Clone)]
+pub struct TestApp {
+    server: Arc<TestServer>,
+    client: ContactsClient,
+}
+
+struct TestServer {
+    /// With the address it got at the first start.
+    config: Config,
+    address: SocketAddr,
+    running: Mutex<Option<RunningServer>>,
+    database: TestDatabase,
+}
+
+/// Runs one test on one database, and checks that the server stops in good order after it.
+pub async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(TestApp) -> F) {
+    let app = TestApp::start(backend).await;
+    let server = Arc::clone(&app.server);
+    Box::pin(test(app)).await;
+    server.stop().await;
+    server.database.remove().await;
+}
+
+impl TestApp {
+    /// Starts a server on a free port.
+    pub async fn start(backend: Backend) -> Self {
+        crate::logs::begin();
+        let database = TestDatabase::create(backend).await;
+        let mut config =
+            Config { database: database.settings.clone(), ..Config::for_tests("unused") };
+        let running = Server::start(config.clone()).await.expect("the server starts");
+        let address = running.address();
+        config.listen = address.to_string();
+        let running = Mutex::new(Some(running));
+        let server = Arc::new(TestServer { config, address, running, database });
+        let client = builder(address).connect().await.expect("a connection");
+        Self { server, client }
+    }
+
+    /// Where the server listens; the same after a restart.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// Stops the server in good order.
+    pub async fn stop(&self) {
+        self.server.stop().await;
+    }
+
+    /// Stops the server if it runs, and starts it on the same database and address.
+    pub async fn restart(&self) {
+        self.restart_with(|_| {}).await;
+    }
+
+    /// The same with other settings.
+    pub async fn restart_with(&self, change: impl FnOnce(&mut Config)) {
+        self.server.stop().await;
+        let mut config = self.server.config.clone();
+        change(&mut config);
+        let running = Server::start(config).await.expect("the server starts again");
+        *self.server.running.lock().await = Some(running);
+    }
+
+    /// A client of this server with its own settings.
+    pub fn builder(&self) -> ClientBuilder {
+        builder(self.address())
+    }
+
+    /// A connection of tonic's own, with windows so small that a reader who stops is felt at once.
+    pub async fn narrow_channel(&self) -> Channel {
+        Endpoint::from_shared(format!("http://{}", self.address()))
+            .expect("an address")
+            .initial_stream_window_size(65_535)
+            .initial_connection_window_size(65_535)
+            .connect()
+            .await
+            .expect("a connection")
+    }
+
+    /// A connection that sends whatever a test wants.
+    pub async fn wire(&self) -> Wire {
+        Wire::connect(self.address()).await
+    }
+
+    /// The client of this test.
+    pub fn client(&self) -> &ContactsClient {
+        &self.client
+    }
+
+    /// Calls about contacts.
+    pub fn contacts(&self) -> Contacts {
+        self.client.contacts()
+    }
+
+    /// Calls about consent.
+    pub fn opt_in(&self) -> OptIn {
+        self.client.opt_in()
+    }
+
+    /// Calls about tags.
+    pub fn tags(&self) -> Tags {
+        self.client.tags()
+    }
+
+    /// Calls about attributes.
+    pub fn attributes(&self) -> Attributes {
+        self.client.attributes()
+    }
+
+    /// Calls about workspaces.
+    pub fn workspaces(&self) -> Workspaces {
+        self.client.workspaces()
+    }
+
+    /// The health the server tells of itself.
+    pub async fn health(&self) -> ServingStatus {
+        let channel = self.narrow_channel().await;
+        let request = HealthCheckRequest { service: String::new() };
+        let answer = HealthClient::new(channel).check(request).await.expect("a health check");
+        answer.into_inner().status()
+    }
+
+    /// After whatever a test did: the server is healthy, and reads, writes and checks work.
+    pub async fn assert_alive(&self) {
+        assert_eq!(self.health().await, ServingStatus::Serving);
+        let alive = "15559999999";
+        self.opt_in().record_opt_out(alive).await.expect("a write");
+        let checked = self.opt_in().check(alive, MessageCategory::Marketing).await;
+        assert!(!checked.expect("a check").is_allowed());
+        self.contacts().count().await.expect("a read");
+    }
+}
+
+impl TestServer {
+    async fn stop(&self) {
+        let Some(running) = self.running.lock().await.take() else { return };
+        let stopped = timeout(PATIENCE, running.stop()).await;
+        stopped.expect("the server stops in time").expect("the server stops in good order");
+    }
+}
+
+fn builder(address: SocketAddr) -> ClientBuilder {
+    ContactsClient::builder(format!("http://{address}")).deadline(PATIENCE).check_deadline(PATIENCE)
+}

@@ -1,0 +1,92 @@
+//! A database for one test.
+
+use std::env;
+
+use contacts_service::config::Database;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Where the URL of a Postgres server for tests is, as `tests/tools/postgres` sets it.
+const POSTGRES_URL: &str = "CONTACTS_TEST_POSTGRES_URL";
+
+/// What keeps the contacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A file in a directory that goes with the test.
+    Sqlite,
+    /// A database of the server that `CONTACTS_TEST_POSTGRES_URL` names.
+    Postgres,
+}
+
+/// A database that nobody else uses.
+pub(crate) struct TestDatabase {
+    pub settings: Database,
+    /// Goes, with the file in it, when this is dropped.
+    _directory: Option<TempDir>,
+    /// The server's own URL and the name of this database.
+    postgres: Option<(String, String)>,
+}
+
+impl TestDatabase {
+    pub async fn create(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::sqlite(),
+            Backend::Postgres => Self::postgres().await,
+        }
+    }
+
+    fn sqlite() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let settings = Database::Sqlite(directory.path().join("contacts.db"));
+        Self { settings, _directory: Some(directory), postgres: None }
+    }
+
+    async fn postgres() -> Self {
+        let Ok(server) = env::var(POSTGRES_URL) else {
+            panic!("{POSTGRES_URL} is not set: run tests/run rust, or tests/tools/postgres -- cargo test");
+        };
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        execute(&server, format!("CREATE DATABASE {name}")).await;
+        let settings = Database::Postgres(with_name(&server, &name));
+        Self { settings, _directory: None, postgres: Some((server, name)) }
+    }
+
+    /// Drops it from its server. What a failed test leaves there goes with the server.
+    pub async fn remove(&self) {
+        if let Some((server, name)) = &self.postgres {
+            execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        }
+    }
+}
+
+async fn execute(server: &str, sql: String) {
+    let mut connection = PgConnection::connect(server).await.expect("the Postgres server");
+    connection.execute(AssertSqlSafe(sql)).await.expect("a database made or dropped");
+    connection.close().await.expect("closed");
+}
+
+/// The URL of another database of the same server.
+fn with_name(server: &str, name: &str) -> String {
+    let (url, parameters) = server.split_once('?').unwrap_or((server, ""));
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+    let question = if parameters.is_empty() { "" } else { "?" };
+    format!("{scheme}://{host}/{name}{question}{parameters}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_the_same_server_has_another_name() {
+        for (server, expected) in [
+            ("postgres://ana@127.0.0.1:5433/postgres", "postgres://ana@127.0.0.1:5433/x"),
+            ("postgres://ana:s3@db", "postgres://ana:s3@db/x"),
+            ("postgres://db/a?sslmode=disable", "postgres://db/x?sslmode=disable"),
+        ] {
+            assert_eq!(with_name(server, "x"), expected);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! BatchGetContacts: index for index, each with its own result.
+
+use contacts_sdk::{ContactView, NewContact, Person, reason};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
+
+#[apply(on_each_store!)]
+async fn results_come_in_the_order_asked_for(app: TestApp) {
+    let one = app.make_contact(phone(1)).await;
+    let two = NewContact::new().phone(phone(2)).whatsapp_user_id("US.2").email("b@example.com");
+    let two = app.contacts().create(two).await.expect("a contact");
+
+    let people = [
+        Person::whatsapp_user_id("US.2"),
+        Person::phone(phone(9)),
+        Person::phone("not a number"),
+        Person::from(&one),
+        Person::phone(phone(2)),
+        Person::contact_id("42"),
+        Person::from(&one),
+    ];
+    let results = app.contacts().batch_get(people).await.expect("results");
+    assert_eq!(results.len(), 7);
+    for (index, expected) in [(0, &two), (3, &one), (4, &two), (6, &one)] {
+        assert_eq!(results[index].as_ref().expect("a contact"), expected, "{index}");
+    }
+    results[1].clone().refused_for(reason::CONTACT_NOT_FOUND);
+    results[2].clone().refused_at(reason::INVALID_PHONE_NUMBER, "phone_number");
+    results[5].clone().refused_at(reason::INVALID_ID, "contact_id");
+
+    let basic = app.contacts().batch_get([&two]).view(ContactView::Basic).await.expect("results");
+    assert_eq!(basic[0].as_ref().expect("a contact").email, None);
+}
+
+#[apply(on_each_store!)]
+async fn a_batch_has_a_limit(app: TestApp) {
+    app.make_many(phones(0..1000).into_iter().map(|phone| NewContact::new().phone(phone))).await;
+    let all = app.contacts().batch_get(phones(0..1000)).await.expect("results");
+    for (n, found) in all.iter().enumerate() {
+        let found = found.as_ref().expect("a contact");
+        assert_eq!(found.phone_number.as_deref(), Some(&*phone(n)));
+    }
+    let more = app.contacts().batch_get(phones(0..1001)).await;
+    let error = more.refused_at(reason::LIMIT_EXCEEDED, "recipients");
+    assert_eq!((error.metadata("limit"), error.metadata("actual")), (Some("1000"), Some("1001")));
+    let none = app.contacts().batch_get(Vec::<Person>::new()).await.expect("no results");
+    assert!(none.is_empty());
+}

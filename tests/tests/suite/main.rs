@@ -1,0 +1,7 @@
+//! The conformance suite: what the API promises, held against the real server, on every database.
+//! The modules mirror the API; `bad_inputs` walks the table of that name.
+
+mod attributes;
+mod contacts;
+mod tags;
+mod workspaces;
