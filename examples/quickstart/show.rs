@@ -1,6 +1,6 @@
 //! How the quickstart prints.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use contacts_sdk::{Contact, OptInStatus};
 
@@ -10,7 +10,7 @@ pub fn step(title: &str) {
 
 pub fn contacts(contacts: &[Contact]) {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["Name", "Phone", "City", "Tags", "Opt-in"]);
     for contact in contacts {
         let name = format!("{} {}", text(&contact.first_name), text(&contact.last_name));

@@ -10,7 +10,8 @@
 
 /// Package `whatatalk.contacts.v1`.
 #[rustfmt::skip]
-#[expect(clippy::all, unused_qualifications, reason = "generated code has its generator's style")]
+#[expect(clippy::all, clippy::allow_attributes_without_reason, unused_qualifications,
+         reason = "generated code has its generator's style")]
 pub mod v1 {
     include!("generated/whatatalk.contacts.v1.rs");
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::read_rows;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{CheckRow, Store};
+use crate::store::{CheckRow, Store, loggable};
 
 /// Most keys of one read.
 const MAX_READ: usize = 1000;
@@ -95,7 +95,7 @@ impl Coalescer {
 
 fn log_failure(error: &Error) {
     if error.reason() != Reason::WorkspaceNotFound {
-        let cause = std::error::Error::source(error);
+        let cause = std::error::Error::source(error).map(loggable);
         tracing::error!(error.cause = cause, "a consent read failed; its checks were not answered");
     }
 }

@@ -33,9 +33,12 @@ use crate::domain::search;
 /// Longest name key, in bytes: it has to fit into a page token.
 const MAX_SORT_KEY: usize = 200;
 
-/// What lists are ordered by: a name as search sees it.
+/// What lists are ordered by: a name as search sees it. Who has none comes last.
 pub fn sort_key(first: &str, second: &str) -> String {
     let mut key = search::normalised(first, second);
+    if key.is_empty() {
+        key.push_str(search::IN_NO_NAME);
+    }
     key.truncate(key.floor_char_boundary(MAX_SORT_KEY));
     key
 }

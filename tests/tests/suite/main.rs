@@ -3,5 +3,7 @@
 
 mod attributes;
 mod contacts;
+mod directory;
+mod filters;
 mod tags;
 mod workspaces;

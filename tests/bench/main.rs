@@ -1,0 +1,74 @@
+//! Measures the service as its users see it: through the SDK, against the real
+//! program in a process of its own. Prints what it finds and writes it to
+//! BENCHMARKS.md.
+//!
+//! ```sh
+//! cargo build --release && cargo run --release -p contacts-tests --bin bench
+//! ```
+
+mod checks;
+mod data;
+mod reading;
+mod report;
+mod server;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Parser;
+use contacts_sdk::{ContactsClient, ImportOptions, OnConflict};
+
+use self::report::Report;
+use self::server::ServerProcess;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(about = "Measures the contacts service")]
+struct Options {
+    /// How many contacts.
+    #[arg(long, default_value_t = 1_000_000)]
+    contacts: u64,
+    /// The database; a fresh SQLite file when left out.
+    #[arg(long)]
+    database_url: Option<String>,
+    /// Write the figures into this file, in the section of the engine.
+    #[arg(long)]
+    write: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result {
+    let options = Options::parse();
+    let folder = tempfile::tempdir()?;
+    let database = match &options.database_url {
+        Some(url) => url.clone(),
+        None => format!("sqlite://{}", folder.path().join("bench.db").display()),
+    };
+    let engine = if database.starts_with("sqlite") { "SQLite" } else { "Postgres" };
+    let server = ServerProcess::start(&database)?;
+    let client = ContactsClient::builder(server.url()).connect().await?;
+    let mut report = Report::new(engine, options.contacts);
+
+    data::define(&client).await?;
+    let started = Instant::now();
+    let import = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
+    let summary = client.contacts().import(import).send(data::rows(options.contacts)).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    if summary.created != options.contacts {
+        return Err(format!("{} of {} rows imported", summary.created, options.contacts).into());
+    }
+    report.rate("import, rows/s", summary.rows, seconds, "≥ 30 000");
+    report.memory("server memory after the import", &server)?;
+
+    reading::measure(&client, &server, options.contacts, &mut report).await?;
+    checks::measure(&client, &server, options.contacts, &mut report).await?;
+    report.memory("server memory at the end (peak in brackets)", &server)?;
+
+    report.print();
+    match &options.write {
+        Some(path) => report.write(path),
+        None => Ok(()),
+    }
+}

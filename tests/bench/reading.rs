@@ -1,0 +1,111 @@
+//! Streams, filters, deep pages, search.
+
+use std::time::{Duration, Instant};
+
+use contacts_sdk::{ContactView, ContactsClient};
+
+use super::data::TENTH;
+use super::report::{Report, median};
+use super::server::ServerProcess;
+use super::Result;
+
+const REPEATS: usize = 21;
+
+pub async fn measure(
+    client: &ContactsClient,
+    server: &ServerProcess,
+    contacts: u64,
+    report: &mut Report,
+) -> Result {
+    let before = server.memory()?.0;
+    let (count, first, seconds) = stream(client, "").await?;
+    if count != contacts {
+        return Err(format!("{count} of {contacts} contacts streamed").into());
+    }
+    report.rate("stream of all, contacts/s, each decoded", count, seconds, "≥ 150 000");
+    report.time("… first contact after", first, "");
+    let grown = server.memory()?.0.saturating_sub(before);
+    report.text("… server memory grew by", format!("{grown} MiB"), "flat");
+
+    let (count, first, seconds) = stream(client, TENTH).await?;
+    let share = 100.0 * count as f64 / contacts as f64;
+    let label = format!("filter tag ∧ attribute ∧ opt-in ({share:.1} %), to the last contact");
+    report.time(&label, Duration::from_secs_f64(seconds), "< 1 s per million");
+    report.time("… first contact after", first, "");
+    for (label, filter) in [
+        ("filter with OR", "tags:tag_1 OR tags:tag_2"),
+        ("filter with NOT", r#"NOT tags:event_attendee AND attributes.city != "Berlin""#),
+        ("filter by range", "attributes.lifetime_value > 9500"),
+        ("filter by prefix", r#"attributes.company = "Company 77*""#),
+        ("filter that is rare", r#"attributes.company = "Company 77""#),
+    ] {
+        let (count, _, seconds) = stream(client, filter).await?;
+        let label = format!("{label}, {count} contacts");
+        report.time(&label, Duration::from_secs_f64(seconds), "");
+    }
+    let started = Instant::now();
+    client.contacts().count().filter(TENTH).await?;
+    report.time("count of the filter", started.elapsed(), "");
+
+    let first_page = list(client, "").await?;
+    let deep = contacts / 10 * 9;
+    let token = deep_token(client, deep).await?;
+    let deep_page = list(client, &token).await?;
+    report.time("list page of 50, the first", first_page, "");
+    report.time(&format!("list page of 50, at depth {deep}"), deep_page, "as the first");
+
+    for query in ["a", "mar", "maria", "jo gar", "maria garcia"] {
+        let mut times = Vec::new();
+        for _ in 0..REPEATS {
+            let started = Instant::now();
+            client.contacts().list().query(query).page_size(50).view(ContactView::Basic).await?;
+            times.push(started.elapsed());
+        }
+        report.time(&format!("name search {query:?}, page of 50"), median(times), "< 20 ms");
+    }
+    Ok(())
+}
+
+/// How many, until the first, seconds until the last.
+async fn stream(client: &ContactsClient, filter: &str) -> Result<(u64, Duration, f64)> {
+    let started = Instant::now();
+    let mut first = None;
+    let mut count = 0;
+    let mut batches = client.contacts().segment().filter(filter).batch_size(1000).batches();
+    while let Some(batch) = batches.next().await {
+        for contact in batch?.contacts() {
+            std::hint::black_box(contact?);
+            count += 1;
+            first.get_or_insert_with(|| started.elapsed());
+        }
+    }
+    Ok((count, first.unwrap_or_default(), started.elapsed().as_secs_f64()))
+}
+
+async fn list(client: &ContactsClient, token: &str) -> Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..REPEATS {
+        let started = Instant::now();
+        client.contacts().list().page_size(50).page_token(token).await?;
+        times.push(started.elapsed());
+    }
+    Ok(median(times))
+}
+
+/// Walks to a depth in the largest pages.
+async fn deep_token(client: &ContactsClient, depth: u64) -> Result<String> {
+    let mut token = String::new();
+    let mut walked = 0;
+    while walked < depth {
+        let page = client
+            .contacts()
+            .list()
+            .view(ContactView::Basic)
+            .page_size(1000)
+            .page_token(token)
+            .await?;
+        walked += page.items.len() as u64;
+        token = page.next_page_token.ok_or("the list ended early")?;
+    }
+    Ok(token)
+}

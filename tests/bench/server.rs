@@ -1,0 +1,53 @@
+//! The real program, in a process of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use super::Result;
+
+pub struct ServerProcess {
+    child: Child,
+    address: String,
+}
+
+impl ServerProcess {
+    /// Starts the program that was built beside this one.
+    pub fn start(database: &str) -> Result<Self> {
+        let program = std::env::current_exe()?.with_file_name("contacts-service");
+        if !program.exists() {
+            return Err("build the server first: cargo build --release".into());
+        }
+        let mut child = Command::new(program)
+            .args(["--listen", "127.0.0.1:0", "--database-url", database])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().ok_or("the server has no standard output")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line.trim().strip_prefix("listening on ").ok_or("the server did not start")?;
+        Ok(Self { address: address.to_owned(), child })
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Resident memory in MiB: now, and the most so far.
+    pub fn memory(&self) -> Result<(u64, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let field = |name: &str| -> Result<u64> {
+            let line = status.lines().find(|line| line.starts_with(name)).ok_or("no such field")?;
+            let kib: u64 = line.split_whitespace().nth(1).ok_or("no value")?.parse()?;
+            Ok(kib / 1024)
+        };
+        Ok((field("VmRSS:")?, field("VmHWM:")?))
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

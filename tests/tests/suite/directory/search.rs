@@ -1,0 +1,118 @@
+//! The search bar: the beginnings of words of a name, in any script.
+
+use contacts_sdk::{NewContact, reason};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
+
+use super::{first_names, make_people};
+
+const PEOPLE: [(&str, &str); 14] = [
+    ("João", "da Silva"),
+    ("Joana", "Souza"),
+    ("Élisabeth", "O'Brien-Łódź"),
+    ("مُحَمَّد", "العلي"),
+    ("أحمد", "حسن"),
+    ("שָׁלוֹם", "כהן"),
+    ("กิตติ", "นะวะมันดร"),
+    ("山田", "太郎"),
+    ("ｶﾞｸﾄ", "サトウ"),
+    ("王小明", ""),
+    ("Ελένη", "Παπαδοπούλου"),
+    ("Семён", "Ёлкин"),
+    ("Øyvind", "Straße"),
+    ("김민수", ""),
+];
+
+#[apply(on_each_store!)]
+async fn every_script_is_searched_by_the_beginnings_of_words(app: TestApp) {
+    make_people(&app, &PEOPLE).await;
+    for (query, found) in [
+        ("joao", &["João"][..]),
+        ("JO", &["João", "Joana"]),
+        ("silva jo", &["João"]),
+        ("da", &["João"]),
+        ("ilva", &[]),
+        ("joao souza", &[]),
+        ("elisa", &["Élisabeth"]),
+        ("lodz brien", &["Élisabeth"]),
+        ("o'brien-łódź", &["Élisabeth"]),
+        ("محمد", &["مُحَمَّد"]),
+        ("احمد", &["أحمد"]),
+        ("العلي مح", &["مُحَمَّد"]),
+        ("שלום", &["שָׁלוֹם"]),
+        ("כה", &["שָׁלוֹם"]),
+        ("กิต", &["กิตติ"]),
+        ("นะวะ กิตติ", &["กิตติ"]),
+        ("ต", &[]),
+        ("山", &["山田"]),
+        ("太郎", &["山田"]),
+        ("田", &[]),
+        ("ガク", &["ｶﾞｸﾄ"]),
+        ("カ", &[]),
+        ("王小", &["王小明"]),
+        ("ΕΛΕΝΗ παπα", &["Ελένη"]),
+        ("семен", &["Семён"]),
+        ("елкин", &["Семён"]),
+        ("oyvind strasse", &["Øyvind"]),
+        ("김", &["김민수"]),
+    ] {
+        let page = app.contacts().list().query(query).await.expect("a page");
+        assert_eq!(first_names(&page.items), found, "{query}");
+        let count = app.contacts().count().query(query).await.expect("a count");
+        assert_eq!(count, found.len() as u64, "{query}");
+        let mut streamed = app.contacts().segment().query(query).stream();
+        let mut names = Vec::new();
+        while let Some(contact) = streamed.next().await {
+            names.extend(contact.expect("a contact").first_name);
+        }
+        assert_eq!(names, found, "{query}");
+    }
+}
+
+#[apply(on_each_store!)]
+async fn a_search_goes_with_filter_order_and_pages(app: TestApp) {
+    app.make_tags(&["vip"]).await;
+    let people = (0..40).map(|n| {
+        let person = NewContact::new().phone(phone(n)).last_name(format!("L{:02}", 40 - n));
+        let person = person.first_name(if n % 2 == 0 { "Ana" } else { "Bo" });
+        if n % 4 == 0 { person.tag("vip") } else { person }
+    });
+    app.make_many(people).await;
+    let list = app.contacts().list().query("an").filter("tags:vip").order_by("last_name");
+    let mut last_names = Vec::new();
+    let mut found = list.page_size(3).stream();
+    while let Some(contact) = found.next().await {
+        last_names.extend(contact.expect("a contact").last_name);
+    }
+    let expected: Vec<_> = (0..10).map(|n| format!("L{:02}", 4 + 4 * n)).collect();
+    assert_eq!(last_names, expected);
+}
+
+#[apply(on_each_store!)]
+async fn a_search_follows_changes(app: TestApp) {
+    make_people(&app, &[("Ana", "Silva")]).await;
+    let count = |query: &str| app.contacts().count().query(query).send();
+    app.contacts().update(phone(0)).first_name("Bo").await.expect("a contact");
+    assert_eq!(count("ana").await.expect("a count"), 0);
+    assert_eq!(count("bo silva").await.expect("a count"), 1);
+    app.contacts().delete(phone(0)).await.expect("a receipt");
+    assert_eq!(count("silva").await.expect("a count"), 0);
+}
+
+#[apply(on_each_store!)]
+async fn blank_finds_everybody_and_signs_nobody(app: TestApp) {
+    make_people(&app, &[("Ana", ""), ("", "")]).await;
+    for (query, count) in [("", 2), ("  \t", 2), ("%", 0), ("*", 0), ("😀", 0), ("'\"", 0)] {
+        let counted = app.contacts().count().query(query).await;
+        assert_eq!(counted.expect("a count"), count, "{query:?}");
+    }
+}
+
+#[apply(on_each_store!)]
+async fn a_search_has_limits(app: TestApp) {
+    make_people(&app, &[("Ana", "")]).await;
+    let list = |query: &str| app.contacts().list().query(query).send();
+    list("a b c d e f g h").await.expect("a page");
+    list("a b c d e f g h i").await.refused_at(reason::INVALID_QUERY, "query");
+    list(&"é".repeat(256)).await.expect("a page");
+    list(&"é".repeat(257)).await.refused_at(reason::INVALID_QUERY, "query");
+}
