@@ -9,6 +9,10 @@ use contacts_service::config::{Cli, Command, WorkspaceCommand};
 use contacts_service::operations::workspaces::{self, CreateWorkspace};
 use contacts_service::{Config, Server, bind, open_store, shutdown, telemetry};
 
+/// A third less time in imports and streams than with the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One thread a core; TOKIO_WORKER_THREADS says otherwise.
 #[tokio::main]
 async fn main() -> ExitCode {

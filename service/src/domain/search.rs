@@ -87,7 +87,10 @@ pub fn normalised(first_name: &str, last_name: &str) -> String {
 
 fn split(text: &str) -> Vec<String> {
     // Composed again at the end: が is one character, of which か is no beginning.
-    let folded: String = text.nfkd().filter(|c| !is_dropped(*c)).flat_map(fold).nfc().collect();
+    let folded: String = match text.is_ascii() {
+        true => text.to_ascii_lowercase(),
+        false => text.nfkd().filter(|c| !is_dropped(*c)).flat_map(fold).nfc().collect(),
+    };
     let mut words: Vec<String> = Vec::new();
     for word in folded.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c)) {
         let word: String = word.chars().take(MAX_WORD_CHARS).collect();

@@ -122,10 +122,15 @@ impl ImportChunks {
                 let keys = profile.match_keys();
                 let theirs = existing.profile.match_keys();
                 let taken = keys.iter().find(|key| theirs.contains(key)).or(keys.first());
-                return Err(match taken {
+                let error = match taken {
                     Some(key) => below(already_exists(key, existing)),
                     None => Error::contact_not_found(),
-                });
+                };
+                // An objection is not lost with its row.
+                if objects {
+                    record_if_news(tx, draft, entry, statement);
+                }
+                return Err(error);
             }
             OnConflict::Skip => false,
             OnConflict::Merge => {

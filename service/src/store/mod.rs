@@ -33,9 +33,10 @@ use crate::domain::search;
 /// Longest name key, in bytes: it has to fit into a page token.
 const MAX_SORT_KEY: usize = 200;
 
-/// What lists are ordered by: a name as search sees it. Who has none comes last.
-pub fn sort_key(first: &str, second: &str) -> String {
-    let mut key = search::normalised(first, second);
+/// What lists are ordered by, made of the words of a name. Who has none comes
+/// last.
+pub fn sort_key(words: String) -> String {
+    let mut key = words;
     if key.is_empty() {
         key.push_str(search::IN_NO_NAME);
     }

@@ -10,6 +10,7 @@ use contacts_service::domain::filter::{
     CompareOp, ContactFacts, Expr, Field, OptInFacts, Predicate, Value, matches,
 };
 use contacts_service::domain::import::ImportRow;
+use contacts_service::domain::search::normalised;
 use contacts_service::operations::workspaces;
 use contacts_service::store::postgres::PostgresOptions;
 use contacts_service::store::{
@@ -324,8 +325,8 @@ fn sorted(mut contacts: Vec<&Contact>, order: Order) -> Vec<String> {
         let (first, last) = (&contact.profile.first_name, &contact.profile.last_name);
         let key = match order.by {
             OrderBy::CreateTime => String::new(),
-            OrderBy::FirstName => sort_key(first, last),
-            OrderBy::LastName => sort_key(last, first),
+            OrderBy::FirstName => sort_key(normalised(first, last)),
+            OrderBy::LastName => sort_key(normalised(last, first)),
         };
         (key, contact.contact_id)
     });

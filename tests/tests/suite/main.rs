@@ -2,8 +2,13 @@
 //! The modules mirror the API; `bad_inputs` walks the table of that name.
 
 mod attributes;
+mod batch_upsert;
 mod contacts;
 mod directory;
 mod filters;
+mod imports;
+mod opt_in;
+mod streams;
+mod tag_edit;
 mod tags;
 mod workspaces;

@@ -15,6 +15,23 @@ pub(super) fn push(sql: &mut QueryBuilder<Postgres>, now: Time, expr: &Expr) {
     Compiler { sql, now }.expr(expr);
 }
 
+/// Whether an index finds the contacts that `expr` holds for, or some more.
+pub(super) fn is_indexed(expr: &Expr) -> bool {
+    match expr {
+        Expr::And(all) => all.iter().any(is_indexed),
+        Expr::Or(any) => any.iter().all(is_indexed),
+        Expr::Not(_) => false,
+        Expr::Is(Predicate::HasTag(_) | Predicate::HasTagIn(_)) => true,
+        Expr::Is(Predicate::Compare { field: Field::Attribute { id, .. }, op, value }) => {
+            *op == CompareOp::Eq && terms::of_literal(id, value).is_some()
+        }
+        Expr::Is(Predicate::In { field: Field::Attribute { id, .. }, values }) => {
+            values.iter().all(|value| terms::of_literal(id, value).is_some())
+        }
+        Expr::Is(_) => false,
+    }
+}
+
 struct Compiler<'a> {
     sql: &'a mut QueryBuilder<Postgres>,
     now: Time,

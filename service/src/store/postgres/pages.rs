@@ -1,4 +1,10 @@
 //! SQL of pages and counts of contacts.
+//!
+//! Two plans give a page of a filter: walk along the order and skip who does
+//! not match, or fetch all who match from the index and sort. Either can be a
+//! thousand times slower than the other, and which one depends on how many
+//! match and where they lie, which the planner's statistics do not tell well
+//! enough. So the walk comes first and ends after a while.
 
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
@@ -8,56 +14,37 @@ use super::{failure, filter};
 use crate::domain::error::Result;
 use crate::store::{ContactRow, Order, OrderBy, Position, Selection, Workspace};
 
-/// With `hold`, the rows stay as they are until the transaction ends.
-pub(super) async fn page(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    selection: &Selection,
-    order: Order,
-    after: Option<&Position>,
-    limit: usize,
-    hold: bool,
-) -> Result<Vec<ContactRow>> {
-    let sort_column = match order.by {
-        OrderBy::CreateTime => None,
-        OrderBy::FirstName => Some("first_name_key"),
-        OrderBy::LastName => Some("last_name_key"),
-    };
-    let (beyond, direction) = if order.descending { (" < ", " DESC") } else { (" > ", "") };
+/// How many contacts a walk passes per contact asked for, before the index is
+/// asked: as if one in so many matched.
+const WALKED_PER_ROW: usize = 40;
+/// The same along a name: next in the order is not next on disk.
+const WALKED_PER_NAME: usize = 10;
 
-    let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
-    sql.push(COLUMNS);
-    if let Some(column) = sort_column {
-        sql.push(", c.").push(column);
-    }
-    push_selection(&mut sql, workspace, selection);
-    match (after, sort_column) {
-        (Some(position), Some(column)) => {
-            sql.push(" AND (c.").push(column).push(", c.contact_id)").push(beyond).push("(");
-            sql.push_bind(position.sort_key.clone()).push(", ");
-            sql.push_bind(Id(position.contact_id)).push(")");
-        }
-        (Some(position), None) => {
-            sql.push(" AND c.contact_id").push(beyond).push_bind(Id(position.contact_id));
-        }
-        (None, _) => {}
-    }
-    sql.push(" ORDER BY ");
-    if let Some(column) = sort_column {
-        sql.push("c.").push(column).push(direction).push(", ");
-    }
-    sql.push("c.contact_id").push(direction).push(" LIMIT ");
-    sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    if hold {
-        sql.push(" FOR UPDATE");
-    }
+/// A page to be read.
+#[derive(Clone, Copy)]
+pub(super) struct Page<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) selection: &'a Selection,
+    pub(super) order: Order,
+    pub(super) after: Option<&'a Position>,
+    pub(super) limit: usize,
+}
 
-    let rows = sql.build().persistent(is_constant(selection)).fetch_all(db).await;
-    let sort_key = |row: &_| match sort_column {
-        Some(_) => Row::get(row, COLUMN_COUNT),
-        None => String::new(),
-    };
-    rows.map_err(failure)?.iter().map(|row| decode(row, sort_key(row))).collect()
+/// Reads a page.
+pub(super) async fn page(db: &mut PgConnection, page: Page<'_>) -> Result<Vec<ContactRow>> {
+    if !is_indexed(page.selection) {
+        return page.fetch(db, page.walk("")).await;
+    }
+    let rows = page.fetch(db, page.short_walk()).await?;
+    match rows.len() == page.limit {
+        true => Ok(rows),
+        false => page.fetch(db, page.sorted()).await,
+    }
+}
+
+/// The same; its rows stay as they are until the transaction ends.
+pub(super) async fn hold(db: &mut PgConnection, page: Page<'_>) -> Result<Vec<ContactRow>> {
+    page.fetch(db, page.walk(" FOR UPDATE")).await
 }
 
 pub(super) async fn count(
@@ -65,10 +52,117 @@ pub(super) async fn count(
     workspace: &Workspace,
     selection: &Selection,
 ) -> Result<i64> {
-    let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*)");
-    push_selection(&mut sql, workspace, selection);
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*) FROM contact AS c WHERE ");
+    push_workspace(&mut sql, workspace);
+    push_selection(&mut sql, selection);
     let count = sql.build_query_scalar().persistent(is_constant(selection)).fetch_one(db).await;
     count.map_err(failure)
+}
+
+impl Page<'_> {
+    async fn fetch(
+        &self,
+        db: &mut PgConnection,
+        mut sql: QueryBuilder<Postgres>,
+    ) -> Result<Vec<ContactRow>> {
+        let rows = sql.build().persistent(is_constant(self.selection)).fetch_all(db).await;
+        let sort_key = |row: &_| match self.sort_column() {
+            Some(_) => Row::get(row, COLUMN_COUNT),
+            None => String::new(),
+        };
+        rows.map_err(failure)?.iter().map(|row| decode(row, sort_key(row))).collect()
+    }
+
+    /// Along the order, as far as it takes.
+    fn walk(&self, suffix: &'static str) -> QueryBuilder<Postgres> {
+        let mut sql = self.select();
+        sql.push(" FROM contact AS c WHERE ");
+        push_workspace(&mut sql, self.workspace);
+        self.push_after(&mut sql);
+        push_selection(&mut sql, self.selection);
+        self.push_order(&mut sql, "");
+        push_limit(&mut sql, self.limit);
+        sql.push(suffix);
+        sql
+    }
+
+    /// Along the order, but not for long.
+    fn short_walk(&self) -> QueryBuilder<Postgres> {
+        let per_row = match self.order.by {
+            OrderBy::CreateTime => WALKED_PER_ROW,
+            OrderBy::FirstName | OrderBy::LastName => WALKED_PER_NAME,
+        };
+        let mut sql = self.select();
+        sql.push(" FROM (SELECT c.* FROM contact AS c WHERE ");
+        push_workspace(&mut sql, self.workspace);
+        self.push_after(&mut sql);
+        self.push_order(&mut sql, "");
+        push_limit(&mut sql, self.limit.saturating_mul(per_row));
+        sql.push(") AS c WHERE true");
+        push_selection(&mut sql, self.selection);
+        self.push_order(&mut sql, "");
+        push_limit(&mut sql, self.limit);
+        sql
+    }
+
+    /// Everybody who matches, then the first of them. Sorted by what no index
+    /// is in the order of, so that walking along one is no plan for this.
+    fn sorted(&self) -> QueryBuilder<Postgres> {
+        let mut sql = self.select();
+        sql.push(" FROM contact AS c WHERE ");
+        push_workspace(&mut sql, self.workspace);
+        self.push_after(&mut sql);
+        push_selection(&mut sql, self.selection);
+        self.push_order(&mut sql, "::text || ''");
+        push_limit(&mut sql, self.limit);
+        sql
+    }
+
+    fn select(&self) -> QueryBuilder<Postgres> {
+        let mut sql = QueryBuilder::new("SELECT ");
+        sql.push(COLUMNS);
+        if let Some(column) = self.sort_column() {
+            sql.push(", c.").push(column);
+        }
+        sql
+    }
+
+    fn push_after(&self, sql: &mut QueryBuilder<Postgres>) {
+        let Some(position) = self.after else { return };
+        let beyond = if self.order.descending { " < " } else { " > " };
+        match self.sort_column() {
+            Some(column) => {
+                sql.push(" AND (c.").push(column).push(", c.contact_id)").push(beyond).push("(");
+                sql.push_bind(position.sort_key.clone()).push(", ");
+                sql.push_bind(Id(position.contact_id)).push(")");
+            }
+            None => {
+                sql.push(" AND c.contact_id").push(beyond).push_bind(Id(position.contact_id));
+            }
+        }
+    }
+
+    fn push_order(&self, sql: &mut QueryBuilder<Postgres>, suffix: &'static str) {
+        let direction = if self.order.descending { " DESC" } else { "" };
+        sql.push(" ORDER BY ");
+        if let Some(column) = self.sort_column() {
+            sql.push("c.").push(column).push(suffix).push(direction).push(", ");
+        }
+        sql.push("c.contact_id").push(suffix).push(direction);
+    }
+
+    fn sort_column(&self) -> Option<&'static str> {
+        match self.order.by {
+            OrderBy::CreateTime => None,
+            OrderBy::FirstName => Some("first_name_key"),
+            OrderBy::LastName => Some("last_name_key"),
+        }
+    }
+}
+
+/// Whether an index finds who is selected.
+fn is_indexed(selection: &Selection) -> bool {
+    !selection.words.is_empty() || selection.filter.as_ref().is_some_and(filter::is_indexed)
 }
 
 /// Whether this selects by one of a few texts. A filter's own text would push
@@ -78,10 +172,11 @@ fn is_constant(selection: &Selection) -> bool {
     selection.filter.is_none() && selection.words.is_empty()
 }
 
-/// Appends `FROM … WHERE …`.
-fn push_selection(sql: &mut QueryBuilder<Postgres>, workspace: &Workspace, selection: &Selection) {
-    sql.push(" FROM contact AS c WHERE c.workspace_id = ");
-    sql.push_bind(workspace.workspace_id.clone());
+fn push_workspace(sql: &mut QueryBuilder<Postgres>, workspace: &Workspace) {
+    sql.push("c.workspace_id = ").push_bind(workspace.workspace_id.clone());
+}
+
+fn push_selection(sql: &mut QueryBuilder<Postgres>, selection: &Selection) {
     if !selection.words.is_empty() {
         sql.push(" AND c.words @@ ").push_bind(search_query(&selection.words)).push("::tsquery");
     }
@@ -89,6 +184,10 @@ fn push_selection(sql: &mut QueryBuilder<Postgres>, workspace: &Workspace, selec
         sql.push(" AND ");
         filter::push(sql, selection.now, expr);
     }
+}
+
+fn push_limit(sql: &mut QueryBuilder<Postgres>, limit: usize) {
+    sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
 }
 
 /// Every word as the prefix of one in the name. Words are letters and digits

@@ -157,9 +157,10 @@ impl<'a> Profiles<'a> {
             columns.first_names.push(first);
             columns.last_names.push(last);
             columns.emails.push(&profile.email);
-            columns.first_name_keys.push(sort_key(first, last));
-            columns.last_name_keys.push(sort_key(last, first));
-            columns.words.push(search::normalised(first, last));
+            let words = search::normalised(first, last);
+            columns.first_name_keys.push(sort_key(words.clone()));
+            columns.last_name_keys.push(sort_key(search::normalised(last, first)));
+            columns.words.push(words);
             columns.terms.push(terms::joined(profile));
             columns.attributes.push(serde_json::to_string(&attributes).map_err(Error::internal)?);
             columns.records.push(encode_profile(contact));

@@ -169,10 +169,11 @@ impl Session for PostgresSession {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<ContactRow>> {
-        let hold = self.in_transaction;
-        let page =
-            pages::page(&mut self.connection, workspace, selection, order, after, limit, hold);
-        self.watch.over(page).await
+        let page = pages::Page { workspace, selection, order, after, limit };
+        if self.in_transaction {
+            return self.watch.over(pages::hold(&mut self.connection, page)).await;
+        }
+        self.watch.over(pages::page(&mut self.connection, page)).await
     }
 
     async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64> {

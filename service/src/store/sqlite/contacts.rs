@@ -109,7 +109,7 @@ pub(super) async fn insert(
     }
     let nobody = Profile::default();
     let changes: Vec<_> = contacts.iter().map(|c| (c.contact_id, &nobody, &c.profile)).collect();
-    names::insert(db, &changes).await?;
+    names::insert(db, workspace, &changes).await?;
     write_tags(db, workspace, &changes, &tag_keys).await?;
     definitions::count_attributes(db, workspace, &changes).await?;
     let last = contacts.iter().map(|contact| seq(contact.contact_id)).max().unwrap_or(0);
@@ -158,7 +158,7 @@ pub(super) async fn update(
         sql.push_bind(workspace.row_key);
         sql.build().execute(&mut *db).await.map_err(failure)?;
     }
-    names::insert(db, &changes).await?;
+    names::insert(db, workspace, &changes).await?;
     write_tags(db, workspace, &changes, &tag_keys).await?;
     definitions::count_attributes(db, workspace, &changes).await
 }
@@ -287,6 +287,9 @@ type Values<'a> = sqlx::query_builder::Separated<'a, Sqlite, &'static str>;
 /// The columns that come from the profile, in the order of the schema.
 fn push_profile(row: &mut Values<'_>, contact: &Contact, tag_keys: &HashMap<String, i64>) {
     let profile = &contact.profile;
+    let search_words = search::normalised(&profile.first_name, &profile.last_name);
+    let first_name_key = sort_key(search_words.clone());
+    let last_name_key = sort_key(search::normalised(&profile.last_name, &profile.first_name));
     let mut tags = String::from(",");
     for key in profile.tags.iter().filter_map(|tag| tag_keys.get(tag)) {
         tags.push_str(&key.to_string());
@@ -300,9 +303,9 @@ fn push_profile(row: &mut Values<'_>, contact: &Contact, tag_keys: &HashMap<Stri
         .push_bind(&profile.email)
         .push_bind(&profile.first_name)
         .push_bind(&profile.last_name)
-        .push_bind(search::normalised(&profile.first_name, &profile.last_name))
-        .push_bind(sort_key(&profile.first_name, &profile.last_name))
-        .push_bind(sort_key(&profile.last_name, &profile.first_name))
+        .push_bind(search_words)
+        .push_bind(first_name_key)
+        .push_bind(last_name_key)
         .push_bind(encode_profile(contact).to_vec());
 }
 

@@ -42,16 +42,13 @@ const UNARY_READERS: u32 = 4;
 const STREAM_READERS: u32 = 2;
 const CHECK_READERS: u32 = 2;
 /// Per connection, in KiB. The writer's has to hold what an import touches:
-/// its inserts into the indexes of phone numbers are random.
-const WRITER_CACHE_KIB: i64 = 256 * 1024;
-const READER_CACHE_KIB: i64 = 32 * 1024;
+/// its inserts into the index of phone numbers are random.
+const WRITER_CACHE_KIB: i64 = 128 * 1024;
+const READER_CACHE_KIB: i64 = 16 * 1024;
+
 /// How large the log grows, in pages, before it is folded into the database: a
 /// page that an import changes many times is copied once.
-const WAL_PAGES: u32 = 10_000;
-/// Pages stay in the system's cache and are not copied; more than the file is
-/// no harm.
-const MMAP_BYTES: i64 = 8 << 30;
-
+const WAL_PAGES: u32 = 32_000;
 /// Opens the database in this file, making or upgrading it first.
 ///
 /// # Errors
@@ -69,8 +66,7 @@ pub async fn open(path: &Path, clock: Clock) -> Result<Store> {
         .page_size(4096)
         .pragma("secure_delete", "ON")
         .pragma("temp_store", "MEMORY")
-        .pragma("wal_autocheckpoint", WAL_PAGES.to_string())
-        .pragma("mmap_size", MMAP_BYTES.to_string());
+        .pragma("wal_autocheckpoint", WAL_PAGES.to_string());
     let writer_options = options.clone().pragma("cache_size", format!("-{WRITER_CACHE_KIB}"));
     let writer = pool(1, ACQUIRE_TIMEOUT).connect_with(writer_options).await.map_err(failure)?;
     sqlx::migrate!("src/store/sqlite/migrations").run(&writer).await.map_err(Error::internal)?;

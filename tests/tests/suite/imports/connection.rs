@@ -1,0 +1,113 @@
+//! Imports whose connection breaks, or on which nothing comes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use contacts_proto::v1::import_contacts_request::Message as Say;
+use contacts_proto::v1::{ImportChunk, ImportContactsRequest, ImportOptions, ImportRow};
+use contacts_sdk::{ContactsClient, reason};
+use contacts_tests::{Proxy, Refused, TestApp, apply, message, on_each_store, phone, phones, raw_contact};
+use prost::Message;
+
+use super::{fail, merge, row};
+
+fn encoded(say: Say) -> Bytes {
+    let request = ImportContactsRequest { workspace_id: String::new(), message: Some(say) };
+    message(&request.encode_to_vec())
+}
+
+fn chunk(rows: std::ops::Range<usize>) -> Bytes {
+    let row = |n| ImportRow { contact: Some(raw_contact(phone(n))), consent: None };
+    encoded(Say::Chunk(ImportChunk { chunk_id: "c".to_owned(), rows: rows.map(row).collect() }))
+}
+
+#[apply(on_each_store!)]
+async fn of_an_import_cut_in_a_chunk_the_chunks_before_stay(app: TestApp) {
+    let wire = app.wire().await;
+    let mut call = wire.open("ContactService/ImportContacts", &[]).await;
+    call.request.send_data(encoded(Say::Options(ImportOptions::default())), false).expect("sent");
+    call.request.send_data(chunk(0..10), false).expect("sent");
+    let second = chunk(10..20);
+    call.request.send_data(second.slice(..second.len() - 1), false).expect("sent");
+    // The first answer is there, so the half of the second chunk is too.
+    let (_answers, _first) = call.first_part().await;
+    drop(wire);
+
+    app.assert_alive().await;
+    assert_eq!(app.contacts().count().await.expect("a count"), 10);
+    // All of it again completes it.
+    let summary = app.contacts().import(merge()).send(phones(0..20).into_iter().map(row)).await;
+    let summary = summary.expect("an import");
+    assert_eq!((summary.created, summary.unchanged), (10, 10));
+}
+
+#[apply(on_each_store!)]
+async fn an_import_survives_cuts(app: TestApp) {
+    let proxy = Proxy::to(app.address()).await;
+    let client = ContactsClient::builder(proxy.url()).connect().await.expect("a connection");
+    let before = proxy.connections();
+    let mut answered = 0;
+    let import = client.contacts().import(merge()).chunk_size(50);
+    let mut chunks = import.chunks(futures::stream::iter(phones(0..1000).into_iter().map(row)));
+    while let Some(chunk) = chunks.next().await {
+        answered += chunk.expect("an answer").row_count;
+        if answered % 300 == 0 {
+            proxy.cut();
+        }
+    }
+    assert_eq!(answered, 1000);
+    assert!(proxy.connections() >= before + 3, "{} connections", proxy.connections());
+    assert_eq!(app.contacts().count().await.expect("a count"), 1000);
+}
+
+#[apply(on_each_store!)]
+async fn an_import_that_may_not_repeat_names_the_rows_in_doubt(app: TestApp) {
+    let proxy = Proxy::to(app.address()).await;
+    let client = ContactsClient::builder(proxy.url()).connect().await.expect("a connection");
+    let import = client.contacts().import(fail()).chunk_size(10).max_in_flight(3);
+    let mut chunks = import.chunks(futures::stream::iter(phones(0..1000).into_iter().map(row)));
+    let first = chunks.next().await.expect("a chunk").expect("a chunk");
+    assert_eq!((first.first_row, first.created), (0, 10));
+    proxy.hold();
+    proxy.cut();
+    let mut answered = 10;
+    let error = loop {
+        match chunks.next().await.expect("an error before the end") {
+            Ok(chunk) => answered += chunk.row_count,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_incomplete(), "{error:?}");
+    let doubtful = error.unacknowledged_rows();
+    assert_eq!(doubtful.len(), 1, "{doubtful:?}");
+    assert_eq!(doubtful[0].start, answered);
+    // What is stored is what was answered, and some of what is in doubt.
+    app.assert_alive().await;
+    let stored = app.contacts().count().await.expect("a count");
+    assert!((answered..=doubtful[0].end).contains(&stored), "{stored}: {doubtful:?}");
+}
+
+#[apply(on_each_store!)]
+async fn an_import_on_which_nothing_comes_is_ended(app: TestApp) {
+    app.restart_with(|config| config.limits.idle_timeout = Duration::from_millis(300)).await;
+    let wire = app.wire().await;
+    let mut call = wire.open("ContactService/ImportContacts", &[]).await;
+    call.request.send_data(encoded(Say::Options(ImportOptions::default())), false).expect("sent");
+    call.request.send_data(chunk(0..3), false).expect("sent");
+    let answer = call.answer().await;
+    let error = Err::<(), _>(answer.status).refused_for(reason::IMPORT_IDLE);
+    assert!(error.is_aborted());
+    assert!(error.metadata("idle_seconds").is_some());
+    assert_eq!(app.contacts().count().await.expect("a count"), 3, "the answered chunk stays");
+
+    // The SDK goes on over a new connection when there is something to send again.
+    let (rows, input) = futures::channel::mpsc::unbounded();
+    let mut chunks = app.contacts().import(merge()).chunk_size(1).chunks(input);
+    rows.unbounded_send(row(phone(3))).expect("sent");
+    chunks.next().await.expect("a chunk").expect("a chunk");
+    let silence = tokio::time::timeout(Duration::from_millis(700), chunks.next()).await;
+    assert!(silence.is_err(), "nothing to say is no error");
+    rows.unbounded_send(row(phone(4))).expect("sent");
+    let second = chunks.next().await.expect("a chunk").expect("a chunk");
+    assert_eq!(second.created, 1);
+}

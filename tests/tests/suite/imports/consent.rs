@@ -1,0 +1,165 @@
+//! The consent block of an import, of all rows and of one.
+
+use contacts_sdk::{
+    CheckReason, Evidence, ImportConsent, ImportRow, MessageCategory, OptInSource, OptInStatus, reason,
+};
+use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+
+use super::{counts, fail, import, merge, row, skip};
+
+async fn reason_of(app: &TestApp, phone: String) -> CheckReason {
+    let check = app.opt_in().check(phone, MessageCategory::Marketing).await;
+    check.expect("a check").reason
+}
+
+#[apply(on_each_store!)]
+async fn without_a_block_consent_is_not_touched(app: TestApp) {
+    app.make_opted_in(phone(1)).await;
+    app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
+    import(&app, merge(), (1..4).map(|n| row(phone(n)).first_name("Ana"))).await;
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
+    assert_eq!(reason_of(&app, phone(2)).await, CheckReason::OptedOut);
+    assert_eq!(reason_of(&app, phone(3)).await, CheckReason::NotAsked);
+}
+
+#[apply(on_each_store!)]
+async fn a_block_is_recorded_for_every_row(app: TestApp) {
+    let evidence = Evidence::new().wording("Send me offers").wording_version("v1").actor("import");
+    let consent = ImportConsent::opted_in()
+        .categories([MessageCategory::Marketing])
+        .source(OptInSource::Paper)
+        .evidence(evidence.clone())
+        .occurred_time(moment(0));
+    let chunk = import(&app, skip().consent(consent), (0..3).map(|n| row(phone(n)))).await;
+    assert_eq!(counts(&chunk), [3, 0, 0, 0]);
+    for n in 0..3 {
+        let contact = app.contacts().get(phone(n)).await.expect("a contact");
+        assert_eq!(contact.opt_in.marketing, OptInStatus::OptedIn);
+        assert_eq!(contact.opt_in.utility, OptInStatus::NotAsked);
+        let events = app.opt_in().events(phone(n)).await.expect("events").items;
+        assert_eq!(events.len(), 1);
+        assert_eq!((events[0].source, &events[0].evidence), (OptInSource::Paper, &evidence));
+        assert_eq!(events[0].occurred_time, Some(moment(0)));
+        assert_eq!(events[0].contact_id.as_deref(), Some(&*contact.contact_id));
+    }
+}
+
+#[apply(on_each_store!)]
+async fn a_rows_own_block_takes_the_place_of_the_imports(app: TestApp) {
+    let rows = vec![
+        ImportRow::from(row(phone(1))),
+        ImportRow::from(row(phone(2))).consent(ImportConsent::opted_out()),
+    ];
+    let chunk = import(&app, skip().consent(ImportConsent::opted_in()), rows).await;
+    assert_eq!(counts(&chunk), [2, 0, 0, 0]);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
+    assert_eq!(reason_of(&app, phone(2)).await, CheckReason::OptedOut);
+    let events = app.opt_in().events(phone(2)).await.expect("events").items;
+    assert_eq!(events[0].source, OptInSource::Import, "the default source");
+}
+
+#[apply(on_each_store!)]
+async fn an_opt_out_is_never_lifted(app: TestApp) {
+    // Of a contact, of somebody who was one, and of somebody who never was.
+    app.make_opted_in(phone(1)).await;
+    app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
+    app.make_opted_in(phone(2)).await;
+    app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
+    app.contacts().delete(phone(2)).await.expect("a receipt");
+    app.opt_in().record_opt_out(phone(3)).await.expect("an opt-out");
+    let opt_out = app.opt_in().check(phone(1), MessageCategory::Marketing).await.expect("a check");
+
+    // Even if it claims to be later.
+    let now = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let consent = || ImportConsent::opted_in().occurred_time(now);
+    for options in [skip(), merge()] {
+        let rows = (0..5).map(|n| row(phone(n)).first_name("Changed"));
+        let chunk = import(&app, options.consent(consent()), rows).await;
+        let failed: Vec<_> = chunk.failures.iter().map(|failure| failure.row).collect();
+        assert_eq!(failed, [1, 2, 3]);
+        for failure in &chunk.failures {
+            let error = failure.error.clone().refused_for(reason::CONSENT_CONFLICT);
+            assert!(error.metadata("event_id").is_some());
+        }
+        assert_eq!(chunk.failures[0].error.metadata("event_id"), opt_out.event_id.as_deref());
+        for n in 1..4 {
+            assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedOut, "{n}");
+        }
+        assert_eq!(reason_of(&app, phone(0)).await, CheckReason::OptedIn);
+        assert_eq!(reason_of(&app, phone(4)).await, CheckReason::OptedIn);
+    }
+    // A row that fails changes nothing at all.
+    let kept = app.contacts().get(phone(1)).await.expect("a contact");
+    assert_eq!(kept.first_name, None);
+    assert_eq!(app.contacts().count().await.expect("a count"), 3);
+}
+
+#[apply(on_each_store!)]
+async fn a_conflict_is_about_the_categories_claimed(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    let marketing = [MessageCategory::Marketing];
+    let opt_out = app.opt_in().record_opt_out(phone(1)).categories(marketing);
+    opt_out.await.expect("an opt-out");
+    let utility = ImportConsent::opted_in().categories([MessageCategory::Utility]);
+    let chunk = import(&app, merge().consent(utility), vec![row(phone(1))]).await;
+    assert_eq!(counts(&chunk), [0, 1, 0, 0]);
+    let all = import(&app, merge().consent(ImportConsent::opted_in()), vec![row(phone(1))]).await;
+    assert_eq!(counts(&all), [0, 0, 0, 1]);
+    let check = |category| app.opt_in().check(phone(1), category).send();
+    assert!(check(MessageCategory::Utility).await.expect("a check").is_allowed());
+    assert!(!check(MessageCategory::Marketing).await.expect("a check").is_allowed());
+    assert!(!check(MessageCategory::Authentication).await.expect("a check").is_allowed());
+}
+
+#[apply(on_each_store!)]
+async fn the_other_form_of_a_number_is_no_way_around_an_opt_out(app: TestApp) {
+    app.opt_in().record_opt_out("552187654321").await.expect("an opt-out");
+    let options = skip().consent(ImportConsent::opted_in());
+    let chunk = import(&app, options, vec![row("5521987654321")]).await;
+    chunk.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
+    // Nor is an opt-out a row earlier in the same chunk.
+    let rows = vec![
+        ImportRow::from(row("525512345678")).consent(ImportConsent::opted_out()),
+        ImportRow::from(row("5215512345678")).consent(ImportConsent::opted_in()),
+    ];
+    let chunk = import(&app, merge(), rows).await;
+    assert_eq!(counts(&chunk), [1, 0, 0, 1]);
+    assert_eq!(reason_of(&app, "525512345678".to_owned()).await, CheckReason::OptedOut);
+}
+
+#[apply(on_each_store!)]
+async fn an_opt_out_is_recorded_for_skipped_rows_too(app: TestApp) {
+    app.make_opted_in(phone(1)).await;
+    app.make_contact(phone(2)).await;
+    let out = import(&app, skip().consent(ImportConsent::opted_out()), vec![row(phone(1))]).await;
+    assert_eq!(counts(&out), [0, 1, 0, 0]);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
+    // An opt-in only for rows that are not skipped.
+    let options = skip().consent(ImportConsent::opted_in());
+    let skipped = import(&app, options, vec![row(phone(2))]).await;
+    assert_eq!(counts(&skipped), [0, 0, 1, 0]);
+    assert_eq!(reason_of(&app, phone(2)).await, CheckReason::NotAsked);
+}
+
+#[apply(on_each_store!)]
+async fn an_opt_out_is_recorded_whatever_on_conflict_says(app: TestApp) {
+    app.make_opted_in(phone(1)).await;
+    let options = fail().consent(ImportConsent::opted_out());
+    let chunk = import(&app, options, vec![row(phone(1))]).await;
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut, "{chunk:?}");
+}
+
+#[apply(on_each_store!)]
+async fn the_same_chunk_again_records_nothing_again(app: TestApp) {
+    let said = ImportConsent::opted_in().occurred_time(moment(0));
+    for consent in [ImportConsent::opted_out(), said.clone()] {
+        let n = usize::from(consent == said);
+        for round in 0..3 {
+            let options = merge().consent(consent.clone());
+            let chunk = import(&app, options, vec![row(phone(n))]).await;
+            let expected = if round == 0 { [1, 0, 0, 0] } else { [0, 0, 1, 0] };
+            assert_eq!(counts(&chunk), expected);
+        }
+        assert_eq!(app.opt_in().events(phone(n)).await.expect("events").items.len(), 1);
+    }
+}

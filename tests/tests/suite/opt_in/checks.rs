@@ -1,0 +1,179 @@
+//! CheckOptIn: the truth table.
+
+use std::time::{Duration, SystemTime};
+
+use contacts_proto::v1;
+use contacts_sdk::{CheckReason, NewContact, OptInSource, OptInStatus, Person, reason};
+use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+
+use super::{AUTHENTICATION, MARKETING, UTILITY, check, reason_of};
+
+/// What is recorded, one after the other: in or out, and when it was said.
+type Said = &'static [(bool, u64)];
+
+/// Of the statements of one person the latest decides, and of two at the same time the opt-out.
+const TABLE: [(Said, CheckReason); 13] = [
+    (&[], CheckReason::NotAsked),
+    (&[(true, 10)], CheckReason::OptedIn),
+    (&[(false, 10)], CheckReason::OptedOut),
+    (&[(true, 10), (false, 20)], CheckReason::OptedOut),
+    (&[(false, 10), (true, 20)], CheckReason::OptedIn),
+    (&[(true, 20), (false, 10)], CheckReason::OptedIn),
+    (&[(false, 20), (true, 10)], CheckReason::OptedOut),
+    (&[(true, 10), (false, 10)], CheckReason::OptedOut),
+    (&[(false, 10), (true, 10)], CheckReason::OptedOut),
+    (&[(true, 10), (true, 10)], CheckReason::OptedIn),
+    (&[(false, 10), (true, 20), (false, 15)], CheckReason::OptedIn),
+    (&[(true, 10), (false, 30), (true, 20)], CheckReason::OptedOut),
+    (&[(true, 10), (false, 20), (true, 30)], CheckReason::OptedIn),
+];
+
+#[apply(on_each_store!)]
+async fn the_latest_statement_decides_and_of_two_the_opt_out(app: TestApp) {
+    for (n, (said, expected)) in TABLE.into_iter().enumerate() {
+        let contact = app.make_contact(phone(n)).await;
+        for (agrees, when) in said {
+            let when = moment(*when);
+            let recorded = match agrees {
+                true => app.opt_in().record_opt_in(&contact, OptInSource::WebForm).occurred_time(when).await,
+                false => app.opt_in().record_opt_out(&contact).occurred_time(when).await,
+            };
+            recorded.expect("an event");
+        }
+        let check = check(&app, &contact, MARKETING).await;
+        assert_eq!(check.reason, expected, "{said:?}");
+        assert_eq!(check.contact_id.as_deref(), Some(&*contact.contact_id));
+        assert_eq!(check.event_id.is_some(), !said.is_empty(), "{said:?}");
+        assert_eq!(check.consent_time.is_some(), !said.is_empty(), "{said:?}");
+
+        // The contact shows the same.
+        let shown = app.contacts().get(&contact).await.expect("a contact").opt_in.marketing;
+        let expected = match expected {
+            CheckReason::OptedIn => OptInStatus::OptedIn,
+            CheckReason::OptedOut => OptInStatus::OptedOut,
+            _ => OptInStatus::NotAsked,
+        };
+        assert_eq!(shown, expected, "{said:?}");
+    }
+}
+
+#[apply(on_each_store!)]
+async fn each_category_stands_for_itself(app: TestApp) {
+    let contact = app.make_contact(phone(1)).await;
+    let opt_in = app.opt_in().record_opt_in(&contact, OptInSource::Ivr).categories([UTILITY, MARKETING]);
+    opt_in.await.expect("an opt-in");
+    let opt_out = app.opt_in().record_opt_out(&contact).categories([MARKETING]);
+    opt_out.await.expect("an opt-out");
+    assert_eq!(check(&app, &contact, MARKETING).await.reason, CheckReason::OptedOut);
+    assert_eq!(check(&app, &contact, UTILITY).await.reason, CheckReason::OptedIn);
+    assert_eq!(check(&app, &contact, AUTHENTICATION).await.reason, CheckReason::NotAsked);
+    // None means all.
+    app.opt_in().record_opt_out(&contact).await.expect("an opt-out");
+    for category in [MARKETING, UTILITY, AUTHENTICATION] {
+        assert_eq!(check(&app, &contact, category).await.reason, CheckReason::OptedOut);
+    }
+}
+
+#[apply(on_each_store!)]
+async fn an_opt_in_runs_out(app: TestApp) {
+    let said = SystemTime::now() - Duration::from_secs(3600);
+    let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
+    for (n, (expires, expected)) in [
+        (said + Duration::from_secs(1), CheckReason::Expired),
+        (in_an_hour, CheckReason::OptedIn),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let contact = app.make_contact(phone(n)).await;
+        let record = app.opt_in().record_opt_in(&contact, OptInSource::WebForm).occurred_time(said);
+        record.expire_time(expires).await.expect("an opt-in");
+        assert_eq!(reason_of(&app, &contact).await, expected);
+        // The list shows, and segments select, only those whom a check allows.
+        let shown = app.contacts().get(&contact).await.expect("a contact").opt_in.marketing;
+        assert_eq!(shown == OptInStatus::OptedIn, expected == CheckReason::OptedIn);
+    }
+    let selected = app.contacts().count().filter("opt_in = OPTED_IN").await.expect("a count");
+    assert_eq!(selected, 1);
+
+    // A new opt-in takes the place of the one that ran out.
+    app.opt_in().record_opt_in(phone(0), OptInSource::WebForm).await.expect("an opt-in");
+    assert_eq!(reason_of(&app, phone(0)).await, CheckReason::OptedIn);
+}
+
+#[apply(on_each_store!)]
+async fn an_opt_in_runs_out_by_itself(app: TestApp) {
+    let contact = app.make_contact(phone(1)).await;
+    let soon = SystemTime::now() + Duration::from_millis(400);
+    let record = app.opt_in().record_opt_in(&contact, OptInSource::WebForm).expire_time(soon);
+    record.await.expect("an opt-in");
+    loop {
+        let answered = check(&app, &contact, MARKETING).await;
+        let at = answered.check_time.expect("a time");
+        let expected = if at < soon { CheckReason::OptedIn } else { CheckReason::Expired };
+        assert_eq!(answered.reason, expected, "{:?}", at.duration_since(soon));
+        if at >= soon {
+            break;
+        }
+    }
+}
+
+#[apply(on_each_store!)]
+async fn an_unknown_person_is_a_denial_and_not_an_error(app: TestApp) {
+    let unknown = uuid::Uuid::now_v7().to_string();
+    for person in [Person::phone(phone(1)), Person::whatsapp_user_id("US.1"), Person::contact_id(unknown)] {
+        let answer = check(&app, person, MARKETING).await;
+        assert_eq!(answer.reason, CheckReason::UnknownContact);
+        assert_eq!((answer.contact_id, answer.event_id, answer.consent_time), (None, None, None));
+        assert!(answer.check_time.is_some());
+    }
+}
+
+#[apply(on_each_store!)]
+async fn a_malformed_question_is_an_error_and_no_permission(app: TestApp) {
+    for (person, reason, field) in [
+        (Person::phone("12"), reason::INVALID_PHONE_NUMBER, "phone_number"),
+        (Person::whatsapp_user_id("x"), reason::INVALID_WHATSAPP_USER_ID, "whatsapp_user_id"),
+        (Person::contact_id("42"), reason::INVALID_ID, "contact_id"),
+    ] {
+        app.opt_in().check(person.clone(), MARKETING).await.refused_at(reason, field);
+        assert!(!app.opt_in().may_send(person, MARKETING).await);
+    }
+    let mut raw = app.client().raw_opt_in();
+    let unnamed = raw.check_opt_in(v1::CheckOptInRequest::default()).await;
+    unnamed.refused_at(reason::REQUIRED_FIELD_MISSING, "phone_number");
+    let recipient = Some(v1::check_opt_in_request::Recipient::PhoneNumber(phone(1)));
+    let odd = v1::CheckOptInRequest { recipient, category: 9, ..Default::default() };
+    raw.check_opt_in(odd).await.refused_at(reason::INVALID_ARGUMENT, "category");
+}
+
+#[apply(on_each_store!)]
+async fn an_unspecified_category_is_the_strictest(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    let opt_in = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).categories([UTILITY]);
+    opt_in.await.expect("an opt-in");
+    let recipient = Some(v1::check_opt_in_request::Recipient::PhoneNumber(phone(1)));
+    let request = v1::CheckOptInRequest { recipient, ..Default::default() };
+    let answer = app.client().raw_opt_in().check_opt_in(request).await.expect("a check").into_inner();
+    assert_eq!(answer.decision(), v1::Decision::Deny);
+    assert_eq!(answer.reason(), v1::CheckReason::NotAsked);
+}
+
+#[apply(on_each_store!)]
+async fn a_contact_is_checked_by_any_of_its_names(app: TestApp) {
+    let both = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    let contact = app.contacts().create(both).await.expect("a contact");
+    let names = [Person::from(&contact), Person::phone(phone(1)), Person::whatsapp_user_id("US.1")];
+    for (round, teller) in names.iter().enumerate() {
+        let agrees = app.opt_in().record_opt_in(teller, OptInSource::Api).await.expect("an opt-in");
+        for name in &names {
+            assert_eq!(check(&app, name, MARKETING).await.event_id, Some(agrees.event.event_id.clone()));
+        }
+        let objects = app.opt_in().record_opt_out(teller).await.expect("an opt-out");
+        for name in &names {
+            let answer = check(&app, name, MARKETING).await;
+            assert_eq!(answer.reason, CheckReason::OptedOut, "{round}");
+            assert_eq!(answer.event_id, Some(objects.event.event_id.clone()));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! ListOptInEvents: everything that was said, newest first.
+
+use contacts_sdk::{NewContact, OptInEvent, OptInSource, OptInStatus, Person, reason};
+use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+use futures::TryStreamExt;
+
+async fn ledger(app: &TestApp, person: impl Into<Person>) -> Vec<OptInEvent> {
+    app.opt_in().events(person).stream().try_collect().await.expect("events")
+}
+
+#[apply(on_each_store!)]
+async fn the_newest_record_comes_first(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    let mut recorded = Vec::new();
+    // In the order of recording, whatever time each is about.
+    for seconds in [50, 10, 40, 20] {
+        let record = app.opt_in().record_opt_in(phone(1), OptInSource::Paper);
+        recorded.push(record.occurred_time(moment(seconds)).await.expect("an opt-in").event);
+        let record = app.opt_in().record_opt_out(phone(1)).reason_text(format!("{seconds}"));
+        recorded.push(record.occurred_time(moment(seconds)).await.expect("an opt-out").event);
+    }
+    recorded.reverse();
+    assert_eq!(ledger(&app, phone(1)).await, recorded);
+    assert_eq!(recorded[0].status, OptInStatus::OptedOut);
+    assert_eq!(recorded[0].reason_text, "20");
+}
+
+#[apply(on_each_store!)]
+async fn pages_go_to_the_end_with_no_gap_and_no_duplicate(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    for n in 0..23 {
+        let record = app.opt_in().record_opt_out(phone(1)).reason_text(n.to_string());
+        record.await.expect("an opt-out");
+    }
+    app.opt_in().record_opt_out(phone(2)).await.expect("somebody else's");
+    let expected: Vec<_> = (0..23).rev().map(|n| n.to_string()).collect();
+    for page_size in [1, 5, 23, 1000] {
+        let mut pages = app.opt_in().events(phone(1)).page_size(page_size).pages();
+        let mut texts = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("a page");
+            assert!(page.items.len() <= page_size as usize);
+            texts.extend(page.items.into_iter().map(|event| event.reason_text));
+        }
+        assert_eq!(texts, expected, "{page_size}");
+    }
+
+    // What comes later is not on the pages that follow.
+    let first = app.opt_in().events(phone(1)).page_size(10).await.expect("a page");
+    let token = first.next_page_token.expect("a token");
+    app.opt_in().record_opt_out(phone(1)).reason_text("late").await.expect("an opt-out");
+    let second = app.opt_in().events(phone(1)).page_size(10).page_token(&token).await.expect("a page");
+    assert_eq!(second.items[0].reason_text, "12");
+    let other = app.opt_in().events(phone(2)).page_token(&token).await;
+    other.refused_at(reason::INVALID_PAGE_TOKEN, "page_token");
+}
+
+#[apply(on_each_store!)]
+async fn a_person_has_one_ledger_under_all_names(app: TestApp) {
+    // What a stranger said goes with them when they become a contact.
+    app.opt_in().record_opt_out("552187654321").reason_text("first").await.expect("an opt-out");
+    let person = NewContact::new().phone("5521987654321").whatsapp_user_id("BR.1");
+    let contact = app.contacts().create(person).await.expect("a contact");
+    let second = app.opt_in().record_opt_in(Person::whatsapp_user_id("BR.1"), OptInSource::Api);
+    second.await.expect("an opt-in");
+    for name in [
+        Person::from(&contact),
+        Person::phone("552187654321"),
+        Person::phone("5521987654321"),
+        Person::whatsapp_user_id("BR.1"),
+    ] {
+        let events = ledger(&app, name.clone()).await;
+        let statuses: Vec<_> = events.iter().map(|event| event.status).collect();
+        assert_eq!(statuses, [OptInStatus::OptedIn, OptInStatus::OptedOut], "{name:?}");
+        assert_eq!(events[1].reason_text, "first");
+        assert_eq!(events[1].contact_id, None);
+        assert_eq!(events[0].contact_id.as_deref(), Some(&*contact.contact_id));
+    }
+}
+
+#[apply(on_each_store!)]
+async fn nobody_has_an_empty_ledger_and_no_contact_none(app: TestApp) {
+    assert!(ledger(&app, phone(1)).await.is_empty());
+    assert!(ledger(&app, Person::whatsapp_user_id("US.1")).await.is_empty());
+    let unknown = Person::contact_id(uuid::Uuid::now_v7().to_string());
+    app.opt_in().events(unknown).await.refused_for(reason::CONTACT_NOT_FOUND);
+    app.opt_in().events("x").await.refused_at(reason::INVALID_PHONE_NUMBER, "phone_number");
+}

@@ -1,0 +1,26 @@
+//! OptInService: who may be messaged, and the proof of it.
+
+mod batch;
+mod carry_over;
+mod checks;
+mod concurrency;
+mod ledger;
+mod record;
+
+use contacts_sdk::{CheckReason, CheckResult, MessageCategory, Person};
+use contacts_tests::TestApp;
+
+const MARKETING: MessageCategory = MessageCategory::Marketing;
+const UTILITY: MessageCategory = MessageCategory::Utility;
+const AUTHENTICATION: MessageCategory = MessageCategory::Authentication;
+
+async fn check(app: &TestApp, person: impl Into<Person>, category: MessageCategory) -> CheckResult {
+    let check = app.opt_in().check(person, category).await.expect("a check");
+    assert_eq!(check.is_allowed(), check.reason == CheckReason::OptedIn, "{check:?}");
+    check
+}
+
+/// Why marketing is allowed or not.
+async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
+    check(app, person, MARKETING).await.reason
+}

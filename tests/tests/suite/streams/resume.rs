@@ -1,0 +1,141 @@
+//! Going on at any message, whatever changed meanwhile.
+
+use std::collections::BTreeSet;
+
+use contacts_proto::v1::{StreamContactsRequest, StreamEndReason};
+use contacts_sdk::{ContactView, NewContact, reason};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
+use futures::StreamExt;
+
+use super::{Message, make_people, open, phones_of, read};
+
+fn request(resume_token: &str) -> StreamContactsRequest {
+    let resume_token = resume_token.to_owned();
+    StreamContactsRequest { max_batch_size: 4, resume_token, ..Default::default() }
+}
+
+#[apply(on_each_store!)]
+async fn a_stream_goes_on_behind_every_message(app: TestApp) {
+    make_people(&app, 42).await;
+    let (messages, _) = read(&app, request("")).await;
+    assert!(messages.len() > 10);
+    for (index, message) in messages.iter().enumerate() {
+        let (rest, end) = read(&app, request(&message.token)).await;
+        let delivered = [&messages[..=index], &rest].map(phones_of).concat();
+        assert_eq!(delivered, phones(0..42));
+        assert_eq!((end.delivered_count, end.reason()), (42, StreamEndReason::Complete));
+    }
+}
+
+#[apply(on_each_store!)]
+async fn a_stream_that_is_done_stays_done_until_somebody_comes(app: TestApp) {
+    make_people(&app, 3).await;
+    let mut messages: Vec<_> = open(&app, request("")).await.map(Message::of).collect().await;
+    let token = messages.pop().expect("an end").token;
+    let (rest, end) = read(&app, request(&token)).await;
+    assert_eq!((rest.len(), end.delivered_count), (0, 3));
+    app.make_contact(phone(3)).await;
+    let (rest, end) = read(&app, request(&token)).await;
+    assert_eq!((phones_of(&rest), end.delivered_count), (phones(3..4), 4));
+}
+
+#[apply(on_each_store!)]
+async fn contacts_come_and_go_while_a_stream_is_resumed_at_each_message(app: TestApp) {
+    make_people(&app, 60).await;
+    let mut delivered = Vec::new();
+    let (mut gone, mut added) = (BTreeSet::new(), 60);
+    let mut token = String::new();
+    loop {
+        let mut stream = open(&app, request(&token)).await;
+        let message = Message::of(stream.next().await.expect("a message"));
+        drop(stream);
+        token.clone_from(&message.token);
+        if message.end.is_some() {
+            break;
+        }
+        delivered.extend(message.phones);
+        // The one just delivered goes, one that was to come goes, and a new one comes.
+        let round = delivered.len() / 4;
+        let victims = [delivered.last().cloned(), Some(phone(59 - 2 * round))];
+        for victim in victims.into_iter().flatten() {
+            if app.contacts().delete(&victim).await.is_ok() {
+                gone.insert(victim);
+            }
+        }
+        if added < 80 {
+            app.make_contact(phone(added)).await;
+            added += 1;
+        }
+    }
+    let unique: BTreeSet<_> = delivered.iter().cloned().collect();
+    assert_eq!(unique.len(), delivered.len(), "a duplicate");
+    for stayed in phones(0..added).into_iter().filter(|phone| !gone.contains(phone)) {
+        assert!(unique.contains(&stayed), "a gap: {stayed}");
+    }
+}
+
+#[apply(on_each_store!)]
+async fn a_contact_that_changes_is_delivered_once(app: TestApp) {
+    app.make_tags(&["vip"]).await;
+    let people = phones(0..40).into_iter();
+    app.make_many(people.map(|phone| NewContact::new().phone(phone).tag("vip"))).await;
+    let mut batches = app.contacts().segment().filter("tags:vip").batch_size(1).batches();
+    let mut delivered = Vec::new();
+    while let Some(batch) = batches.next().await {
+        for contact in batch.expect("a batch").contacts() {
+            delivered.extend(contact.expect("a contact").phone_number);
+        }
+        if delivered.len() == 5 {
+            // Those delivered change; none of them may come back.
+            let early = app.contacts().update_tags().people(phones(0..5)).remove("vip");
+            early.await.expect("an edit");
+            app.contacts().update_tags().people(phones(0..5)).add("vip").await.expect("an edit");
+        }
+    }
+    assert_eq!(delivered, phones(0..40));
+}
+
+#[apply(on_each_store!)]
+async fn a_token_allows_another_view_and_size_and_nothing_else(app: TestApp) {
+    app.make_tags(&["vip"]).await;
+    make_people(&app, 12).await;
+    let (messages, _) = read(&app, request("")).await;
+    let token = &messages[0].token;
+    let basic = StreamContactsRequest {
+        view: contacts_proto::v1::ContactView::Basic.into(),
+        max_batch_size: 1,
+        ..request(token)
+    };
+    assert_eq!(phones_of(&read(&app, basic).await.0), phones(4..12));
+
+    app.workspaces().create("acme").await.expect("a workspace");
+    for other in [
+        StreamContactsRequest { filter: "NOT tags:vip".to_owned(), ..request(token) },
+        StreamContactsRequest { query: "ana".to_owned(), ..request(token) },
+        StreamContactsRequest { limit: 100, ..request(token) },
+        StreamContactsRequest { workspace_id: "acme".to_owned(), ..request(token) },
+        request(&format!("{token}A")),
+        request(&token[1..]),
+        request("x"),
+    ] {
+        let stream = app.client().raw_contacts().stream_contacts(other).await;
+        stream.refused_at(reason::INVALID_RESUME_TOKEN, "resume_token");
+    }
+}
+
+#[apply(on_each_store!)]
+async fn a_stored_token_outlives_the_server(app: TestApp) {
+    make_people(&app, 30).await;
+    let segment = || app.contacts().segment().batch_size(7).view(ContactView::Basic);
+    let mut batches = segment().batches();
+    let batch = batches.next().await.expect("a batch").expect("a batch");
+    let stored = batch.resume_token().to_string();
+    drop(batches);
+    app.restart().await;
+    let mut rest = segment().resume_from(stored).stream();
+    let mut delivered = Vec::new();
+    while let Some(contact) = rest.next().await {
+        delivered.extend(contact.expect("a contact").phone_number);
+    }
+    assert_eq!(delivered, phones(batch.len()..30));
+}
