@@ -42,7 +42,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         fs::write(state, batch.resume_token().as_str())?;
     }
     // Without an error the segment is complete.
-    fs::remove_file(state).or_else(|_| if seen == 0 { Ok(()) } else { fs::metadata(state).map(drop) })?;
+    if state.exists() {
+        fs::remove_file(state)?;
+    }
     println!("{sent} of {seen} people sent to");
     Ok(())
 }

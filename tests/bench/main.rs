@@ -6,6 +6,8 @@
 //! cargo build --release && cargo run --release -p contacts-tests --bin bench
 //! ```
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
 mod checks;
 mod data;
 mod reading;

@@ -71,7 +71,7 @@ fn leave_no_transaction_open_and_no_error() {
         for number in 0..100 {
             let who = person(&format!("1555{:07}", number % 500));
             checker.check("", &who, MessageCategory::Marketing).await.unwrap();
-            read::find(store, "", &[who.clone()]).await.unwrap();
+            read::find(store, "", std::slice::from_ref(&who)).await.unwrap();
             let record = opt_in::RecordConsent {
                 workspace_id: String::new(),
                 person: who,

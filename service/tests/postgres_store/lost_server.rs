@@ -23,7 +23,7 @@ async fn calls(store: &Store, checker: &Checker) -> [Result<(), Reason>; 4] {
     let stream = async { store.read_stream().await?.workspaces("", 1).await };
     [
         checker.check("", &who, MessageCategory::Marketing).await.map(drop),
-        read::find(store, "", &[who.clone()]).await.map(drop),
+        read::find(store, "", std::slice::from_ref(&who)).await.map(drop),
         stream.await.map(drop),
         store.write(record).await.map(drop),
     ]

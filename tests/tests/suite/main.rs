@@ -4,10 +4,17 @@
 mod attributes;
 mod batch_upsert;
 mod contacts;
+mod deadlines;
 mod directory;
+mod etags;
 mod filters;
+mod health;
+mod idempotency;
+mod identity;
 mod imports;
 mod opt_in;
+mod reflection;
+mod shutdown;
 mod streams;
 mod tag_edit;
 mod tags;

@@ -52,8 +52,8 @@ pub(super) async fn count(
     workspace: &Workspace,
     selection: &Selection,
 ) -> Result<i64> {
-    let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*) FROM contact AS c WHERE ");
-    push_workspace(&mut sql, workspace);
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*)");
+    push_contacts(&mut sql, workspace);
     push_selection(&mut sql, selection);
     let count = sql.build_query_scalar().persistent(is_constant(selection)).fetch_one(db).await;
     count.map_err(failure)
@@ -76,8 +76,7 @@ impl Page<'_> {
     /// Along the order, as far as it takes.
     fn walk(&self, suffix: &'static str) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
-        sql.push(" FROM contact AS c WHERE ");
-        push_workspace(&mut sql, self.workspace);
+        push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
         push_selection(&mut sql, self.selection);
         self.push_order(&mut sql, "");
@@ -93,8 +92,8 @@ impl Page<'_> {
             OrderBy::FirstName | OrderBy::LastName => WALKED_PER_NAME,
         };
         let mut sql = self.select();
-        sql.push(" FROM (SELECT c.* FROM contact AS c WHERE ");
-        push_workspace(&mut sql, self.workspace);
+        sql.push(" FROM (SELECT c.*");
+        push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
         self.push_order(&mut sql, "");
         push_limit(&mut sql, self.limit.saturating_mul(per_row));
@@ -109,8 +108,7 @@ impl Page<'_> {
     /// is in the order of, so that walking along one is no plan for this.
     fn sorted(&self) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
-        sql.push(" FROM contact AS c WHERE ");
-        push_workspace(&mut sql, self.workspace);
+        push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
         push_selection(&mut sql, self.selection);
         self.push_order(&mut sql, "::text || ''");
@@ -172,8 +170,9 @@ fn is_constant(selection: &Selection) -> bool {
     selection.filter.is_none() && selection.words.is_empty()
 }
 
-fn push_workspace(sql: &mut QueryBuilder<Postgres>, workspace: &Workspace) {
-    sql.push("c.workspace_id = ").push_bind(workspace.workspace_id.clone());
+fn push_contacts(sql: &mut QueryBuilder<Postgres>, workspace: &Workspace) {
+    sql.push(" FROM contact AS c WHERE c.workspace_id = ");
+    sql.push_bind(workspace.workspace_id.clone());
 }
 
 fn push_selection(sql: &mut QueryBuilder<Postgres>, selection: &Selection) {

@@ -51,12 +51,12 @@ async fn an_import_survives_cuts(app: TestApp) {
     let mut chunks = import.chunks(futures::stream::iter(phones(0..1000).into_iter().map(row)));
     while let Some(chunk) = chunks.next().await {
         answered += chunk.expect("an answer").row_count;
-        if answered % 300 == 0 {
+        if answered % 100 == 0 {
             proxy.cut();
         }
     }
     assert_eq!(answered, 1000);
-    assert!(proxy.connections() >= before + 3, "{} connections", proxy.connections());
+    assert!(proxy.connections() > before + 2, "{} connections", proxy.connections());
     assert_eq!(app.contacts().count().await.expect("a count"), 1000);
 }
 

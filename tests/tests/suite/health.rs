@@ -1,0 +1,58 @@
+//! The standard health service.
+
+use contacts_tests::{Refused, TestApp, apply, on_each_store};
+use futures::StreamExt;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+fn of(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest { service: service.to_owned() }
+}
+
+#[apply(on_each_store!)]
+async fn the_server_and_each_service_are_healthy(app: TestApp) {
+    let mut health = HealthClient::new(app.narrow_channel().await);
+    for service in ["", "Attribute", "Contact", "OptIn", "Tag", "Workspace"] {
+        let name = match service {
+            "" => String::new(),
+            name => format!("whatatalk.contacts.v1.{name}Service"),
+        };
+        let answer = health.check(of(&name)).await.expect("an answer").into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving, "{name}");
+    }
+    let unknown = health.check(of("nobody")).await.expect_err("unknown");
+    assert_eq!(unknown.code(), Code::NotFound);
+}
+
+#[apply(on_each_store!)]
+async fn who_watches_is_told_when_the_server_stops(app: TestApp) {
+    let mut health = HealthClient::new(app.narrow_channel().await);
+    let mut watch = health.watch(of("")).await.expect("a watch").into_inner();
+    let first = watch.next().await.expect("a status").expect("a status");
+    assert_eq!(first.status(), ServingStatus::Serving);
+    let (last, ()) = futures::join!(watch.next(), app.stop());
+    assert_eq!(last.expect("a status").expect("a status").status(), ServingStatus::NotServing);
+}
+
+#[apply(on_each_store!)]
+async fn health_answers_when_the_server_is_full(app: TestApp) {
+    app.restart_with(|config| config.limits.max_concurrent_requests = 2).await;
+    // Two conversations take both places.
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let silence = futures::stream::pending();
+        let conversation = app.client().raw_opt_in().check_opt_in_stream(silence).await;
+        open.push(conversation.expect("a conversation"));
+    }
+    let count = contacts_proto::v1::CountContactsRequest::default();
+    let mut raw = app.client().raw_contacts();
+    let error = raw.count_contacts(count.clone()).await.refused_for("OVERLOADED");
+    assert!(error.retry_delay().is_some());
+    assert_eq!(app.health().await, ServingStatus::Serving);
+    drop(open);
+    // The SDK waits and finds a place.
+    app.contacts().count().await.expect("a count");
+    raw.count_contacts(count).await.expect("a count");
+}
