@@ -2,24 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use bytes::Bytes;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::ids::Id;
-use super::{ROWS, expect_rows, failure, micros, time};
+use super::{ROWS, expect_rows, failure, micros, packed};
 use crate::domain::consent::{ConsentSummary, OptInStatus};
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::{Error, Result};
 use crate::store::{ContactRow, Receipt, Workspace};
-
-/// What a [`ContactRow`] is read from, of `contact c`.
-pub(super) const COLUMNS: &str = "c.contact_id, c.record, c.version,
-    c.opt_in_marketing, c.marketing_expire_time, c.opt_in_utility, c.utility_expire_time,
-    c.opt_in_authentication, c.authentication_expire_time, c.opt_in_update_time";
-/// How many these are.
-pub(super) const COLUMN_COUNT: usize = 10;
 
 /// With `hold`, the rows stay as they are until the transaction ends.
 pub(super) async fn find(
@@ -74,16 +65,16 @@ async fn by_ids(
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let found = "FROM contact AS c WHERE c.workspace_id = $1 AND c.contact_id = ANY($2)";
-    // Whoever holds several holds them in this order.
-    let held = if hold { "ORDER BY c.contact_id FOR UPDATE" } else { "" };
-    let rows = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} {found} {held}")))
-        .bind(&workspace.workspace_id)
-        .bind(wanted.iter().copied().map(Id).collect::<Vec<_>>())
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-    rows.iter().map(|row| decode(row, String::new()).map(|row| (row.contact_id, row))).collect()
+    let mut sql = packed::select("''");
+    sql.push(" FROM contact AS c WHERE c.workspace_id = ").push_bind(&workspace.workspace_id);
+    sql.push(" AND c.contact_id = ANY(");
+    sql.push_bind(wanted.iter().copied().map(Id).collect::<Vec<_>>()).push(")");
+    if hold {
+        // Whoever holds several holds them in this order.
+        sql.push(" ORDER BY c.contact_id FOR UPDATE");
+    }
+    let found = packed::fetch(db, sql, true).await?;
+    Ok(found.into_iter().map(|row| (row.contact_id, row)).collect())
 }
 
 /// Keeps these contacts as they are until the transaction ends.
@@ -188,27 +179,6 @@ pub(super) async fn insert_receipt(
     .await
     .map_err(failure)?;
     Ok(())
-}
-
-/// Columns by position: by name costs more than all the rest.
-pub(super) fn decode(row: &PgRow, sort_key: String) -> Result<ContactRow> {
-    let category = |at: usize| -> Result<(OptInStatus, Option<crate::domain::Time>)> {
-        let expire: Option<i64> = row.get(at + 1);
-        Ok((status(row.get(at))?, expire.map(time)))
-    };
-    let Id(contact_id) = row.get(0);
-    let record: &[u8] = row.get(1);
-    let update_time: Option<i64> = row.get(9);
-    Ok(ContactRow {
-        contact_id,
-        record: Bytes::copy_from_slice(record),
-        version: row.get(2),
-        consent: ConsentSummary {
-            categories: [category(3)?, category(5)?, category(7)?],
-            update_time: update_time.map(time),
-        },
-        sort_key,
-    })
 }
 
 pub(super) fn status_code(status: OptInStatus) -> i16 {

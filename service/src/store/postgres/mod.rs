@@ -13,6 +13,7 @@ mod events;
 mod filter;
 mod idempotency;
 mod ids;
+mod packed;
 mod pages;
 mod rows;
 mod schema;

@@ -6,11 +6,10 @@
 //! match and where they lie, which the planner's statistics do not tell well
 //! enough. So the walk comes first and ends after a while.
 
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 
-use super::contacts::{COLUMN_COUNT, COLUMNS, decode};
 use super::ids::Id;
-use super::{failure, filter};
+use super::{failure, filter, packed};
 use crate::domain::error::Result;
 use crate::store::{ContactRow, Order, OrderBy, Position, Selection, Workspace};
 
@@ -63,14 +62,9 @@ impl Page<'_> {
     async fn fetch(
         &self,
         db: &mut PgConnection,
-        mut sql: QueryBuilder<Postgres>,
+        sql: QueryBuilder<Postgres>,
     ) -> Result<Vec<ContactRow>> {
-        let rows = sql.build().persistent(is_constant(self.selection)).fetch_all(db).await;
-        let sort_key = |row: &_| match self.sort_column() {
-            Some(_) => Row::get(row, COLUMN_COUNT),
-            None => String::new(),
-        };
-        rows.map_err(failure)?.iter().map(|row| decode(row, sort_key(row))).collect()
+        packed::fetch(db, sql, is_constant(self.selection)).await
     }
 
     /// Along the order, as far as it takes.
@@ -117,20 +111,15 @@ impl Page<'_> {
     }
 
     fn select(&self) -> QueryBuilder<Postgres> {
-        let mut sql = QueryBuilder::new("SELECT ");
-        sql.push(COLUMNS);
-        if let Some(column) = self.sort_column() {
-            sql.push(", c.").push(column);
-        }
-        sql
+        packed::select(self.sort_key().unwrap_or("''"))
     }
 
     fn push_after(&self, sql: &mut QueryBuilder<Postgres>) {
         let Some(position) = self.after else { return };
         let beyond = if self.order.descending { " < " } else { " > " };
-        match self.sort_column() {
+        match self.sort_key() {
             Some(column) => {
-                sql.push(" AND (c.").push(column).push(", c.contact_id)").push(beyond).push("(");
+                sql.push(" AND (").push(column).push(", c.contact_id)").push(beyond).push("(");
                 sql.push_bind(position.sort_key.clone()).push(", ");
                 sql.push_bind(Id(position.contact_id)).push(")");
             }
@@ -143,17 +132,17 @@ impl Page<'_> {
     fn push_order(&self, sql: &mut QueryBuilder<Postgres>, suffix: &'static str) {
         let direction = if self.order.descending { " DESC" } else { "" };
         sql.push(" ORDER BY ");
-        if let Some(column) = self.sort_column() {
-            sql.push("c.").push(column).push(suffix).push(direction).push(", ");
+        if let Some(column) = self.sort_key() {
+            sql.push(column).push(suffix).push(direction).push(", ");
         }
         sql.push("c.contact_id").push(suffix).push(direction);
     }
 
-    fn sort_column(&self) -> Option<&'static str> {
+    fn sort_key(&self) -> Option<&'static str> {
         match self.order.by {
             OrderBy::CreateTime => None,
-            OrderBy::FirstName => Some("first_name_key"),
-            OrderBy::LastName => Some("last_name_key"),
+            OrderBy::FirstName => Some("c.first_name_key"),
+            OrderBy::LastName => Some("c.last_name_key"),
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn put(
     workspace: &Workspace,
     rows: &[ConsentRow],
 ) -> Result<()> {
-    for chunk in rows.chunks(ROWS) {
+    let statements = rows.chunks(ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "INSERT OR REPLACE INTO consent (workspace_key, match_key, contact_id,
                  marketing_status, marketing_time, marketing_expire_time, marketing_event,
@@ -97,8 +97,9 @@ pub(super) async fn put(
             }
             values.push_bind(row.state.update_time.map(micros)).push_bind(row.revision);
         });
-        sql.build().execute(&mut *db).await.map_err(failure)?;
-    }
+        sql
+    });
+    super::execute_all(db, statements).await?;
     Ok(())
 }
 

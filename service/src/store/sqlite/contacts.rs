@@ -85,7 +85,7 @@ pub(super) async fn insert(
     contacts: &[Contact],
 ) -> Result<()> {
     let tag_keys = definitions::tag_keys(db, workspace).await?;
-    for chunk in contacts.chunks(ROWS) {
+    let statements = contacts.chunks(ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "INSERT INTO contact (workspace_key, seq, version,
                  opt_in_marketing, marketing_expire_time, opt_in_utility, utility_expire_time,
@@ -105,8 +105,9 @@ pub(super) async fn insert(
                 .push_bind(micros(contact.update_time));
             push_profile(&mut row, contact, &tag_keys);
         });
-        sql.build().execute(&mut *db).await.map_err(failure)?;
-    }
+        sql
+    });
+    super::execute_all(db, statements).await?;
     let nobody = Profile::default();
     let changes: Vec<_> = contacts.iter().map(|c| (c.contact_id, &nobody, &c.profile)).collect();
     names::insert(db, workspace, &changes).await?;
@@ -136,7 +137,7 @@ pub(super) async fn update(
         .collect();
     // While the row still says what the index has to forget.
     names::delete(db, workspace, &changes).await?;
-    for chunk in changed.chunks(ROWS) {
+    let statements = changed.chunks(ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "WITH changed (seq, version, update_time, tags, attributes, phone_number, email,
                  first_name, last_name, search_words, first_name_key, last_name_key, record) AS (",
@@ -156,8 +157,9 @@ pub(super) async fn update(
                FROM changed AS n WHERE c.seq = n.seq AND c.workspace_key = ",
         );
         sql.push_bind(workspace.row_key);
-        sql.build().execute(&mut *db).await.map_err(failure)?;
-    }
+        sql
+    });
+    super::execute_all(db, statements).await?;
     names::insert(db, workspace, &changes).await?;
     write_tags(db, workspace, &changes, &tag_keys).await?;
     definitions::count_attributes(db, workspace, &changes).await
@@ -196,7 +198,7 @@ pub(super) async fn set_consent(
     workspace: &Workspace,
     consents: &[(Uuid, ConsentSummary)],
 ) -> Result<()> {
-    for chunk in consents.chunks(ROWS) {
+    let statements = consents.chunks(ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "WITH changed (seq, marketing, marketing_end, utility, utility_end,
                  authentication, authentication_end, update_time) AS (",
@@ -218,8 +220,9 @@ pub(super) async fn set_consent(
                FROM changed WHERE contact.seq = changed.seq AND contact.workspace_key = ",
         );
         sql.push_bind(workspace.row_key);
-        sql.build().execute(&mut *db).await.map_err(failure)?;
-    }
+        sql
+    });
+    super::execute_all(db, statements).await?;
     Ok(())
 }
 
@@ -261,21 +264,24 @@ async fn write_tags(
     }
     // Neighbours in the index are written together.
     new.sort_unstable();
-    for chunk in new.chunks(4 * ROWS) {
+    let statements = new.chunks(4 * ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new("INSERT INTO contact_tag (tag_key, seq) ");
         sql.push_values(chunk, |mut row, (tag_key, seq)| {
             row.push_bind(*tag_key).push_bind(*seq);
         });
-        sql.build().execute(&mut *db).await.map_err(failure)?;
-    }
-    for chunk in gone.chunks(ROWS) {
+        sql
+    });
+    super::execute_all(db, statements).await?;
+    let statements = gone.chunks(ROWS).map(|chunk| {
         let mut sql =
             QueryBuilder::<Sqlite>::new("DELETE FROM contact_tag WHERE (tag_key, seq) IN (");
         sql.push_values(chunk, |mut row, (tag_key, seq)| {
             row.push_bind(*tag_key).push_bind(*seq);
         });
-        sql.push(")").build().execute(&mut *db).await.map_err(failure)?;
-    }
+        sql.push(")");
+        sql
+    });
+    super::execute_all(db, statements).await?;
     let mut counts = HashMap::new();
     new.iter().for_each(|(key, _)| *counts.entry(*key).or_insert(0) += 1);
     gone.iter().for_each(|(key, _)| *counts.entry(*key).or_insert(0) -= 1);

@@ -16,7 +16,7 @@ pub(super) async fn append(
     workspace: &Workspace,
     events: &[ConsentEvent],
 ) -> Result<()> {
-    for chunk in events.chunks(ROWS) {
+    let facts = events.chunks(ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "INSERT INTO opt_in_event (workspace_key, event_id, contact_id, status, categories,
                  changed_categories, source, wording_version, occurred_time, record_time,
@@ -35,7 +35,9 @@ pub(super) async fn append(
                 .push_bind(micros(event.record_time))
                 .push_bind(event.expire_time.map(micros));
         });
-        sql.build().execute(&mut *db).await.map_err(failure)?;
+        sql
+    });
+    let details = events.chunks(ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "INSERT INTO opt_in_event_detail (workspace_key, subject, event_id, match_key, wording,
                  business_name, url, message_id, actor, reason_text) ",
@@ -56,9 +58,9 @@ pub(super) async fn append(
                 .push_bind(&evidence.actor)
                 .push_bind(&event.reason_text);
         });
-        sql.build().execute(&mut *db).await.map_err(failure)?;
-    }
-    Ok(())
+        sql
+    });
+    super::execute_all(db, facts.chain(details)).await
 }
 
 pub(super) async fn list(

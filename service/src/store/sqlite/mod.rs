@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions,
     SqliteSynchronous,
 };
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
 use self::session::SqliteSession;
 use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
@@ -154,6 +154,21 @@ fn failure(error: sqlx::Error) -> Error {
         _ if primary.is_some_and(|code| UNUSABLE.contains(&code)) => Error::unavailable(error),
         _ => Error::internal(error),
     }
+}
+
+/// Runs statements one after the other. The next is made while SQLite, which
+/// has a thread of its own, is at work on the one before.
+async fn execute_all(
+    db: &mut SqliteConnection,
+    mut statements: impl Iterator<Item = QueryBuilder<Sqlite>>,
+) -> Result<()> {
+    let mut next = statements.next();
+    while let Some(mut statement) = next.take() {
+        let (done, ()) =
+            futures::join!(statement.build().execute(&mut *db), async { next = statements.next() });
+        done.map_err(failure)?;
+    }
+    Ok(())
 }
 
 /// Rows bound in one statement: SQLite takes 32 766 values.
