@@ -31,6 +31,13 @@ pub struct Cli {
 pub enum Command {
     /// Serve the API (the default).
     Serve,
+    /// Make the database ready for this version, or bring it up to it. SQLite
+    /// files are by themselves.
+    Migrate {
+        /// Distribute the tables over the machines of a Citus cluster, too.
+        #[arg(long)]
+        citus: bool,
+    },
     /// Make and list workspaces.
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
@@ -74,7 +81,8 @@ pub struct Config {
     )]
     pub insecure: bool,
 
-    /// The database, such as sqlite://contacts.db. Made if there is none.
+    /// The database, such as sqlite://contacts.db, which is made if there is
+    /// none, or postgres://user:password@host/database.
     #[arg(
         long = "database-url",
         global = true,
@@ -84,6 +92,16 @@ pub struct Config {
         hide_env_values = true
     )]
     pub database: Database,
+
+    /// Bring a Postgres database up to this version at the start, as the command
+    /// `migrate` does.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_MIGRATE",
+        value_parser = FalseyValueParser::new()
+    )]
+    pub migrate: bool,
 
     /// Do not describe the API to tools such as grpcurl.
     #[arg(
@@ -189,6 +207,7 @@ impl Config {
             listen: "127.0.0.1:0".to_owned(),
             insecure: false,
             database: Database::Sqlite(database.as_ref().to_owned()),
+            migrate: false,
             no_reflection: false,
             limits: Limits::default(),
             log: Log { log_format: LogFormat::Text, log_level: "info".to_owned() },

@@ -25,4 +25,4 @@ pub mod store;
 pub mod telemetry;
 
 pub use config::Config;
-pub use server::{RunningServer, Server, ServerError, bind, open_store, run};
+pub use server::{RunningServer, Server, ServerError, bind, migrate, open_store, run};

@@ -19,6 +19,7 @@ async fn main() -> ExitCode {
     let Cli { config, command } = Cli::parse();
     let done = match command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
+        Command::Migrate { citus } => migrate(&config, citus).await,
         Command::Workspace(command) => workspace(config, command).await,
     };
     match done {
@@ -45,8 +46,14 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     Ok(server.serve(listener, stopped).await?)
 }
 
+async fn migrate(config: &Config, citus: bool) -> Result<(), Box<dyn Error>> {
+    contacts_service::migrate(&config.database, citus).await?;
+    say(format_args!("{} is ready for this version", config.database));
+    Ok(())
+}
+
 async fn workspace(config: Config, command: WorkspaceCommand) -> Result<(), Box<dyn Error>> {
-    let store = open_store(&config.database).await?;
+    let store = open_store(&config).await?;
     let done = match command {
         WorkspaceCommand::Create { id: workspace_id, display_name } => {
             let create = CreateWorkspace { workspace_id, display_name };

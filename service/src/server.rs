@@ -14,7 +14,7 @@ use crate::config::{Config, Database};
 use crate::domain::error::Error;
 use crate::grpc;
 use crate::operations::workspaces;
-use crate::store::{Store, sqlite};
+use crate::store::{Store, postgres, sqlite};
 
 /// Why a server does not start or ended early, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +44,6 @@ pub enum ServerError {
         /// Why.
         source: Error,
     },
-    /// A kind of database that is to come.
-    #[error("PostgreSQL is not supported yet: use --database-url sqlite://contacts.db")]
-    NoPostgres,
     /// Serving ended by itself.
     #[error("cannot serve: {0}")]
     Serve(#[from] std::io::Error),
@@ -79,14 +76,44 @@ pub async fn bind(config: &Config) -> Result<TcpListener, ServerError> {
 /// Opens the database of these settings.
 ///
 /// # Errors
-/// When it cannot be opened.
-pub async fn open_store(database: &Database) -> Result<Store, ServerError> {
+/// When it cannot be opened, or is Postgres and not migrated.
+pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
     let clock = Arc::new(chrono::Utc::now);
-    let opened = match database {
+    if config.migrate {
+        migrate(&config.database, false).await?;
+    }
+    let opened = match &config.database {
         Database::Sqlite(path) => sqlite::open(path, clock).await,
-        Database::Postgres(_) => return Err(ServerError::NoPostgres),
+        Database::Postgres(url) => {
+            postgres::open(url, postgres::PostgresOptions::default(), clock).await
+        }
     };
-    opened.map_err(|source| ServerError::Database { database: database.to_string(), source })
+    opened.map_err(|source| failed(&config.database, source))
+}
+
+/// Brings a database up to this version; with `citus` distributes its tables.
+/// Several may try at once.
+///
+/// # Errors
+/// When it cannot be reached or changed.
+pub async fn migrate(database: &Database, citus: bool) -> Result<(), ServerError> {
+    match database {
+        Database::Sqlite(path) => {
+            let opened = sqlite::open(path, Arc::new(chrono::Utc::now)).await;
+            opened.map_err(|source| failed(database, source))?.close().await;
+        }
+        Database::Postgres(url) => {
+            postgres::migrate(url).await.map_err(|source| failed(database, source))?;
+            if citus {
+                postgres::distribute(url).await.map_err(|source| failed(database, source))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn failed(database: &Database, source: Error) -> ServerError {
+    ServerError::Database { database: database.to_string(), source }
 }
 
 /// A server whose database is open.
@@ -101,11 +128,9 @@ impl Server {
     /// # Errors
     /// When the database cannot be opened or written.
     pub async fn open(config: Config) -> Result<Self, ServerError> {
-        let store = open_store(&config.database).await?;
-        workspaces::ensure_default(&store).await.map_err(|source| {
-            let database = config.database.to_string();
-            ServerError::Database { database, source }
-        })?;
+        let store = open_store(&config).await?;
+        let default = workspaces::ensure_default(&store).await;
+        default.map_err(|source| failed(&config.database, source))?;
         Ok(Self { config, store })
     }
 
@@ -236,9 +261,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn postgres_is_to_come() {
-        let database = "postgres://ana:secret@db/contacts".parse().expect("a URL");
-        let error = open_store(&database).await.err().expect("not yet").to_string();
-        assert!(error.contains("not supported yet") && !error.contains("secret"), "{error}");
+    async fn a_database_out_of_reach_is_told_without_its_password() {
+        let database = "postgres://ana:secret@127.0.0.1:1/contacts".parse().expect("a URL");
+        let config = Config { database, ..Config::for_tests("unused.db") };
+        let error = open_store(&config).await.err().expect("nobody listens").to_string();
+        assert!(error.contains("cannot open") && !error.contains("secret"), "{error}");
     }
 }

@@ -59,7 +59,8 @@ impl Wire {
     /// The same with these headers, and whatever bytes for a request.
     pub async fn send(&self, method: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
         let mut call = self.open(method, headers).await;
-        call.request.send_data(body, true).expect("sent");
+        // A server that answers the headers alone does not take it.
+        drop(call.request.send_data(body, true));
         call.answer().await
     }
 

@@ -42,9 +42,9 @@ async fn health_answers_when_the_server_is_full(app: TestApp) {
     // Two conversations take both places.
     let mut open = Vec::new();
     for _ in 0..2 {
-        let silence = futures::stream::pending();
-        let conversation = app.client().raw_opt_in().check_opt_in_stream(silence).await;
-        open.push(conversation.expect("a conversation"));
+        let (ask, questions) = futures::channel::mpsc::unbounded();
+        let conversation = app.client().raw_opt_in().check_opt_in_stream(questions).await;
+        open.push((ask, conversation.expect("a conversation")));
     }
     let count = contacts_proto::v1::CountContactsRequest::default();
     let mut raw = app.client().raw_contacts();

@@ -2,6 +2,7 @@
 //! The modules mirror the API; `bad_inputs` walks the table of that name.
 
 mod attributes;
+mod bad_inputs;
 mod batch_upsert;
 mod contacts;
 mod deadlines;
@@ -13,6 +14,7 @@ mod idempotency;
 mod identity;
 mod imports;
 mod opt_in;
+mod privacy;
 mod reflection;
 mod shutdown;
 mod streams;
