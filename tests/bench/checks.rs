@@ -9,10 +9,10 @@ use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::Result;
 use super::data::phone;
 use super::report::{Report, percentile};
 use super::server::ServerProcess;
-use super::Result;
 
 const CALLERS: u64 = 64;
 const RUN: Duration = Duration::from_secs(5);
@@ -50,8 +50,7 @@ pub async fn measure(
     report.time("… 99th percentile", percentile(&checks.times, 99), "");
 
     for size in [100, 1000, 10_000] {
-        let numbers: Vec<_> =
-            (0..size).map(|index| phone(index * 7919 % contacts)).collect();
+        let numbers: Vec<_> = (0..size).map(|index| phone(index * 7919 % contacts)).collect();
         let started = Instant::now();
         let mut checked = 0;
         while started.elapsed() < RUN / 2 {
@@ -59,7 +58,12 @@ pub async fn measure(
             checked += answer.len() as u64;
         }
         let seconds = started.elapsed().as_secs_f64();
-        report.rate(&format!("checks in batches of {size}, one caller, checks/s"), checked, seconds, "");
+        report.rate(
+            &format!("checks in batches of {size}, one caller, checks/s"),
+            checked,
+            seconds,
+            "",
+        );
     }
     Ok(())
 }

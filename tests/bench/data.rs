@@ -9,11 +9,11 @@ use contacts_sdk::{
 use super::Result;
 
 /// What a tenth of the contacts match.
-pub const TENTH: &str =
-    r#"tags:event_attendee AND attributes.tier = "Gold" AND opt_in = OPTED_IN"#;
+pub const TENTH: &str = r#"tags:event_attendee AND attributes.tier = "Gold" AND opt_in = OPTED_IN"#;
 
 const FIRST: [&str; 12] = [
-    "Ana", "João", "Maria", "Peter", "Olga", "Mei", "Fatima", "Aiko", "Noah", "Léa", "Mara", "Marta",
+    "Ana", "João", "Maria", "Peter", "Olga", "Mei", "Fatima", "Aiko", "Noah", "Léa", "Mara",
+    "Marta",
 ];
 const LAST: [&str; 10] = [
     "Silva", "García", "Smith", "Müller", "Ivanova", "Wang", "Hassan", "Tanaka", "Brown", "Dubois",
@@ -31,7 +31,11 @@ pub async fn define(client: &ContactsClient) -> Result {
     ] {
         client.attributes().create(id, attribute_type).attribute_id(id).await?;
     }
-    client.attributes().create("tier", AttributeType::Enum).enum_options(["Gold", "Silver"]).await?;
+    client
+        .attributes()
+        .create("tier", AttributeType::Enum)
+        .enum_options(["Gold", "Silver"])
+        .await?;
     Ok(())
 }
 

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use contacts_sdk::{ContactView, ContactsClient};
 
+use super::Result;
 use super::data::TENTH;
 use super::report::{Report, median};
 use super::server::ServerProcess;
-use super::Result;
 
 const REPEATS: usize = 21;
 

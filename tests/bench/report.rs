@@ -29,7 +29,8 @@ impl Report {
 
     pub fn number(&mut self, what: &str, number: f64, wanted: &str) {
         let digits = format!("{number:.0}");
-        let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+        let groups: Vec<_> =
+            digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
         self.text(what, groups.join(" "), wanted);
     }
 
@@ -86,5 +87,8 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
 
 /// Of sorted times.
 pub fn percentile(times: &[Duration], percent: usize) -> Duration {
-    times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+    times
+        .get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or_default()
 }

@@ -25,7 +25,8 @@ impl ServerProcess {
         let mut line = String::new();
         let stdout = child.stdout.take().ok_or("the server has no standard output")?;
         BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening on ").ok_or("the server did not start")?;
+        let address =
+            line.trim().strip_prefix("listening on ").ok_or("the server did not start")?;
         Ok(Self { address: address.to_owned(), child })
     }
 

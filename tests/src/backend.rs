@@ -44,7 +44,9 @@ impl TestDatabase {
 
     async fn postgres() -> Self {
         let Ok(server) = env::var(POSTGRES_URL) else {
-            panic!("{POSTGRES_URL} is not set: run tests/run rust, or tests/tools/postgres -- cargo test");
+            panic!(
+                "{POSTGRES_URL} is not set: run tests/run rust, or tests/tools/postgres -- cargo test"
+            );
         };
         let name = format!("test_{}", Uuid::new_v4().simple());
         execute(&server, format!("CREATE DATABASE {name}")).await;

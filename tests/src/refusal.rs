@@ -79,7 +79,11 @@ fn check(status: &rpc::Status) {
 
     // A wrong request names the field, and what may be retried says when.
     let code = Code::from_i32(status.code);
-    assert_eq!(detail("BadRequest").len(), usize::from(code == Code::InvalidArgument), "{status:?}");
+    assert_eq!(
+        detail("BadRequest").len(),
+        usize::from(code == Code::InvalidArgument),
+        "{status:?}"
+    );
     let may_retry = matches!(code, Code::Unavailable | Code::ResourceExhausted)
         || matches!(&*info.reason, "REQUEST_IN_FLIGHT" | "WRITE_CONFLICT");
     assert_eq!(detail("RetryInfo").len(), usize::from(may_retry), "{status:?}");

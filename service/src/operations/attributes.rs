@@ -4,9 +4,9 @@ use crate::domain::attribute::{AttributeDefinition, AttributeType, MAX_ATTRIBUTE
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Field, Predicate};
-use crate::domain::{ids, tag};
 use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
 
+use super::definition::{self, find, refuse_twin};
 use super::segment::{REWRITE_PAGE, each_selected};
 use super::workspace;
 
@@ -158,16 +158,10 @@ pub async fn list(
 ) -> Result<Vec<Counted<AttributeDefinition>>> {
     let mut session = store.read().await?;
     let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let mut attributes = session.attributes(&workspace).await?;
-    attributes.retain(|attribute| attribute.attribute_id.as_str() > after);
-    attributes.truncate(limit);
-    let ids: Vec<_> = attributes.iter().map(|a| a.attribute_id.as_str()).collect();
+    let attributes = definition::page(session.attributes(&workspace).await?, after, limit);
+    let ids: Vec<_> = attributes.iter().map(|attribute| attribute.attribute_id.as_str()).collect();
     let counts = session.attribute_counts(&workspace, &ids).await?;
-    Ok(attributes
-        .into_iter()
-        .zip(counts)
-        .map(|(definition, contact_count)| Counted { definition, contact_count })
-        .collect())
+    Ok(definition::counted(attributes, counts))
 }
 
 async fn counted(
@@ -177,28 +171,6 @@ async fn counted(
 ) -> Result<Counted<AttributeDefinition>> {
     let counts = session.attribute_counts(workspace, &[&attribute.attribute_id]).await?;
     Ok(Counted { definition: attribute, contact_count: counts.first().copied().unwrap_or(0) })
-}
-
-fn find<'a>(
-    definitions: &'a [AttributeDefinition],
-    attribute_id: &str,
-) -> Result<&'a AttributeDefinition> {
-    if attribute_id.is_empty() {
-        return Err(Error::required("attribute_id"));
-    }
-    definitions.iter().find(|a| a.attribute_id == attribute_id).ok_or_else(|| {
-        let shown: String = attribute_id.chars().take(64).collect();
-        let known = definitions.iter().map(|a| a.attribute_id.as_str());
-        let close = ids::suggest(attribute_id, known);
-        let hint = close.map(|id| format!("; did you mean {id}?")).unwrap_or_default();
-        let error = Error::new(Reason::AttributeNotFound, format!("no attribute {shown:?}{hint}"))
-            .about("attribute", shown.clone())
-            .with("attribute_id", shown);
-        match close {
-            Some(id) => error.with("suggestion", id),
-            None => error,
-        }
-    })
 }
 
 /// Options can be added, not removed: contacts may have the old ones.
@@ -211,28 +183,4 @@ fn refuse_fewer(old: &[String], new: &[String]) -> Result<()> {
             Err(Error::invalid(Reason::ImmutableField, field, message))
         }
     }
-}
-
-/// Refuses an id or a display name that another definition has.
-fn refuse_twin(
-    attribute: &AttributeDefinition,
-    existing: &[AttributeDefinition],
-    new: bool,
-) -> Result<()> {
-    let same_id = |other: &AttributeDefinition| other.attribute_id == attribute.attribute_id;
-    let same_name = |other: &AttributeDefinition| {
-        !same_id(other) && tag::same_name(&other.display_name, &attribute.display_name)
-    };
-    let (field, twin) = if let Some(twin) = existing.iter().find(|other| new && same_id(other)) {
-        ("attribute.attribute_id", twin)
-    } else if let Some(twin) = existing.iter().find(|other| same_name(other)) {
-        ("attribute.display_name", twin)
-    } else {
-        return Ok(());
-    };
-    let id = twin.attribute_id.clone();
-    let message = format!("attribute {id} has this {}", field.trim_start_matches("attribute."));
-    Err(Error::invalid(Reason::AttributeAlreadyExists, field, message)
-        .about("attribute", id.clone())
-        .with("attribute_id", id))
 }

@@ -4,6 +4,7 @@
 
 pub mod attributes;
 pub mod contacts;
+mod definition;
 mod draft;
 pub mod idempotency;
 pub mod import;

@@ -3,10 +3,10 @@
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Predicate};
-use crate::domain::ids;
-use crate::domain::tag::{self, MAX_TAGS, Tag};
+use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
 
+use super::definition::{self, find, refuse_twin};
 use super::segment::{REWRITE_PAGE, each_selected};
 use super::workspace;
 
@@ -136,16 +136,10 @@ pub async fn list(
 ) -> Result<Vec<Counted<Tag>>> {
     let mut session = store.read().await?;
     let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let mut tags = session.tags(&workspace).await?;
-    tags.retain(|tag| tag.tag_id.as_str() > after);
-    tags.truncate(limit);
+    let tags = definition::page(session.tags(&workspace).await?, after, limit);
     let ids: Vec<_> = tags.iter().map(|tag| tag.tag_id.as_str()).collect();
     let counts = session.tag_counts(&workspace, &ids).await?;
-    Ok(tags
-        .into_iter()
-        .zip(counts)
-        .map(|(definition, contact_count)| Counted { definition, contact_count })
-        .collect())
+    Ok(definition::counted(tags, counts))
 }
 
 async fn counted(
@@ -155,42 +149,4 @@ async fn counted(
 ) -> Result<Counted<Tag>> {
     let counts = session.tag_counts(workspace, &[&tag.tag_id]).await?;
     Ok(Counted { definition: tag, contact_count: counts.first().copied().unwrap_or(0) })
-}
-
-fn find<'a>(tags: &'a [Tag], tag_id: &str) -> Result<&'a Tag> {
-    if tag_id.is_empty() {
-        return Err(Error::required("tag_id"));
-    }
-    tags.iter().find(|tag| tag.tag_id == tag_id).ok_or_else(|| {
-        let shown: String = tag_id.chars().take(64).collect();
-        let close = ids::suggest(tag_id, tags.iter().map(|tag| tag.tag_id.as_str()));
-        let hint = close.map(|id| format!("; did you mean {id}?")).unwrap_or_default();
-        let error = Error::new(Reason::TagNotFound, format!("no tag {shown:?}{hint}"))
-            .about("tag", shown.clone())
-            .with("tag_id", shown);
-        match close {
-            Some(id) => error.with("suggestion", id),
-            None => error,
-        }
-    })
-}
-
-/// Refuses an id or a display name that another tag has.
-fn refuse_twin(tag: &Tag, existing: &[Tag], new: bool) -> Result<()> {
-    let same_name = |other: &Tag| {
-        other.tag_id != tag.tag_id && tag::same_name(&other.display_name, &tag.display_name)
-    };
-    let (field, twin) = if let Some(twin) = existing.iter().find(|t| new && t.tag_id == tag.tag_id)
-    {
-        ("tag.tag_id", twin)
-    } else if let Some(twin) = existing.iter().find(|other| same_name(other)) {
-        ("tag.display_name", twin)
-    } else {
-        return Ok(());
-    };
-    let id = twin.tag_id.clone();
-    let message = format!("tag {id} has this {}", field.trim_start_matches("tag."));
-    Err(Error::invalid(Reason::TagAlreadyExists, field, message)
-        .about("tag", id.clone())
-        .with("tag_id", id))
 }

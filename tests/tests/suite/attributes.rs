@@ -39,10 +39,9 @@ async fn values_of_every_type_come_back_as_they_were(app: TestApp) {
 #[apply(on_each_store!)]
 async fn ids_and_names_are_taken_once(app: TestApp) {
     app.attributes().create("City", AttributeType::String).await.expect("an attribute");
-    for (name, id, field) in [
-        ("Other", "city", "attribute.attribute_id"),
-        ("CITY", "other", "attribute.display_name"),
-    ] {
+    for (name, id, field) in
+        [("Other", "city", "attribute.attribute_id"), ("CITY", "other", "attribute.display_name")]
+    {
         let made = app.attributes().create(name, AttributeType::Number).attribute_id(id).await;
         let error = made.refused_for(reason::ATTRIBUTE_ALREADY_EXISTS);
         assert_eq!(error.metadata("field"), Some(field));
@@ -60,7 +59,8 @@ async fn what_cannot_be_a_definition_is_refused(app: TestApp) {
         let mut raw = app.client().raw_attributes();
         async move { raw.create_attribute(request).await }
     };
-    let of = |r#type: v1::AttributeType| v1::Attribute { r#type: r#type.into(), ..Default::default() };
+    let of =
+        |r#type: v1::AttributeType| v1::Attribute { r#type: r#type.into(), ..Default::default() };
     let options = |options: &[&str]| v1::Attribute {
         enum_options: options.iter().map(|option| (*option).to_owned()).collect(),
         ..of(v1::AttributeType::Enum)
@@ -74,7 +74,9 @@ async fn what_cannot_be_a_definition_is_refused(app: TestApp) {
     for bad in [&[][..], &["a", "a"], &["a", ""]] {
         create(options(bad)).await.refused_at(reason::INVALID_ARGUMENT, options_field);
     }
-    create(options(&["x".repeat(101).as_str()])).await.refused_at(reason::LIMIT_EXCEEDED, options_field);
+    create(options(&["x".repeat(101).as_str()]))
+        .await
+        .refused_at(reason::LIMIT_EXCEEDED, options_field);
     let many: Vec<_> = (0..201).map(|n| n.to_string()).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
     let error = create(options(&many)).await.refused_at(reason::LIMIT_EXCEEDED, options_field);
@@ -105,7 +107,8 @@ async fn options_grow_and_never_shrink(app: TestApp) {
     let platinum = || app.contacts().update(phone(1)).attribute("tier", "Platinum");
     platinum().await.refused_at(reason::INVALID_ENUM_OPTION, "contact.attributes.tier");
 
-    let grown = app.attributes().update("tier").enum_options(["Gold", "Platinum", "Silver", "Bronze"]);
+    let grown =
+        app.attributes().update("tier").enum_options(["Gold", "Platinum", "Silver", "Bronze"]);
     assert_eq!(grown.await.expect("an attribute").enum_options.len(), 4);
     platinum().await.expect("a contact");
 
@@ -128,7 +131,9 @@ async fn a_type_never_changes(app: TestApp) {
         v1::UpdateAttributeRequest { attribute: Some(attribute), update_mask, ..Default::default() }
     };
     let mut raw = app.client().raw_attributes();
-    for request in [city(v1::AttributeType::Number, &["type"]), city(v1::AttributeType::Number, &[])] {
+    for request in
+        [city(v1::AttributeType::Number, &["type"]), city(v1::AttributeType::Number, &[])]
+    {
         let changed = raw.update_attribute(request).await;
         changed.refused_at(reason::IMMUTABLE_FIELD, "attribute.type");
     }

@@ -16,13 +16,17 @@ async fn rows_are_created_merged_and_failed(app: TestApp) {
         NewContact::new().phone("12"),
         NewContact::new().phone(phone(2)).tag("new"),
     ];
-    let upsert = app.contacts().batch_upsert(rows).options(merge().create_missing_tags(true).add_tag("all"));
+    let upsert =
+        app.contacts().batch_upsert(rows).options(merge().create_missing_tags(true).add_tag("all"));
     let outcome = upsert.await.expect("an outcome");
     assert_eq!((outcome.created, outcome.updated, outcome.unchanged), (1, 1, 0));
     assert_eq!((outcome.failures.len(), outcome.failures[0].row), (1, 1));
     outcome.failures[0].error.clone().refused_for(reason::INVALID_PHONE_NUMBER);
     assert_eq!(app.contacts().get(phone(2)).await.expect("a contact").tags, ["all", "new"]);
-    assert_eq!(app.contacts().get(phone(1)).await.expect("a contact").first_name.as_deref(), Some("Ana"));
+    assert_eq!(
+        app.contacts().get(phone(1)).await.expect("a contact").first_name.as_deref(),
+        Some("Ana")
+    );
 }
 
 #[apply(on_each_store!)]
@@ -60,7 +64,8 @@ async fn consent_is_taken_as_in_an_import(app: TestApp) {
         ImportRow::new(NewContact::new().phone(phone(2))),
         ImportRow::new(NewContact::new().phone(phone(3))).consent(ImportConsent::opted_out()),
     ];
-    let upsert = app.contacts().batch_upsert(rows).options(merge().consent(ImportConsent::opted_in()));
+    let upsert =
+        app.contacts().batch_upsert(rows).options(merge().consent(ImportConsent::opted_in()));
     let outcome = upsert.await.expect("an outcome");
     assert_eq!((outcome.created, outcome.failures.len()), (2, 1));
     outcome.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);

@@ -59,7 +59,11 @@ async fn row_15_a_change_past_its_deadline_happens_at_most_once(app: TestApp) {
     for (n, timeout) in ["1n", "100u", "1m", "3m", "5m", "10m"].into_iter().enumerate() {
         let request_id = uuid::Uuid::new_v4().to_string();
         let contact = Some(contacts_tests::raw_contact(phone(n)));
-        let create = v1::CreateContactRequest { contact, request_id: request_id.clone(), ..Default::default() };
+        let create = v1::CreateContactRequest {
+            contact,
+            request_id: request_id.clone(),
+            ..Default::default()
+        };
         let method = "ContactService/CreateContact";
         let answer = wire.send(method, &[("grpc-timeout", timeout)], encoded(&create)).await;
         assert!(matches!(answer.code(), Code::Ok | Code::DeadlineExceeded), "{answer:?}");

@@ -32,7 +32,8 @@ async fn every_change_returns_its_first_answer(app: TestApp) {
     let id = new_id();
     repeated(|| app.tags().update("vip").color("#000000").request_id(&id).send()).await;
     let id = new_id();
-    repeated(|| app.attributes().create("City", AttributeType::String).request_id(&id).send()).await;
+    repeated(|| app.attributes().create("City", AttributeType::String).request_id(&id).send())
+        .await;
     let id = new_id();
     repeated(|| app.attributes().update("city").description("x").request_id(&id).send()).await;
     let id = new_id();
@@ -124,7 +125,8 @@ async fn of_concurrent_sends_one_happens(app: TestApp) {
     let send = |_| app.contacts().create(NewContact::new().phone(phone(1))).request_id(&id).send();
     // The SDK waits and repeats while another is in flight.
     let outcomes = join_all((0..24).map(send)).await;
-    let contacts: Vec<Contact> = outcomes.into_iter().map(|made| made.expect("a contact")).collect();
+    let contacts: Vec<Contact> =
+        outcomes.into_iter().map(|made| made.expect("a contact")).collect();
     assert!(contacts.iter().all(|contact| *contact == contacts[0]));
     assert_eq!(app.contacts().count().await.expect("a count"), 1);
 }
@@ -156,13 +158,15 @@ async fn a_request_in_flight_is_told_so(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn a_malformed_id_is_refused_before_anything_happens(app: TestApp) {
-    let create = |id: &str| app.contacts().create(NewContact::new().phone(phone(1))).request_id(id).send();
+    let create =
+        |id: &str| app.contacts().create(NewContact::new().phone(phone(1))).request_id(id).send();
     for id in ["42", "not-a-uuid", "2b1e1e0c6f0a4d0e9a550c7c3f2f8a1", "\0", &"4".repeat(255)] {
         create(id).await.refused_at(reason::INVALID_ARGUMENT, "request_id");
     }
     let error = create(&"4".repeat(256)).await.refused_at(reason::LIMIT_EXCEEDED, "request_id");
     assert_eq!(error.metadata("limit"), Some("255"));
     assert_eq!(app.contacts().count().await.expect("a count"), 0);
-    let edit = app.contacts().update_tags().people([Person::phone(phone(1))]).add("x").request_id("42");
+    let edit =
+        app.contacts().update_tags().people([Person::phone(phone(1))]).add("x").request_id("42");
     edit.await.refused_at(reason::INVALID_ARGUMENT, "request_id");
 }

@@ -43,7 +43,10 @@ async fn both_forms_are_one_contact(app: TestApp) {
             let batch = app.contacts().batch_get([form, stored]).await.expect("results");
             assert!(batch.into_iter().flatten().all(|found| found == made));
             let updated = app.contacts().update(form).first_name("Ana").await.expect("a contact");
-            assert_eq!((updated.contact_id, updated.phone_number), (made.contact_id, made.phone_number));
+            assert_eq!(
+                (updated.contact_id, updated.phone_number),
+                (made.contact_id, made.phone_number)
+            );
             app.contacts().delete(form).await.expect("a receipt");
             app.contacts().get(stored).await.refused_for(reason::CONTACT_NOT_FOUND);
         }
@@ -91,13 +94,18 @@ async fn who_hides_their_number_is_a_contact_like_others(app: TestApp) {
     let id = "US.13491208655302741918";
     let hidden = NewContact::new().whatsapp_user_id(id).first_name("Hidden").tag("vip");
     let made = app.contacts().create(hidden).await.expect("a contact");
-    app.opt_in().record_opt_in(Person::whatsapp_user_id(id), OptInSource::InboundMessage).await.expect("an opt-in");
+    app.opt_in()
+        .record_opt_in(Person::whatsapp_user_id(id), OptInSource::InboundMessage)
+        .await
+        .expect("an opt-in");
     assert!(app.opt_in().may_send(Person::whatsapp_user_id(id), MessageCategory::Utility).await);
     assert_eq!(app.contacts().count().query("hid").filter("tags:vip").await.expect("a count"), 1);
     let edit = app.contacts().update_tags().people([Person::whatsapp_user_id(id)]).remove("vip");
     assert_eq!(edit.await.expect("an edit").updated_count, 1);
     // Ids are opaque: not folded, and valid as a whole only.
-    by_user(&app, &id.to_lowercase()).await.refused_at(reason::INVALID_WHATSAPP_USER_ID, "whatsapp_user_id");
+    by_user(&app, &id.to_lowercase())
+        .await
+        .refused_at(reason::INVALID_WHATSAPP_USER_ID, "whatsapp_user_id");
     by_user(&app, "US.1349120865530274191").await.refused_for(reason::CONTACT_NOT_FOUND);
     app.contacts().delete(&made).await.expect("a receipt");
     by_user(&app, id).await.refused_for(reason::CONTACT_NOT_FOUND);
@@ -105,11 +113,23 @@ async fn who_hides_their_number_is_a_contact_like_others(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn ids_of_both_forms_are_taken_and_others_refused(app: TestApp) {
-    for id in ["US.1", "BR.AbC123", "US.ENT.11815799212886844830", &format!("US.{}", "x".repeat(128))] {
+    for id in
+        ["US.1", "BR.AbC123", "US.ENT.11815799212886844830", &format!("US.{}", "x".repeat(128))]
+    {
         app.contacts().create(NewContact::new().whatsapp_user_id(id)).await.expect("a contact");
         by_user(&app, id).await.expect("a contact");
     }
-    for id in ["us.1", "USA.1", "US.", "US.a b", " US.1", "US.1\0", "US.é", &format!("US.{}", "x".repeat(129)), "15551234567"] {
+    for id in [
+        "us.1",
+        "USA.1",
+        "US.",
+        "US.a b",
+        " US.1",
+        "US.1\0",
+        "US.é",
+        &format!("US.{}", "x".repeat(129)),
+        "15551234567",
+    ] {
         let made = app.contacts().create(NewContact::new().whatsapp_user_id(id)).await;
         made.refused_at(reason::INVALID_WHATSAPP_USER_ID, "contact.whatsapp_user_id");
     }
@@ -122,13 +142,19 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
     let first = set("US.1").await.expect("a contact");
     assert_eq!(first.contact_id, made.contact_id);
     assert_eq!(by_user(&app, "US.1").await.expect("a contact"), first);
-    assert!(app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await);
+    assert!(
+        app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await
+    );
 
     // A person who changes their number gets another id from Meta.
     set("US.2").await.expect("a contact");
     by_user(&app, "US.1").await.refused_for(reason::CONTACT_NOT_FOUND);
-    assert!(!app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await);
-    assert!(app.opt_in().may_send(Person::whatsapp_user_id("US.2"), MessageCategory::Marketing).await);
+    assert!(
+        !app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await
+    );
+    assert!(
+        app.opt_in().may_send(Person::whatsapp_user_id("US.2"), MessageCategory::Marketing).await
+    );
 
     let other = app.contacts().create(NewContact::new().whatsapp_user_id("US.3")).await;
     let other = other.expect("a contact");
@@ -136,7 +162,8 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
     assert_eq!(error.existing_contact_id(), Some(&*other.contact_id));
     assert_eq!(error.metadata("field"), Some("contact.whatsapp_user_id"));
 
-    let without = app.contacts().update(phone(1)).clear_whatsapp_user_id().await.expect("a contact");
+    let without =
+        app.contacts().update(phone(1)).clear_whatsapp_user_id().await.expect("a contact");
     assert_eq!(without.whatsapp_user_id, None);
     by_user(&app, "US.2").await.refused_for(reason::CONTACT_NOT_FOUND);
     assert!(app.opt_in().may_send(phone(1), MessageCategory::Marketing).await);
@@ -156,12 +183,14 @@ async fn a_number_is_given_to_who_had_none(app: TestApp) {
         phone_number: phone(2),
         ..Default::default()
     };
-    let request = contacts_proto::v1::UpdateContactRequest { contact: Some(contact), ..Default::default() };
+    let request =
+        contacts_proto::v1::UpdateContactRequest { contact: Some(contact), ..Default::default() };
     let after = app.client().raw_contacts().update_contact(request).await.expect("a contact");
     let after = Contact::from(after.into_inner().contact.expect("a contact"));
     assert_eq!((after.contact_id, after.phone_number), (hidden.contact_id, Some(phone(2))));
     // What was said under the number counts.
     assert_eq!(reason_of(&app, &phone(2)).await, CheckReason::OptedOut);
-    let by_user = app.opt_in().check(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await;
+    let by_user =
+        app.opt_in().check(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await;
     assert_eq!(by_user.expect("a check").reason, CheckReason::OptedOut);
 }

@@ -35,10 +35,10 @@ const SYMBOLS: [&str; 11] = [
 /// Asks one version of the protocol what the other tests need.
 macro_rules! reflect {
     ($version:ident, $app:expr) => {{
+        use tonic_reflection::pb::$version::ServerReflectionRequest;
         use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
         use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
         use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
-        use tonic_reflection::pb::$version::ServerReflectionRequest;
 
         let mut client = ServerReflectionClient::new($app.narrow_channel().await);
         let mut questions = vec![MessageRequest::ListServices(String::new())];
@@ -61,9 +61,11 @@ macro_rules! reflect {
                     seen.services = list.service.into_iter().map(|service| service.name).collect();
                 }
                 MessageResponse::FileDescriptorResponse(files) => {
-                    seen.files.extend(files.file_descriptor_proto.iter().map(|file| {
-                        FileDescriptorProto::decode(&**file).expect("a descriptor")
-                    }));
+                    seen.files.extend(
+                        files.file_descriptor_proto.iter().map(|file| {
+                            FileDescriptorProto::decode(&**file).expect("a descriptor")
+                        }),
+                    );
                 }
                 MessageResponse::ErrorResponse(error) => {
                     seen.unknown = Some(Code::from_i32(error.error_code));
@@ -92,7 +94,10 @@ impl Seen {
         // Every symbol's file came, and with the files they import they are complete.
         let packages: BTreeSet<_> = self.files.iter().map(|file| file.package()).collect();
         for symbol in SYMBOLS {
-            assert!(packages.iter().any(|package| symbol.starts_with(package)), "{version}: {symbol}");
+            assert!(
+                packages.iter().any(|package| symbol.starts_with(package)),
+                "{version}: {symbol}"
+            );
         }
         assert!(self.files.len() >= SYMBOLS.len(), "{version}: {}", self.files.len());
         assert_eq!(self.unknown, Some(Code::NotFound), "{version}");

@@ -33,7 +33,8 @@ async fn a_stream_under_way_is_told_to_go_on_elsewhere(app: TestApp) {
         loop {
             match last.event.take().expect("an event") {
                 Event::Batch(batch) => {
-                    let contacts = batch.decode_contacts().map(|contact| contact.expect("a contact"));
+                    let contacts =
+                        batch.decode_contacts().map(|contact| contact.expect("a contact"));
                     delivered.extend(contacts.map(|contact| contact.phone_number));
                 }
                 Event::Heartbeat(_) => {}

@@ -24,7 +24,8 @@ async fn people_are_named_in_any_way(app: TestApp) {
     let made = make_people(&app).await;
     let user = NewContact::new().whatsapp_user_id("US.1");
     app.contacts().create(user).await.expect("a contact");
-    let people = [Person::from(&made[0]), Person::phone(phone(1)), Person::whatsapp_user_id("US.1")];
+    let people =
+        [Person::from(&made[0]), Person::phone(phone(1)), Person::whatsapp_user_id("US.1")];
     let edit = app.contacts().update_tags().people(people).add("vip").remove("lead");
     let edited = edit.await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count, edited.failures.len()), (3, 3, 0));
@@ -67,7 +68,9 @@ async fn who_is_not_found_fails_alone(app: TestApp) {
     assert_eq!((edited.matched_count, edited.updated_count), (2, 2));
     let reasons = [reason::CONTACT_NOT_FOUND, reason::INVALID_PHONE_NUMBER, reason::INVALID_ID];
     assert_eq!(edited.failures.len(), 3);
-    for (failure, (row, reason)) in edited.failures.into_iter().zip([1, 2, 4].into_iter().zip(reasons)) {
+    for (failure, (row, reason)) in
+        edited.failures.into_iter().zip([1, 2, 4].into_iter().zip(reasons))
+    {
         assert_eq!(failure.row, row);
         failure.error.refused_for(reason);
     }
@@ -77,7 +80,8 @@ async fn who_is_not_found_fails_alone(app: TestApp) {
 #[apply(on_each_store!)]
 async fn a_filter_needs_the_right_count(app: TestApp) {
     make_people(&app).await;
-    let edit = |expected| app.contacts().update_tags().filter("tags:lead", expected).add("vip").send();
+    let edit =
+        |expected| app.contacts().update_tags().filter("tags:lead", expected).add("vip").send();
     for wrong in [0, 2, 4, u64::MAX] {
         let error = edit(wrong).await.refused_for(reason::COUNT_MISMATCH);
         assert_eq!(error.metadata("count"), Some("3"));
@@ -87,7 +91,8 @@ async fn a_filter_needs_the_right_count(app: TestApp) {
     assert_eq!((edited.matched_count, edited.updated_count), (3, 3));
     assert_eq!(count(&app, "tags:vip AND tags:lead").await, 3);
     // An edit that empties its own filter reaches everybody.
-    let edited = app.contacts().update_tags().filter("tags:lead", 3).remove("lead").await.expect("an edit");
+    let edited =
+        app.contacts().update_tags().filter("tags:lead", 3).remove("lead").await.expect("an edit");
     assert_eq!((edited.updated_count, count(&app, "tags:lead").await), (3, 0));
     let everybody = app.contacts().update_tags().filter("", 6).add("cold").await.expect("an edit");
     assert_eq!(everybody.updated_count, 6);

@@ -122,7 +122,10 @@ async fn a_tag_in_use_is_deleted_with_force_only(app: TestApp) {
     let contact = app.contacts().create(both).await.expect("a contact");
 
     let error = app.tags().delete("vip").await.refused_for(reason::TAG_IN_USE);
-    assert_eq!((error.metadata("tag_id"), error.metadata("contact_count")), (Some("vip"), Some("1")));
+    assert_eq!(
+        (error.metadata("tag_id"), error.metadata("contact_count")),
+        (Some("vip"), Some("1"))
+    );
     assert_eq!(app.tags().get("vip").await.expect("a tag").contact_count, 1);
 
     assert_eq!(app.tags().delete("vip").force(true).await.expect("a count"), 1);

@@ -61,7 +61,10 @@ async fn row_29_an_option_is_one_of_the_options(app: TestApp) {
         let made = app.contacts().create(person).await;
         let error = made.refused_at(reason::INVALID_ENUM_OPTION, "contact.attributes.tier");
         let options = error.metadata("options").expect("options");
-        assert!(["Bronze", "Silver", "Gold"].iter().all(|option| options.contains(option)), "{options}");
+        assert!(
+            ["Bronze", "Silver", "Gold"].iter().all(|option| options.contains(option)),
+            "{options}"
+        );
     }
     app.assert_alive().await;
 }
@@ -72,10 +75,14 @@ async fn row_29_unknown_too_many_and_empty_attributes_are_refused(app: TestApp) 
     let person = || NewContact::new().phone(phone(1));
     let error = app.contacts().create(person().attribute("citty", "x")).await;
     let error = error.refused_at(reason::UNKNOWN_ATTRIBUTE, "contact.attributes.citty");
-    assert_eq!((error.metadata("attribute_id"), error.metadata("suggestion")), (Some("citty"), Some("city")));
+    assert_eq!(
+        (error.metadata("attribute_id"), error.metadata("suggestion")),
+        (Some("citty"), Some("city"))
+    );
 
     let many = (0..1000).fold(person(), |person, n| person.attribute(format!("a{n}"), n));
-    let error = app.contacts().create(many).await.refused_at(reason::LIMIT_EXCEEDED, "contact.attributes");
+    let error =
+        app.contacts().create(many).await.refused_at(reason::LIMIT_EXCEEDED, "contact.attributes");
     assert_eq!((error.metadata("limit"), error.metadata("actual")), (Some("100"), Some("1000")));
 
     let long = app.contacts().create(person().attribute("x".repeat(100_000), "x")).await;
@@ -85,7 +92,9 @@ async fn row_29_unknown_too_many_and_empty_attributes_are_refused(app: TestApp) 
         let attributes = [(id.to_owned(), v1::AttributeValue { value })].into();
         let contact = Some(v1::Contact { attributes, ..raw_contact(phone(1)) });
         let mut raw = app.client().raw_contacts();
-        async move { raw.create_contact(v1::CreateContactRequest { contact, ..Default::default() }).await }
+        async move {
+            raw.create_contact(v1::CreateContactRequest { contact, ..Default::default() }).await
+        }
     };
     send(None, "city").await.refused_at(reason::WRONG_ATTRIBUTE_TYPE, "contact.attributes.city");
     for (seconds, nanos) in [(i64::MAX, 0), (253_402_300_800, 0), (0, -1), (0, 1_000_000_000)] {
@@ -110,9 +119,13 @@ async fn row_30_an_unknown_tag_is_refused_with_a_similar_one(app: TestApp) {
     ] {
         let made = app.contacts().create(NewContact::new().phone(phone(1)).tag(tag)).await;
         let error = made.refused_at(reason::UNKNOWN_TAG, "contact.tags");
-        assert_eq!((error.metadata("tag_id"), error.metadata("suggestion")), (Some(tag), suggestion));
+        assert_eq!(
+            (error.metadata("tag_id"), error.metadata("suggestion")),
+            (Some(tag), suggestion)
+        );
     }
-    let long = app.contacts().create(NewContact::new().phone(phone(1)).tag("x".repeat(100_000))).await;
+    let long =
+        app.contacts().create(NewContact::new().phone(phone(1)).tag("x".repeat(100_000))).await;
     assert!(long.refused_for(reason::UNKNOWN_TAG).to_string().len() < 1000);
     assert_eq!(app.contacts().count().await.expect("a count"), 0);
     app.assert_alive().await;

@@ -85,7 +85,7 @@ async fn row_33_a_wrong_filter_names_the_column(app: TestApp) {
         ("tags:vip OR email:* AND first_name:*", "21"),
         ("first_name = \"Ana", "14"),
         ("first_name = 'Ana", "14"),
-        ("(tags:vip", "10"),
+        ("(tags:vip", "1"),
         ("tags:vip)", "9"),
         ("nickname = x", "1"),
         ("attributes.nickname = x", "1"),

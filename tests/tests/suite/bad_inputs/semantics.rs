@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use contacts_proto::{FieldMask, v1};
 use contacts_sdk::{
-    CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource,
-    Person, reason,
+    CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
+    OptInSource, Person, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone, phones, raw_contact};
 
@@ -18,12 +18,18 @@ async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
 #[apply(on_each_store!)]
 async fn row_37_a_request_id_is_for_one_request(app: TestApp) {
     let id = uuid::Uuid::new_v4().to_string();
-    let create = |n| app.contacts().create(NewContact::new().phone(phone(n))).request_id(&id).send();
+    let create =
+        |n| app.contacts().create(NewContact::new().phone(phone(n))).request_id(&id).send();
     create(1).await.expect("a contact");
     create(2).await.refused_at(reason::REQUEST_ID_REUSED, "request_id");
-    let long = app.contacts().create(NewContact::new().phone(phone(2))).request_id("x".repeat(256)).await;
+    let long =
+        app.contacts().create(NewContact::new().phone(phone(2))).request_id("x".repeat(256)).await;
     long.refused_at(reason::LIMIT_EXCEEDED, "request_id");
-    let huge = app.contacts().create(NewContact::new().phone(phone(2))).request_id("x".repeat(1 << 20)).await;
+    let huge = app
+        .contacts()
+        .create(NewContact::new().phone(phone(2)))
+        .request_id("x".repeat(1 << 20))
+        .await;
     huge.refused_at(reason::LIMIT_EXCEEDED, "request_id");
     assert_eq!(app.contacts().count().await.expect("a count"), 1);
     app.assert_alive().await;
@@ -70,7 +76,8 @@ async fn row_39_phone_number_and_consent_are_changed_elsewhere(app: TestApp) {
         v1::Contact { opt_in: Some(opt_in), ..raw_contact("") }
     };
     for paths in [&[][..], &["opt_in"], &["opt_in.marketing"], &["first_name", "opt_in"]] {
-        let error = update(opt_in(), paths).await.refused_at(reason::OUTPUT_ONLY_FIELD, "contact.opt_in");
+        let error =
+            update(opt_in(), paths).await.refused_at(reason::OUTPUT_ONLY_FIELD, "contact.opt_in");
         assert!(error.message().contains("RecordOptIn"), "{error}");
     }
     // Named in no mask it is not looked at.
@@ -94,7 +101,8 @@ async fn row_40_a_claim_of_consent_fails_for_who_objected_and_the_rest_lands(app
         options.consent(ImportConsent::opted_in().occurred_time(SystemTime::now()))
     };
     let rows = || phones(0..5).into_iter().map(|phone| NewContact::new().phone(phone));
-    let upserted = app.contacts().batch_upsert(rows()).options(options()).await.expect("an outcome");
+    let upserted =
+        app.contacts().batch_upsert(rows()).options(options()).await.expect("an outcome");
     let imported = app.contacts().import(options()).send(rows()).await.expect("an import");
     assert_eq!((upserted.created, imported.created), (2, 0));
     for failures in [upserted.failures, imported.failures] {
@@ -104,7 +112,9 @@ async fn row_40_a_claim_of_consent_fails_for_who_objected_and_the_rest_lands(app
             failure.error.refused_for(reason::CONSENT_CONFLICT);
         }
     }
-    for (n, expected) in [(0, CheckReason::OptedIn), (1, CheckReason::OptedOut), (4, CheckReason::OptedIn)] {
+    for (n, expected) in
+        [(0, CheckReason::OptedIn), (1, CheckReason::OptedOut), (4, CheckReason::OptedIn)]
+    {
         assert_eq!(reason_of(&app, phone(n)).await, expected, "{n}");
     }
     app.assert_alive().await;
@@ -120,16 +130,19 @@ async fn row_41_old_news_is_history_and_the_future_is_refused(app: TestApp) {
     assert_eq!(app.opt_in().events(phone(1)).await.expect("events").items.len(), 2);
 
     let future = SystemTime::now() + Duration::from_secs(6 * 60);
-    let opt_in = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(future).await;
+    let opt_in =
+        app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(future).await;
     opt_in.refused_at(reason::INVALID_TIME, "occurred_time");
     let opt_out = app.opt_in().record_opt_out(phone(1)).occurred_time(future).await;
     opt_out.refused_at(reason::INVALID_TIME, "occurred_time");
     // Of an import, all of it or one row.
     let claim = || ImportConsent::opted_in().occurred_time(future);
     let row = || NewContact::new().phone(phone(2));
-    let all = app.contacts().batch_upsert([row()]).options(ImportOptions::new().consent(claim())).await;
+    let all =
+        app.contacts().batch_upsert([row()]).options(ImportOptions::new().consent(claim())).await;
     all.refused_at(reason::INVALID_TIME, "consent.occurred_time");
-    let one = app.contacts().batch_upsert([contacts_sdk::ImportRow::new(row()).consent(claim())]).await;
+    let one =
+        app.contacts().batch_upsert([contacts_sdk::ImportRow::new(row()).consent(claim())]).await;
     let failure = one.expect("an outcome").failures.remove(0);
     failure.error.refused_at(reason::INVALID_TIME, "consent.occurred_time");
     assert_eq!(app.contacts().count().await.expect("a count"), 1);
@@ -158,7 +171,8 @@ async fn row_43_every_doubt_is_a_denial_with_its_reason(app: TestApp) {
     app.make_contact(phone(3)).await;
     let hour = Duration::from_secs(3600);
     let expired = app.opt_in().record_opt_in(phone(3), OptInSource::Ivr);
-    let expired = expired.occurred_time(SystemTime::now() - 2 * hour).expire_time(SystemTime::now() - hour);
+    let expired =
+        expired.occurred_time(SystemTime::now() - 2 * hour).expire_time(SystemTime::now() - hour);
     expired.await.expect("an opt-in");
 
     let numbers = [phone(0), phone(1), phone(2), phone(3), "nobody".to_owned()];

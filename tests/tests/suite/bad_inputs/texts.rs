@@ -34,11 +34,24 @@ async fn row_25_nul_is_refused_in_every_text(app: TestApp) {
     app.tags().get(nul).await.refused_for(reason::TAG_NOT_FOUND);
     app.attributes().get(nul).await.refused_for(reason::ATTRIBUTE_NOT_FOUND);
     app.workspaces().get(nul).await.refused_for(reason::WORKSPACE_NOT_FOUND);
-    app.client().with_workspace(nul).contacts().count().await.refused_for(reason::WORKSPACE_NOT_FOUND);
+    app.client()
+        .with_workspace(nul)
+        .contacts()
+        .count()
+        .await
+        .refused_for(reason::WORKSPACE_NOT_FOUND);
     app.contacts().create(person().tag(nul)).await.refused_at(reason::UNKNOWN_TAG, "contact.tags");
-    app.contacts().list().filter(format!("first_name = \"{nul}\"")).await.refused_at(reason::INVALID_FILTER, "filter");
+    app.contacts()
+        .list()
+        .filter(format!("first_name = \"{nul}\""))
+        .await
+        .refused_at(reason::INVALID_FILTER, "filter");
     app.contacts().list().order_by(nul).await.refused_at(reason::INVALID_ORDER_BY, "order_by");
-    app.contacts().list().page_token(nul).await.refused_at(reason::INVALID_PAGE_TOKEN, "page_token");
+    app.contacts()
+        .list()
+        .page_token(nul)
+        .await
+        .refused_at(reason::INVALID_PAGE_TOKEN, "page_token");
     // A search looks for letters and digits.
     app.contacts().list().query(nul).await.expect("nobody");
     let etag = app.contacts().update(phone(1)).etag(nul).first_name("x").await;
@@ -59,7 +72,10 @@ async fn row_25_long_and_piled_up_text_is_refused(app: TestApp) {
     let beyond = app.contacts().create(person().first_name("x".repeat(10 << 20))).await.refused();
     let kind = beyond.kind();
     assert!(
-        matches!(kind, contacts_sdk::ErrorKind::OutOfRange | contacts_sdk::ErrorKind::ResourceExhausted),
+        matches!(
+            kind,
+            contacts_sdk::ErrorKind::OutOfRange | contacts_sdk::ErrorKind::ResourceExhausted
+        ),
         "{beyond:?}"
     );
     app.assert_alive().await;
@@ -82,21 +98,21 @@ async fn row_25_long_and_piled_up_text_is_refused(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn row_26_what_is_no_email_address_is_refused(app: TestApp) {
-    let long = format!("{}@example.com", "a".repeat(288));
+    let long = format!("{}@exemplo.pt", "a".repeat(288));
     for (email, reason) in [
-        ("ana", reason::INVALID_EMAIL),
-        ("ana.example.com", reason::INVALID_EMAIL),
-        ("ana@b@example.com", reason::INVALID_EMAIL),
-        ("@example.com", reason::INVALID_EMAIL),
-        ("ana@", reason::INVALID_EMAIL),
-        ("ana maria@example.com", reason::INVALID_EMAIL),
-        (" ana@example.com", reason::INVALID_EMAIL),
-        ("ana@example.com\r\nBcc: x@example.com", reason::INVALID_EMAIL),
+        ("zoe", reason::INVALID_EMAIL),
+        ("zoe.exemplo.pt", reason::INVALID_EMAIL),
+        ("zoe@b@exemplo.pt", reason::INVALID_EMAIL),
+        ("@exemplo.pt", reason::INVALID_EMAIL),
+        ("zoe@", reason::INVALID_EMAIL),
+        ("zoe maria@exemplo.pt", reason::INVALID_EMAIL),
+        (" zoe@exemplo.pt", reason::INVALID_EMAIL),
+        ("zoe@exemplo.pt\r\nBcc: x@exemplo.pt", reason::INVALID_EMAIL),
         (&long, reason::LIMIT_EXCEEDED),
     ] {
         let made = app.contacts().create(NewContact::new().phone(phone(1)).email(email)).await;
         let error = made.refused_at(reason, "contact.email");
-        assert!(!error.to_string().contains(email), "{error}");
+        assert!(!error.to_string().contains(email.trim()), "{error}");
     }
     app.assert_alive().await;
 }

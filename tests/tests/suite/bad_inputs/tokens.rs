@@ -31,9 +31,15 @@ impl Tokens {
             contacts: token(list().await.expect("a page").next_page_token),
             by_name: token(list().order_by("first_name").await.expect("a page").next_page_token),
             tags: token(app.tags().list().page_size(1).await.expect("a page").next_page_token),
-            attributes: token(app.attributes().list().page_size(1).await.expect("a page").next_page_token),
-            events: token(app.opt_in().events(phone(0)).page_size(1).await.expect("a page").next_page_token),
-            workspaces: token(app.workspaces().list().page_size(1).await.expect("a page").next_page_token),
+            attributes: token(
+                app.attributes().list().page_size(1).await.expect("a page").next_page_token,
+            ),
+            events: token(
+                app.opt_in().events(phone(0)).page_size(1).await.expect("a page").next_page_token,
+            ),
+            workspaces: token(
+                app.workspaces().list().page_size(1).await.expect("a page").next_page_token,
+            ),
             stream: batch.resume_token().to_string(),
         }
     }

@@ -31,7 +31,8 @@ fn nested(depth: usize) -> Vec<u8> {
 #[apply(on_each_store!)]
 async fn row_6_malformed_messages_are_no_panic(app: TestApp) {
     let wire = app.wire().await;
-    let create = CreateContactRequest { contact: Some(raw_contact(phone(1))), ..Default::default() };
+    let create =
+        CreateContactRequest { contact: Some(raw_contact(phone(1))), ..Default::default() };
     let good = create.encode_to_vec();
     let malformed: [&[u8]; 8] = [
         // A tag of field 0, a wire type that does not exist, an end group without a beginning.
@@ -99,7 +100,8 @@ async fn row_6_a_frame_that_lies_about_its_length_is_refused(app: TestApp) {
 #[apply(on_each_store!)]
 async fn row_6_unknown_fields_are_passed_over(app: TestApp) {
     // A newer client's fields: not an error, and not kept.
-    let create = CreateContactRequest { contact: Some(raw_contact(phone(1))), ..Default::default() };
+    let create =
+        CreateContactRequest { contact: Some(raw_contact(phone(1))), ..Default::default() };
     let mut bytes = create.encode_to_vec();
     bytes.extend([0xba, 0x3e, 0x03, b'n', b'e', b'w']);
     let answer = app.wire().await.send("ContactService/CreateContact", &[], message(&bytes)).await;
@@ -128,9 +130,8 @@ async fn row_8_an_unknown_method_is_unimplemented(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn row_8_reflection_can_be_switched_off(app: TestApp) {
-    let methods = ["v1", "v1alpha"].map(|version| {
-        format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
-    });
+    let methods = ["v1", "v1alpha"]
+        .map(|version| format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"));
     // A request to list the services.
     let list = message(&[0x3a, 0x00]);
     for method in &methods {

@@ -21,7 +21,10 @@ async fn a_contact_is_made_as_sent(app: TestApp) {
     let made = app.contacts().create(ana).await.expect("a contact");
     assert_eq!(made.phone_number.as_deref(), Some("15551234567"));
     assert_eq!(made.whatsapp_user_id.as_deref(), Some("US.13491208655302741918"));
-    assert_eq!((made.first_name.as_deref(), made.last_name.as_deref()), (Some("Ana"), Some("García")));
+    assert_eq!(
+        (made.first_name.as_deref(), made.last_name.as_deref()),
+        (Some("Ana"), Some("García"))
+    );
     assert_eq!(made.email.as_deref(), Some("ana@example.com"));
     assert_eq!(made.tags, ["lead", "vip"]);
     assert_eq!(made.attribute("city").and_then(|city| city.as_str()), Some("Lisboa"));
@@ -80,14 +83,18 @@ async fn a_number_and_a_user_id_are_taken_once(app: TestApp) {
         assert_eq!(error.existing_contact_id(), Some(&*made.contact_id));
         assert_eq!(error.metadata("field"), Some(field));
         let resource = error.resource().expect("a resource");
-        assert_eq!((&*resource.resource_type, &*resource.resource_name), ("contact", &*made.contact_id));
+        assert_eq!(
+            (&*resource.resource_type, &*resource.resource_name),
+            ("contact", &*made.contact_id)
+        );
     }
     assert_eq!(app.contacts().count().await.expect("a count"), 1);
 }
 
 #[apply(on_each_store!)]
 async fn of_concurrent_creations_one_wins(app: TestApp) {
-    let creations = (0..16).map(|_| app.contacts().create(NewContact::new().phone(phone(1))).send());
+    let creations =
+        (0..16).map(|_| app.contacts().create(NewContact::new().phone(phone(1))).send());
     let outcomes = futures::future::join_all(creations).await;
     let (made, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     assert_eq!(made.len(), 1);
@@ -112,7 +119,8 @@ async fn what_only_the_server_sets_is_refused(app: TestApp) {
         let made = app.client().raw_contacts().create_contact(request).await;
         made.refused_at(reason::OUTPUT_ONLY_FIELD, field);
     }
-    let empty = app.client().raw_contacts().create_contact(v1::CreateContactRequest::default()).await;
+    let empty =
+        app.client().raw_contacts().create_contact(v1::CreateContactRequest::default()).await;
     empty.refused_at(reason::REQUIRED_FIELD_MISSING, "contact");
     assert_eq!(app.contacts().count().await.expect("a count"), 0);
 }
@@ -143,11 +151,9 @@ async fn a_basic_view_leaves_out_email_and_attributes(app: TestApp) {
 #[apply(on_each_store!)]
 async fn nobody_is_found_who_is_not_there(app: TestApp) {
     let unknown = uuid::Uuid::now_v7().to_string();
-    for person in [
-        Person::phone(phone(1)),
-        Person::whatsapp_user_id("US.1"),
-        Person::contact_id(unknown),
-    ] {
+    for person in
+        [Person::phone(phone(1)), Person::whatsapp_user_id("US.1"), Person::contact_id(unknown)]
+    {
         let error = app.contacts().get(person).await.refused_for(reason::CONTACT_NOT_FOUND);
         assert!(error.is_not_found());
     }

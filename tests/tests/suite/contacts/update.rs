@@ -82,7 +82,11 @@ async fn a_bad_value_changes_nothing(app: TestApp) {
         (update().last_name("x".repeat(201)), reason::LIMIT_EXCEEDED, "contact.last_name"),
         (update().tags(["vpi"]), reason::UNKNOWN_TAG, "contact.tags"),
         (update().attribute("cty", "x"), reason::UNKNOWN_ATTRIBUTE, "contact.attributes.cty"),
-        (update().attribute("orders", "3"), reason::WRONG_ATTRIBUTE_TYPE, "contact.attributes.orders"),
+        (
+            update().attribute("orders", "3"),
+            reason::WRONG_ATTRIBUTE_TYPE,
+            "contact.attributes.orders",
+        ),
     ] {
         update.await.refused_at(reason, field);
     }

@@ -48,7 +48,8 @@ async fn a_path_reaches_one_attribute(app: TestApp) {
     let ana = NewContact::new().phone(phone(1)).attribute("city", "Lisboa").attribute("orders", 3);
     app.contacts().create(ana).await.expect("a contact");
 
-    let attributes = BTreeMap::from([("city".to_owned(), text("")), ("tier".to_owned(), text("Gold"))]);
+    let attributes =
+        BTreeMap::from([("city".to_owned(), text("")), ("tier".to_owned(), text("Gold"))]);
     let sent = v1::Contact { attributes, ..raw_contact(phone(1)) };
     let after = send(&app, sent.clone(), &["attributes.city", "attributes.orders"]).await;
     let after = after.expect("a contact");

@@ -23,7 +23,9 @@ async fn of_equal_names_the_other_one_decides(app: TestApp) {
     make_people(&app, &people).await;
     let full = |contacts: &[contacts_sdk::Contact]| -> Vec<String> {
         let name = |c: &contacts_sdk::Contact| {
-            [c.first_name.as_deref(), c.last_name.as_deref()].map(Option::unwrap_or_default).join(" ")
+            [c.first_name.as_deref(), c.last_name.as_deref()]
+                .map(Option::unwrap_or_default)
+                .join(" ")
         };
         contacts.iter().map(name).collect()
     };
@@ -68,7 +70,9 @@ async fn ascending_may_be_said(app: TestApp) {
     make_people(&app, &[("Bo", ""), ("Ana", "")]).await;
     let page = app.contacts().list().order_by(" first_name   asc ").await.expect("a page");
     assert_eq!(first_names(&page.items), ["Ana", "Bo"]);
-    for order in ["email", "first_name, last_name", "first_name DESC", "desc", "create_time desc asc"] {
+    for order in
+        ["email", "first_name, last_name", "first_name DESC", "desc", "create_time desc asc"]
+    {
         let page = app.contacts().list().order_by(order).await;
         page.refused_at(reason::INVALID_ORDER_BY, "order_by");
     }

@@ -37,7 +37,11 @@ async fn every_order_reaches_everybody_once(app: TestApp) {
         sorted.dedup();
         assert_eq!(sorted.len(), 53, "{order}");
         for page_size in [1, 7, 52, 53] {
-            assert_eq!(ids(&read_all(&app, order, page_size).await), reference, "{order} {page_size}");
+            assert_eq!(
+                ids(&read_all(&app, order, page_size).await),
+                reference,
+                "{order} {page_size}"
+            );
         }
         let named = if order.is_empty() { "create_time" } else { order };
         let mut back = ids(&read_all(&app, &format!("{named} desc"), 7).await);

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use contacts_sdk::{
-    AttributeValue, Filter, MessageCategory, NewContact, OptInSource, OptInStatus,
-};
+use contacts_sdk::{AttributeValue, Filter, MessageCategory, NewContact, OptInSource, OptInStatus};
 use contacts_tests::{TestApp, apply, moment, on_each_store, phone};
 
 use super::names;
@@ -148,7 +146,8 @@ async fn opt_in(app: TestApp) {
 async fn an_opt_in_that_ran_out_counts_as_never_asked(app: TestApp) {
     make_people(&app).await;
     let said = std::time::SystemTime::now() - Duration::from_secs(3600);
-    let record = app.opt_in().record_opt_in("15551234567", OptInSource::WebForm).occurred_time(said);
+    let record =
+        app.opt_in().record_opt_in("15551234567", OptInSource::WebForm).occurred_time(said);
     let record = record.expire_time(said + Duration::from_secs(60)).await.expect("an opt-in");
     assert_eq!(record.opt_in.marketing, OptInStatus::NotAsked);
     assert_eq!(names(&app, "opt_in = OPTED_IN").await, "");
@@ -172,14 +171,18 @@ async fn times(app: TestApp) {
     ] {
         assert_eq!(names(&app, &filter.to_string()).await, expected, "{filter}");
     }
-    assert_eq!(names(&app, "create_time > 2020-01-01 AND create_time < 9999-12-31").await, "Ana Bo Cy");
+    assert_eq!(
+        names(&app, "create_time > 2020-01-01 AND create_time < 9999-12-31").await,
+        "Ana Bo Cy"
+    );
 }
 
 #[apply(on_each_store!)]
 async fn built_filters_mean_what_they_say(app: TestApp) {
     make_people(&app).await;
     // What looks like syntax is text.
-    for odd in ["a\" OR first_name:*", "50% \\ _ *", "'; DROP TABLE contact; --", "名前*", "(x)"] {
+    for odd in ["a\" OR first_name:*", "50% \\ _ *", "'; DROP TABLE contact; --", "名前*", "(x)"]
+    {
         app.contacts().update("15551234567").attribute("city", odd).await.expect("a contact");
         let filter = Filter::attribute("city").eq(odd);
         assert_eq!(names(&app, &filter.to_string()).await, "Ana", "{filter}");

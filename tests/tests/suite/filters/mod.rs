@@ -11,7 +11,8 @@ use futures::TryStreamExt;
 
 /// The contacts a filter selects, on which the three calls have to agree.
 async fn select(app: &TestApp, filter: &str) -> Result<Vec<Contact>, Error> {
-    let listed: Vec<_> = app.contacts().list().filter(filter).page_size(1000).stream().try_collect().await?;
+    let listed: Vec<_> =
+        app.contacts().list().filter(filter).page_size(1000).stream().try_collect().await?;
     let counted = app.contacts().count().filter(filter).await?;
     let streamed: Vec<_> = app.contacts().segment().filter(filter).stream().try_collect().await?;
     assert_eq!(counted, listed.len() as u64, "{filter}");

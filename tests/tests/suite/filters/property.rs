@@ -119,9 +119,12 @@ fn comparison(times: Vec<String>) -> BoxedStrategy<String> {
     let statuses = &["OPTED_IN", "OPTED_OUT", "NOT_ASKED"];
     let status = one_of(&statuses[..]).prop_map(str::to_owned);
     let tag = one_of(&TAGS[..]).prop_map(|tag| format!("tags:{tag}"));
-    let tags = subsequence(TAGS.to_vec(), 1..=3).prop_map(|t| format!("tags IN ({})", t.join(", ")));
-    let opt_in = (one_of(vec!["opt_in", "opt_in.utility", "opt_in.authentication"]), one_of(EQUALITY));
-    let member = (one_of(EQUALITY), any::<bool>()).prop_map(|(op, b)| format!("attributes.member {op} {b}"));
+    let tags =
+        subsequence(TAGS.to_vec(), 1..=3).prop_map(|t| format!("tags IN ({})", t.join(", ")));
+    let opt_in =
+        (one_of(vec!["opt_in", "opt_in.utility", "opt_in.authentication"]), one_of(EQUALITY));
+    let member =
+        (one_of(EQUALITY), any::<bool>()).prop_map(|(op, b)| format!("attributes.member {op} {b}"));
     let tier = one_of(&TIERS[..]).prop_map(str::to_owned);
     prop_oneof![
         3 => compare(&["first_name", "last_name", "attributes.city"], text, ORDER),
@@ -142,7 +145,8 @@ fn comparison(times: Vec<String>) -> BoxedStrategy<String> {
 
 fn any_filter(times: Vec<String>) -> impl Strategy<Value = String> {
     comparison(times).prop_recursive(4, 16, 3, |inner| {
-        let parts = || prop::collection::vec(inner.clone().prop_map(|part| format!("({part})")), 2..4);
+        let parts =
+            || prop::collection::vec(inner.clone().prop_map(|part| format!("({part})")), 2..4);
         prop_oneof![
             parts().prop_map(|parts| parts.join(" AND ")),
             parts().prop_map(|parts| parts.join(" OR ")),
@@ -245,9 +249,9 @@ async fn any_filter_selects_what_it_means(app: TestApp) {
     let (handle, telling) = (Handle::current(), AtomicU32::new(0));
     let outcome = block_in_place(|| {
         runner.run(&any_filter(moments), |written| {
-            let found = handle.block_on(select(&app, &written)).map_err(|error| {
-                TestCaseError::fail(format!("{written}: {error}"))
-            })?;
+            let found = handle
+                .block_on(select(&app, &written))
+                .map_err(|error| TestCaseError::fail(format!("{written}: {error}")))?;
             let expected = expected(&everybody, &written);
             if !expected.is_empty() && expected.len() < PEOPLE {
                 telling.fetch_add(1, Ordering::Relaxed);

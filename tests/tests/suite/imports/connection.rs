@@ -6,7 +6,9 @@ use bytes::Bytes;
 use contacts_proto::v1::import_contacts_request::Message as Say;
 use contacts_proto::v1::{ImportChunk, ImportContactsRequest, ImportOptions, ImportRow};
 use contacts_sdk::{ContactsClient, reason};
-use contacts_tests::{Proxy, Refused, TestApp, apply, message, on_each_store, phone, phones, raw_contact};
+use contacts_tests::{
+    Proxy, Refused, TestApp, apply, message, on_each_store, phone, phones, raw_contact,
+};
 use prost::Message;
 
 use super::{fail, merge, row};

@@ -1,7 +1,8 @@
 //! The consent block of an import, of all rows and of one.
 
 use contacts_sdk::{
-    CheckReason, Evidence, ImportConsent, ImportRow, MessageCategory, OptInSource, OptInStatus, reason,
+    CheckReason, Evidence, ImportConsent, ImportRow, MessageCategory, OptInSource, OptInStatus,
+    reason,
 };
 use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
 

@@ -2,7 +2,8 @@
 
 use contacts_proto::v1::import_contacts_request::Message;
 use contacts_proto::v1::{
-    ImportChunk, ImportContactsRequest, ImportContactsResponse, ImportOptions, ImportRow, OnConflict,
+    ImportChunk, ImportContactsRequest, ImportContactsResponse, ImportOptions, ImportRow,
+    OnConflict,
 };
 use contacts_sdk::reason;
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, raw_contact};
@@ -63,7 +64,8 @@ async fn chunks_are_answered_in_their_order(app: TestApp) {
     let mut messages = vec![options()];
     messages.extend((0..20).map(|n| chunk(&n.to_string(), n * 10..n * 10 + 10)));
     let answers = send(&app, messages).await;
-    let ids: Vec<_> = answers.into_iter().map(|answer| answer.expect("an answer").chunk_id).collect();
+    let ids: Vec<_> =
+        answers.into_iter().map(|answer| answer.expect("an answer").chunk_id).collect();
     assert_eq!(ids, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
@@ -77,7 +79,12 @@ async fn an_import_begins_with_its_options_and_goes_on_with_chunks(app: TestApp)
         (vec![options(), chunk("a", 0..1), options()], 1, reason::INVALID_ARGUMENT, "options"),
         (vec![options(), chunk("a", 1..2), empty()], 1, reason::INVALID_ARGUMENT, "chunk"),
         (vec![options(), chunk("a", 0..1001)], 0, reason::LIMIT_EXCEEDED, "chunk.rows"),
-        (vec![options(), chunk(&"x".repeat(256), 0..1)], 0, reason::LIMIT_EXCEEDED, "chunk.chunk_id"),
+        (
+            vec![options(), chunk(&"x".repeat(256), 0..1)],
+            0,
+            reason::LIMIT_EXCEEDED,
+            "chunk.chunk_id",
+        ),
     ] {
         let mut answers = send(&app, messages).await;
         let last = answers.pop().expect("an error");
@@ -94,7 +101,8 @@ async fn wrong_options_are_told_at_once(app: TestApp) {
     let conflict = ImportOptions { on_conflict: 99, ..ImportOptions::default() };
     let consent = contacts_proto::v1::ImportConsent { status: 1, ..Default::default() };
     let consent = ImportOptions { consent: Some(consent), ..ImportOptions::default() };
-    for (options, field) in [(conflict, "options.on_conflict"), (consent, "options.consent.status")] {
+    for (options, field) in [(conflict, "options.on_conflict"), (consent, "options.consent.status")]
+    {
         let answer = send(&app, of(options)).await.remove(0);
         answer.refused_at(reason::INVALID_ARGUMENT, field);
     }
@@ -105,7 +113,8 @@ async fn wrong_options_are_told_at_once(app: TestApp) {
 #[apply(on_each_store!)]
 async fn an_import_of_nothing_is_fine(app: TestApp) {
     assert!(send(&app, vec![options()]).await.is_empty());
-    let summary = app.contacts().import(super::merge()).send(Vec::<contacts_sdk::NewContact>::new()).await;
+    let summary =
+        app.contacts().import(super::merge()).send(Vec::<contacts_sdk::NewContact>::new()).await;
     assert_eq!(summary.expect("an import").rows, 0);
 }
 

@@ -57,7 +57,13 @@ async fn an_existing_contact_is_skipped_merged_or_a_failure(app: TestApp) {
     let old = old.attribute("city", "Lisboa").attribute("orders", 3);
     let before = app.contacts().create(old).await.expect("a contact");
     let new = || {
-        vec![row(phone(1)).first_name("Anna").email("a@example.com").tag("lead").attribute("orders", 4)]
+        vec![
+            row(phone(1))
+                .first_name("Anna")
+                .email("a@example.com")
+                .tag("lead")
+                .attribute("orders", 4),
+        ]
     };
 
     assert_eq!(counts(&import(&app, skip(), new()).await), [0, 0, 1, 0]);
@@ -70,7 +76,10 @@ async fn an_existing_contact_is_skipped_merged_or_a_failure(app: TestApp) {
     assert_eq!(counts(&import(&app, merge(), new()).await), [0, 1, 0, 0]);
     let after = app.contacts().get(phone(1)).await.expect("a contact");
     assert_eq!(after.contact_id, before.contact_id);
-    assert_eq!((after.first_name.as_deref(), after.last_name.as_deref()), (Some("Anna"), Some("García")));
+    assert_eq!(
+        (after.first_name.as_deref(), after.last_name.as_deref()),
+        (Some("Anna"), Some("García"))
+    );
     assert_eq!(after.email.as_deref(), Some("a@example.com"));
     assert_eq!(after.tags, ["lead", "vip"]);
     assert_eq!(after.attribute("city").and_then(|city| city.as_str()), Some("Lisboa"));
@@ -93,13 +102,22 @@ async fn the_same_chunk_again_changes_nothing(app: TestApp) {
 #[apply(on_each_store!)]
 async fn one_person_in_two_rows_is_one_contact(app: TestApp) {
     // The second row has another form of the number.
-    let rows = || vec![row("552187654321").first_name("Ana"), row("5521987654321").last_name("García")];
+    let rows =
+        || vec![row("552187654321").first_name("Ana"), row("5521987654321").last_name("García")];
     assert_eq!(counts(&import(&app, merge(), rows()).await), [1, 1, 0, 0]);
     let made = app.contacts().get("5521987654321").await.expect("a contact");
-    assert_eq!(made.phone_number.as_deref(), Some("552187654321"), "the number stays as it first came");
-    assert_eq!((made.first_name.as_deref(), made.last_name.as_deref()), (Some("Ana"), Some("García")));
+    assert_eq!(
+        made.phone_number.as_deref(),
+        Some("552187654321"),
+        "the number stays as it first came"
+    );
+    assert_eq!(
+        (made.first_name.as_deref(), made.last_name.as_deref()),
+        (Some("Ana"), Some("García"))
+    );
 
-    let mexico = || vec![row("525512345678").first_name("Bo"), row("5215512345678").first_name("Cy")];
+    let mexico =
+        || vec![row("525512345678").first_name("Bo"), row("5215512345678").first_name("Cy")];
     assert_eq!(counts(&import(&app, skip(), mexico()).await), [1, 0, 1, 0]);
     let kept = app.contacts().get("5215512345678").await.expect("a contact");
     assert_eq!(kept.first_name.as_deref(), Some("Bo"));
@@ -122,8 +140,14 @@ async fn a_user_id_joins_a_phone_number(app: TestApp) {
     app.contacts().create(only_user).await.expect("a contact");
     let rows = vec![row(phone(2)).whatsapp_user_id("US.2"), row(phone(1)).whatsapp_user_id("US.2")];
     let chunk = import(&app, merge(), rows).await;
-    assert_eq!(app.contacts().get(phone(2)).await.expect("a contact").whatsapp_user_id.as_deref(), Some("US.2"));
-    assert_eq!(app.contacts().get(phone(1)).await.expect("a contact").whatsapp_user_id.as_deref(), Some("US.1"));
+    assert_eq!(
+        app.contacts().get(phone(2)).await.expect("a contact").whatsapp_user_id.as_deref(),
+        Some("US.2")
+    );
+    assert_eq!(
+        app.contacts().get(phone(1)).await.expect("a contact").whatsapp_user_id.as_deref(),
+        Some("US.1")
+    );
     assert_eq!(chunk.created, 0);
     assert_eq!(app.contacts().count().await.expect("a count"), 2);
 }

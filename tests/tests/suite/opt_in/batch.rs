@@ -21,7 +21,10 @@ async fn make_people(app: &TestApp) {
 async fn a_batch_is_answered_index_for_index(app: TestApp) {
     make_people(&app).await;
     let mut numbers = phones(1..6);
-    numbers.extend(["+1 (555) 000-0001", "", "abc", "12", "\0", &phone(1), "US.13491208655302741918"].map(str::to_owned));
+    numbers.extend(
+        ["+1 (555) 000-0001", "", "abc", "12", "\0", &phone(1), "US.13491208655302741918"]
+            .map(str::to_owned),
+    );
     let answers = app.opt_in().check_batch(&numbers, MARKETING).await.expect("answers");
     let reasons: Vec<_> = answers.iter().map(|outcome| outcome.reason).collect();
     let bad = CheckReason::InvalidPhoneNumber;
@@ -81,7 +84,8 @@ async fn a_batch_has_a_limit(app: TestApp) {
 async fn batches_are_answered_in_order(app: TestApp) {
     make_people(&app).await;
     // Batches of different sizes, so that a small one could overtake a large one.
-    let batch = |n: usize| (0..=(97 * n) % 500).map(|i| phone(if i == n { 1 } else { 9 })).collect();
+    let batch =
+        |n: usize| (0..=(97 * n) % 500).map(|i| phone(if i == n { 1 } else { 9 })).collect();
     let batches: Vec<Vec<String>> = (0..40).map(batch).collect();
     let mut checked = app.opt_in().check_stream(MARKETING).send(stream::iter(batches.clone()));
     for expected in batches {
@@ -125,7 +129,8 @@ async fn a_wrong_batch_ends_the_conversation_after_the_right_ones(app: TestApp) 
         (request(vec![phone(1)], 9), reason::INVALID_ARGUMENT, "category"),
     ];
     for (wrong, reason, field) in wrong {
-        let requests = stream::iter([request(vec![phone(1)], 1), wrong, request(vec![phone(1)], 1)]);
+        let requests =
+            stream::iter([request(vec![phone(1)], 1), wrong, request(vec![phone(1)], 1)]);
         let answers = app.client().raw_opt_in().check_opt_in_stream(requests).await;
         let mut answers: Vec<_> = answers.expect("a stream").into_inner().collect().await;
         assert_eq!(answers.len(), 2);

@@ -1,8 +1,8 @@
 //! An opt-out is never lost: not by becoming a contact, being erased, or coming back.
 
 use contacts_sdk::{
-    CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource,
-    OptInStatus, Person, reason,
+    CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
+    OptInSource, OptInStatus, Person, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
@@ -84,7 +84,8 @@ async fn an_import_that_claims_consent_lifts_nothing(app: TestApp) {
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.contacts().delete(phone(1)).await.expect("a receipt");
     let claim = |on_conflict| {
-        let options = ImportOptions::new().on_conflict(on_conflict).consent(ImportConsent::opted_in());
+        let options =
+            ImportOptions::new().on_conflict(on_conflict).consent(ImportConsent::opted_in());
         app.contacts().batch_upsert([NewContact::new().phone(phone(1))]).options(options).send()
     };
     for on_conflict in [OnConflict::Skip, OnConflict::Merge, OnConflict::Fail] {

@@ -35,7 +35,12 @@ async fn the_latest_statement_decides_and_of_two_the_opt_out(app: TestApp) {
         for (agrees, when) in said {
             let when = moment(*when);
             let recorded = match agrees {
-                true => app.opt_in().record_opt_in(&contact, OptInSource::WebForm).occurred_time(when).await,
+                true => {
+                    app.opt_in()
+                        .record_opt_in(&contact, OptInSource::WebForm)
+                        .occurred_time(when)
+                        .await
+                }
                 false => app.opt_in().record_opt_out(&contact).occurred_time(when).await,
             };
             recorded.expect("an event");
@@ -60,7 +65,8 @@ async fn the_latest_statement_decides_and_of_two_the_opt_out(app: TestApp) {
 #[apply(on_each_store!)]
 async fn each_category_stands_for_itself(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
-    let opt_in = app.opt_in().record_opt_in(&contact, OptInSource::Ivr).categories([UTILITY, MARKETING]);
+    let opt_in =
+        app.opt_in().record_opt_in(&contact, OptInSource::Ivr).categories([UTILITY, MARKETING]);
     opt_in.await.expect("an opt-in");
     let opt_out = app.opt_in().record_opt_out(&contact).categories([MARKETING]);
     opt_out.await.expect("an opt-out");
@@ -78,12 +84,10 @@ async fn each_category_stands_for_itself(app: TestApp) {
 async fn an_opt_in_runs_out(app: TestApp) {
     let said = SystemTime::now() - Duration::from_secs(3600);
     let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
-    for (n, (expires, expected)) in [
-        (said + Duration::from_secs(1), CheckReason::Expired),
-        (in_an_hour, CheckReason::OptedIn),
-    ]
-    .into_iter()
-    .enumerate()
+    for (n, (expires, expected)) in
+        [(said + Duration::from_secs(1), CheckReason::Expired), (in_an_hour, CheckReason::OptedIn)]
+            .into_iter()
+            .enumerate()
     {
         let contact = app.make_contact(phone(n)).await;
         let record = app.opt_in().record_opt_in(&contact, OptInSource::WebForm).occurred_time(said);
@@ -121,7 +125,9 @@ async fn an_opt_in_runs_out_by_itself(app: TestApp) {
 #[apply(on_each_store!)]
 async fn an_unknown_person_is_a_denial_and_not_an_error(app: TestApp) {
     let unknown = uuid::Uuid::now_v7().to_string();
-    for person in [Person::phone(phone(1)), Person::whatsapp_user_id("US.1"), Person::contact_id(unknown)] {
+    for person in
+        [Person::phone(phone(1)), Person::whatsapp_user_id("US.1"), Person::contact_id(unknown)]
+    {
         let answer = check(&app, person, MARKETING).await;
         assert_eq!(answer.reason, CheckReason::UnknownContact);
         assert_eq!((answer.contact_id, answer.event_id, answer.consent_time), (None, None, None));
@@ -154,7 +160,8 @@ async fn an_unspecified_category_is_the_strictest(app: TestApp) {
     opt_in.await.expect("an opt-in");
     let recipient = Some(v1::check_opt_in_request::Recipient::PhoneNumber(phone(1)));
     let request = v1::CheckOptInRequest { recipient, ..Default::default() };
-    let answer = app.client().raw_opt_in().check_opt_in(request).await.expect("a check").into_inner();
+    let answer =
+        app.client().raw_opt_in().check_opt_in(request).await.expect("a check").into_inner();
     assert_eq!(answer.decision(), v1::Decision::Deny);
     assert_eq!(answer.reason(), v1::CheckReason::NotAsked);
 }
@@ -167,7 +174,10 @@ async fn a_contact_is_checked_by_any_of_its_names(app: TestApp) {
     for (round, teller) in names.iter().enumerate() {
         let agrees = app.opt_in().record_opt_in(teller, OptInSource::Api).await.expect("an opt-in");
         for name in &names {
-            assert_eq!(check(&app, name, MARKETING).await.event_id, Some(agrees.event.event_id.clone()));
+            assert_eq!(
+                check(&app, name, MARKETING).await.event_id,
+                Some(agrees.event.event_id.clone())
+            );
         }
         let objects = app.opt_in().record_opt_out(teller).await.expect("an opt-out");
         for name in &names {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use contacts_sdk::{CheckReason, ImportConsent, ImportOptions, NewContact, OnConflict, OptInSource};
+use contacts_sdk::{
+    CheckReason, ImportConsent, ImportOptions, NewContact, OnConflict, OptInSource,
+};
 use contacts_tests::{TestApp, apply, on_each_store, phone};
 use futures::future::join_all;
 
@@ -24,7 +26,8 @@ async fn every_task_sees_its_own_opt_out_at_once(app: TestApp) {
                 assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedIn, "{n} {round}");
                 app.opt_in().record_opt_out(phone(n)).await.expect("an opt-out");
                 assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedOut, "{n} {round}");
-                let batch = app.opt_in().check_batch(&[phone(n)], MARKETING).await.expect("answers");
+                let batch =
+                    app.opt_in().check_batch(&[phone(n)], MARKETING).await.expect("answers");
                 assert!(!batch.allowed(0), "{n} {round}");
             }
         })

@@ -49,7 +49,8 @@ async fn pages_go_to_the_end_with_no_gap_and_no_duplicate(app: TestApp) {
     let first = app.opt_in().events(phone(1)).page_size(10).await.expect("a page");
     let token = first.next_page_token.expect("a token");
     app.opt_in().record_opt_out(phone(1)).reason_text("late").await.expect("an opt-out");
-    let second = app.opt_in().events(phone(1)).page_size(10).page_token(&token).await.expect("a page");
+    let second =
+        app.opt_in().events(phone(1)).page_size(10).page_token(&token).await.expect("a page");
     assert_eq!(second.items[0].reason_text, "12");
     let other = app.opt_in().events(phone(2)).page_token(&token).await;
     other.refused_at(reason::INVALID_PAGE_TOKEN, "page_token");

@@ -3,9 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
-use contacts_sdk::{
-    CheckReason, Evidence, OptInSource, OptInStatus, Person, reason,
-};
+use contacts_sdk::{CheckReason, Evidence, OptInSource, OptInStatus, Person, reason};
 use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
 
 use super::{AUTHENTICATION, MARKETING, UTILITY, reason_of};
@@ -58,8 +56,12 @@ async fn an_opt_out_needs_no_more_than_a_number(app: TestApp) {
     assert_eq!(app.contacts().count().await.expect("a count"), 0, "nobody was made a contact");
 
     let said = app.opt_in().record_opt_out(Person::whatsapp_user_id("US.1"));
-    let said = said.source(OptInSource::InboundMessage).reason_text("STOP").await.expect("an opt-out");
-    assert_eq!((said.event.source, &*said.event.reason_text), (OptInSource::InboundMessage, "STOP"));
+    let said =
+        said.source(OptInSource::InboundMessage).reason_text("STOP").await.expect("an opt-out");
+    assert_eq!(
+        (said.event.source, &*said.event.reason_text),
+        (OptInSource::InboundMessage, "STOP")
+    );
     let answer = reason_of(&app, Person::whatsapp_user_id("US.1")).await;
     assert_eq!(answer, CheckReason::OptedOut);
 }
@@ -90,7 +92,8 @@ async fn the_person_can_agree_again(app: TestApp) {
 #[apply(on_each_store!)]
 async fn an_opt_in_from_before_an_opt_out_is_history_without_effect(app: TestApp) {
     app.make_contact(phone(1)).await;
-    let out = app.opt_in().record_opt_out(phone(1)).categories([MARKETING]).occurred_time(moment(20));
+    let out =
+        app.opt_in().record_opt_out(phone(1)).categories([MARKETING]).occurred_time(moment(20));
     let out = out.await.expect("an opt-out");
     let old = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(moment(10));
     let old = old.await.expect("an opt-in");
@@ -130,7 +133,8 @@ async fn times_are_checked(app: TestApp) {
 async fn what_is_missing_or_odd_is_refused(app: TestApp) {
     app.make_contact(phone(1)).await;
     let recipient = || Some(v1::record_opt_in_request::Recipient::PhoneNumber(phone(1)));
-    let good = || v1::RecordOptInRequest { recipient: recipient(), source: 1, ..Default::default() };
+    let good =
+        || v1::RecordOptInRequest { recipient: recipient(), source: 1, ..Default::default() };
     let mut raw = app.client().raw_opt_in();
     let evidence = |wording: &str| {
         Some(v1::OptInEvidence { wording: wording.to_owned(), ..Default::default() })
@@ -138,9 +142,21 @@ async fn what_is_missing_or_odd_is_refused(app: TestApp) {
     for (request, reason, field) in [
         (v1::RecordOptInRequest { source: 0, ..good() }, reason::REQUIRED_FIELD_MISSING, "source"),
         (v1::RecordOptInRequest { source: 99, ..good() }, reason::INVALID_ARGUMENT, "source"),
-        (v1::RecordOptInRequest { recipient: None, ..good() }, reason::REQUIRED_FIELD_MISSING, "phone_number"),
-        (v1::RecordOptInRequest { categories: vec![1, 0], ..good() }, reason::INVALID_ARGUMENT, "categories"),
-        (v1::RecordOptInRequest { categories: vec![4], ..good() }, reason::INVALID_ARGUMENT, "categories"),
+        (
+            v1::RecordOptInRequest { recipient: None, ..good() },
+            reason::REQUIRED_FIELD_MISSING,
+            "phone_number",
+        ),
+        (
+            v1::RecordOptInRequest { categories: vec![1, 0], ..good() },
+            reason::INVALID_ARGUMENT,
+            "categories",
+        ),
+        (
+            v1::RecordOptInRequest { categories: vec![4], ..good() },
+            reason::INVALID_ARGUMENT,
+            "categories",
+        ),
         (
             v1::RecordOptInRequest { evidence: evidence(&"x".repeat(1001)), ..good() },
             reason::LIMIT_EXCEEDED,

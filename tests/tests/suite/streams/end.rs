@@ -48,7 +48,8 @@ async fn a_resumed_stream_keeps_to_its_limit(app: TestApp) {
     make_people(&app, 30).await;
     let (messages, _) = read(&app, request(4, 10)).await;
     for (index, message) in messages.iter().enumerate() {
-        let resumed = StreamContactsRequest { resume_token: message.token.clone(), ..request(4, 10) };
+        let resumed =
+            StreamContactsRequest { resume_token: message.token.clone(), ..request(4, 10) };
         let (rest, end) = read(&app, resumed).await;
         let delivered = [&messages[..=index], &rest].map(phones_of).concat();
         assert_eq!(delivered, phones(0..10));
@@ -83,7 +84,8 @@ async fn a_streamed_contact_is_the_one_that_get_returns(app: TestApp) {
 
     for view in [ContactView::Full, ContactView::Basic] {
         let got = app.contacts().get(phone(1)).view(view).await.expect("a contact");
-        let streamed: Vec<_> = app.contacts().segment().view(view).stream().try_collect().await.expect("all");
+        let streamed: Vec<_> =
+            app.contacts().segment().view(view).stream().try_collect().await.expect("all");
         assert_eq!(streamed, [got]);
         assert_eq!(streamed[0].opt_in.marketing, OptInStatus::OptedOut);
         assert_eq!(streamed[0].email.is_some(), view == ContactView::Full);
@@ -95,7 +97,8 @@ async fn a_streamed_contact_is_the_one_that_get_returns(app: TestApp) {
 async fn a_segment_is_those_a_filter_and_a_search_select(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let people = (0..40).map(|n| {
-        let person = NewContact::new().phone(phone(n)).first_name(if n < 20 { "Ana" } else { "Bo" });
+        let person =
+            NewContact::new().phone(phone(n)).first_name(if n < 20 { "Ana" } else { "Bo" });
         if n % 2 == 0 { person.tag("vip") } else { person }
     });
     app.make_many(people).await;

@@ -26,7 +26,9 @@ async fn heartbeats_come_while_the_database_works(backend: Backend) {
         assert_eq!((end.delivered_count, end.reason()), (1200, StreamEndReason::Complete));
         assert_eq!(phones_of(&messages), phones(0..1200));
 
-        let Some(index) = messages.iter().position(|message| message.is_heartbeat) else { continue };
+        let Some(index) = messages.iter().position(|message| message.is_heartbeat) else {
+            continue;
+        };
         // Its token is as good as any.
         let resume_token = messages[index].token.clone();
         let rest = read(&app, StreamContactsRequest { resume_token, ..request.clone() }).await.0;
