@@ -198,7 +198,7 @@ pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) 
         );
         return Error::invalid(Reason::ReservedId, field, message).with("id", shown);
     }
-    let suggestion = ids::suggest(attribute_id, existing);
+    let suggestion = ids::closest(attribute_id, existing);
     let hint = match suggestion {
         Some(close) => format!("did you mean {close}? "),
         None => String::new(),

@@ -46,7 +46,7 @@ pub struct Contact {
 impl Contact {
     /// Sent back in a change, it guards against a change in between.
     pub fn etag(&self) -> String {
-        etag(self.version)
+        etag(self.contact_id, self.version)
     }
 
     /// Refuses a change meant for another version. Empty matches any.
@@ -59,9 +59,10 @@ impl Contact {
     }
 }
 
-/// The etag of a version.
-pub fn etag(version: i64) -> String {
-    format!("v{version}")
+/// The etag of a contact's version. Who comes after a deleted contact under the
+/// same number has another.
+pub fn etag(contact_id: Uuid, version: i64) -> String {
+    format!("{version}-{:08x}", contact_id.as_u128() as u32)
 }
 
 /// One person, as a request names them.

@@ -48,13 +48,23 @@ pub fn slug(text: &str) -> Option<String> {
     (!id.is_empty()).then_some(id)
 }
 
-/// The existing id closest to `id`, if one is close.
-pub fn suggest<'a>(id: &str, existing: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    existing
-        .map(|candidate| (strsim::jaro_winkler(id, candidate), candidate))
-        .filter(|(closeness, _)| *closeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+/// The name that was probably meant: near in spelling, whatever its case, spaces and dashes.
+pub fn closest<'a, S: AsRef<str> + ?Sized + 'a>(
+    written: &str,
+    names: impl Iterator<Item = &'a S>,
+) -> Option<&'a str> {
+    let fold = |text: &str| text.to_lowercase().replace([' ', '-'], "_");
+    let written = fold(written);
+    let length = written.chars().count();
+    let allowed = if length < 3 { 0 } else { (length / 3).max(1) };
+    names
+        .map(AsRef::as_ref)
+        // The distance is never below the difference in length, which is cheaper to find.
+        .filter(|name| name.chars().count().abs_diff(length) <= allowed)
+        .map(|name| (strsim::osa_distance(&written, &fold(name)), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 /// Makes UUIDv7 ids that grow within this process, whatever the clock does.

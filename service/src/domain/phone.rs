@@ -38,7 +38,7 @@ pub enum PhoneError {
     },
     /// Starts with a trunk `0` or the `00` prefix.
     #[error(
-        "the phone number starts with 0: write the country code first, 447700900123 instead of \
+        "the phone number starts with 0: send the country code first, 447700900123 instead of \
          07700900123 or 00447700900123"
     )]
     LeadingZero,

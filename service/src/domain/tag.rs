@@ -86,7 +86,7 @@ pub fn same_name(one: &str, other: &str) -> bool {
 /// The error for a tag that does not exist, with the closest that does.
 pub fn unknown(tag_id: &str, existing: impl Iterator<Item = impl AsRef<str>>) -> Error {
     let existing: Vec<_> = existing.collect();
-    let suggestion = ids::suggest(tag_id, existing.iter().map(AsRef::as_ref));
+    let suggestion = ids::closest(tag_id, existing.iter().map(AsRef::as_ref));
     let hint = match suggestion {
         Some(close) => format!("did you mean {close}? "),
         None => String::new(),

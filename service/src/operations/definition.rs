@@ -57,7 +57,7 @@ pub(super) fn find<'a, D: Definition>(all: &'a [D], id: &str) -> Result<&'a D> {
     }
     all.iter().find(|definition| definition.id() == id).ok_or_else(|| {
         let shown: String = id.chars().take(64).collect();
-        let close = ids::suggest(id, all.iter().map(D::id));
+        let close = ids::closest(id, all.iter().map(D::id));
         let hint = close.map(|id| format!("; did you mean {id}?")).unwrap_or_default();
         let error = Error::new(D::NOT_FOUND, format!("no {} {shown:?}{hint}", D::KIND))
             .about(D::KIND, shown.clone())

@@ -19,6 +19,9 @@ pub const BY_CREATION: Order = Order { by: OrderBy::CreateTime, descending: fals
 /// Pages of a stream grow: the first is there at once, later ones are cheap.
 const FIRST_PAGE: usize = 500;
 const LARGEST_PAGE: usize = 8000;
+/// About how large a page gets, in bytes of records: a few are held at once for
+/// every stream.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// A walk over all selected contacts. Between pages no connection is held, so
 /// a slow reader blocks nobody.
@@ -54,7 +57,9 @@ impl Segment {
         let rows =
             session.page(&self.workspace, &self.selection, BY_CREATION, after, limit).await?;
         self.finished = rows.len() < limit;
-        self.page_size = (limit * 4).min(LARGEST_PAGE);
+        let bytes: usize = rows.iter().map(|row| row.record.len()).sum();
+        let fitting = PAGE_BYTES * rows.len() / bytes.max(1);
+        self.page_size = (limit * 4).min(LARGEST_PAGE).min(fitting.max(1));
         if let Some(last) = rows.last() {
             self.after = Some(last.position());
         }

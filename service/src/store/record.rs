@@ -97,7 +97,7 @@ pub fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
     };
     let rest = v1::Contact {
         opt_in: Some(wire_summary(&row.consent, now)),
-        etag: contact::etag(row.version),
+        etag: contact::etag(row.contact_id, row.version),
         ..v1::Contact::default()
     };
     let mut sent = BytesMut::with_capacity(record.len() + 40);

@@ -3,11 +3,12 @@
 use super::ast::{CompareOp, Expr, Field, Predicate, status_name};
 use super::kind::{Kind, phone_digits};
 use super::lexer::{Literal, Star};
-use super::names::{closest, listed, no_such, unknown_attribute, unknown_field};
+use super::names::{listed, no_such, unknown_attribute, unknown_field};
 use super::parse::{Comparison, Test, Tree, quotable};
 use super::{FilterError, FilterErrorKind, Vocabulary};
 use crate::domain::attribute::AttributeType;
 use crate::domain::consent::{MessageCategory, OptInStatus};
+use crate::domain::ids::closest;
 
 const STATUSES: [OptInStatus; 3] =
     [OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];

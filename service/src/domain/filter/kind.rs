@@ -4,8 +4,9 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 
 use super::ast::{Field, Value};
 use super::lexer::{Literal, Star};
-use super::names::{FIELDS, closest, listed, shortened};
+use super::names::{FIELDS, listed, shortened};
 use super::{FilterError, FilterErrorKind};
+use crate::domain::ids::closest;
 
 /// What a field's literals have to be.
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 //! Names that do not exist, and what the writer may have meant.
 
+use super::super::ids::closest;
 use super::parse::{Comparison, Test, quotable};
 use super::{FilterError, FilterErrorKind, Vocabulary};
 
@@ -104,25 +105,6 @@ fn usual_guess(name: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-/// The name that was probably meant: near in spelling, whatever its case, spaces and dashes.
-pub(super) fn closest<'a, S: AsRef<str> + ?Sized + 'a>(
-    written: &str,
-    names: impl Iterator<Item = &'a S>,
-) -> Option<&'a str> {
-    let fold = |text: &str| text.to_lowercase().replace([' ', '-'], "_");
-    let written = fold(written);
-    let length = written.chars().count();
-    let allowed = if length < 3 { 0 } else { (length / 3).max(1) };
-    names
-        .map(AsRef::as_ref)
-        // The distance is never below the difference in length, which is cheaper to find.
-        .filter(|name| name.chars().count().abs_diff(length) <= allowed)
-        .map(|name| (strsim::osa_distance(&written, &fold(name)), name))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
 }
 
 pub(super) fn listed<'a>(

@@ -13,7 +13,6 @@ mod events;
 mod filter;
 mod idempotency;
 mod ids;
-mod packed;
 mod pages;
 mod rows;
 mod schema;

@@ -6,10 +6,11 @@
 //! match and where they lie, which the planner's statistics do not tell well
 //! enough. So the walk comes first and ends after a while.
 
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
+use super::contacts::{COLUMN_COUNT, COLUMNS, decode};
 use super::ids::Id;
-use super::{failure, filter, packed};
+use super::{failure, filter};
 use crate::domain::error::Result;
 use crate::store::{ContactRow, Order, OrderBy, Position, Selection, Workspace};
 
@@ -62,9 +63,14 @@ impl Page<'_> {
     async fn fetch(
         &self,
         db: &mut PgConnection,
-        sql: QueryBuilder<Postgres>,
+        mut sql: QueryBuilder<Postgres>,
     ) -> Result<Vec<ContactRow>> {
-        packed::fetch(db, sql, is_constant(self.selection)).await
+        let rows = sql.build().persistent(is_constant(self.selection)).fetch_all(db).await;
+        let sort_key = |row: &_| match self.sort_key() {
+            Some(_) => Row::get(row, COLUMN_COUNT),
+            None => String::new(),
+        };
+        rows.map_err(failure)?.iter().map(|row| decode(row, sort_key(row))).collect()
     }
 
     /// Along the order, as far as it takes.
@@ -111,7 +117,12 @@ impl Page<'_> {
     }
 
     fn select(&self) -> QueryBuilder<Postgres> {
-        packed::select(self.sort_key().unwrap_or("''"))
+        let mut sql = QueryBuilder::new("SELECT ");
+        sql.push(COLUMNS);
+        if let Some(column) = self.sort_key() {
+            sql.push(", ").push(column);
+        }
+        sql
     }
 
     fn push_after(&self, sql: &mut QueryBuilder<Postgres>) {
