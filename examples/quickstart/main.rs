@@ -90,8 +90,7 @@ async fn import(client: &ContactsClient, file: &CsvFile) -> Result {
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} rows, {per_sec}")?);
     let started = Instant::now();
     // Each row says in its own consent block what its person said, if anything.
-    let options =
-        ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
+    let options = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
     let progress = bar.clone();
     let summary = client
         .contacts()
@@ -194,6 +193,10 @@ async fn segment(client: &ContactsClient) -> Result {
     let started = Instant::now();
     let checks = client.opt_in().check_batch(&numbers, MessageCategory::Marketing).await?;
     let allowed = checks.allowed_indexes().count();
-    println!("Checked in {:.1?} before sending: {allowed} of {} allowed.", started.elapsed(), checks.len());
+    println!(
+        "Checked in {:.1?} before sending: {allowed} of {} allowed.",
+        started.elapsed(),
+        checks.len()
+    );
     Ok(())
 }

@@ -31,6 +31,7 @@ pub struct TestApp {
 struct TestServer {
     /// With the address it got at the first start.
     config: Config,
+    backend: Backend,
     address: SocketAddr,
     running: Mutex<Option<RunningServer>>,
     database: TestDatabase,
@@ -39,10 +40,8 @@ struct TestServer {
 /// Runs one test on one database, and checks that the server stops in good order after it.
 pub async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(TestApp) -> F) {
     let app = TestApp::start(backend).await;
-    let server = Arc::clone(&app.server);
-    Box::pin(test(app)).await;
-    server.stop().await;
-    server.database.remove().await;
+    Box::pin(test(app.clone())).await;
+    app.finish().await;
 }
 
 impl TestApp {
@@ -50,15 +49,23 @@ impl TestApp {
     pub async fn start(backend: Backend) -> Self {
         crate::logs::begin();
         let database = TestDatabase::create(backend).await;
-        let mut config =
-            Config { database: database.settings.clone(), ..Config::for_tests("unused") };
+        let mut config = Config {
+            database: database.settings.clone(),
+            migrate: true,
+            ..Config::for_tests("unused")
+        };
         let running = Server::start(config.clone()).await.expect("the server starts");
         let address = running.address();
         config.listen = address.to_string();
         let running = Mutex::new(Some(running));
-        let server = Arc::new(TestServer { config, address, running, database });
+        let server = Arc::new(TestServer { config, backend, address, running, database });
         let client = builder(address).connect().await.expect("a connection");
         Self { server, client }
+    }
+
+    /// What keeps the contacts of this server.
+    pub fn backend(&self) -> Backend {
+        self.server.backend
     }
 
     /// Where the server listens; the same after a restart.
@@ -69,6 +76,12 @@ impl TestApp {
     /// Stops the server in good order.
     pub async fn stop(&self) {
         self.server.stop().await;
+    }
+
+    /// Stops the server, and removes its database.
+    pub async fn finish(self) {
+        self.server.stop().await;
+        self.server.database.remove().await;
     }
 
     /// Stops the server if it runs, and starts it on the same database and address.

@@ -42,7 +42,10 @@ macro_rules! on_each_store {
                 $crate::run($crate::Backend::Sqlite, super::$name).await;
             }
 
-            // Postgres comes here, as `$crate::run($crate::Backend::Postgres, super::$name)`.
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                $crate::run($crate::Backend::Postgres, super::$name).await;
+            }
         }
     };
 }

@@ -2896,7 +2896,8 @@ pub struct ListContactsRequest {
     #[prost(string, tag = "3")]
     pub query: ::prost::alloc::string::String,
     /// `create_time` (the default), `first_name` or `last_name`, each optionally
-    /// followed by ` desc`. Names are ordered without regard to case and accents.
+    /// followed by ` desc`. Names are ordered without regard to case and accents;
+    /// who has none comes last.
     #[prost(string, tag = "4")]
     pub order_by: ::prost::alloc::string::String,
     /// UNSPECIFIED means FULL.

@@ -44,7 +44,7 @@ pub enum PhoneError {
     LeadingZero,
     /// Holds the `(0)` that is not dialled from abroad.
     #[error(
-        "the phone number has a (0) after the country code: leave it out, +44 7700 900123 instead \
+        "the phone number has a (0) after the country code: leave it out and send +44 7700 900123 instead \
          of +44 (0)7700 900123"
     )]
     TrunkZero,

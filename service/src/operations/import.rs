@@ -172,8 +172,8 @@ impl ImportChunks {
     }
 }
 
-/// Records a statement unless it says what is known already, so that sending a
-/// chunk again changes nothing.
+/// Records a statement unless it says what is known already, or what something
+/// later overtook: sending a chunk again changes nothing.
 fn record_if_news(
     tx: &Transaction,
     draft: &mut Draft<'_>,
@@ -181,10 +181,18 @@ fn record_if_news(
     statement: Option<&Statement>,
 ) -> bool {
     let Some(statement) = statement else { return false };
+    let objects = statement.status == OptInStatus::OptedOut;
     let known = draft.consent(entry);
-    let news = statement.categories.iter().map(|category| known.get(*category)).any(|consent| {
-        consent.status != statement.status
-            || statement.occurred_time.is_some_and(|said| Some(said) > consent.occurred_time)
+    let news = statement.categories.iter().map(|category| known.get(*category)).any(|known| {
+        match (statement.occurred_time, known.occurred_time) {
+            (Some(said), Some(known_since)) if said < known_since => false,
+            // Of two at the same time the opt-out wins.
+            (Some(said), Some(known_since)) if said == known_since => {
+                objects && known.status != OptInStatus::OptedOut
+            }
+            (Some(_), _) => true,
+            (None, _) => known.status_at(tx.now) != statement.status,
+        }
     });
     if news {
         draft.record(tx, entry, statement);

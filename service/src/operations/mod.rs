@@ -18,6 +18,7 @@ pub mod workspaces;
 
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::Vocabulary;
+use crate::domain::ids;
 use crate::store::{Lock, Session, Workspace};
 
 /// The workspace a request means when it names none.
@@ -25,8 +26,17 @@ pub const DEFAULT_WORKSPACE: &str = "default";
 
 /// The workspace of a request, or NOT_FOUND.
 pub async fn workspace(session: &mut dyn Session, id: &str, lock: Lock) -> Result<Workspace> {
-    let id = if id.is_empty() { DEFAULT_WORKSPACE } else { id };
+    let id = named(id)?;
     session.workspace(id, lock).await?.ok_or_else(|| workspace_not_found(id))
+}
+
+/// The workspace that an id names. What cannot be an id names none.
+pub fn named(id: &str) -> Result<&str> {
+    match id {
+        "" => Ok(DEFAULT_WORKSPACE),
+        _ if ids::check_workspace_id(id).is_err() => Err(workspace_not_found(id)),
+        _ => Ok(id),
+    }
 }
 
 /// The error for a workspace that does not exist.

@@ -13,7 +13,7 @@ use crate::domain::consent::{CheckReason, MessageCategory, decide};
 use crate::domain::contact::Person;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::{MatchKey, match_key_of};
-use crate::operations::{DEFAULT_WORKSPACE, read, workspaces};
+use crate::operations::{named, read, workspaces};
 use crate::store::{CheckRow, CheckRows, Store, decode_profile};
 use coalescer::Coalescer;
 
@@ -57,7 +57,7 @@ impl Checker {
         person: &Person,
         category: MessageCategory,
     ) -> Result<CheckAnswer> {
-        let workspace_id = or_default(workspace_id);
+        let workspace_id = named(workspace_id)?;
         let row = match self.key(workspace_id, person).await? {
             Some(key) => self.coalescer.read(workspace_id, key).await?,
             None => None,
@@ -89,7 +89,7 @@ impl Checker {
         let mut asked: Vec<MatchKey> = keys.iter().flatten().cloned().collect();
         asked.sort_unstable();
         asked.dedup();
-        let rows = read_rows(&self.store, or_default(workspace_id), &asked).await?;
+        let rows = read_rows(&self.store, named(workspace_id)?, &asked).await?;
         let now = self.store.now();
         let reasons = keys
             .iter()
@@ -117,10 +117,6 @@ impl Checker {
 fn reason(row: Option<&CheckRow>, category: MessageCategory, now: Time) -> CheckReason {
     let is_contact = row.is_some_and(|row| row.contact_id.is_some());
     decide(row.map(|row| row.state.get(category)), is_contact, now)
-}
-
-fn or_default(workspace_id: &str) -> &str {
-    if workspace_id.is_empty() { DEFAULT_WORKSPACE } else { workspace_id }
 }
 
 /// One read, with an end: a database that does not answer is not an answer.

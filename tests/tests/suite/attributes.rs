@@ -1,7 +1,9 @@
 //! AttributeService: the custom fields contacts can have.
 
+use std::time::Duration;
+
 use contacts_proto::{FieldMask, v1};
-use contacts_sdk::{AttributeType, AttributeValue, NewContact, reason};
+use contacts_sdk::{AttributeType, AttributeValue, Filter, NewContact, reason};
 use contacts_tests::{Refused, TIERS, TestApp, apply, moment, on_each_store, phone};
 
 #[apply(on_each_store!)]
@@ -33,6 +35,24 @@ async fn values_of_every_type_come_back_as_they_were(app: TestApp) {
         assert_eq!(contact.attribute("last_order"), Some(&AttributeValue::from(moment(1))));
         assert_eq!(contact.attribute("tier"), Some(&AttributeValue::from("Gold")));
         assert_eq!(contact.attributes.len(), 5);
+    }
+}
+
+#[apply(on_each_store!)]
+async fn moments_are_kept_to_the_microsecond(app: TestApp) {
+    app.make_attributes().await;
+    for (n, (sent, kept)) in
+        [(123_456_789, 123_456_000), (999, 0), (999_999_999, 999_999_000)].into_iter().enumerate()
+    {
+        let at = |nanos| AttributeValue::from(moment(0) + Duration::from_nanos(nanos));
+        let made = NewContact::new().phone(phone(n)).attribute("last_order", at(sent));
+        let made = app.contacts().create(made).await.expect("a contact");
+        let read = app.contacts().get(&made).await.expect("a contact");
+        for contact in [made, read] {
+            assert_eq!(contact.attribute("last_order"), Some(&at(kept)));
+        }
+        let filter = Filter::attribute("last_order").eq(at(kept));
+        assert_eq!(app.contacts().count().filter(filter).await.expect("a count"), 1);
     }
 }
 

@@ -4,6 +4,7 @@
 mod attributes;
 mod bad_inputs;
 mod batch_upsert;
+mod concurrency;
 mod contacts;
 mod deadlines;
 mod directory;

@@ -8,6 +8,7 @@
 mod connection;
 mod consent;
 mod contacts;
+mod copy;
 mod definitions;
 mod events;
 mod filter;

@@ -9,20 +9,11 @@ use crate::domain::filter::Value;
 const MAX_TEXT: usize = 64;
 /// Up to here every whole number is exact.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
-/// No text has this control character.
-const SEPARATOR: &str = "\u{1f}";
 
-/// The terms of a contact in one text, to be split at U+001F.
-pub(super) fn joined(profile: &Profile) -> String {
-    let mut terms = String::new();
+/// The terms of a contact.
+pub(super) fn of(profile: &Profile) -> Vec<String> {
     let values = profile.attributes.iter().filter_map(|(id, value)| of_value(id, value));
-    for term in profile.tags.iter().cloned().chain(values) {
-        if !terms.is_empty() {
-            terms.push_str(SEPARATOR);
-        }
-        terms.push_str(&term);
-    }
-    terms
+    profile.tags.iter().cloned().chain(values).collect()
 }
 
 /// The term of a value, if it is one. Tag ids have no `=`.

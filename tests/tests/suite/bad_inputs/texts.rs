@@ -1,7 +1,9 @@
 //! Rows 25 to 28: text.
 
-use contacts_sdk::{AttributeType, NewContact, OptInSource, reason};
+use contacts_sdk::{AttributeType, MessageCategory, NewContact, OptInSource, reason};
 use contacts_tests::{Refused, TestApp, apply, logged, on_each_store, phone};
+
+const MARKETING: MessageCategory = MessageCategory::Marketing;
 
 #[apply(on_each_store!)]
 async fn row_25_nul_is_refused_in_every_text(app: TestApp) {
@@ -34,12 +36,12 @@ async fn row_25_nul_is_refused_in_every_text(app: TestApp) {
     app.tags().get(nul).await.refused_for(reason::TAG_NOT_FOUND);
     app.attributes().get(nul).await.refused_for(reason::ATTRIBUTE_NOT_FOUND);
     app.workspaces().get(nul).await.refused_for(reason::WORKSPACE_NOT_FOUND);
-    app.client()
-        .with_workspace(nul)
-        .contacts()
-        .count()
-        .await
-        .refused_for(reason::WORKSPACE_NOT_FOUND);
+    let lost = app.client().with_workspace(nul);
+    lost.contacts().count().await.refused_for(reason::WORKSPACE_NOT_FOUND);
+    lost.opt_in().check(phone(1), MARKETING).await.refused_for(reason::WORKSPACE_NOT_FOUND);
+    let batch = lost.opt_in().check_batch(&[phone(1)], MARKETING).await;
+    batch.refused_for(reason::WORKSPACE_NOT_FOUND);
+    lost.opt_in().record_opt_out(phone(1)).await.refused_for(reason::WORKSPACE_NOT_FOUND);
     app.contacts().create(person().tag(nul)).await.refused_at(reason::UNKNOWN_TAG, "contact.tags");
     app.contacts()
         .list()

@@ -1,5 +1,6 @@
 //! DeleteContact: an erasure with a receipt.
 
+use contacts_proto::v1;
 use contacts_sdk::{
     CheckReason, DeleteReason, MessageCategory, NewContact, OptInStatus, Person, reason,
 };
@@ -43,6 +44,11 @@ async fn a_deletion_without_a_reason_is_for_another_one(app: TestApp) {
     app.make_contact(phone(1)).await;
     let receipt = app.contacts().delete(phone(1)).await.expect("a receipt");
     assert_eq!(receipt.reason, DeleteReason::Other);
+
+    let recipient = Some(v1::delete_contact_request::Recipient::PhoneNumber(phone(2)));
+    let odd = v1::DeleteContactRequest { recipient, reason: 99, ..Default::default() };
+    let deleted = app.client().raw_contacts().delete_contact(odd).await;
+    deleted.refused_at(reason::INVALID_ARGUMENT, "reason");
 }
 
 #[apply(on_each_store!)]

@@ -2,6 +2,7 @@
 
 mod order;
 mod pages;
+mod property;
 mod search;
 
 use contacts_sdk::{Contact, NewContact};

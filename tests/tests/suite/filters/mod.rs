@@ -2,6 +2,7 @@
 
 mod errors;
 mod fields;
+mod generate;
 mod operators;
 mod property;
 

@@ -1,8 +1,10 @@
 //! The consent block of an import, of all rows and of one.
 
+use std::time::{Duration, SystemTime};
+
 use contacts_sdk::{
     CheckReason, Evidence, ImportConsent, ImportRow, MessageCategory, OptInSource, OptInStatus,
-    reason,
+    Person, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
 
@@ -71,7 +73,7 @@ async fn an_opt_out_is_never_lifted(app: TestApp) {
     let opt_out = app.opt_in().check(phone(1), MessageCategory::Marketing).await.expect("a check");
 
     // Even if it claims to be later.
-    let now = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let now = SystemTime::now() + Duration::from_secs(60);
     let consent = || ImportConsent::opted_in().occurred_time(now);
     for options in [skip(), merge()] {
         let rows = (0..5).map(|n| row(phone(n)).first_name("Changed"));
@@ -163,4 +165,75 @@ async fn the_same_chunk_again_records_nothing_again(app: TestApp) {
         }
         assert_eq!(app.opt_in().events(phone(n)).await.expect("events").items.len(), 1);
     }
+}
+
+#[apply(on_each_store!)]
+async fn an_opt_out_under_a_user_id_counts_when_it_joins_a_number(app: TestApp) {
+    app.make_opted_in(phone(1)).await;
+    app.make_contact(phone(2)).await;
+    for id in ["US.1", "US.2"] {
+        let objection = app.opt_in().record_opt_out(Person::whatsapp_user_id(id));
+        objection.await.expect("an opt-out");
+    }
+    // Without a claim the two become one person, who objected.
+    let chunk = import(&app, merge(), vec![row(phone(1)).whatsapp_user_id("US.1")]).await;
+    assert_eq!(counts(&chunk), [0, 1, 0, 0]);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
+    // With one the row fails, and nothing is joined.
+    let rows = vec![row(phone(2)).whatsapp_user_id("US.2"), row(phone(3)).whatsapp_user_id("US.2")];
+    let chunk = import(&app, merge().consent(ImportConsent::opted_in()), rows).await;
+    assert_eq!(counts(&chunk), [0, 0, 0, 2]);
+    for failure in chunk.failures {
+        failure.error.refused_for(reason::CONSENT_CONFLICT);
+    }
+    let kept = app.contacts().get(phone(2)).await.expect("a contact");
+    assert_eq!((kept.whatsapp_user_id, kept.opt_in.marketing), (None, OptInStatus::NotAsked));
+    assert_eq!(app.contacts().count().await.expect("a count"), 2);
+}
+
+#[apply(on_each_store!)]
+async fn an_opt_in_that_ran_out_is_renewed(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    let hour = Duration::from_secs(3600);
+    let now = SystemTime::now();
+    let old =
+        app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(now - 2 * hour);
+    old.expire_time(now - hour).await.expect("an opt-in");
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Expired);
+    // The import says that they agree now.
+    let chunk = import(&app, merge().consent(ImportConsent::opted_in()), vec![row(phone(1))]).await;
+    assert_eq!(counts(&chunk), [0, 1, 0, 0]);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
+}
+
+#[apply(on_each_store!)]
+async fn old_news_in_a_chunk_sent_again_is_not_recorded_again(app: TestApp) {
+    // Said before what is known already, of the other status: without effect, however often.
+    app.make_contact(phone(1)).await;
+    app.make_contact(phone(2)).await;
+    let opt_in = app.opt_in().record_opt_in(phone(1), OptInSource::Api).occurred_time(moment(20));
+    opt_in.await.expect("an opt-in");
+    let opt_in = app.opt_in().record_opt_in(phone(2), OptInSource::Api).occurred_time(moment(20));
+    opt_in.expire_time(moment(30)).await.expect("an opt-in");
+
+    let mut ledgers = Vec::new();
+    for _ in 0..3 {
+        let rows = vec![
+            ImportRow::new(row(phone(1)))
+                .consent(ImportConsent::opted_out().occurred_time(moment(10))),
+            ImportRow::new(row(phone(2)))
+                .consent(ImportConsent::opted_in().occurred_time(moment(10))),
+        ];
+        let chunk = import(&app, merge(), rows).await;
+        assert!(chunk.failures.is_empty(), "{chunk:?}");
+        let mut events = 0;
+        for n in [1, 2] {
+            events += app.opt_in().events(phone(n)).await.expect("events").items.len();
+        }
+        ledgers.push((events, chunk.unchanged));
+    }
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
+    assert_eq!(reason_of(&app, phone(2)).await, CheckReason::Expired);
+    let (events, _) = ledgers[0];
+    assert_eq!(ledgers[1..], [(events, 2); 2], "the chunk sent again changed something");
 }

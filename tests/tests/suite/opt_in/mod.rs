@@ -5,6 +5,7 @@ mod carry_over;
 mod checks;
 mod concurrency;
 mod ledger;
+mod property;
 mod record;
 
 use contacts_sdk::{CheckReason, CheckResult, MessageCategory, Person};

@@ -1,5 +1,7 @@
 //! Connections that break in the middle of a stream.
 
+use std::collections::BTreeSet;
+
 use contacts_sdk::{Contact, Error, NewContact, RetryPolicy};
 use contacts_tests::{Proxy, TestApp, apply, on_each_store, phone, phones};
 use futures::TryStreamExt;
@@ -61,4 +63,46 @@ async fn an_unread_segment_does_not_hold_up_checks(app: TestApp) {
     assert!(app.opt_in().may_send("4915112345678", category).await);
     let rest: Vec<_> = segment.try_collect().await.expect("the rest");
     assert_eq!(rest.len(), PEOPLE);
+}
+
+#[apply(on_each_store!)]
+async fn who_stays_comes_once_while_others_come_and_go_and_connections_break(app: TestApp) {
+    make_people(&app).await;
+    let proxy = Proxy::to(app.address()).await;
+    proxy.cut_after(40_000);
+    let client = contacts_sdk::ContactsClient::builder(proxy.url()).connect().await;
+    let client = client.expect("a connection");
+
+    // Every fifth person goes, somewhere behind or ahead of the stream, and others come.
+    let (done, mut stop) = tokio::sync::oneshot::channel::<()>();
+    let churn = tokio::spawn({
+        let app = app.clone();
+        async move {
+            let mut changes = 0;
+            for n in (0..PEOPLE).step_by(5) {
+                let leaver = phone((n * 7) % PEOPLE);
+                app.contacts().delete(&leaver).await.expect("a receipt");
+                app.make_contact(phone(10_000 + n)).await;
+                app.contacts().update(phone(n + 1)).last_name("Changed").await.expect("a contact");
+                changes += 1;
+                if stop.try_recv().is_ok() {
+                    break;
+                }
+            }
+            changes
+        }
+    });
+    let segment = client.contacts().segment().batch_size(20).stream();
+    let delivered: Vec<Contact> = segment.try_collect().await.expect("everybody");
+    drop(done.send(()));
+    let changes = churn.await.expect("the changes");
+    assert!(changes > 10, "only {changes} changes came during the stream");
+
+    let delivered = phones_of(delivered);
+    let unique: BTreeSet<_> = delivered.iter().collect();
+    assert_eq!(unique.len(), delivered.len(), "somebody came twice");
+    let gone: BTreeSet<_> = (0..PEOPLE).step_by(5).map(|n| phone((n * 7) % PEOPLE)).collect();
+    for stayed in phones(0..PEOPLE).into_iter().filter(|phone| !gone.contains(phone)) {
+        assert!(unique.contains(&stayed), "{stayed} was left out");
+    }
 }

@@ -1,0 +1,120 @@
+//! Rows in the format of `COPY … (FORMAT BINARY)`: a third faster than binding
+//! them, most of which Postgres spends on taking arrays apart.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use uuid::Uuid;
+
+/// Some rows, value by value.
+pub(super) struct Rows(BytesMut);
+
+impl Rows {
+    /// The beginning of the data.
+    pub(super) fn new() -> Self {
+        let mut data = BytesMut::new();
+        data.put_slice(b"PGCOPY\n\xff\r\n\0");
+        // No flags, no extension of this header.
+        data.put_bytes(0, 8);
+        Self(data)
+    }
+
+    /// Begins a row of so many values.
+    pub(super) fn row(&mut self, values: i16) -> &mut Self {
+        self.0.put_i16(values);
+        self
+    }
+
+    pub(super) fn id(&mut self, id: Uuid) -> &mut Self {
+        self.bytes(id.as_bytes())
+    }
+
+    pub(super) fn bigint(&mut self, number: i64) -> &mut Self {
+        self.bytes(&number.to_be_bytes())
+    }
+
+    pub(super) fn bigint_or_null(&mut self, number: Option<i64>) -> &mut Self {
+        match number {
+            Some(number) => self.bigint(number),
+            None => {
+                self.0.put_i32(-1);
+                self
+            }
+        }
+    }
+
+    pub(super) fn smallint(&mut self, number: i16) -> &mut Self {
+        self.bytes(&number.to_be_bytes())
+    }
+
+    /// For `text` and `bytea`.
+    pub(super) fn bytes(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.measured(|data| data.put_slice(bytes.as_ref()))
+    }
+
+    pub(super) fn jsonb(&mut self, json: &str) -> &mut Self {
+        self.measured(|data| {
+            // The version of the format.
+            data.put_u8(1);
+            data.put_slice(json.as_bytes());
+        })
+    }
+
+    pub(super) fn texts(&mut self, texts: &[String]) -> &mut Self {
+        /// The type of the elements.
+        const TEXT: i32 = 25;
+        self.measured(|data| {
+            // An empty array has no dimension. None of its elements is null.
+            data.put_i32(i32::from(!texts.is_empty()));
+            data.put_i32(0);
+            data.put_i32(TEXT);
+            if !texts.is_empty() {
+                data.put_i32(length(texts.len()));
+                // It is counted from one.
+                data.put_i32(1);
+            }
+            for text in texts {
+                data.put_i32(length(text.len()));
+                data.put_slice(text.as_bytes());
+            }
+        })
+    }
+
+    /// Different words, without positions.
+    pub(super) fn tsvector<'a>(
+        &mut self,
+        words: impl Iterator<Item = &'a str> + Clone,
+    ) -> &mut Self {
+        self.measured(|data| {
+            data.put_i32(length(words.clone().count()));
+            for word in words {
+                data.put_slice(word.as_bytes());
+                data.put_slice(&[0, 0, 0]);
+            }
+        })
+    }
+
+    /// What is there so far, to be sent before the rest.
+    pub(super) fn take(&mut self) -> Bytes {
+        self.0.split().freeze()
+    }
+
+    /// The rest, with the end of the data.
+    pub(super) fn end(mut self) -> Bytes {
+        self.0.put_i16(-1);
+        self.0.freeze()
+    }
+
+    /// Writes a value behind its length.
+    fn measured(&mut self, write: impl FnOnce(&mut BytesMut)) -> &mut Self {
+        let at = self.0.len();
+        self.0.put_i32(0);
+        write(&mut self.0);
+        let value = length(self.0.len() - at - 4);
+        self.0[at..at + 4].copy_from_slice(&value.to_be_bytes());
+        self
+    }
+}
+
+fn length(length: usize) -> i32 {
+    // Nothing the domain lets through comes near.
+    i32::try_from(length).unwrap_or(i32::MAX)
+}
