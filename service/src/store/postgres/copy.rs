@@ -28,7 +28,7 @@ impl Rows {
     }
 
     pub(super) fn bigint(&mut self, number: i64) -> &mut Self {
-        self.bytes(&number.to_be_bytes())
+        self.bytes(number.to_be_bytes())
     }
 
     pub(super) fn bigint_or_null(&mut self, number: Option<i64>) -> &mut Self {
@@ -42,7 +42,7 @@ impl Rows {
     }
 
     pub(super) fn smallint(&mut self, number: i16) -> &mut Self {
-        self.bytes(&number.to_be_bytes())
+        self.bytes(number.to_be_bytes())
     }
 
     /// For `text` and `bytea`.
