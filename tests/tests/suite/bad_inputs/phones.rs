@@ -59,6 +59,7 @@ async fn row_21_what_is_no_phone_number_is_refused_with_what_to_send(app: TestAp
         "1555CALLNOW",
         "654321",
         "1234567890123456",
+        "+44 (0)7700 900456",
         "99912345678",
         "+1 555 123 4567 ext 9",
         "15551234567,15557654321",
@@ -76,11 +77,6 @@ async fn row_21_a_leading_zero_is_not_repaired(app: TestApp) {
         "country code first",
     )
     .await;
-}
-
-#[apply(on_each_store!)]
-async fn row_21_a_zero_in_parentheses_is_not_dialled_from_abroad(app: TestApp) {
-    check_all(&app, &["+44 (0)7700 900456"], "without").await;
 }
 
 #[apply(on_each_store!)]

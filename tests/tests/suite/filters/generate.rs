@@ -4,7 +4,7 @@ use contacts_tests::{TIERS, phone};
 use proptest::prelude::*;
 use proptest::sample::{select as one_of, subsequence};
 
-pub const PEOPLE: usize = 90;
+pub const PEOPLE: usize = 60;
 pub const TAGS: [&str; 3] = ["vip", "lead", "cold"];
 /// Few, so that filters and people meet; some are prefixes of others, or mean something elsewhere.
 pub const TEXTS: [&str; 10] = ["a", "ab", "A", "é", "e\u{301}", "%", "a_", "*", "it's \"\\", "中"];

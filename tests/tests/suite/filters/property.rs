@@ -23,7 +23,7 @@ use super::generate::{NUMBERS, PEOPLE, Person, TAGS, any_filter, person};
 use super::select;
 
 /// Filters tried; each is three calls.
-const FILTERS: u32 = 160;
+const FILTERS: u32 = 100;
 
 async fn make(app: &TestApp, n: usize, (tags, texts, values, consents): Person) {
     let [first, last, email, city] = texts;

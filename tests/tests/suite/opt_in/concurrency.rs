@@ -20,15 +20,14 @@ async fn every_task_sees_its_own_opt_out_at_once(app: TestApp) {
     let task = |n: usize| {
         let app = app.clone();
         tokio::spawn(async move {
-            for round in 0..5 {
-                let opt_in = app.opt_in().record_opt_in(phone(n), OptInSource::Api);
-                opt_in.await.expect("an opt-in");
-                assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedIn, "{n} {round}");
-                app.opt_in().record_opt_out(phone(n)).await.expect("an opt-out");
-                assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedOut, "{n} {round}");
-                let batch =
-                    app.opt_in().check_batch(&[phone(n)], MARKETING).await.expect("answers");
-                assert!(!batch.allowed(0), "{n} {round}");
+            let opt_in = app.opt_in().record_opt_in(phone(n), OptInSource::Api);
+            opt_in.await.expect("an opt-in");
+            assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedIn, "{n}");
+            app.opt_in().record_opt_out(phone(n)).await.expect("an opt-out");
+            for _ in 0..5 {
+                assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedOut, "{n}");
+                let batch = app.opt_in().check_batch(&[phone(n)], MARKETING).await;
+                assert!(!batch.expect("answers").allowed(0), "{n}");
             }
         })
     };
@@ -41,7 +40,7 @@ async fn every_task_sees_its_own_opt_out_at_once(app: TestApp) {
 async fn a_check_is_never_older_than_the_last_acknowledged_statement(app: TestApp) {
     // One writer says in, out, in, out …; the number of the last acknowledged statement is shared.
     // A check between two of them has to agree with one of those it overlaps.
-    const STATEMENTS: u64 = 60;
+    const STATEMENTS: u64 = 24;
     app.make_contact(phone(1)).await;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let begun = Arc::new(AtomicU64::new(0));

@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::{AUTHENTICATION, MARKETING, UTILITY, check};
 
-const PEOPLE: usize = 60;
+const PEOPLE: usize = 24;
 
 /// Agrees or objects, to these categories, at this time.
 type Statement = (bool, Vec<usize>, u64);
@@ -63,6 +63,6 @@ async fn the_latest_statement_holds_whatever_came_before(app: TestApp) {
         assert_eq!(events.len(), said.len());
     }
     for reason in [CheckReason::NotAsked, CheckReason::OptedIn, CheckReason::OptedOut] {
-        assert!(seen.iter().filter(|seen| **seen == reason).count() > 5, "{reason:?} is too rare");
+        assert!(seen.iter().filter(|seen| **seen == reason).count() > 2, "{reason:?} is too rare");
     }
 }

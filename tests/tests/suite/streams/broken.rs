@@ -94,7 +94,8 @@ async fn who_stays_comes_once_while_others_come_and_go_and_connections_break(app
     });
     let segment = client.contacts().segment().batch_size(20).stream();
     let delivered: Vec<Contact> = segment.try_collect().await.expect("everybody");
-    drop(done.send(()));
+    // The changes may be through by then.
+    let _ = done.send(());
     let changes = churn.await.expect("the changes");
     assert!(changes > 10, "only {changes} changes came during the stream");
 

@@ -1,20 +1,30 @@
 //! A sign of life while nothing is found yet.
 
-use contacts_proto::v1::{StreamContactsRequest, StreamEndReason};
-use contacts_tests::{Backend, TestApp, apply, on_each_store, phones};
-use futures::StreamExt;
+use std::time::Duration;
+
+use contacts_proto::v1::{StreamContactsRequest, StreamContactsResponse, StreamEndReason};
+use contacts_sdk::NewContact;
+use contacts_tests::{Backend, TestApp, apply, on_each_store, phone, phones};
+use futures::TryStreamExt;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
+use tokio::time;
+use tonic::Status;
 
-use super::{Message, make_people, open, phones_of, read};
+use super::{Message, phones_of, read};
 
-/// How often a stream is opened until its reader got ahead of the database once.
-const ATTEMPTS: usize = 50;
+const PEOPLE: usize = 2000;
+/// Who is found, behind all the others.
+const FOUND: std::ops::Range<usize> = PEOPLE - 3..PEOPLE;
+/// How often a stream is opened until the clock jumped while its server was searching.
+const ATTEMPTS: u64 = 60;
+/// More than the server lets pass without a word.
+const JUMP: Duration = Duration::from_secs(6);
 
 #[apply(on_each_store!)]
 async fn heartbeats_come_while_the_database_works(app: TestApp) {
     let backend = app.backend();
-    // Time can be stopped on a single thread only.
+    // The clock can be moved on a single thread only.
     let on_one_thread = spawn_blocking(move || {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(wait_for_a_heartbeat(backend));
@@ -22,33 +32,53 @@ async fn heartbeats_come_while_the_database_works(app: TestApp) {
     on_one_thread.await.expect("a heartbeat");
 }
 
-/// Time stands still until everybody waits, and then jumps to what is waited for: a stream that
-/// waits for the database seems to wait for long.
+/// Those of many comparisons that are tried first fail for everybody.
+fn slow_search() -> StreamContactsRequest {
+    let failing = (0..60).map(|n| format!("attributes.city = \"nowhere {n}*\" OR "));
+    let filter = failing.collect::<String>() + "first_name = Found";
+    StreamContactsRequest { filter, ..Default::default() }
+}
+
 async fn wait_for_a_heartbeat(backend: Backend) {
     let app = TestApp::start(backend).await;
-    make_people(&app, 1200).await;
-    let request = StreamContactsRequest { max_batch_size: 300, ..Default::default() };
-    // Connections are made before time stops: making one takes real time.
-    read(&app, request.clone()).await;
+    app.make_attributes().await;
+    let person = |n| {
+        let name = if FOUND.contains(&n) { "Found" } else { "Ana" };
+        NewContact::new().phone(phone(n)).first_name(name).attribute("city", "Lisboa")
+    };
+    app.make_many((0..PEOPLE).map(person)).await;
+    let (found, _) = read(&app, slow_search()).await;
+    assert_eq!(phones_of(&found), phones(FOUND));
 
-    for _ in 0..ATTEMPTS {
-        tokio::time::pause();
-        let messages: Vec<_> = open(&app, request.clone()).await.map(Message::of).collect().await;
-        tokio::time::resume();
-        let end = messages.last().and_then(|last| last.end).expect("an end");
-        assert_eq!((end.delivered_count, end.reason()), (1200, StreamEndReason::Complete));
-        assert_eq!(phones_of(&messages), phones(0..1200));
-
-        let Some(index) = messages.iter().position(|message| message.is_heartbeat) else {
+    for attempt in 0..ATTEMPTS {
+        // Whoever else waited for something at that moment may have given up.
+        let Ok(received) = receive(&app, Duration::from_millis(5 + 2 * attempt)).await else {
             continue;
         };
+        let messages: Vec<_> = received.into_iter().map(Ok).map(Message::of).collect();
+        let end = messages.last().and_then(|last| last.end).expect("an end");
+        assert_eq!((end.delivered_count, end.reason()), (3, StreamEndReason::Complete));
+        assert_eq!(phones_of(&messages), phones(FOUND));
+
+        let heartbeat = messages.iter().position(|message| message.is_heartbeat);
+        let Some(index) = heartbeat else { continue };
         // Its token is as good as any.
         let resume_token = messages[index].token.clone();
-        let rest = read(&app, StreamContactsRequest { resume_token, ..request.clone() }).await.0;
+        let rest = read(&app, StreamContactsRequest { resume_token, ..slow_search() }).await.0;
         let delivered = [&messages[..index], &rest].map(phones_of).concat();
-        assert_eq!(delivered, phones(0..1200));
+        assert_eq!(delivered, phones(FOUND));
         app.finish().await;
         return;
     }
     panic!("no heartbeat in {ATTEMPTS} streams");
+}
+
+/// Reads a stream; some time after it was opened the clock jumps.
+async fn receive(app: &TestApp, after: Duration) -> Result<Vec<StreamContactsResponse>, Status> {
+    let stream = app.client().raw_contacts().stream_contacts(slow_search()).await?;
+    time::sleep(after).await;
+    time::pause();
+    time::advance(JUMP).await;
+    time::resume();
+    stream.into_inner().try_collect().await
 }
