@@ -19,7 +19,7 @@ impl ServerProcess {
             return Err("build the server first: cargo build --release".into());
         }
         let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--database-url", database])
+            .args(["--listen", "127.0.0.1:0", "--database-url", database, "--migrate"])
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();

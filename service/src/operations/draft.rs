@@ -260,10 +260,8 @@ impl<'a> Draft<'a> {
     pub async fn write(self, tx: &mut Transaction) -> Result<()> {
         let workspace = self.workspace;
         let consent_changed = self.entries.iter().any(|entry| entry.state != entry.stored_state);
-        let revision = match consent_changed || !self.events.is_empty() {
-            true => tx.session.next_consent_revision(workspace).await?,
-            false => workspace.consent_revision,
-        };
+        let consent_changed = consent_changed || !self.events.is_empty();
+        let mut revision = workspace.consent_revision;
         let (mut inserts, mut updates, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
         let (mut rows, mut dropped) = (Vec::new(), Vec::new());
         for entry in self.entries {
@@ -310,6 +308,11 @@ impl<'a> Draft<'a> {
         if !updates.is_empty() {
             session.update_contacts(workspace, &updates).await?;
         }
+        // Other changes of consent wait from here on, and not for what is above.
+        if consent_changed {
+            revision = session.next_consent_revision(workspace).await?;
+        }
+        rows.iter_mut().for_each(|row| row.revision = revision);
         if !dropped.is_empty() {
             session.delete_consent(workspace, &dropped).await?;
         }

@@ -177,6 +177,10 @@ fn imports_of_the_same_rows_lose_none() {
             assert_eq!(count(&stores[0], &format!("tags:of_{import_number}")).await, 500);
         }
         assert_eq!(count(&stores[0], "tags:made_here").await, expected.len() as i64);
+        for tag in tags::list(&stores[0], "", "", 100).await.unwrap() {
+            let carriers = count(&stores[0], &format!("tags:{}", tag.definition.tag_id)).await;
+            assert_eq!(tag.contact_count, carriers, "{}", tag.definition.tag_id);
+        }
     });
 }
 

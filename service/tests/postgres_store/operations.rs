@@ -181,7 +181,15 @@ fn segments_walk_over_everybody_once() {
             let outcome = import(&store, rows).await;
             assert_eq!((outcome.created, outcome.failures.len()), (2500, 0));
         }
-        for (filter, expected) in [("", 7500), ("tags:vip", 2502), ("NOT tags:*", 4998)] {
+        for (filter, expected) in [
+            ("", 7500),
+            ("tags:vip", 2502),
+            ("NOT tags:*", 4998),
+            ("attributes.orders = 7 AND phone_number = \"1555000012*\"", 10),
+            ("phone_number = \"1555000012*\"", 10),
+            ("attributes.orders = 8", 0),
+            ("attributes.orders > 8", 0),
+        ] {
             let query = read::Query { filter: filter.to_owned(), ..read::Query::default() };
             let mut session = store.read().await.unwrap();
             let (workspace, selection) = read::select(&store, &mut *session, &query).await.unwrap();
@@ -250,6 +258,8 @@ fn definitions_are_counted_and_deleted() {
         let tag =
             tags::DeleteTag { workspace_id: String::new(), tag_id: "vip".to_owned(), force: true };
         assert_eq!(store.write(tag).await.unwrap(), 50);
+        create_tag(&store, "vip").await;
+        assert_eq!(tags::get(&store, "", "vip").await.unwrap().contact_count, 0);
         let attribute = attributes::DeleteAttribute {
             workspace_id: String::new(),
             attribute_id: "city".to_owned(),

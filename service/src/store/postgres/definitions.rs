@@ -1,7 +1,5 @@
 //! SQL of tags and attribute definitions.
 
-use std::collections::HashMap;
-
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
@@ -21,30 +19,6 @@ pub(super) async fn tags(db: &mut PgConnection, workspace: &Workspace) -> Result
     .await
     .map_err(failure)?;
     Ok(rows.iter().map(decode_tag).collect())
-}
-
-pub(super) async fn tag_counts(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    tag_ids: &[&str],
-) -> Result<Vec<i64>> {
-    let sql = match tag_ids {
-        [] => return Ok(Vec::new()),
-        // The index finds the contacts of one. Those of all are nearly all.
-        [_] => "SELECT $2[1], count(*) FROM contact WHERE workspace_id = $1 AND terms @> $2",
-        _ => {
-            "SELECT t.term, count(*)
-             FROM contact AS c CROSS JOIN LATERAL unnest(c.terms) AS t (term)
-             WHERE c.workspace_id = $1 AND t.term = ANY($2) GROUP BY t.term"
-        }
-    };
-    let counts = sqlx::query_as(sql)
-        .bind(&workspace.workspace_id)
-        .bind(tag_ids)
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-    Ok(in_order(tag_ids, counts))
 }
 
 pub(super) async fn put_tags(
@@ -113,29 +87,6 @@ pub(super) async fn attributes(
     rows.iter().map(decode_attribute).collect()
 }
 
-pub(super) async fn attribute_counts(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    attribute_ids: &[&str],
-) -> Result<Vec<i64>> {
-    let sql = match attribute_ids {
-        [] => return Ok(Vec::new()),
-        [_] => "SELECT $2[1], count(*) FROM contact WHERE workspace_id = $1 AND attributes ? $2[1]",
-        _ => {
-            "SELECT k.id, count(*)
-             FROM contact AS c CROSS JOIN LATERAL jsonb_object_keys(c.attributes) AS k (id)
-             WHERE c.workspace_id = $1 AND k.id = ANY($2) GROUP BY k.id"
-        }
-    };
-    let counts = sqlx::query_as(sql)
-        .bind(&workspace.workspace_id)
-        .bind(attribute_ids)
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-    Ok(in_order(attribute_ids, counts))
-}
-
 pub(super) async fn put_attribute(
     db: &mut PgConnection,
     workspace: &Workspace,
@@ -176,11 +127,6 @@ pub(super) async fn delete_attribute(
         .await
         .map_err(failure)?;
     Ok(())
-}
-
-fn in_order(ids: &[&str], counts: Vec<(String, i64)>) -> Vec<i64> {
-    let counts: HashMap<_, _> = counts.into_iter().collect();
-    ids.iter().map(|id| counts.get(*id).copied().unwrap_or(0)).collect()
 }
 
 fn decode_tag(row: &PgRow) -> Tag {

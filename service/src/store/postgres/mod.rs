@@ -19,6 +19,7 @@ mod rows;
 mod schema;
 mod session;
 mod terms;
+mod usage;
 mod workspaces;
 
 use std::str::FromStr;

@@ -10,7 +10,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
 use super::contacts::{COLUMN_COUNT, COLUMNS, decode};
 use super::ids::Id;
-use super::{failure, filter};
+use super::{expect_rows, failure, filter};
 use crate::domain::error::Result;
 use crate::store::{ContactRow, Order, OrderBy, Position, Selection, Workspace};
 
@@ -33,7 +33,7 @@ pub(super) struct Page<'a> {
 /// Reads a page.
 pub(super) async fn page(db: &mut PgConnection, page: Page<'_>) -> Result<Vec<ContactRow>> {
     if !is_indexed(page.selection) {
-        return page.fetch(db, page.walk("")).await;
+        return page.fetch(db, page.walk()).await;
     }
     let rows = page.fetch(db, page.short_walk()).await?;
     match rows.len() == page.limit {
@@ -42,9 +42,14 @@ pub(super) async fn page(db: &mut PgConnection, page: Page<'_>) -> Result<Vec<Co
     }
 }
 
-/// The same; its rows stay as they are until the transaction ends.
+/// The same; its rows stay as they are until the transaction ends. Two steps,
+/// since locking takes whatever a short walk passes.
 pub(super) async fn hold(db: &mut PgConnection, page: Page<'_>) -> Result<Vec<ContactRow>> {
-    page.fetch(db, page.walk(" FOR UPDATE")).await
+    let found = self::page(db, page).await?;
+    let ids = found.iter().map(|row| Id(row.contact_id)).collect();
+    let held = page.fetch(db, page.these(ids)).await?;
+    expect_rows(held.len() as u64, found.len())?;
+    Ok(held)
 }
 
 pub(super) async fn count(
@@ -74,14 +79,13 @@ impl Page<'_> {
     }
 
     /// Along the order, as far as it takes.
-    fn walk(&self, suffix: &'static str) -> QueryBuilder<Postgres> {
+    fn walk(&self) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
         push_selection(&mut sql, self.selection);
         self.push_order(&mut sql, "");
         push_limit(&mut sql, self.limit);
-        sql.push(suffix);
         sql
     }
 
@@ -113,6 +117,17 @@ impl Page<'_> {
         push_selection(&mut sql, self.selection);
         self.push_order(&mut sql, "::text || ''");
         push_limit(&mut sql, self.limit);
+        sql
+    }
+
+    /// These contacts, held, if they still match.
+    fn these(&self, contact_ids: Vec<Id>) -> QueryBuilder<Postgres> {
+        let mut sql = self.select();
+        push_contacts(&mut sql, self.workspace);
+        sql.push(" AND c.contact_id = ANY(").push_bind(contact_ids).push(")");
+        push_selection(&mut sql, self.selection);
+        self.push_order(&mut sql, "");
+        sql.push(" FOR UPDATE");
         sql
     }
 

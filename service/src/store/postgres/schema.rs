@@ -13,11 +13,12 @@ static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
 /// Every table but the list of migrations, the one all others are placed by
 /// first.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "workspace",
     "tag",
     "attribute",
     "contact",
+    "usage_count",
     "consent",
     "opt_in_event",
     "opt_in_event_detail",

@@ -8,6 +8,7 @@ use sqlx::{Executor, Postgres};
 use uuid::Uuid;
 
 use super::connection::Watch;
+use super::usage::{Kind, Usage};
 use super::{
     consent, contacts, definitions, events, failure, idempotency, pages, rows, workspaces,
 };
@@ -29,11 +30,18 @@ pub(super) struct PostgresSession {
     in_transaction: bool,
     /// Keys whose consent rows the transaction read and holds.
     held_consent: HashSet<MatchKey>,
+    usage: Usage,
 }
 
 impl PostgresSession {
     pub(super) fn reader(connection: PoolConnection<Postgres>, watch: Watch) -> Self {
-        Self { connection, watch, in_transaction: false, held_consent: HashSet::new() }
+        Self {
+            connection,
+            watch,
+            in_transaction: false,
+            held_consent: HashSet::new(),
+            usage: Usage::default(),
+        }
     }
 
     pub(super) async fn begin(connection: PoolConnection<Postgres>, watch: Watch) -> Result<Self> {
@@ -76,6 +84,7 @@ impl Session for PostgresSession {
         if self.watch.saw_failure() {
             return Err(Error::internal("a failed transaction was to be committed"));
         }
+        self.watch.over(self.usage.write(&mut self.connection)).await?;
         self.end("COMMIT").await
     }
 
@@ -98,6 +107,7 @@ impl Session for PostgresSession {
     }
 
     async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64> {
+        self.usage = Usage::default();
         // Takes as long as there is something to delete.
         workspaces::delete(&mut self.connection, workspace).await
     }
@@ -111,7 +121,8 @@ impl Session for PostgresSession {
     }
 
     async fn tag_counts(&mut self, workspace: &Workspace, tag_ids: &[&str]) -> Result<Vec<i64>> {
-        self.watch.over(definitions::tag_counts(&mut self.connection, workspace, tag_ids)).await
+        let db = &mut self.connection;
+        self.watch.over(self.usage.read(db, workspace, Kind::Tag, tag_ids)).await
     }
 
     async fn put_tags(&mut self, workspace: &Workspace, tags: &[Tag]) -> Result<()> {
@@ -119,7 +130,9 @@ impl Session for PostgresSession {
     }
 
     async fn delete_tag(&mut self, workspace: &Workspace, tag_id: &str) -> Result<()> {
-        self.watch.over(definitions::delete_tag(&mut self.connection, workspace, tag_id)).await
+        let db = &mut self.connection;
+        self.watch.over(definitions::delete_tag(db, workspace, tag_id)).await?;
+        self.watch.over(self.usage.delete(db, workspace, Kind::Tag, tag_id)).await
     }
 
     async fn attributes(&mut self, workspace: &Workspace) -> Result<Vec<AttributeDefinition>> {
@@ -131,9 +144,8 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         attribute_ids: &[&str],
     ) -> Result<Vec<i64>> {
-        self.watch
-            .over(definitions::attribute_counts(&mut self.connection, workspace, attribute_ids))
-            .await
+        let db = &mut self.connection;
+        self.watch.over(self.usage.read(db, workspace, Kind::Attribute, attribute_ids)).await
     }
 
     async fn put_attribute(
@@ -147,9 +159,9 @@ impl Session for PostgresSession {
     }
 
     async fn delete_attribute(&mut self, workspace: &Workspace, attribute_id: &str) -> Result<()> {
-        self.watch
-            .over(definitions::delete_attribute(&mut self.connection, workspace, attribute_id))
-            .await
+        let db = &mut self.connection;
+        self.watch.over(definitions::delete_attribute(db, workspace, attribute_id)).await?;
+        self.watch.over(self.usage.delete(db, workspace, Kind::Attribute, attribute_id)).await
     }
 
     async fn find_contacts(
@@ -181,7 +193,11 @@ impl Session for PostgresSession {
     }
 
     async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
-        self.watch.over(rows::insert(&mut self.connection, workspace, contacts)).await
+        self.watch.over(rows::insert(&mut self.connection, workspace, contacts)).await?;
+        for contact in contacts {
+            self.usage.change(workspace, None, Some(&contact.profile));
+        }
+        Ok(())
     }
 
     async fn update_contacts(
@@ -189,11 +205,19 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         changes: &[(Contact, Contact)],
     ) -> Result<()> {
-        self.watch.over(rows::update(&mut self.connection, workspace, changes)).await
+        self.watch.over(rows::update(&mut self.connection, workspace, changes)).await?;
+        for (before, after) in changes {
+            self.usage.change(workspace, Some(&before.profile), Some(&after.profile));
+        }
+        Ok(())
     }
 
     async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
-        self.watch.over(contacts::delete(&mut self.connection, workspace, contacts)).await
+        self.watch.over(contacts::delete(&mut self.connection, workspace, contacts)).await?;
+        for contact in contacts {
+            self.usage.change(workspace, Some(&contact.profile), None);
+        }
+        Ok(())
     }
 
     async fn set_contact_consent(
