@@ -1,5 +1,6 @@
 mod batch;
 mod delete;
+mod identity;
 mod import;
 mod list;
 mod read;
@@ -11,6 +12,7 @@ use contacts_proto::v1;
 
 pub use batch::{BatchGetContacts, BatchUpsertContacts};
 pub use delete::DeleteContact;
+pub use identity::LinkIdentity;
 pub use import::{ImportChunks, ImportContacts};
 pub use list::{CountContacts, ListContacts};
 pub use read::{CreateContact, GetContact};
@@ -74,8 +76,8 @@ impl Contacts {
 
     /// Changes what the builder sets and nothing else.
     ///
-    /// Phone number and consent cannot be changed here: a new number is a new contact, consent is
-    /// [`OptIn`](crate::OptIn)'s. Fails with [`is_not_found`](crate::Error::is_not_found) if there
+    /// Phone number and consent cannot be changed here: a person's new number is for
+    /// [`link_identity`](Self::link_identity), consent is [`OptIn`](crate::OptIn)'s. Fails with [`is_not_found`](crate::Error::is_not_found) if there
     /// is no such contact, unless [`allow_missing`](UpdateContact::allow_missing) is set.
     pub fn update(&self, person: impl Into<Person>) -> UpdateContact {
         UpdateContact::new(&self.client, person.into())
@@ -85,6 +87,23 @@ impl Contacts {
     /// that a later import cannot message the person again.
     pub fn delete(&self, person: impl Into<Person>) -> DeleteContact {
         DeleteContact::new(&self.client, person.into())
+    }
+
+    /// Gives a person a new phone number or user id. The contact keeps its id, history and consent;
+    /// what is replaced still finds it, and still takes opt-outs.
+    ///
+    /// Fails with [`is_already_exists`](crate::Error::is_already_exists) if another contact has, or
+    /// had, the number or id.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// let ana = client.contacts().link_identity("15551234567").phone("15557654321").await?;
+    /// assert_eq!(ana.former_phone_numbers, ["15551234567"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn link_identity(&self, person: impl Into<Person>) -> LinkIdentity {
+        LinkIdentity::new(&self.client, person.into())
     }
 
     /// The directory: contacts in pages, filtered, searched by name, ordered. Any page costs what

@@ -106,6 +106,7 @@ calls! {
     contacts.batch_get_contacts: read BatchGetContactsRequest -> BatchGetContactsResponse;
     contacts.update_contact: change UpdateContactRequest -> UpdateContactResponse;
     contacts.delete_contact: change DeleteContactRequest -> DeleteContactResponse;
+    contacts.link_identity: change LinkIdentityRequest -> LinkIdentityResponse;
     contacts.list_contacts: read ListContactsRequest -> ListContactsResponse;
     contacts.count_contacts: read CountContactsRequest -> CountContactsResponse;
     contacts.batch_upsert_contacts: change BatchUpsertContactsRequest -> BatchUpsertContactsResponse;

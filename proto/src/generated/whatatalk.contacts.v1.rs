@@ -959,13 +959,15 @@ pub struct Contact {
     pub contact_id: ::prost::alloc::string::String,
     /// Digits with the country code first: `15551234567`. Input may carry a `+`,
     /// spaces, dashes, dots and parentheses; they are removed. 7 to 15 digits.
-    /// Unique in the workspace and immutable: a new phone number is a new contact.
+    /// Unique in the workspace. A new number is a new contact, unless
+    /// ContactService.LinkIdentity says that it is the same person's.
     /// Forms by which one person can arrive (Brazil's ninth digit, Mexico's 521,
     /// Argentina's 549) count as one number; the one given is kept as it is.
     #[prost(string, tag = "2")]
     pub phone_number: ::prost::alloc::string::String,
     /// Meta's business-scoped user id, such as `US.13491208655302741918`, for
     /// people whose phone number is hidden. Opaque, unique in the workspace.
+    /// Replaced by another, it becomes a former one; cleared, it is forgotten.
     /// At least one of `phone_number` and `whatsapp_user_id` is required.
     #[prost(string, tag = "3")]
     pub whatsapp_user_id: ::prost::alloc::string::String,
@@ -1003,6 +1005,20 @@ pub struct Contact {
         ::prost::alloc::string::String,
         AttributeValue,
     >,
+    /// Output only. Phone numbers the person had before, oldest first; at most 50.
+    /// Each still finds the contact, and what is said under it counts: an opt-out
+    /// sent from an old number is an opt-out. LinkIdentity adds and releases them.
+    #[prost(string, repeated, tag = "18")]
+    pub former_phone_numbers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Output only. The same for user ids; at most 50.
+    #[prost(string, repeated, tag = "19")]
+    pub former_whatsapp_user_ids: ::prost::alloc::vec::Vec<
+        ::prost::alloc::string::String,
+    >,
+    /// Output only. Ids of contacts that MergeContacts joined to this one, which
+    /// name it now; at most 50.
+    #[prost(string, repeated, tag = "20")]
+    pub merged_contact_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 impl ::prost::Name for Contact {
     const NAME: &'static str = "Contact";
@@ -1197,7 +1213,7 @@ pub enum ContactView {
     Unspecified = 0,
     /// Ids, phone number, names, tags, times, opt-in and etag.
     Basic = 1,
-    /// Everything: BASIC, email and attributes.
+    /// Everything: BASIC, email, attributes, former and merged ids.
     Full = 2,
 }
 impl ContactView {
@@ -2756,8 +2772,9 @@ pub struct UpdateContactRequest {
     pub contact: ::core::option::Option<Contact>,
     /// `first_name`, `last_name`, `email`, `tags`, `attributes`,
     /// `attributes.<id>`, `whatsapp_user_id`. A path whose value is empty clears
-    /// it. `attributes` replaces all of them, `attributes.city` one. Absent: the
-    /// populated fields, attributes one by one.
+    /// it. `attributes` replaces all of them, `attributes.city` one. A
+    /// `whatsapp_user_id` in place of another makes that a former one. Absent: the
+    /// populated fields, attributes one by one; what names the contact is no change.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// Make the contact if there is none.
@@ -2880,6 +2897,79 @@ impl ::prost::Name for DeletionReceipt {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/whatatalk.contacts.v1.DeletionReceipt".into()
+    }
+}
+/// Request of LinkIdentity. At least one of `new_phone_number`,
+/// `new_whatsapp_user_id` and `release`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinkIdentityRequest {
+    /// Empty means `default`.
+    #[prost(string, tag = "1")]
+    pub workspace_id: ::prost::alloc::string::String,
+    /// The number the person has now, as in Contact.phone_number.
+    #[prost(string, tag = "5")]
+    pub new_phone_number: ::prost::alloc::string::String,
+    /// The user id the person has now, as in Contact.whatsapp_user_id.
+    #[prost(string, tag = "6")]
+    pub new_whatsapp_user_id: ::prost::alloc::string::String,
+    /// Former numbers and user ids that are no longer this person's, such as a
+    /// number its operator gave to somebody else; what this call replaces may be
+    /// among them. They no longer find the contact. If the person opted out, the
+    /// opt-out stays under them for whoever has them next. INVALID_ARGUMENT for
+    /// what is no former number or id of the contact.
+    #[prost(string, repeated, tag = "7")]
+    pub release: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// If set, ABORTED when the profile changed since.
+    #[prost(string, tag = "8")]
+    pub etag: ::prost::alloc::string::String,
+    /// As in CreateContactRequest.
+    #[prost(string, tag = "9")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Whom. Required.
+    #[prost(oneof = "link_identity_request::Recipient", tags = "2, 3, 4")]
+    pub recipient: ::core::option::Option<link_identity_request::Recipient>,
+}
+/// Nested message and enum types in `LinkIdentityRequest`.
+pub mod link_identity_request {
+    /// Whom. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Recipient {
+        /// As in Contact.phone_number; any form of the number finds the person.
+        #[prost(string, tag = "2")]
+        PhoneNumber(::prost::alloc::string::String),
+        /// As in Contact.whatsapp_user_id.
+        #[prost(string, tag = "3")]
+        WhatsappUserId(::prost::alloc::string::String),
+        /// As in Contact.contact_id.
+        #[prost(string, tag = "4")]
+        ContactId(::prost::alloc::string::String),
+    }
+}
+impl ::prost::Name for LinkIdentityRequest {
+    const NAME: &'static str = "LinkIdentityRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.LinkIdentityRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.LinkIdentityRequest".into()
+    }
+}
+/// Response of LinkIdentity.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LinkIdentityResponse {
+    /// As stored.
+    #[prost(message, optional, tag = "1")]
+    pub contact: ::core::option::Option<Contact>,
+}
+impl ::prost::Name for LinkIdentityResponse {
+    const NAME: &'static str = "LinkIdentityResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.LinkIdentityResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.LinkIdentityResponse".into()
     }
 }
 /// Request of ListContacts.
@@ -3612,7 +3702,7 @@ pub mod contact_service_client {
             self
         }
         /// Makes a contact. ALREADY_EXISTS names the contact that has the number, in
-        /// whatever form, or the user id.
+        /// whatever form, or the user id, or had it before.
         pub async fn create_contact(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateContactRequest>,
@@ -3700,7 +3790,7 @@ pub mod contact_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Changes a contact's profile. Phone number and consent cannot be changed
-        /// here: a new number is a new contact, consent is OptInService's.
+        /// here: a person's new number is for LinkIdentity, consent is OptInService's.
         pub async fn update_contact(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateContactRequest>,
@@ -3757,6 +3847,52 @@ pub mod contact_service_client {
                     GrpcMethod::new(
                         "whatatalk.contacts.v1.ContactService",
                         "DeleteContact",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A person has a new phone number, a new user id, or both. The contact keeps
+        /// its id, history and consent; what is replaced becomes a former number or id,
+        /// which still finds the contact and still takes opt-outs.
+        ///
+        /// An opt-out recorded under the new number before it was known whose it is
+        /// counts from now on. Going back to a former number works. Another form of
+        /// the number the contact has changes nothing.
+        ///
+        /// ALREADY_EXISTS names the contact that has, or had, the number or id: if the
+        /// two are one person, join them with MergeContacts.
+        ///
+        /// Example, for WhatsApp's message that somebody changed their number:
+        ///
+        /// ```text
+        /// grpcurl -d '{"phone_number": "15551234567",
+        ///     "new_phone_number": "15557654321"}' …/LinkIdentity
+        /// ```
+        pub async fn link_identity(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LinkIdentityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LinkIdentityResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.ContactService/LinkIdentity",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "whatatalk.contacts.v1.ContactService",
+                        "LinkIdentity",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -3974,7 +4110,7 @@ pub mod contact_service_server {
     #[async_trait]
     pub trait ContactService: std::marker::Send + std::marker::Sync + 'static {
         /// Makes a contact. ALREADY_EXISTS names the contact that has the number, in
-        /// whatever form, or the user id.
+        /// whatever form, or the user id, or had it before.
         async fn create_contact(
             &self,
             request: tonic::Request<super::CreateContactRequest>,
@@ -3999,7 +4135,7 @@ pub mod contact_service_server {
             tonic::Status,
         >;
         /// Changes a contact's profile. Phone number and consent cannot be changed
-        /// here: a new number is a new contact, consent is OptInService's.
+        /// here: a person's new number is for LinkIdentity, consent is OptInService's.
         async fn update_contact(
             &self,
             request: tonic::Request<super::UpdateContactRequest>,
@@ -4014,6 +4150,30 @@ pub mod contact_service_server {
             request: tonic::Request<super::DeleteContactRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DeleteContactResponse>,
+            tonic::Status,
+        >;
+        /// A person has a new phone number, a new user id, or both. The contact keeps
+        /// its id, history and consent; what is replaced becomes a former number or id,
+        /// which still finds the contact and still takes opt-outs.
+        ///
+        /// An opt-out recorded under the new number before it was known whose it is
+        /// counts from now on. Going back to a former number works. Another form of
+        /// the number the contact has changes nothing.
+        ///
+        /// ALREADY_EXISTS names the contact that has, or had, the number or id: if the
+        /// two are one person, join them with MergeContacts.
+        ///
+        /// Example, for WhatsApp's message that somebody changed their number:
+        ///
+        /// ```text
+        /// grpcurl -d '{"phone_number": "15551234567",
+        ///     "new_phone_number": "15557654321"}' …/LinkIdentity
+        /// ```
+        async fn link_identity(
+            &self,
+            request: tonic::Request<super::LinkIdentityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LinkIdentityResponse>,
             tonic::Status,
         >;
         /// The directory: contacts in pages, filtered, searched by name, ordered. Any
@@ -4409,6 +4569,51 @@ pub mod contact_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/whatatalk.contacts.v1.ContactService/LinkIdentity" => {
+                    #[allow(non_camel_case_types)]
+                    struct LinkIdentitySvc<T: ContactService>(pub Arc<T>);
+                    impl<
+                        T: ContactService,
+                    > tonic::server::UnaryService<super::LinkIdentityRequest>
+                    for LinkIdentitySvc<T> {
+                        type Response = super::LinkIdentityResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LinkIdentityRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ContactService>::link_identity(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LinkIdentitySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/whatatalk.contacts.v1.ContactService/ListContacts" => {
                     #[allow(non_camel_case_types)]
                     struct ListContactsSvc<T: ContactService>(pub Arc<T>);
@@ -4766,7 +4971,8 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT: too long or too many.
     /// Metadata: {"field": "rows", "limit": "1000", "actual": "1001"}
     LimitExceeded = 8,
-    /// INVALID_ARGUMENT: a field that never changes, such as phone_number.
+    /// INVALID_ARGUMENT: a field that this call never changes, such as
+    /// phone_number, which LinkIdentity changes.
     /// Metadata: {"field": "contact.phone_number"}
     ImmutableField = 9,
     /// INVALID_ARGUMENT: a field only the server sets, such as opt_in.
@@ -4827,8 +5033,8 @@ pub enum ErrorReason {
     /// Metadata: {"workspace_id": "acme"}
     WorkspaceAlreadyExists = 40,
     /// ALREADY_EXISTS: a contact has this phone number, in whatever form, or this
-    /// user id.
-    /// Metadata: {"field": "contact.phone_number", "contact_id": "0190…"}
+    /// user id; with `former`, had it before.
+    /// Metadata: {"field": "contact.phone_number", "contact_id": "0190…", "former": "true"}
     ContactAlreadyExists = 41,
     /// ALREADY_EXISTS: a tag has this id or display name.
     /// Metadata: {"field": "tag.tag_id", "tag_id": "vip"}

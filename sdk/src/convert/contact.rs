@@ -19,6 +19,9 @@ impl FromProto<v1::Contact> for Contact {
             attributes: attributes
                 .map(|(id, value)| (id, AttributeValue::from_proto(value)))
                 .collect(),
+            former_phone_numbers: message.former_phone_numbers,
+            former_whatsapp_user_ids: message.former_whatsapp_user_ids,
+            merged_contact_ids: message.merged_contact_ids,
             opt_in: message.opt_in.map(OptInSummary::from_proto).unwrap_or_default(),
             create_time: time(message.create_time),
             update_time: time(message.update_time),
@@ -103,6 +106,7 @@ macro_rules! recipients {
 }
 
 recipients! {
-    recipient get_contact_request delete_contact_request check_opt_in_request
+    recipient get_contact_request delete_contact_request link_identity_request
+    check_opt_in_request
     record_opt_in_request record_opt_out_request list_opt_in_events_request
 }

@@ -23,6 +23,14 @@ pub struct Contact {
     pub tags: Vec<String>,
     /// Values by attribute id. Not in [`ContactView::Basic`].
     pub attributes: BTreeMap<String, AttributeValue>,
+    /// Phone numbers the person had before, oldest first: each still finds the contact. Not in
+    /// [`ContactView::Basic`].
+    pub former_phone_numbers: Vec<String>,
+    /// User ids the person had before. Not in [`ContactView::Basic`].
+    pub former_whatsapp_user_ids: Vec<String>,
+    /// Contacts that were merged into this one, whose ids name it now. Not in
+    /// [`ContactView::Basic`].
+    pub merged_contact_ids: Vec<String>,
     /// What the person agreed to, for display and segments. Before sending, ask
     /// [`OptIn::check`](crate::OptIn::check).
     pub opt_in: OptInSummary,
@@ -53,7 +61,7 @@ impl Contact {
 pub enum ContactView {
     /// Ids, phone number, names, tags, times, opt-in and etag.
     Basic,
-    /// Everything: `Basic`, email and attributes.
+    /// Everything: `Basic`, email, attributes, former and merged ids.
     #[default]
     Full,
 }

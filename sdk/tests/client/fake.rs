@@ -138,6 +138,7 @@ service! { ContactService {
     batch_get_contacts BatchGetContactsRequest -> BatchGetContactsResponse;
     update_contact UpdateContactRequest -> UpdateContactResponse;
     delete_contact DeleteContactRequest -> DeleteContactResponse;
+    link_identity LinkIdentityRequest -> LinkIdentityResponse;
     list_contacts ListContactsRequest -> ListContactsResponse;
     count_contacts CountContactsRequest -> CountContactsResponse;
     batch_upsert_contacts BatchUpsertContactsRequest -> BatchUpsertContactsResponse;

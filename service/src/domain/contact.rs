@@ -13,7 +13,8 @@ use super::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use super::tag::{self, MAX_TAGS_PER_CONTACT};
 use super::text;
 
-/// The writable part of a contact.
+/// What a contact is made of, beside its consent. Former and merged ids follow
+/// from changes of identity and cannot be sent.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(missing_docs, reason = "documented in the API")]
 pub struct Profile {
@@ -24,6 +25,9 @@ pub struct Profile {
     pub email: String,
     pub tags: BTreeSet<String>,
     pub attributes: BTreeMap<String, AttributeValue>,
+    pub former_phone_numbers: Vec<PhoneNumber>,
+    pub former_whatsapp_user_ids: Vec<WhatsAppUserId>,
+    pub merged_contact_ids: Vec<Uuid>,
 }
 
 /// A contact as stored.
@@ -84,13 +88,6 @@ pub enum View {
 }
 
 impl Profile {
-    /// The keys by which this person is found: the phone's first.
-    pub fn match_keys(&self) -> Vec<MatchKey> {
-        let phone = self.phone_number.as_ref().map(PhoneNumber::match_key);
-        let user = self.whatsapp_user_id.as_ref().map(MatchKey::user);
-        phone.into_iter().chain(user).collect()
-    }
-
     /// Checks everything that does not depend on the workspace.
     pub fn check(&self) -> Result<()> {
         if self.phone_number.is_none() && self.whatsapp_user_id.is_none() {
@@ -109,7 +106,7 @@ impl Profile {
             let actual = self.attributes.len();
             return Err(Error::limit("attributes", MAX_ATTRIBUTES_PER_CONTACT, actual));
         }
-        Ok(())
+        self.check_former_ids()
     }
 
     /// Checks tags and attributes against the workspace's definitions.
@@ -132,11 +129,11 @@ impl Profile {
         keep(&mut self.first_name, &row.first_name);
         keep(&mut self.last_name, &row.last_name);
         keep(&mut self.email, &row.email);
-        if self.whatsapp_user_id.is_none() {
-            self.whatsapp_user_id.clone_from(&row.whatsapp_user_id);
+        if let (None, Some(id)) = (&self.whatsapp_user_id, &row.whatsapp_user_id) {
+            self.set_whatsapp_user_id(id.clone());
         }
-        if self.phone_number.is_none() {
-            self.phone_number.clone_from(&row.phone_number);
+        if let (None, Some(number)) = (self.phone_number, row.phone_number) {
+            self.set_phone_number(number);
         }
         self.tags.extend(row.tags.iter().cloned());
         self.attributes
@@ -180,7 +177,8 @@ impl Change {
             Self::FirstName(name) => profile.first_name = name,
             Self::LastName(name) => profile.last_name = name,
             Self::Email(email) => profile.email = email,
-            Self::WhatsAppUserId(id) => profile.whatsapp_user_id = id,
+            Self::WhatsAppUserId(Some(id)) => profile.set_whatsapp_user_id(id),
+            Self::WhatsAppUserId(None) => profile.whatsapp_user_id = None,
             Self::Tags(tags) => profile.tags = tags,
             Self::Attributes(attributes) => profile.attributes = attributes,
             Self::Attribute { id, value: Some(value) } => {

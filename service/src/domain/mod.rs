@@ -6,6 +6,7 @@ pub mod consent;
 pub mod contact;
 pub mod error;
 pub mod filter;
+pub mod identity;
 pub mod ids;
 pub mod import;
 pub mod phone;

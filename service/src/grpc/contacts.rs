@@ -5,7 +5,7 @@ use contacts_proto::v1::contact_service_server::ContactService;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::convert::{contact, contact_mask, known, recipient};
+use super::convert::{contact, contact_mask, identity, known, recipient};
 use super::replay::{Replay, answer, contact_answer};
 use super::{Api, bulk, import, pages, stream};
 use crate::domain::error::{Error, Result};
@@ -90,6 +90,18 @@ impl ContactService for Api {
         let response = self.change(replay, delete, |receipt| {
             answer(&v1::DeleteContactResponse { receipt: Some(write_receipt(receipt)) })
         });
+        Ok(Response::new(response.await?))
+    }
+
+    async fn link_identity(
+        &self,
+        request: Request<v1::LinkIdentityRequest>,
+    ) -> Result<Response<v1::LinkIdentityResponse>, Status> {
+        let request = request.into_inner();
+        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
+        let replay = Replay::of("LinkIdentity", workspace_id, id, &request)?;
+        let link = identity::read_link(request)?;
+        let response = self.change(replay, link, contact_answer(&self.store));
         Ok(Response::new(response.await?))
     }
 

@@ -79,7 +79,7 @@ impl Operation for UpdateContact {
             Some(contact) => {
                 contact.check_etag(&self.etag)?;
                 let mut profile = contact.profile.clone();
-                keep_phone(&mut profile, self.phone_number.as_ref()).map_err(below)?;
+                self.keep_phone(&mut profile).map_err(below)?;
                 profile
             }
             None => self.if_missing.clone().ok_or_else(Error::contact_not_found)?,
@@ -102,20 +102,22 @@ impl Operation for UpdateContact {
     }
 }
 
-/// A number may be sent along, in any of its forms, and given to a contact
-/// that has none; it never changes.
-fn keep_phone(profile: &mut Profile, sent: Option<&PhoneNumber>) -> Result<()> {
-    match (&profile.phone_number, sent) {
-        (Some(kept), Some(sent)) if kept.match_key() != sent.match_key() => {
-            let message = "a phone number never changes: a new number is a new contact; \
-                           make it with CreateContact, and DeleteContact the old one if it is gone";
-            Err(Error::invalid(Reason::ImmutableField, "phone_number", message))
+impl UpdateContact {
+    /// A number may be sent along, in any of its forms or as the former one that
+    /// names the contact, and given to a contact that has none; it never changes.
+    fn keep_phone(&self, profile: &mut Profile) -> Result<()> {
+        let Some(sent) = self.phone_number else { return Ok(()) };
+        let same = |kept: PhoneNumber| kept.match_key() == sent.match_key();
+        match profile.phone_number {
+            None => profile.set_phone_number(sent),
+            Some(kept) if same(kept) || self.person == Person::Key(sent.match_key()) => {}
+            Some(_) => {
+                let message = "a phone number does not change with the rest: if the person has a \
+                               new one, send it to LinkIdentity; somebody else's is a new contact";
+                return Err(Error::invalid(Reason::ImmutableField, "phone_number", message));
+            }
         }
-        (None, Some(sent)) => {
-            profile.phone_number = Some(*sent);
-            Ok(())
-        }
-        _ => Ok(()),
+        Ok(())
     }
 }
 

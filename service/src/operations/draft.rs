@@ -215,7 +215,11 @@ impl<'a> Draft<'a> {
             if Some(owner) != by
                 && let Some(contact) = self.contact(owner)
             {
-                return Err(already_exists(key, contact));
+                let advice = match by {
+                    None => "change it with UpdateContact",
+                    Some(_) => "if the two are one person, join them with MergeContacts",
+                };
+                return Err(already_exists(key, contact, advice));
             }
         }
         Ok(())
@@ -362,17 +366,26 @@ pub fn refuse_conflict(state: &ConsentState, categories: &[MessageCategory]) -> 
     })
 }
 
-/// The error for a number or user id that a contact has.
-pub fn already_exists(key: &MatchKey, contact: &Contact) -> Error {
+/// The error for a number or user id that a contact has, or had before.
+pub fn already_exists(key: &MatchKey, contact: &Contact, advice: &str) -> Error {
+    let id = contact.contact_id.to_string();
     let (field, what) = match key.is_phone() {
-        true => ("phone_number", "phone number, in this or another form"),
+        true => ("phone_number", "phone number"),
         false => ("whatsapp_user_id", "user id"),
     };
-    let id = contact.contact_id.to_string();
-    let message = format!("contact {id} has this {what}; change it with UpdateContact");
-    Error::invalid(Reason::ContactAlreadyExists, field, message)
+    let former = contact.profile.is_former(key);
+    let message = match (former, key.is_phone()) {
+        (false, true) => format!("contact {id} has this {what}, in this or another form; {advice}"),
+        (false, false) => format!("contact {id} has this {what}; {advice}"),
+        (true, _) => format!(
+            "this is a former {what} of contact {id}; {advice}; if it is somebody else's now, \
+             release it with LinkIdentity"
+        ),
+    };
+    let error = Error::invalid(Reason::ContactAlreadyExists, field, message)
         .about("contact", id.clone())
-        .with("contact_id", id)
+        .with("contact_id", id);
+    if former { error.with("former", "true") } else { error }
 }
 
 fn row(

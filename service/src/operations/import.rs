@@ -123,7 +123,9 @@ impl ImportChunks {
                 let theirs = existing.profile.match_keys();
                 let taken = keys.iter().find(|key| theirs.contains(key)).or(keys.first());
                 let error = match taken {
-                    Some(key) => below(already_exists(key, existing)),
+                    Some(key) => {
+                        below(already_exists(key, existing, "change it with UpdateContact"))
+                    }
                     None => Error::contact_not_found(),
                 };
                 // An objection is not lost with its row.

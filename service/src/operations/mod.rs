@@ -7,6 +7,7 @@ pub mod contacts;
 mod definition;
 mod draft;
 pub mod idempotency;
+pub mod identity;
 pub mod import;
 pub mod opt_in;
 pub mod read;

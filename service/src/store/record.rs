@@ -46,8 +46,19 @@ pub fn encode_profile(contact: &Contact) -> Bytes {
             .iter()
             .map(|(id, value)| (id.clone(), wire_value(value)))
             .collect(),
+        former_phone_numbers: texts(&profile.former_phone_numbers),
+        former_whatsapp_user_ids: texts(&profile.former_whatsapp_user_ids),
+        merged_contact_ids: texts(&profile.merged_contact_ids),
     };
     message.encode_to_vec().into()
+}
+
+fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn all<T>(texts: &[String], read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+    texts.iter().map(|text| read(text)).collect()
 }
 
 /// Decodes a row.
@@ -68,6 +79,11 @@ pub fn decode_profile(row: &ContactRow) -> Result<Contact> {
             .into_iter()
             .filter_map(|(id, value)| Some((id, domain_value(value)?)))
             .collect(),
+        former_phone_numbers: all(&message.former_phone_numbers, phone)?,
+        former_whatsapp_user_ids: all(&message.former_whatsapp_user_ids, user)?,
+        merged_contact_ids: all(&message.merged_contact_ids, |id| {
+            parse_id(id).ok_or_else(|| Error::internal("a stored record has no id where one was"))
+        })?,
     };
     Ok(Contact {
         contact_id: row.contact_id,

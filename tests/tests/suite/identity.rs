@@ -146,12 +146,16 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
         app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await
     );
 
-    // A person who changes their number gets another id from Meta.
-    set("US.2").await.expect("a contact");
-    by_user(&app, "US.1").await.refused_for(reason::CONTACT_NOT_FOUND);
+    // A person who changes their number gets another id from Meta; the old one still names them.
+    let second = set("US.2").await.expect("a contact");
+    assert_eq!(second.former_whatsapp_user_ids, ["US.1"]);
+    assert_eq!(by_user(&app, "US.1").await.expect("a contact"), second);
     assert!(
-        !app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await
+        app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await
     );
+    // Named by the old one and changed elsewhere, they keep the new one.
+    let named = app.contacts().update(Person::whatsapp_user_id("US.1")).first_name("Ana").await;
+    assert_eq!(named.expect("a contact").whatsapp_user_id.as_deref(), Some("US.2"));
     assert!(
         app.opt_in().may_send(Person::whatsapp_user_id("US.2"), MessageCategory::Marketing).await
     );
@@ -166,6 +170,7 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
         app.contacts().update(phone(1)).clear_whatsapp_user_id().await.expect("a contact");
     assert_eq!(without.whatsapp_user_id, None);
     by_user(&app, "US.2").await.refused_for(reason::CONTACT_NOT_FOUND);
+    by_user(&app, "US.1").await.expect("a former id is not what is cleared");
     assert!(app.opt_in().may_send(phone(1), MessageCategory::Marketing).await);
 
     // The last name of a person cannot be taken off.

@@ -14,6 +14,7 @@ mod health;
 mod idempotency;
 mod identity;
 mod imports;
+mod link_identity;
 mod opt_in;
 mod privacy;
 mod reflection;

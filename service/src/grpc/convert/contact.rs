@@ -48,6 +48,7 @@ pub fn read_new(contact: v1::Contact) -> Result<Profile> {
         email: contact.email,
         tags: contact.tags.into_iter().collect(),
         attributes: read_attributes(contact.attributes)?,
+        ..Profile::default()
     })
 }
 
@@ -59,6 +60,9 @@ pub fn refuse_output_only(contact: &v1::Contact, advice: &str) -> Result<()> {
     for (field, set) in [
         ("contact.create_time", contact.create_time.is_some()),
         ("contact.update_time", contact.update_time.is_some()),
+        ("contact.former_phone_numbers", !contact.former_phone_numbers.is_empty()),
+        ("contact.former_whatsapp_user_ids", !contact.former_whatsapp_user_ids.is_empty()),
+        ("contact.merged_contact_ids", !contact.merged_contact_ids.is_empty()),
     ] {
         if set {
             return Err(output_only(field, advice));
@@ -109,6 +113,7 @@ mod tests {
     #[test]
     fn what_only_the_server_sets_is_refused() {
         let contact = v1::Contact::default;
+        let one = || vec!["1".to_owned()];
         for (sent, field) in [
             (v1::Contact { contact_id: "x".to_owned(), ..contact() }, "contact.contact_id"),
             (v1::Contact { etag: "v1".to_owned(), ..contact() }, "contact.etag"),
@@ -124,6 +129,15 @@ mod tests {
                 v1::Contact { update_time: Some(Timestamp::default()), ..contact() },
                 "contact.update_time",
             ),
+            (
+                v1::Contact { former_phone_numbers: one(), ..contact() },
+                "contact.former_phone_numbers",
+            ),
+            (
+                v1::Contact { former_whatsapp_user_ids: one(), ..contact() },
+                "contact.former_whatsapp_user_ids",
+            ),
+            (v1::Contact { merged_contact_ids: one(), ..contact() }, "contact.merged_contact_ids"),
         ] {
             let error = read_new(sent).expect_err("refused");
             assert_eq!((error.reason(), error.field()), (Reason::OutputOnlyField, Some(field)));

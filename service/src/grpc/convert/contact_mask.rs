@@ -41,13 +41,16 @@ pub fn read(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
         }
         true => Some(identity),
     };
-    let (changes, sends_phone) = match mask::paths(request.update_mask) {
+    let (mut changes, sends_phone) = match mask::paths(request.update_mask) {
         None => (populated(&sent)?, true),
         Some(paths) => {
             let sends_phone = paths.iter().any(|path| path == "phone_number" || path == "*");
             (named(&sent, &paths)?, sends_phone)
         }
     };
+    // Named by a former user id, the person does not get it back.
+    let names = |id: &_| person == Person::Key(MatchKey::user(id));
+    changes.retain(|c| !matches!(c, Change::WhatsAppUserId(Some(id)) if names(id)));
     Ok(UpdateContact {
         workspace_id: request.workspace_id,
         person,
@@ -130,7 +133,13 @@ fn not_writable(path: &str) -> Error {
     let (top, _) = path.split_once('.').unwrap_or((path, ""));
     match top {
         "opt_in" => contact::opt_in_is_elsewhere(),
-        "contact_id" | "create_time" | "update_time" | "etag" => {
+        "contact_id"
+        | "create_time"
+        | "update_time"
+        | "etag"
+        | "former_phone_numbers"
+        | "former_whatsapp_user_ids"
+        | "merged_contact_ids" => {
             output_only(format_args!("contact.{top}"), "leave it out of update_mask")
         }
         _ => mask::unknown(path, PATHS),

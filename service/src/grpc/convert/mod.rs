@@ -5,6 +5,7 @@ pub mod attribute;
 pub mod consent;
 pub mod contact;
 pub mod contact_mask;
+pub mod identity;
 pub mod import;
 pub mod mask;
 pub mod recipient;

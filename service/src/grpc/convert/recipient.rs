@@ -68,6 +68,7 @@ macro_rules! inline_recipients {
 inline_recipients!(
     get_contact_request,
     delete_contact_request,
+    link_identity_request,
     check_opt_in_request,
     record_opt_in_request,
     record_opt_out_request,

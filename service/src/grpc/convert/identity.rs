@@ -1,0 +1,82 @@
+//! Changes of identity.
+
+use contacts_proto::v1;
+
+use super::recipient;
+use crate::domain::contact::{parse_phone, parse_user_id};
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::identity::MAX_FORMER_IDS;
+use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber, WhatsAppUserId};
+use crate::operations::identity::LinkIdentity;
+
+/// Reads what a person is to be known by.
+pub fn read_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
+    let person = recipient::person(request.recipient)?;
+    let (number, id) = (&request.new_phone_number, &request.new_whatsapp_user_id);
+    if number.is_empty() && id.is_empty() && request.release.is_empty() {
+        let message = "there is nothing to do: send new_phone_number, new_whatsapp_user_id or \
+                       release";
+        let field = "new_phone_number";
+        return Err(Error::invalid(Reason::RequiredFieldMissing, field, message));
+    }
+    let phone_number = match number.as_str() {
+        "" => None,
+        number => Some(parse_phone("new_phone_number", number)?),
+    };
+    let whatsapp_user_id = match id.as_str() {
+        "" => None,
+        id => Some(parse_user_id("new_whatsapp_user_id", id)?),
+    };
+    // As many as there can be, numbers and ids.
+    if request.release.len() > 2 * MAX_FORMER_IDS {
+        return Err(Error::limit("release", 2 * MAX_FORMER_IDS, request.release.len()));
+    }
+    let release = request.release.iter().map(|text| read_released(text)).collect::<Result<_>>()?;
+    Ok(LinkIdentity {
+        workspace_id: request.workspace_id,
+        person,
+        phone_number,
+        whatsapp_user_id,
+        release,
+        etag: request.etag,
+    })
+}
+
+/// A number or a user id: no text is both.
+fn read_released(text: &str) -> Result<MatchKey> {
+    match PhoneNumber::parse(text) {
+        Ok(number) => Ok(number.match_key()),
+        Err(PhoneError::UserId) => WhatsAppUserId::parse(text)
+            .map(|id| id.match_key())
+            .map_err(|e| Error::invalid(Reason::InvalidWhatsappUserId, "release", e.to_string())),
+        Err(e) => Err(Error::invalid(Reason::InvalidPhoneNumber, "release", e.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_released_is_a_number_or_a_user_id() {
+        let key = |text| read_released(text).map_err(|e| (e.reason(), e.field().is_some()));
+        let number = PhoneNumber::parse("5521987654321").expect("a number");
+        assert_eq!(key("+55 21 8765-4321"), Ok(number.match_key()));
+        assert_eq!(key("US.1").expect("an id").as_str(), "uUS.1");
+        assert_eq!(key("US."), Err((Reason::InvalidWhatsappUserId, true)));
+        assert_eq!(key("12"), Err((Reason::InvalidPhoneNumber, true)));
+    }
+
+    #[test]
+    fn a_link_says_what_to_link() {
+        let recipient = v1::link_identity_request::Recipient::PhoneNumber("15551234567".to_owned());
+        let request = v1::LinkIdentityRequest {
+            recipient: Some(recipient),
+            ..v1::LinkIdentityRequest::default()
+        };
+        let error = read_link(request.clone()).expect_err("nothing to do");
+        assert_eq!(error.field(), Some("new_phone_number"));
+        let many = v1::LinkIdentityRequest { release: vec!["US.1".to_owned(); 101], ..request };
+        assert_eq!(read_link(many).expect_err("many").reason(), Reason::LimitExceeded);
+    }
+}

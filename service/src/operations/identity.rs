@@ -1,0 +1,72 @@
+//! Who is one person: new numbers and user ids.
+
+use crate::domain::contact::Person;
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
+use crate::store::{ContactRow, Lock, Operation, Transaction};
+
+use super::draft::Draft;
+use super::workspace;
+
+/// Gives a person another phone number or user id.
+#[derive(Debug)]
+pub struct LinkIdentity {
+    /// Where.
+    pub workspace_id: String,
+    /// Whom.
+    pub person: Person,
+    /// The number they have now.
+    pub phone_number: Option<PhoneNumber>,
+    /// The user id they have now.
+    pub whatsapp_user_id: Option<WhatsAppUserId>,
+    /// Former ids that are somebody else's now.
+    pub release: Vec<MatchKey>,
+    /// Empty: whatever the version.
+    pub etag: String,
+}
+
+impl Operation for LinkIdentity {
+    type Output = ContactRow;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let mut people = vec![self.person.clone()];
+        people.extend(self.phone_number.iter().map(|number| Person::Key(number.match_key())));
+        people.extend(self.whatsapp_user_id.iter().map(|id| Person::Key(id.match_key())));
+        let mut draft = Draft::load(tx, &workspace, &people).await?;
+        let entry = draft.find_contact(&self.person).ok_or_else(Error::contact_not_found)?;
+        let contact = draft.contact(entry).ok_or_else(Error::contact_not_found)?;
+        contact.check_etag(&self.etag)?;
+        let mut profile = contact.profile.clone();
+        if let Some(number) = self.phone_number {
+            profile.set_phone_number(number);
+        }
+        if let Some(id) = &self.whatsapp_user_id {
+            profile.set_whatsapp_user_id(id.clone());
+        }
+        for key in &self.release {
+            if !profile.release(key) {
+                return Err(not_former());
+            }
+        }
+        profile.check()?;
+        draft.update(tx, entry, profile).map_err(new)?;
+        let row = draft.row(entry).ok_or_else(Error::contact_not_found)?;
+        draft.write(tx).await?;
+        Ok(row)
+    }
+}
+
+/// Names the field as the request calls it.
+fn new(error: Error) -> Error {
+    match error.field().map(|field| format!("new_{field}")) {
+        Some(field) => error.at(field),
+        None => error,
+    }
+}
+
+fn not_former() -> Error {
+    let message = "release has what is no former number or user id of this contact; GetContact \
+                   shows them, and what it has now is released with the call that replaces it";
+    Error::invalid(Reason::InvalidArgument, "release", message)
+}
