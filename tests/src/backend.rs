@@ -20,8 +20,8 @@ pub enum Backend {
 }
 
 /// A database that nobody else uses.
-pub(crate) struct TestDatabase {
-    pub settings: Database,
+pub struct TestDatabase {
+    pub(crate) settings: Database,
     /// Goes, with the file in it, when this is dropped.
     _directory: Option<TempDir>,
     /// The server's own URL and the name of this database.
@@ -29,6 +29,7 @@ pub(crate) struct TestDatabase {
 }
 
 impl TestDatabase {
+    /// Makes one.
     pub async fn create(backend: Backend) -> Self {
         match backend {
             Backend::Sqlite => Self::sqlite(),
@@ -52,6 +53,19 @@ impl TestDatabase {
         execute(&server, format!("CREATE DATABASE {name}")).await;
         let settings = Database::Postgres(with_name(&server, &name));
         Self { settings, _directory: None, postgres: Some((server, name)) }
+    }
+
+    /// The URL of a Postgres database.
+    pub fn url(&self) -> &str {
+        match &self.settings {
+            Database::Postgres(url) => url,
+            Database::Sqlite(_) => panic!("a file has no URL that others could use"),
+        }
+    }
+
+    /// A connection to a Postgres database.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(self.url()).await.expect("a connection")
     }
 
     /// Drops it from its server. What a failed test leaves there goes with the server.

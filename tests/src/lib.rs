@@ -1,5 +1,6 @@
 //! The harness of the conformance suite: the real server on a database of its own, in this process,
-//! and what a test needs to talk to it.
+//! and what a test needs to talk to it. For what production does to it, [`ServiceProcess`] is the
+//! built program, and [`PostgresServer`] a database server that a test may kill.
 //!
 //! A test is an async function that gets a [`TestApp`]. It runs once on every database:
 //!
@@ -15,18 +16,24 @@
 mod app;
 mod backend;
 mod fixtures;
+mod integrity;
 mod logs;
+mod postgres;
 mod proxy;
 mod refusal;
+mod service;
 mod wire;
 
 pub use app::{TestApp, run};
-pub use backend::Backend;
+pub use backend::{Backend, TestDatabase};
 pub use fixtures::{TIERS, ids, moment, phone, phones, raw_contact};
+pub use integrity::assert_whole;
 pub use logs::logged;
 pub use macro_rules_attribute::apply;
+pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use refusal::{Refused, rpc_error};
+pub use service::{ServiceProcess, patient, service};
 pub use wire::{Answer, Wire, message};
 
 /// Makes a test of every database out of a function that gets a [`TestApp`].

@@ -2,22 +2,25 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{broadcast, watch};
 
-/// Passes connections on to a server.
+/// Passes connections on to a server, of this project or any other.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    target: SocketAddr,
+    targets: Mutex<Vec<SocketAddr>>,
+    /// How long each part of an answer takes more, in microseconds.
+    delay: AtomicU64,
     /// Cuts a connection once so many bytes went down to the client. 0: never.
     cut_after: AtomicUsize,
     connections: AtomicUsize,
@@ -28,10 +31,16 @@ struct Shared {
 impl Proxy {
     /// Leads to this server.
     pub async fn to(target: SocketAddr) -> Self {
+        Self::to_any([target]).await
+    }
+
+    /// Leads each new connection to the next of these servers that takes it.
+    pub async fn to_any(targets: impl IntoIterator<Item = SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
-            target,
+            targets: Mutex::new(targets.into_iter().collect()),
+            delay: AtomicU64::new(0),
             cut_after: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             cut: broadcast::channel(1).0,
@@ -49,6 +58,22 @@ impl Proxy {
     /// The URL of this way to the server.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Leads new connections to another server.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.shared.targets.lock().unwrap_or_else(PoisonError::into_inner) = vec![target];
+    }
+
+    /// Makes every part of an answer come so much later.
+    pub fn slow_down(&self, delay: Duration) {
+        let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        self.shared.delay.store(micros, Ordering::SeqCst);
     }
 
     /// How many connections were made.
@@ -79,9 +104,9 @@ impl Proxy {
 
 impl Shared {
     async fn pass(self: Arc<Self>, client: TcpStream) {
-        self.connections.fetch_add(1, Ordering::SeqCst);
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
         let mut cut = self.cut.subscribe();
-        let Ok(server) = self.connect().await else { return };
+        let Some(server) = self.connect(number).await else { return };
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         let up = async {
@@ -95,11 +120,16 @@ impl Shared {
         }
     }
 
-    /// With a small buffer, so that a server whose client does not read soon has to wait.
-    async fn connect(&self) -> io::Result<TcpStream> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(16 * 1024)?;
-        socket.connect(self.target).await
+    async fn connect(&self, number: usize) -> Option<TcpStream> {
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let first = number % targets.len();
+        targets.rotate_left(first);
+        for target in targets {
+            if let Ok(server) = connect(target).await {
+                return Some(server);
+            }
+        }
+        None
     }
 
     async fn copy_down(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> io::Result<()> {
@@ -112,6 +142,10 @@ impl Shared {
             if read == 0 {
                 return Ok(());
             }
+            let delay = self.delay.load(Ordering::SeqCst);
+            if delay > 0 {
+                tokio::time::sleep(Duration::from_micros(delay)).await;
+            }
             to.write_all(&buffer[..read]).await?;
             passed += read;
             let limit = self.cut_after.load(Ordering::SeqCst);
@@ -120,6 +154,13 @@ impl Shared {
             }
         }
     }
+}
+
+/// With a small buffer, so that a server whose client does not read soon has to wait.
+async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(16 * 1024)?;
+    socket.connect(target).await
 }
 
 async fn copy_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> io::Result<()> {

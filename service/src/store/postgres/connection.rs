@@ -101,7 +101,19 @@ pub(super) fn pool(
                 Ok(matches!(tokio::time::timeout(limit, connection.ping()).await, Ok(Ok(()))))
             })
         })
-        .connect_lazy_with(settings(connect, options, usage))
+        .connect_lazy_with(named(settings(connect, options, usage), usage))
+}
+
+/// Lets an operator tell what a session is for.
+fn named(connect: PgConnectOptions, usage: Use) -> PgConnectOptions {
+    let purpose = match usage {
+        Use::Check => "check",
+        Use::Unary => "read",
+        Use::Stream => "stream",
+        Use::Write => "write",
+    };
+    let program = connect.get_application_name().unwrap_or("contacts-service").to_owned();
+    connect.application_name(&format!("{program} {purpose}"))
 }
 
 fn settings(connect: PgConnectOptions, options: &PostgresOptions, usage: Use) -> PgConnectOptions {

@@ -1,0 +1,163 @@
+//! The real program, in processes of their own.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use contacts_sdk::{ClientBuilder, ContactsClient};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+
+/// A running `contacts-service`. Killed when this is dropped.
+pub struct ServiceProcess {
+    database: String,
+    /// Where it listens, the first time and after each restart.
+    address: Option<SocketAddr>,
+    child: Child,
+    log: NamedTempFile,
+}
+
+impl ServiceProcess {
+    /// Starts a server of this database, and waits until it listens.
+    pub fn start(database: &str) -> Self {
+        let mut started = Self::launch(database);
+        started.wait_until_ready();
+        started
+    }
+
+    /// Starts one without waiting.
+    pub fn launch(database: &str) -> Self {
+        let log = NamedTempFile::new().expect("a log file");
+        let child = spawn(database, "127.0.0.1:0", &log);
+        Self { database: database.to_owned(), address: None, child, log }
+    }
+
+    /// Waits until it listens.
+    pub fn wait_until_ready(&mut self) {
+        if let Err(status) = self.try_until_ready() {
+            panic!("the server ended with {status}: {}", self.log());
+        }
+    }
+
+    /// Waits until it listens, or ended.
+    pub fn try_until_ready(&mut self) -> Result<(), ExitStatus> {
+        let stdout = self.child.stdout.take().expect("read once");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("its first line");
+        match line.trim().strip_prefix("listening on ") {
+            Some(address) => {
+                self.address = Some(address.parse().expect("an address"));
+                Ok(())
+            }
+            None => Err(self.child.wait().expect("its end")),
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address.expect("it is ready")
+    }
+
+    /// Where it listens, as clients want it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// A client that waits as long as it takes.
+    pub fn client(&self) -> ContactsClient {
+        patient(&self.url()).connect_lazy().expect("a client")
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
+    /// Ends it as an operator would, and waits until it has.
+    pub fn stop(&mut self) {
+        send(Pid::from_child(&self.child), Signal::TERM);
+        let status = self.child.wait().expect("its end");
+        assert!(status.success(), "the server ended with {status}: {}", self.log());
+    }
+
+    /// Starts it again, on the same address.
+    pub fn start_again(&mut self) {
+        self.kill();
+        self.child = spawn(&self.database, &self.address().to_string(), &self.log);
+        self.wait_until_ready();
+    }
+
+    /// Stops it where it is, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        send(Pid::from_child(&self.child), signal);
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log.path()).unwrap_or_default()
+    }
+}
+
+impl Drop for ServiceProcess {
+    #[expect(clippy::print_stderr, reason = "shown with a test that fails")]
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log\n{}", self.log());
+        }
+    }
+}
+
+/// Sends a signal to a process, if it has not ended by itself.
+pub(crate) fn send(process: Pid, signal: Signal) {
+    let _ = kill_process(process, signal);
+}
+
+/// A client with deadlines that a slow machine keeps, too.
+pub fn patient(url: &str) -> ClientBuilder {
+    let deadline = Duration::from_secs(30);
+    ContactsClient::builder(url).deadline(deadline).check_deadline(deadline)
+}
+
+fn spawn(database: &str, listen: &str, log: &NamedTempFile) -> Child {
+    let log = fs::File::options().append(true).open(log.path()).expect("a log file");
+    let mut command = service();
+    command.args(["--listen", listen, "--database-url", database, "--migrate"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    command.spawn().expect("the program")
+}
+
+/// The program itself, with no settings of this shell.
+pub fn service() -> Command {
+    let mut command = Command::new(program());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CONTACTS_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The program that cargo built beside this test, which may be long ago: cargo builds a package's
+/// own programs with its tests, not those of others.
+fn program() -> PathBuf {
+    const BUILD: &str = "run `cargo build --workspace --bins` first";
+    let test = std::env::current_exe().expect("the test's own path");
+    let folder = test.ancestors().nth(2).expect("the target folder");
+    let program = folder.join("contacts-service");
+    let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+    let Some(built) = changed(&program) else {
+        panic!("{} is missing; {BUILD}", program.display())
+    };
+    let sources = fs::read_to_string(folder.join("contacts-service.d")).unwrap_or_default();
+    for source in sources.split_whitespace().skip(1) {
+        let newer = changed(Path::new(source)).is_some_and(|time| time > built);
+        assert!(!newer, "the program is older than {source}; {BUILD}");
+    }
+    program
+}

@@ -1,0 +1,70 @@
+//! `kill -9` of a server in the middle of its work.
+
+use std::time::Duration;
+
+use contacts_sdk::{ImportOptions, NewContact};
+use contacts_tests::{Backend, Proxy, ServiceProcess, TestDatabase, assert_whole, patient, phones};
+use tokio::time::sleep;
+
+use crate::writers::Writers;
+
+const KILLS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_write_is_lost_and_none_is_half_done() {
+    let database = TestDatabase::create(Backend::Postgres).await;
+    let mut servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
+    let proxy = Proxy::to_any(servers.iter().map(ServiceProcess::address)).await;
+    let clients = (0..4).map(|_| patient(&proxy.url()).connect_lazy().expect("a client"));
+    let writers = Writers::start(clients.collect()).await;
+    for kill in 0..KILLS {
+        sleep(Duration::from_millis(250)).await;
+        let victim = &mut servers[kill % 3];
+        victim.kill();
+        sleep(Duration::from_millis(50)).await;
+        victim.start_again();
+    }
+    let acknowledged = writers.finish().await;
+    acknowledged.verify(&servers[0].client()).await;
+    assert_whole(&mut database.connect().await).await;
+    drop(servers);
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_goes_on_at_another_server() {
+    const PEOPLE: usize = 20_000;
+    let database = TestDatabase::create(Backend::Postgres).await;
+    let mut servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(database.url())).collect();
+    let rows = phones(0..PEOPLE).into_iter().map(|phone| NewContact::new().phone(phone));
+    let import = servers[0].client().contacts().import(ImportOptions::new());
+    assert_eq!(import.send(rows).await.expect("an import").created, PEOPLE as u64);
+
+    let proxy = Proxy::to_any(servers.iter().map(ServiceProcess::address)).await;
+    // Most of it is still to come when a server dies.
+    proxy.slow_down(Duration::from_millis(3));
+    let client = patient(&proxy.url()).connect_lazy().expect("a client");
+    let mut segment = client.contacts().segment().batch_size(100).stream();
+    let mut delivered = Vec::new();
+    for kill in 1..=3 {
+        while delivered.len() < kill * PEOPLE / 4 {
+            let contact = segment.next().await.expect("a contact").expect("a contact");
+            delivered.extend(contact.phone_number);
+        }
+        // The segment comes from one of them. The kernel would deliver what a dead process has
+        // written, which may be all the rest; that of a dead machine does not.
+        let connections = proxy.connections();
+        servers.iter_mut().for_each(ServiceProcess::start_again);
+        proxy.cut();
+        while proxy.connections() == connections {
+            let contact = segment.next().await.expect("a contact").expect("a contact");
+            delivered.extend(contact.phone_number);
+        }
+    }
+    while let Some(contact) = segment.next().await {
+        delivered.extend(contact.expect("a contact").phone_number);
+    }
+    assert_eq!(delivered, phones(0..PEOPLE));
+    drop(servers);
+    database.remove().await;
+}
