@@ -61,7 +61,7 @@ impl ImportContacts {
             client: client.clone(),
             options,
             chunk_size: chunks::MAX_ROWS,
-            in_flight: 10,
+            in_flight: 15,
             answer_timeout: client.config().stream_idle_timeout,
             progress: Box::new(|_| {}),
         }
@@ -74,7 +74,7 @@ impl ImportContacts {
         self
     }
 
-    /// Sets how many chunks may be without an answer: 10 by default, at least 1.
+    /// Sets how many chunks may be without an answer: 15 by default, at least 1.
     pub fn max_in_flight(mut self, chunks: usize) -> Self {
         self.in_flight = chunks.max(1);
         self

@@ -3,14 +3,17 @@
 //!
 //! Chunks are committed in the order in which they came. While some are being
 //! committed the next are received and decoded; what has come by then is the
-//! next commit.
+//! next commit. A database that can write in parallel is given a second commit
+//! while it works on one, if both are about different people: in what order
+//! those happen makes no difference.
 
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use contacts_proto::v1;
 use contacts_proto::v1::import_contacts_request::Message;
-use futures::future::{BoxFuture, Fuse, FusedFuture, FutureExt};
-use futures::stream::{BoxStream, StreamExt};
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{BoxStream, FuturesOrdered, StreamExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +24,7 @@ use super::convert::import::{self as convert, Rows};
 use super::{Api, shutting_down};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::import::ImportOptions;
+use crate::domain::phone::MatchKey;
 use crate::operations::import::{ImportChunks, ROWS_PER_TRANSACTION};
 use crate::operations::workspaces;
 use crate::store::Store;
@@ -72,6 +76,47 @@ struct Chunk {
     rows: Rows,
 }
 
+impl Chunk {
+    fn len(&self) -> usize {
+        self.rows.readable.len()
+    }
+}
+
+/// Commits under way, answered in the order in which they began.
+struct Commits {
+    running: FuturesOrdered<BoxFuture<'static, Answers>>,
+    /// Whom each is about.
+    people: VecDeque<HashSet<MatchKey>>,
+}
+
+impl Commits {
+    /// Begins to commit these chunks, unless they have to wait for others. A
+    /// commit beside another is a full one: many small ones cost more.
+    fn begin(&mut self, target: &Target, decoded: &mut Vec<Chunk>) {
+        let rows: usize = decoded.iter().map(Chunk::len).sum();
+        let allowed = match rows < ROWS_PER_TRANSACTION && decoded.len() < MAX_CHUNKS {
+            true => 1,
+            false => target.store.parallel_writes(),
+        };
+        if decoded.is_empty() || self.running.len() >= allowed {
+            return;
+        }
+        let readable = decoded.iter().flat_map(|chunk| &chunk.rows.readable);
+        let people: HashSet<_> = readable.flat_map(|(_, row)| row.profile.match_keys()).collect();
+        if self.people.iter().all(|others| others.is_disjoint(&people)) {
+            self.running.push_back(target.commit(std::mem::take(decoded)).boxed());
+            self.people.push_back(people);
+        }
+    }
+
+    /// The answers to the first. Waits forever if there is none.
+    async fn next(&mut self) -> Answers {
+        let Some(answers) = self.running.next().await else { return std::future::pending().await };
+        self.people.pop_front();
+        answers
+    }
+}
+
 impl Import {
     async fn run(mut self) {
         if let Err(status) = self.import().await {
@@ -82,24 +127,23 @@ impl Import {
 
     async fn import(&mut self) -> Result<(), Status> {
         let Some(target) = self.begin().await? else { return Ok(()) };
-        let mut commit: Fuse<BoxFuture<'static, Answers>> = Fuse::terminated();
+        let mut commits = Commits { running: FuturesOrdered::new(), people: VecDeque::new() };
         let mut decoded: Vec<Chunk> = Vec::new();
         // Set when nothing more is received. What was received before is still
         // committed and answered.
         let mut ending: Option<Result<(), Status>> = None;
         loop {
-            if commit.is_terminated() {
-                if !decoded.is_empty() {
-                    commit = target.commit(std::mem::take(&mut decoded)).boxed().fuse();
-                } else if let Some(end) = ending.take() {
-                    return end;
-                }
+            commits.begin(&target, &mut decoded);
+            if commits.running.is_empty()
+                && let Some(end) = ending.take()
+            {
+                return end;
             }
-            let is_idle = commit.is_terminated() && ending.is_none();
-            let rows: usize = decoded.iter().map(|chunk| chunk.rows.readable.len()).sum();
+            let is_idle = commits.running.is_empty() && ending.is_none();
+            let rows: usize = decoded.iter().map(Chunk::len).sum();
             let has_room = rows < ROWS_PER_TRANSACTION && decoded.len() < MAX_CHUNKS;
             tokio::select! {
-                answers = &mut commit, if !commit.is_terminated() => {
+                answers = commits.next() => {
                     for answer in answers? {
                         if self.answers.send(Ok(answer)).await.is_err() {
                             return Ok(());

@@ -154,6 +154,11 @@ impl Store {
         self.backend.check(workspace_id, keys).await
     }
 
+    /// How many changes the database makes at the same time.
+    pub fn parallel_writes(&self) -> usize {
+        self.backend.parallel_writes()
+    }
+
     /// Waits for changes under way, then closes the database.
     pub async fn close(&self) {
         self.writes.close();

@@ -24,6 +24,9 @@ pub trait Backend: Send + Sync {
     /// committed state begun within this call. Keys without a row are left out.
     /// None if there is no such workspace.
     async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>>;
+    /// How many transactions that write one caller may run beside each other and
+    /// gain by it.
+    fn parallel_writes(&self) -> usize;
     /// Closes all connections.
     async fn close(&self);
 }

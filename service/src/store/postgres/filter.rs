@@ -21,14 +21,24 @@ pub(super) fn is_indexed(expr: &Expr) -> bool {
         Expr::And(all) => all.iter().any(is_indexed),
         Expr::Or(any) => any.iter().all(is_indexed),
         Expr::Not(_) => false,
-        Expr::Is(Predicate::HasTag(_) | Predicate::HasTagIn(_)) => true,
-        Expr::Is(Predicate::Compare { field: Field::Attribute { id, .. }, op, value }) => {
-            *op == CompareOp::Eq && terms::of_literal(id, value).is_some()
-        }
+        Expr::Is(Predicate::HasTagIn(_)) => true,
         Expr::Is(Predicate::In { field: Field::Attribute { id, .. }, values }) => {
             values.iter().all(|value| terms::of_literal(id, value).is_some())
         }
-        Expr::Is(_) => false,
+        Expr::Is(_) => term(expr).is_some(),
+    }
+}
+
+/// The term that a contact has if and only if `expr` holds for it.
+fn term(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Is(Predicate::HasTag(tag)) => Some(tag.clone()),
+        Expr::Is(Predicate::Compare {
+            field: Field::Attribute { id, .. },
+            op: CompareOp::Eq,
+            value,
+        }) => terms::of_literal(id, value),
+        _ => None,
     }
 }
 
@@ -40,8 +50,8 @@ struct Compiler<'a> {
 impl Compiler<'_> {
     fn expr(&mut self, expr: &Expr) {
         match expr {
-            Expr::And(all) => self.joined(all, " AND "),
-            Expr::Or(any) => self.joined(any, " OR "),
+            Expr::And(all) => self.all(all),
+            Expr::Or(any) => self.joined(any.iter(), " OR "),
             Expr::Not(inner) => {
                 self.sql.push("NOT ");
                 self.expr(inner);
@@ -54,9 +64,25 @@ impl Compiler<'_> {
         }
     }
 
-    fn joined(&mut self, operands: &[Expr], operator: &str) {
+    /// What is one term each becomes one condition: half the time of several.
+    fn all(&mut self, operands: &[Expr]) {
+        let (single, others): (Vec<_>, Vec<_>) =
+            operands.iter().partition(|operand| term(operand).is_some());
         self.sql.push("(");
-        for (index, operand) in operands.iter().enumerate() {
+        if !single.is_empty() {
+            self.terms(" @> ", single.into_iter().filter_map(term).collect());
+            self.sql.push(" AND ");
+        }
+        match others.as_slice() {
+            [] => drop(self.sql.push("true")),
+            _ => self.joined(others.into_iter(), " AND "),
+        }
+        self.sql.push(")");
+    }
+
+    fn joined<'a>(&mut self, operands: impl Iterator<Item = &'a Expr>, operator: &str) {
+        self.sql.push("(");
+        for (index, operand) in operands.enumerate() {
             if index > 0 {
                 self.sql.push(operator);
             }

@@ -109,6 +109,10 @@ impl Backend for PostgresBackend {
         self.watch(Use::Check).over(consent::check(&mut connection, workspace_id, keys)).await
     }
 
+    fn parallel_writes(&self) -> usize {
+        2
+    }
+
     async fn close(&self) {
         for pool in [&self.checks, &self.stream, &self.unary, &self.writers] {
             pool.close().await;

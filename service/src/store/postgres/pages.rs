@@ -15,10 +15,12 @@ use crate::domain::error::Result;
 use crate::store::{ContactRow, Order, OrderBy, Position, Selection, Workspace};
 
 /// How many contacts a walk passes per contact asked for, before the index is
-/// asked: as if one in so many matched.
+/// asked: as if one in so many matched. And how many at least: about 10 ms.
 const WALKED_PER_ROW: usize = 40;
+const WALKED_AT_LEAST: usize = 10_000;
 /// The same along a name: next in the order is not next on disk.
 const WALKED_PER_NAME: usize = 10;
+const WALKED_AT_LEAST_BY_NAME: usize = 2000;
 
 /// A page to be read.
 #[derive(Clone, Copy)]
@@ -80,27 +82,30 @@ impl Page<'_> {
 
     /// Along the order, as far as it takes.
     fn walk(&self) -> QueryBuilder<Postgres> {
-        let mut sql = self.select();
-        push_contacts(&mut sql, self.workspace);
-        self.push_after(&mut sql);
-        push_selection(&mut sql, self.selection);
-        self.push_order(&mut sql, "");
-        push_limit(&mut sql, self.limit);
-        sql
+        // Without OFFSET 0 the planner may read and sort all contacts for every
+        // page: it takes most filters for rarer than they are.
+        self.walk_over(|sql| {
+            sql.push(" OFFSET 0");
+        })
     }
 
     /// Along the order, but not for long.
     fn short_walk(&self) -> QueryBuilder<Postgres> {
-        let per_row = match self.order.by {
-            OrderBy::CreateTime => WALKED_PER_ROW,
-            OrderBy::FirstName | OrderBy::LastName => WALKED_PER_NAME,
+        let (per_row, at_least) = match self.order.by {
+            OrderBy::CreateTime => (WALKED_PER_ROW, WALKED_AT_LEAST),
+            OrderBy::FirstName | OrderBy::LastName => (WALKED_PER_NAME, WALKED_AT_LEAST_BY_NAME),
         };
+        let walked = self.limit.saturating_mul(per_row).max(at_least);
+        self.walk_over(|sql| push_limit(sql, walked))
+    }
+
+    fn walk_over(&self, end: impl FnOnce(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         sql.push(" FROM (SELECT c.*");
         push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
         self.push_order(&mut sql, "");
-        push_limit(&mut sql, self.limit.saturating_mul(per_row));
+        end(&mut sql);
         sql.push(") AS c WHERE true");
         push_selection(&mut sql, self.selection);
         self.push_order(&mut sql, "");

@@ -124,6 +124,10 @@ impl Backend for SqliteBackend {
         consent::check(&mut connection, workspace_id, keys).await
     }
 
+    fn parallel_writes(&self) -> usize {
+        1
+    }
+
     async fn close(&self) {
         for pool in [&self.checks, &self.stream, &self.unary, &self.writer] {
             pool.close().await;
