@@ -12,7 +12,7 @@ use contacts_proto::v1;
 
 pub use batch::{BatchGetContacts, BatchUpsertContacts};
 pub use delete::DeleteContact;
-pub use identity::LinkIdentity;
+pub use identity::{LinkIdentity, MergeContacts};
 pub use import::{ImportChunks, ImportContacts};
 pub use list::{CountContacts, ListContacts};
 pub use read::{CreateContact, GetContact};
@@ -104,6 +104,23 @@ impl Contacts {
     /// ```
     pub fn link_identity(&self, person: impl Into<Person>) -> LinkIdentity {
         LinkIdentity::new(&self.client, person.into())
+    }
+
+    /// Joins two contacts that are one person. `survivor` keeps its id; `merged` goes, and whatever
+    /// named it names the survivor from now on.
+    ///
+    /// Values are the survivor's, its gaps filled from the other; tags are those of both; consent is
+    /// the stricter of both: opted in only where both are.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// let ana = client.contacts().merge("15551234567", "15557654321").take(["email"]).await?;
+    /// assert_eq!(client.contacts().get("15557654321").await?.contact_id, ana.contact_id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn merge(&self, survivor: impl Into<Person>, merged: impl Into<Person>) -> MergeContacts {
+        MergeContacts::new(&self.client, survivor.into(), merged.into())
     }
 
     /// The directory: contacts in pages, filtered, searched by name, ordered. Any page costs what

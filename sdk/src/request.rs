@@ -14,7 +14,8 @@ pub use crate::attributes::{
 };
 pub use crate::contacts::{
     BatchGetContacts, BatchUpsertContacts, CountContacts, CreateContact, DeleteContact, GetContact,
-    ImportContacts, LinkIdentity, ListContacts, StreamContacts, UpdateContact, UpdateContactTags,
+    ImportContacts, LinkIdentity, ListContacts, MergeContacts, StreamContacts, UpdateContact,
+    UpdateContactTags,
 };
 pub use crate::opt_in::{
     BatchCheckOptIn, CheckOptIn, CheckOptInStream, ListOptInEvents, RecordOptIn, RecordOptOut,

@@ -107,6 +107,7 @@ calls! {
     contacts.update_contact: change UpdateContactRequest -> UpdateContactResponse;
     contacts.delete_contact: change DeleteContactRequest -> DeleteContactResponse;
     contacts.link_identity: change LinkIdentityRequest -> LinkIdentityResponse;
+    contacts.merge_contacts: change MergeContactsRequest -> MergeContactsResponse;
     contacts.list_contacts: read ListContactsRequest -> ListContactsResponse;
     contacts.count_contacts: read CountContactsRequest -> CountContactsResponse;
     contacts.batch_upsert_contacts: change BatchUpsertContactsRequest -> BatchUpsertContactsResponse;

@@ -954,7 +954,8 @@ pub mod attribute_service_server {
 /// ```
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Contact {
-    /// Output only. Made by the server (a UUIDv7), stable for life.
+    /// Output only. Made by the server (a UUIDv7), stable for life. The id of a
+    /// merged contact names the one it was merged into.
     #[prost(string, tag = "1")]
     pub contact_id: ::prost::alloc::string::String,
     /// Digits with the country code first: `15551234567`. Input may carry a `+`,
@@ -2972,6 +2973,64 @@ impl ::prost::Name for LinkIdentityResponse {
         "/whatatalk.contacts.v1.LinkIdentityResponse".into()
     }
 }
+/// Request of MergeContacts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MergeContactsRequest {
+    /// Empty means `default`.
+    #[prost(string, tag = "1")]
+    pub workspace_id: ::prost::alloc::string::String,
+    /// Who stays. Required.
+    #[prost(message, optional, tag = "2")]
+    pub survivor: ::core::option::Option<Recipient>,
+    /// Who goes. Required.
+    #[prost(message, optional, tag = "3")]
+    pub merged: ::core::option::Option<Recipient>,
+    /// What to take from `merged` where both have something: the paths of
+    /// UpdateContactRequest.update_mask and `phone_number`. `tags` takes its tags
+    /// alone, `attributes` all its values, `attributes.city` one. What `merged`
+    /// does not have is never taken. Absent: nothing.
+    #[prost(message, optional, tag = "4")]
+    pub take_mask: ::core::option::Option<::prost_types::FieldMask>,
+    /// Leave the survivor's tags as they are, instead of adding those of `merged`.
+    #[prost(bool, tag = "5")]
+    pub keep_survivor_tags: bool,
+    /// If set, ABORTED when the survivor's profile changed since.
+    #[prost(string, tag = "6")]
+    pub survivor_etag: ::prost::alloc::string::String,
+    /// If set, ABORTED when the profile of `merged` changed since.
+    #[prost(string, tag = "7")]
+    pub merged_etag: ::prost::alloc::string::String,
+    /// As in CreateContactRequest.
+    #[prost(string, tag = "8")]
+    pub request_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for MergeContactsRequest {
+    const NAME: &'static str = "MergeContactsRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.MergeContactsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.MergeContactsRequest".into()
+    }
+}
+/// Response of MergeContacts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MergeContactsResponse {
+    /// The survivor, as stored.
+    #[prost(message, optional, tag = "1")]
+    pub contact: ::core::option::Option<Contact>,
+}
+impl ::prost::Name for MergeContactsResponse {
+    const NAME: &'static str = "MergeContactsResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.MergeContactsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.MergeContactsResponse".into()
+    }
+}
 /// Request of ListContacts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListContactsRequest {
@@ -3897,6 +3956,62 @@ pub mod contact_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Joins two contacts that are one person. `survivor` keeps its id; `merged`
+        /// goes, and its id, phone numbers and user ids name the survivor from now on
+        /// in every call. Its events stay and are listed under the survivor; erasing
+        /// the survivor erases what is known of both.
+        ///
+        /// Values: the survivor's, its gaps filled from the merged contact, except for
+        /// what `take_mask` takes from there; the tags of both. A phone number or user
+        /// id that is not the current one becomes a former one.
+        ///
+        /// Consent: the stricter of both, per category. An opt-out of either counts.
+        /// OPTED_IN remains only if both agreed, until the earlier of both ends; who
+        /// agreed as one and was never asked as the other is NOT_ASKED, since nobody
+        /// may be messaged under a number whose holder did not agree. Record the
+        /// opt-in again if the person did.
+        ///
+        /// NOT_FOUND says in `field` which one there is not. INVALID_ARGUMENT if they
+        /// are one contact already, or have more tags, attributes or former ids than
+        /// one contact may.
+        ///
+        /// Example:
+        ///
+        /// ```text
+        /// grpcurl -d '{"survivor": {"phone_number": "15551234567"},
+        ///     "merged": {"phone_number": "15557654321"},
+        ///     "take_mask": {"paths": ["phone_number", "attributes.city"]}}'
+        ///     …/MergeContacts
+        /// ```
+        pub async fn merge_contacts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MergeContactsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MergeContactsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.ContactService/MergeContacts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "whatatalk.contacts.v1.ContactService",
+                        "MergeContacts",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// The directory: contacts in pages, filtered, searched by name, ordered. Any
         /// page costs what the first costs.
         pub async fn list_contacts(
@@ -4174,6 +4289,40 @@ pub mod contact_service_server {
             request: tonic::Request<super::LinkIdentityRequest>,
         ) -> std::result::Result<
             tonic::Response<super::LinkIdentityResponse>,
+            tonic::Status,
+        >;
+        /// Joins two contacts that are one person. `survivor` keeps its id; `merged`
+        /// goes, and its id, phone numbers and user ids name the survivor from now on
+        /// in every call. Its events stay and are listed under the survivor; erasing
+        /// the survivor erases what is known of both.
+        ///
+        /// Values: the survivor's, its gaps filled from the merged contact, except for
+        /// what `take_mask` takes from there; the tags of both. A phone number or user
+        /// id that is not the current one becomes a former one.
+        ///
+        /// Consent: the stricter of both, per category. An opt-out of either counts.
+        /// OPTED_IN remains only if both agreed, until the earlier of both ends; who
+        /// agreed as one and was never asked as the other is NOT_ASKED, since nobody
+        /// may be messaged under a number whose holder did not agree. Record the
+        /// opt-in again if the person did.
+        ///
+        /// NOT_FOUND says in `field` which one there is not. INVALID_ARGUMENT if they
+        /// are one contact already, or have more tags, attributes or former ids than
+        /// one contact may.
+        ///
+        /// Example:
+        ///
+        /// ```text
+        /// grpcurl -d '{"survivor": {"phone_number": "15551234567"},
+        ///     "merged": {"phone_number": "15557654321"},
+        ///     "take_mask": {"paths": ["phone_number", "attributes.city"]}}'
+        ///     …/MergeContacts
+        /// ```
+        async fn merge_contacts(
+            &self,
+            request: tonic::Request<super::MergeContactsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MergeContactsResponse>,
             tonic::Status,
         >;
         /// The directory: contacts in pages, filtered, searched by name, ordered. Any
@@ -4599,6 +4748,51 @@ pub mod contact_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = LinkIdentitySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.ContactService/MergeContacts" => {
+                    #[allow(non_camel_case_types)]
+                    struct MergeContactsSvc<T: ContactService>(pub Arc<T>);
+                    impl<
+                        T: ContactService,
+                    > tonic::server::UnaryService<super::MergeContactsRequest>
+                    for MergeContactsSvc<T> {
+                        type Response = super::MergeContactsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MergeContactsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ContactService>::merge_contacts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MergeContactsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -54,3 +54,55 @@ impl LinkIdentity {
         present(self.0.send().await?.contact)
     }
 }
+
+request! {
+    /// From [`Contacts::merge`](crate::Contacts::merge).
+    change MergeContacts(MergeContactsRequest) -> Contact
+}
+
+impl MergeContacts {
+    pub(super) fn new(client: &ContactsClient, survivor: Person, merged: Person) -> Self {
+        Self(Prepared::new(
+            client,
+            v1::MergeContactsRequest {
+                workspace_id: client.workspace().to_owned(),
+                survivor: Some(survivor.into_proto()),
+                merged: Some(merged.into_proto()),
+                ..v1::MergeContactsRequest::default()
+            },
+        ))
+    }
+
+    /// Names fields whose values are taken from the contact that goes, where it has them:
+    /// `phone_number`, `whatsapp_user_id`, `first_name`, `last_name`, `email`, `tags`, `attributes`
+    /// or `attributes.<id>`.
+    pub fn take(mut self, paths: impl IntoIterator<Item: Into<String>>) -> Self {
+        let mask = self.0.message.take_mask.get_or_insert_default();
+        mask.paths.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    /// Leaves the survivor's tags as they are; otherwise it gets those of both.
+    pub fn keep_survivor_tags(mut self) -> Self {
+        self.0.message.keep_survivor_tags = true;
+        self
+    }
+
+    /// Refuses the change if the survivor's profile is no longer the one with this etag: see
+    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    pub fn survivor_etag(mut self, etag: impl Into<String>) -> Self {
+        self.0.message.survivor_etag = etag.into();
+        self
+    }
+
+    /// The same for the contact that goes.
+    pub fn merged_etag(mut self, etag: impl Into<String>) -> Self {
+        self.0.message.merged_etag = etag.into();
+        self
+    }
+
+    /// Joins them, and returns the survivor as stored.
+    pub async fn send(self) -> Result<Contact> {
+        present(self.0.send().await?.contact)
+    }
+}

@@ -139,6 +139,7 @@ service! { ContactService {
     update_contact UpdateContactRequest -> UpdateContactResponse;
     delete_contact DeleteContactRequest -> DeleteContactResponse;
     link_identity LinkIdentityRequest -> LinkIdentityResponse;
+    merge_contacts MergeContactsRequest -> MergeContactsResponse;
     list_contacts ListContactsRequest -> ListContactsResponse;
     count_contacts CountContactsRequest -> CountContactsResponse;
     batch_upsert_contacts BatchUpsertContactsRequest -> BatchUpsertContactsResponse;

@@ -154,6 +154,42 @@ impl ConsentState {
     }
 }
 
+impl ConsentState {
+    /// The consent of two contacts that are said to be one person, per category
+    /// the stricter: an opt-out of either, else the opt-in both gave, the one
+    /// that ends first, else none. That they are one is an operator's word, which
+    /// must not let a number be messaged whose holder never agreed.
+    #[must_use]
+    pub fn merged_with(self, other: Self) -> Self {
+        let mut merged = self;
+        for (mine, theirs) in merged.categories.iter_mut().zip(other.categories) {
+            *mine = mine.merged_with(theirs);
+        }
+        merged.update_time = self.update_time.max(other.update_time);
+        merged
+    }
+}
+
+impl CategoryConsent {
+    fn merged_with(self, other: Self) -> Self {
+        let later = if other.occurred_time > self.occurred_time { other } else { self };
+        match (self.status, other.status) {
+            (OptInStatus::OptedOut, OptInStatus::OptedOut) => later,
+            (OptInStatus::OptedOut, _) => self,
+            (_, OptInStatus::OptedOut) => other,
+            (OptInStatus::OptedIn, OptInStatus::OptedIn) => {
+                match (self.expire_time, other.expire_time) {
+                    (None, None) => later,
+                    (Some(mine), Some(theirs)) if mine <= theirs => self,
+                    (Some(_), None) => self,
+                    (_, Some(_)) => other,
+                }
+            }
+            _ => Self::default(),
+        }
+    }
+}
+
 /// The part of a consent state that contacts show and filters use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConsentSummary {

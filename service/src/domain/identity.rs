@@ -4,7 +4,8 @@ use super::contact::Profile;
 use super::error::{Error, Result};
 use super::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 
-/// Most former phone numbers of a contact, and most former user ids.
+/// Most former phone numbers of a contact, most former user ids, and most
+/// contacts merged into it.
 pub const MAX_FORMER_IDS: usize = 50;
 
 impl Profile {
@@ -58,6 +59,7 @@ impl Profile {
         for (field, count) in [
             ("former_phone_numbers", self.former_phone_numbers.len()),
             ("former_whatsapp_user_ids", self.former_whatsapp_user_ids.len()),
+            ("merged_contact_ids", self.merged_contact_ids.len()),
         ] {
             if count > MAX_FORMER_IDS {
                 return Err(Error::limit(field, MAX_FORMER_IDS, count));

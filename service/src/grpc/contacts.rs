@@ -105,6 +105,18 @@ impl ContactService for Api {
         Ok(Response::new(response.await?))
     }
 
+    async fn merge_contacts(
+        &self,
+        request: Request<v1::MergeContactsRequest>,
+    ) -> Result<Response<v1::MergeContactsResponse>, Status> {
+        let request = request.into_inner();
+        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
+        let replay = Replay::of("MergeContacts", workspace_id, id, &request)?;
+        let merge = identity::read_merge(request)?;
+        let response = self.change(replay, merge, contact_answer(&self.store));
+        Ok(Response::new(response.await?))
+    }
+
     async fn list_contacts(
         &self,
         request: Request<v1::ListContactsRequest>,

@@ -21,6 +21,8 @@ pub struct Draft<'a> {
     by_key: HashMap<MatchKey, usize>,
     by_id: HashMap<Uuid, usize>,
     events: Vec<ConsentEvent>,
+    /// Contacts that go, each with the one it is merged into.
+    merges: Vec<(Contact, Uuid)>,
 }
 
 /// One person of a [`Draft`].
@@ -60,6 +62,7 @@ impl<'a> Draft<'a> {
             by_key: HashMap::new(),
             by_id: HashMap::new(),
             events: Vec::new(),
+            merges: Vec::new(),
         };
         // Sorted: transactions that lock the same rows lock them in one order.
         let mut keys: BTreeSet<MatchKey> = BTreeSet::new();
@@ -77,7 +80,11 @@ impl<'a> Draft<'a> {
             [] => Vec::new(),
             some => tx.session.find_contacts(workspace, some).await?,
         };
-        let contacts = contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
+        let mut contacts =
+            contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
+        // One contact may have been named by its id and by that of one merged into it.
+        contacts.sort_by_key(|contact| contact.contact_id);
+        contacts.dedup_by_key(|contact| contact.contact_id);
         // All of a contact's rows, since all of them are written.
         let unseen = contacts
             .iter()
@@ -119,6 +126,7 @@ impl<'a> Draft<'a> {
         }
         if let Some(contact) = &self.entries[entry].after {
             self.by_id.insert(contact.contact_id, entry);
+            self.by_id.extend(contact.profile.merged_contact_ids.iter().map(|id| (*id, entry)));
         }
         EntryId(entry)
     }
@@ -209,6 +217,32 @@ impl<'a> Draft<'a> {
         Ok(true)
     }
 
+    /// Joins two contacts, of which the first stays, with this checked profile.
+    pub fn merge(
+        &mut self,
+        tx: &Transaction,
+        survivor: EntryId,
+        merged: EntryId,
+        profile: Profile,
+    ) -> Result<()> {
+        let gone = &mut self.entries[merged.0];
+        let Some(contact) = gone.after.take() else { return Err(Error::contact_not_found()) };
+        gone.before = None;
+        let state = gone.state;
+        gone.stored_state = gone.state;
+        let kept = &mut self.entries[survivor.0];
+        let Some(survivor_contact) = &mut kept.after else {
+            return Err(Error::contact_not_found());
+        };
+        survivor_contact.version += 1;
+        survivor_contact.update_time = tx.now;
+        survivor_contact.profile = profile;
+        kept.state = kept.state.merged_with(state);
+        self.merges.push((contact, survivor_contact.contact_id));
+        self.index(survivor.0);
+        Ok(())
+    }
+
     fn refuse_taken(&self, keys: &[MatchKey], by: Option<EntryId>) -> Result<()> {
         for key in keys {
             let Some(owner) = self.find_contact(&Person::Key(key.clone())) else { continue };
@@ -264,7 +298,7 @@ impl<'a> Draft<'a> {
     pub async fn write(self, tx: &mut Transaction) -> Result<()> {
         let workspace = self.workspace;
         let consent_changed = self.entries.iter().any(|entry| entry.state != entry.stored_state);
-        let consent_changed = consent_changed || !self.events.is_empty();
+        let consent_changed = consent_changed || !self.events.is_empty() || !self.merges.is_empty();
         let mut revision = workspace.consent_revision;
         let (mut inserts, mut updates, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
         let (mut rows, mut dropped) = (Vec::new(), Vec::new());
@@ -306,6 +340,10 @@ impl<'a> Draft<'a> {
             }
         }
         let session = &mut tx.session;
+        for (gone, into) in &self.merges {
+            session.redirect_contact(workspace, gone.contact_id, *into).await?;
+            session.delete_contacts(workspace, std::slice::from_ref(gone)).await?;
+        }
         if !inserts.is_empty() {
             session.insert_contacts(workspace, &inserts).await?;
         }
@@ -341,8 +379,7 @@ impl<'a> Draft<'a> {
         let state = self.find(&Person::Id(contact.contact_id)).map(|entry| *self.consent(entry));
         let state = state.unwrap_or_default();
         tx.session.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
-        let subjects = Subjects { contact_id: Some(contact.contact_id), keys: keys.clone() };
-        tx.session.forget_events(workspace, &subjects).await?;
+        tx.session.forget_events(workspace, &Subjects::of(contact)).await?;
         if !state.has_opt_out() {
             return tx.session.delete_consent(workspace, &keys).await;
         }

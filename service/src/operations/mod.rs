@@ -9,6 +9,7 @@ mod draft;
 pub mod idempotency;
 pub mod identity;
 pub mod import;
+pub mod merge;
 pub mod opt_in;
 pub mod read;
 pub mod segment;

@@ -54,11 +54,8 @@ pub async fn events(
     let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
     let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
     let subjects = match (found.into_iter().flatten().next(), person) {
-        (Some(row), _) => Subjects {
-            contact_id: Some(row.contact_id),
-            keys: decode_profile(&row)?.profile.match_keys(),
-        },
-        (None, Person::Key(key)) => Subjects { contact_id: None, keys: vec![key.clone()] },
+        (Some(row), _) => Subjects::of(&decode_profile(&row)?),
+        (None, Person::Key(key)) => Subjects { contact_ids: Vec::new(), keys: vec![key.clone()] },
         (None, Person::Id(_)) => return Err(Error::contact_not_found()),
     };
     session.events(&workspace, &subjects, before, limit).await

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::Time;
 use crate::domain::consent::{CheckReason, MessageCategory, decide};
 use crate::domain::contact::Person;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, match_key_of};
 use crate::operations::{named, read, workspaces};
 use crate::store::{CheckRow, CheckRows, Store, decode_profile};
@@ -21,6 +21,9 @@ use coalescer::Coalescer;
 pub const MAX_BATCH: usize = 10_000;
 /// How long a read may take before the answer is "unavailable".
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a contact named by its id is looked up, should it change meanwhile.
+const LOOKUPS: usize = 3;
 
 /// Answers checks.
 #[derive(Clone)]
@@ -58,9 +61,9 @@ impl Checker {
         category: MessageCategory,
     ) -> Result<CheckAnswer> {
         let workspace_id = named(workspace_id)?;
-        let row = match self.key(workspace_id, person).await? {
-            Some(key) => self.coalescer.read(workspace_id, key).await?,
-            None => None,
+        let row = match person {
+            Person::Key(key) => self.coalescer.read(workspace_id, key.clone()).await?,
+            Person::Id(_) => self.check_contact(workspace_id, person).await?,
         };
         let now = self.store.now();
         let known = row.as_ref().map(|row| row.state.get(category));
@@ -101,16 +104,21 @@ impl Checker {
         Ok((reasons, now))
     }
 
-    /// The key a person is checked by. A contact's never changes hands, so that
-    /// looking it up first loses nothing.
-    async fn key(&self, workspace_id: &str, person: &Person) -> Result<Option<MatchKey>> {
-        let Person::Key(key) = person else {
+    /// What is known of a contact, by a key it has. The key may change hands in
+    /// between (a number released, a contact merged): then once more.
+    async fn check_contact(&self, workspace_id: &str, person: &Person) -> Result<Option<CheckRow>> {
+        for _ in 0..LOOKUPS {
             let people = std::slice::from_ref(person);
             let found = read::find(&self.store, workspace_id, people).await?;
-            let Some(row) = found.into_iter().flatten().next() else { return Ok(None) };
-            return Ok(decode_profile(&row)?.profile.match_keys().into_iter().next());
-        };
-        Ok(Some(key.clone()))
+            let Some(contact) = found.into_iter().flatten().next() else { return Ok(None) };
+            let keys = decode_profile(&contact)?.profile.match_keys();
+            let Some(key) = keys.into_iter().next() else { return Ok(None) };
+            let row = self.coalescer.read(workspace_id, key).await?;
+            if row.is_some_and(|row| row.contact_id == Some(contact.contact_id)) {
+                return Ok(row);
+            }
+        }
+        Err(Error::new(Reason::WriteConflict, "the contact is being changed; retry"))
     }
 }
 

@@ -160,10 +160,19 @@ pub struct ConsentRow {
 /// they were one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subjects {
-    /// The contact.
-    pub contact_id: Option<Uuid>,
+    /// The contact, and those that were merged into it.
+    pub contact_ids: Vec<Uuid>,
     /// Its keys, or the stranger's.
     pub keys: Vec<MatchKey>,
+}
+
+impl Subjects {
+    /// Under what a contact's events are found.
+    pub fn of(contact: &Contact) -> Self {
+        let mut contact_ids = vec![contact.contact_id];
+        contact_ids.extend(&contact.profile.merged_contact_ids);
+        Self { contact_ids, keys: contact.profile.match_keys() }
+    }
 }
 
 /// A definition, with how many contacts use it.
@@ -258,7 +267,8 @@ pub trait Session: Send {
     // Contacts
 
     /// The contacts these name, index for index; in a transaction they stay as
-    /// they are until it ends.
+    /// they are until it ends. The id of a merged contact names the one it was
+    /// merged into.
     async fn find_contacts(
         &mut self,
         workspace: &Workspace,
@@ -285,6 +295,10 @@ pub trait Session: Send {
     ) -> Result<()>;
     /// Removes contacts and what hangs on them, except consent rows and events.
     async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()>;
+    /// Makes the id `from`, and those that lead to it, lead to another contact,
+    /// whose saved answers its own become.
+    async fn redirect_contact(&mut self, workspace: &Workspace, from: Uuid, to: Uuid)
+    -> Result<()>;
     /// Writes what contacts show of their consent.
     async fn set_contact_consent(
         &mut self,

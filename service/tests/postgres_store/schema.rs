@@ -66,11 +66,12 @@ fn nothing_depends_on_one_machine() {
 /// workspace.
 #[test]
 fn every_statement_names_its_workspace() {
-    const TABLES: [&str; 10] = [
+    const TABLES: [&str; 11] = [
         "workspace",
         "tag",
         "attribute",
         "contact",
+        "contact_redirect",
         "usage_count",
         "consent",
         "opt_in_event",

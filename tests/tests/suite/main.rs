@@ -15,6 +15,7 @@ mod idempotency;
 mod identity;
 mod imports;
 mod link_identity;
+mod merge_contacts;
 mod opt_in;
 mod privacy;
 mod reflection;

@@ -8,9 +8,11 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::operations::contacts::UpdateContact;
 
-const PATHS: &str =
+/// What can be named, for people.
+pub const PATHS: &str =
     "first_name, last_name, email, tags, attributes, attributes.<id>, whatsapp_user_id";
-const WRITABLE: [&str; 6] =
+/// What `*` stands for.
+pub const WRITABLE: [&str; 6] =
     ["first_name", "last_name", "email", "tags", "attributes", "whatsapp_user_id"];
 
 /// Reads an update.

@@ -2,12 +2,14 @@
 
 use contacts_proto::v1;
 
-use super::recipient;
-use crate::domain::contact::{parse_phone, parse_user_id};
+use super::{contact_mask, mask, recipient};
+use crate::domain::contact::{Person, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::identity::MAX_FORMER_IDS;
+use crate::domain::merge::{MergeRules, Taken};
 use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber, WhatsAppUserId};
 use crate::operations::identity::LinkIdentity;
+use crate::operations::merge::MergeContacts;
 
 /// Reads what a person is to be known by.
 pub fn read_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
@@ -53,6 +55,61 @@ fn read_released(text: &str) -> Result<MatchKey> {
     }
 }
 
+/// Reads which contacts are one person.
+pub fn read_merge(request: v1::MergeContactsRequest) -> Result<MergeContacts> {
+    let paths = mask::paths(request.take_mask).unwrap_or_default();
+    let mut take = Vec::new();
+    for path in &paths {
+        read_taken(path, &mut take)?;
+    }
+    let rules = MergeRules { take, keep_survivor_tags: request.keep_survivor_tags };
+    rules.check()?;
+    Ok(MergeContacts {
+        workspace_id: request.workspace_id,
+        survivor: read_contact("survivor", request.survivor)?,
+        merged: read_contact("merged", request.merged)?,
+        rules,
+        survivor_etag: request.survivor_etag,
+        merged_etag: request.merged_etag,
+    })
+}
+
+fn read_contact(field: &str, recipient: Option<v1::Recipient>) -> Result<Person> {
+    let recipient = recipient.ok_or_else(|| Error::required(field))?;
+    recipient::person(recipient.recipient).map_err(|error| error.below(field))
+}
+
+fn read_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
+    let taken = match path {
+        "phone_number" => Taken::PhoneNumber,
+        "whatsapp_user_id" => Taken::WhatsAppUserId,
+        "first_name" => Taken::FirstName,
+        "last_name" => Taken::LastName,
+        "email" => Taken::Email,
+        "tags" => Taken::Tags,
+        "attributes" => Taken::Attributes,
+        "*" => {
+            for path in contact_mask::WRITABLE {
+                read_taken(path, take)?;
+            }
+            Taken::PhoneNumber
+        }
+        path => match path.strip_prefix("attributes.") {
+            Some(id) if !id.is_empty() => Taken::Attribute(id.to_owned()),
+            _ => {
+                let shown: String = path.chars().take(64).collect();
+                let paths = contact_mask::PATHS;
+                let message =
+                    format!("no field {shown:?} to take; the paths are phone_number, {paths}");
+                return Err(Error::invalid(Reason::InvalidUpdateMask, "take_mask", message)
+                    .with("path", shown));
+            }
+        },
+    };
+    take.push(taken);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +122,23 @@ mod tests {
         assert_eq!(key("US.1").expect("an id").as_str(), "uUS.1");
         assert_eq!(key("US."), Err((Reason::InvalidWhatsappUserId, true)));
         assert_eq!(key("12"), Err((Reason::InvalidPhoneNumber, true)));
+    }
+
+    #[test]
+    fn what_is_taken_is_a_field() {
+        let take = |paths: &[&str]| {
+            let mut take = Vec::new();
+            let read = paths.iter().try_for_each(|path| read_taken(path, &mut take));
+            read.map(|()| take).map_err(|error| (error.reason(), error.message().to_owned()))
+        };
+        let city = Taken::Attribute("city".to_owned());
+        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![Taken::Tags, city]));
+        assert_eq!(take(&["*"]).expect("all").len(), 7);
+        for path in ["opt_in", "contact_id", "attributes.", "name"] {
+            let (reason, message) = take(&[path]).expect_err("no field");
+            assert_eq!(reason, Reason::InvalidUpdateMask, "{path}");
+            assert!(message.contains("first_name"), "{message}");
+        }
     }
 
     #[test]

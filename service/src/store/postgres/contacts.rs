@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
 use super::ids::Id;
-use super::{ROWS, expect_rows, failure, micros, time};
+use super::{ROWS, expect_rows, failure, micros, redirects, time};
 use crate::domain::consent::{ConsentSummary, OptInStatus};
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::{Error, Result};
@@ -43,8 +43,15 @@ pub(super) async fn find(
         Person::Key(key) => ids_by_key.get(key.as_str()).copied(),
     };
     let wanted: BTreeSet<Uuid> = people.iter().filter_map(id_of).collect();
-    let rows = by_ids(db, workspace, &wanted, hold).await?;
-    Ok(people.iter().map(|person| rows.get(&id_of(person)?).cloned()).collect())
+    let mut rows = by_ids(db, workspace, &wanted, hold).await?;
+    let missing: BTreeSet<_> = wanted.into_iter().filter(|id| !rows.contains_key(id)).collect();
+    let mut merged = HashMap::new();
+    if !missing.is_empty() {
+        merged = redirects::get(db, workspace, &missing).await?;
+        rows.extend(by_ids(db, workspace, &merged.values().copied().collect(), hold).await?);
+    }
+    let row = |id: Uuid| rows.get(merged.get(&id).unwrap_or(&id)).cloned();
+    Ok(people.iter().map(|person| row(id_of(person)?)).collect())
 }
 
 async fn contact_ids(
@@ -120,12 +127,13 @@ pub(super) async fn delete(
         .await
         .map_err(failure)?;
     expect_rows(result.rows_affected(), contacts.len())?;
-    sqlx::query("DELETE FROM saved_answer WHERE workspace_id = $1 AND contact_id = ANY($2)")
-        .bind(&workspace.workspace_id)
-        .bind(&ids)
-        .execute(db)
-        .await
-        .map_err(failure)?;
+    for sql in [
+        "DELETE FROM saved_answer WHERE workspace_id = $1 AND contact_id = ANY($2)",
+        "DELETE FROM contact_redirect WHERE workspace_id = $1 AND contact_id = ANY($2)",
+    ] {
+        let delete = sqlx::query(sql).bind(&workspace.workspace_id).bind(&ids);
+        delete.execute(&mut *db).await.map_err(failure)?;
+    }
     Ok(())
 }
 

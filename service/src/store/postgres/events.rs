@@ -170,8 +170,8 @@ fn subject(event: &ConsentEvent) -> String {
 }
 
 fn texts(subjects: &Subjects) -> Vec<String> {
-    let contact = subjects.contact_id.map(|id| id.to_string());
-    contact.into_iter().chain(subjects.keys.iter().map(|key| key.as_str().to_owned())).collect()
+    let contacts = subjects.contact_ids.iter().map(Uuid::to_string);
+    contacts.chain(subjects.keys.iter().map(|key| key.as_str().to_owned())).collect()
 }
 
 fn bits(categories: &[MessageCategory]) -> i16 {

@@ -15,6 +15,7 @@ mod filter;
 mod idempotency;
 mod ids;
 mod pages;
+mod redirects;
 mod rows;
 mod schema;
 mod session;

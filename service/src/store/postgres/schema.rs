@@ -13,11 +13,12 @@ static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
 /// Every table but the list of migrations, the one all others are placed by
 /// first.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "workspace",
     "tag",
     "attribute",
     "contact",
+    "contact_redirect",
     "usage_count",
     "consent",
     "opt_in_event",

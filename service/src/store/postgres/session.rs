@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::connection::Watch;
 use super::usage::{Kind, Usage};
 use super::{
-    consent, contacts, definitions, events, failure, idempotency, pages, rows, workspaces,
+    consent, contacts, definitions, events, failure, idempotency, pages, redirects, rows,
+    workspaces,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
@@ -218,6 +219,15 @@ impl Session for PostgresSession {
             self.usage.change(workspace, Some(&contact.profile), None);
         }
         Ok(())
+    }
+
+    async fn redirect_contact(
+        &mut self,
+        workspace: &Workspace,
+        from: Uuid,
+        to: Uuid,
+    ) -> Result<()> {
+        self.watch.over(redirects::put(&mut self.connection, workspace, from, to)).await
     }
 
     async fn set_contact_consent(

@@ -73,6 +73,7 @@ pub(super) async fn delete(db: &mut PgConnection, workspace: &Workspace) -> Resu
     for sql in [
         "DELETE FROM contact WHERE workspace_id = $1",
         "DELETE FROM usage_count WHERE workspace_id = $1",
+        "DELETE FROM contact_redirect WHERE workspace_id = $1",
         "DELETE FROM consent WHERE workspace_id = $1",
         "DELETE FROM opt_in_event_detail WHERE workspace_id = $1",
         "DELETE FROM opt_in_event WHERE workspace_id = $1",

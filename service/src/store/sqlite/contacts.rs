@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::{ROWS, attributes, definitions, failure, micros, names, packed};
+use super::{ROWS, attributes, definitions, failure, micros, names, packed, redirects};
 use crate::domain::consent::{ConsentSummary, OptInStatus};
 use crate::domain::contact::{Contact, Person, Profile};
 use crate::domain::error::{Error, Result};
@@ -31,8 +31,15 @@ pub(super) async fn find(
         Person::Key(key) => ids_by_key.get(key.as_str()).copied(),
     };
     let wanted: BTreeSet<Uuid> = people.iter().filter_map(id_of).collect();
-    let rows = by_ids(db, workspace, &wanted).await?;
-    Ok(people.iter().map(|person| rows.get(&id_of(person)?).cloned()).collect())
+    let mut rows = by_ids(db, workspace, &wanted).await?;
+    let missing: BTreeSet<_> = wanted.into_iter().filter(|id| !rows.contains_key(id)).collect();
+    let mut merged = HashMap::new();
+    if !missing.is_empty() {
+        merged = redirects::get(db, workspace, &missing).await?;
+        rows.extend(by_ids(db, workspace, &merged.values().copied().collect()).await?);
+    }
+    let row = |id: Uuid| rows.get(merged.get(&id).unwrap_or(&id)).cloned();
+    Ok(people.iter().map(|person| row(id_of(person)?)).collect())
 }
 
 async fn contact_ids(
@@ -183,12 +190,17 @@ pub(super) async fn delete(
             .execute(&mut *db)
             .await
             .map_err(failure)?;
-        sqlx::query("DELETE FROM saved_answer WHERE workspace_key = ? AND contact_id = ?")
-            .bind(workspace.row_key)
-            .bind(contact.contact_id.as_bytes().as_slice())
-            .execute(&mut *db)
-            .await
-            .map_err(failure)?;
+        for sql in [
+            "DELETE FROM saved_answer WHERE workspace_key = ? AND contact_id = ?",
+            "DELETE FROM contact_redirect WHERE workspace_key = ? AND contact_id = ?",
+        ] {
+            sqlx::query(sql)
+                .bind(workspace.row_key)
+                .bind(contact.contact_id.as_bytes().as_slice())
+                .execute(&mut *db)
+                .await
+                .map_err(failure)?;
+        }
     }
     Ok(())
 }

@@ -133,9 +133,9 @@ fn decode(row: &SqliteRow) -> Result<ConsentEvent> {
 }
 
 fn subjects_json(subjects: &Subjects) -> Result<String> {
-    let contact = subjects.contact_id.map(|id| serde_json::Value::from(seq(id)));
+    let contacts = subjects.contact_ids.iter().map(|id| serde_json::Value::from(seq(*id)));
     let keys = subjects.keys.iter().map(|key| serde_json::Value::from(key.as_str()));
-    json(&contact.into_iter().chain(keys).collect::<Vec<_>>())
+    json(&contacts.chain(keys).collect::<Vec<_>>())
 }
 
 fn bits(categories: &[MessageCategory]) -> i64 {

@@ -10,6 +10,7 @@ mod idempotency;
 mod names;
 mod packed;
 mod pages;
+mod redirects;
 mod session;
 mod workspaces;
 

@@ -5,7 +5,9 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
-use super::{consent, contacts, definitions, events, failure, idempotency, pages, workspaces};
+use super::{
+    consent, contacts, definitions, events, failure, idempotency, pages, redirects, workspaces,
+};
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::consent::{ConsentEvent, ConsentSummary};
@@ -147,6 +149,15 @@ impl Session for SqliteSession {
 
     async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
         contacts::delete(self.db(), workspace, contacts).await
+    }
+
+    async fn redirect_contact(
+        &mut self,
+        workspace: &Workspace,
+        from: Uuid,
+        to: Uuid,
+    ) -> Result<()> {
+        redirects::put(self.db(), workspace, from, to).await
     }
 
     async fn set_contact_consent(

@@ -65,6 +65,7 @@ pub(super) async fn delete(db: &mut SqliteConnection, workspace: &Workspace) -> 
         "DELETE FROM contact_tag
          WHERE tag_key IN (SELECT tag_key FROM tag WHERE workspace_key = ?)",
         "DELETE FROM contact WHERE workspace_key = ?",
+        "DELETE FROM contact_redirect WHERE workspace_key = ?",
         "DELETE FROM consent WHERE workspace_key = ?",
         "DELETE FROM opt_in_event_detail WHERE workspace_key = ?",
         "DELETE FROM opt_in_event WHERE workspace_key = ?",
