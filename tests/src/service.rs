@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 /// A running `contacts-service`. Killed when this is dropped.
 pub struct ServiceProcess {
-    database: String,
+    arguments: Vec<String>,
     /// Where it listens, the first time and after each restart.
     address: Option<SocketAddr>,
     child: Child,
@@ -30,9 +30,15 @@ impl ServiceProcess {
 
     /// Starts one without waiting.
     pub fn launch(database: &str) -> Self {
+        Self::launch_with(&["--database-url", database, "--migrate"])
+    }
+
+    /// The same with these arguments.
+    pub fn launch_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let log = NamedTempFile::new().expect("a log file");
-        let child = spawn(database, "127.0.0.1:0", &log);
-        Self { database: database.to_owned(), address: None, child, log }
+        let child = spawn(&arguments, "127.0.0.1:0", &log);
+        Self { arguments, address: None, child, log }
     }
 
     /// Waits until it listens.
@@ -87,7 +93,7 @@ impl ServiceProcess {
     /// Starts it again, on the same address.
     pub fn start_again(&mut self) {
         self.kill();
-        self.child = spawn(&self.database, &self.address().to_string(), &self.log);
+        self.child = spawn(&self.arguments, &self.address().to_string(), &self.log);
         self.wait_until_ready();
     }
 
@@ -124,10 +130,10 @@ pub fn patient(url: &str) -> ClientBuilder {
     ContactsClient::builder(url).deadline(deadline).check_deadline(deadline)
 }
 
-fn spawn(database: &str, listen: &str, log: &NamedTempFile) -> Child {
+fn spawn(arguments: &[String], listen: &str, log: &NamedTempFile) -> Child {
     let log = fs::File::options().append(true).open(log.path()).expect("a log file");
     let mut command = service();
-    command.args(["--listen", listen, "--database-url", database, "--migrate"]);
+    command.args(["--listen", listen]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     command.spawn().expect("the program")
 }

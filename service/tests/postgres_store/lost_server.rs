@@ -62,27 +62,27 @@ fn a_restart_costs_one_call_and_heals() {
     });
 }
 
+/// As if it became one while the service runs: a balancer led new connections there.
 #[test]
 fn a_standby_answers_no_check() {
     with_database(|database| async move {
-        drop(database.store().await);
-        database
-            .connect()
-            .await
-            .execute(
-                "CREATE SCHEMA pretence;
-                 CREATE FUNCTION pretence.pg_is_in_recovery() RETURNS boolean
-                     LANGUAGE sql AS 'SELECT true'",
-            )
-            .await
-            .unwrap();
-        let url = format!("{}?options=-c%20search_path=pretence,pg_catalog,public", database.url);
-        let clock = std::sync::Arc::new(chrono::Utc::now);
-        let store = postgres::open(&url, PostgresOptions::default(), clock).await.unwrap();
+        let store = database.store().await;
+        let name = database.url.rsplit('/').next().unwrap();
+        let pretend = format!(
+            "CREATE SCHEMA pretence;
+             CREATE FUNCTION pretence.pg_is_in_recovery() RETURNS boolean
+                 LANGUAGE sql AS 'SELECT true';
+             ALTER DATABASE {name} SET search_path = pretence, pg_catalog, public"
+        );
+        database.connect().await.execute(sqlx::AssertSqlSafe(pretend)).await.unwrap();
         let checker = Checker::new(store);
         let who = person("15551234567");
         let error = checker.check("", &who, MessageCategory::Marketing).await.unwrap_err();
         assert_eq!(error.reason(), Reason::DatabaseUnavailable);
+        let clock = std::sync::Arc::new(chrono::Utc::now);
+        let opened = postgres::open(&database.url, PostgresOptions::default(), clock).await;
+        let error = opened.map(drop).unwrap_err();
+        assert!(error.message().contains("standby"), "{error}");
     });
 }
 

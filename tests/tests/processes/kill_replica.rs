@@ -18,7 +18,7 @@ async fn no_acknowledged_write_is_lost_and_none_is_half_done() {
     let clients = (0..4).map(|_| patient(&proxy.url()).connect_lazy().expect("a client"));
     let writers = Writers::start(clients.collect()).await;
     for kill in 0..KILLS {
-        sleep(Duration::from_millis(250)).await;
+        writers.work(8).await;
         let victim = &mut servers[kill % 3];
         victim.kill();
         sleep(Duration::from_millis(50)).await;

@@ -1,7 +1,11 @@
 //! What production does to the service: several real processes over one real Postgres, killed,
 //! frozen and cut off while they work.
 
+mod cancelled_calls;
+mod failover;
+mod kill_postgres;
 mod kill_replica;
 mod migrate;
 mod replicas;
+mod standby;
 mod writers;

@@ -1,7 +1,8 @@
 //! Programs that write while something breaks, and remember what was acknowledged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use contacts_sdk::{
     CheckReason, ContactsClient, Error, ErrorKind, Evidence, ImportConsent, ImportOptions,
@@ -11,7 +12,7 @@ use futures::future::join_all;
 use tokio::task::JoinHandle;
 
 /// What the service said is stored.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Acknowledged {
     contacts: Vec<String>,
     opted_in: Vec<String>,
@@ -23,6 +24,7 @@ pub struct Acknowledged {
 /// Some writers at work.
 pub struct Writers {
     stop: Arc<AtomicBool>,
+    rounds: Arc<AtomicUsize>,
     tasks: Vec<JoinHandle<Acknowledged>>,
 }
 
@@ -30,9 +32,9 @@ impl Writers {
     /// Begins to write through these clients, each with people of its own.
     pub async fn start(clients: Vec<ContactsClient>) -> Self {
         clients[0].tags().create("vip").tag_id("vip").await.expect("a tag");
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let tasks = clients.into_iter().enumerate().map(|(number, client)| {
-            let stop = Arc::clone(&stop);
+            let (stop, rounds) = (Arc::clone(&stop), Arc::clone(&rounds));
             tokio::spawn(async move {
                 let mut writer = Writer { client, number, acknowledged: Acknowledged::default() };
                 for round in 0.. {
@@ -40,12 +42,22 @@ impl Writers {
                         break;
                     }
                     writer.round(round).await;
+                    rounds.fetch_add(1, Ordering::SeqCst);
                 }
                 writer.acknowledged
             })
         });
         let tasks = tasks.collect();
-        Self { stop, tasks }
+        Self { stop, rounds, tasks }
+    }
+
+    /// Waits until they went so many rounds more, and are in the middle of others.
+    pub async fn work(&self, rounds: usize) {
+        let done = self.rounds.load(Ordering::SeqCst) + rounds;
+        while self.rounds.load(Ordering::SeqCst) < done {
+            assert!(!self.tasks.iter().any(JoinHandle::is_finished), "a writer panicked");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Lets each finish what it is at.
@@ -135,8 +147,9 @@ impl Writer {
 impl Acknowledged {
     /// Checks that everything acknowledged is there, and that it was something.
     pub async fn verify(&self, client: &ContactsClient) {
-        let Self { contacts, opted_in, opted_out, .. } = self;
-        assert!(contacts.len() > 100 && opted_in.len() > 5 && opted_out.len() > 50, "{self:?}");
+        let Self { contacts, opted_in, opted_out, unknown } = self;
+        let counts = [contacts.len(), opted_in.len(), opted_out.len()];
+        assert!(counts.iter().all(|count| *count > 5), "{counts:?} and {unknown} unknown");
         for some in contacts.chunks(1000) {
             let found = client.contacts().batch_get(some).await.expect("contacts");
             for (phone, found) in some.iter().zip(found) {

@@ -79,10 +79,28 @@ async fn distribute_tables(db: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a schema that is not the one this version was written for.
+/// Refuses a standby, and a schema that is not the one this version was written
+/// for.
 pub(super) async fn verify(options: &PgConnectOptions, wait: Duration) -> Result<()> {
     let connecting = tokio::time::timeout(wait, options.connect()).await;
     let mut connection = connecting.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
+    let (is_standby, is_durable): (bool, bool) = sqlx::query_as(
+        "SELECT pg_is_in_recovery(),
+             current_setting('fsync')::bool AND current_setting('synchronous_commit') <> 'off'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .map_err(failure)?;
+    if is_standby {
+        let message = "the database server is a standby: use the address of the primary";
+        return Err(Error::new(Reason::DatabaseUnavailable, message));
+    }
+    if !is_durable {
+        tracing::warn!(
+            "fsync or synchronous_commit is off: an acknowledged opt-out can be lost in a crash of \
+             the database server"
+        );
+    }
     let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success")
         .fetch_all(&mut connection)
         .await;

@@ -1,0 +1,111 @@
+//! Callers that go away in the middle of a call, and connections that break, leave nothing behind.
+
+use std::time::Duration;
+
+use contacts_sdk::{
+    ContactsClient, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource,
+    RetryPolicy,
+};
+use contacts_tests::{
+    Backend, Proxy, ServiceProcess, TestDatabase, assert_whole, patient, phone, phones,
+};
+use futures::StreamExt;
+use tokio::time::{sleep, timeout};
+
+const CALLS: usize = 10_000;
+const AT_ONCE: usize = 64;
+/// A connection is cut after so many calls.
+const CUT_EVERY: usize = 250;
+const PEOPLE: usize = 2000;
+
+/// One call of a kind. What it answers is of no interest while calls are cut off.
+async fn call(client: &ContactsClient, number: usize) -> Result<(), contacts_sdk::Error> {
+    let (contacts, opt_in) = (client.contacts(), client.opt_in());
+    let who = phone(number % PEOPLE);
+    let import = || {
+        let options = ImportOptions::new().on_conflict(OnConflict::Merge);
+        let row = move |n| NewContact::new().phone(phone(n)).first_name(format!("Ana {number}"));
+        contacts.import(options).chunk_size(10).send((number..number + 30).map(row))
+    };
+    match number % 8 {
+        0 => opt_in.check(who, MessageCategory::Marketing).await.map(drop),
+        1 => opt_in.check_batch(&phones(0..100), MessageCategory::Marketing).await.map(drop),
+        2 => {
+            let person = NewContact::new().phone(phone(PEOPLE + number)).tag("vip");
+            contacts.create(person).await.map(drop)
+        }
+        3 => contacts.count().filter("tags:vip AND first_name = \"Ana*\"").await.map(drop),
+        4 => opt_in.record_opt_out(who).await.map(drop),
+        5 => contacts.update(who).last_name(format!("of call {number}")).await.map(drop),
+        6 => {
+            let mut segment = contacts.segment().limit(300).batch_size(100).batches();
+            while segment.next().await.transpose()?.is_some() {}
+            Ok(())
+        }
+        _ => import().await.map(drop),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_of_them_do_not_harm_the_next() {
+    let database = TestDatabase::create(Backend::Postgres).await;
+    let server = ServiceProcess::start(database.url());
+    let client = server.client();
+    client.tags().create("vip").tag_id("vip").await.expect("a tag");
+    let rows = phones(0..PEOPLE).into_iter().map(|phone| NewContact::new().phone(phone).tag("vip"));
+    client.contacts().import(ImportOptions::new()).send(rows).await.expect("an import");
+
+    let proxy = Proxy::to(server.address()).await;
+    proxy.slow_down(Duration::from_micros(500));
+    let once = |url: &str| {
+        let client = patient(url).retry_policy(RetryPolicy::never());
+        client.stream_retry_policy(RetryPolicy::never()).connect_lazy().expect("a client")
+    };
+    let clients: Vec<_> = (0..16).map(|_| once(&proxy.url())).collect();
+    let (clients, proxy) = (&clients, &proxy);
+    let calls = futures::stream::iter(0..CALLS);
+    let answered = calls
+        .map(|number| async move {
+            if number % CUT_EVERY == 0 {
+                proxy.cut();
+            }
+            // Spread over what a call takes, the same in every run.
+            let patience =
+                Duration::from_micros(number.wrapping_mul(2_654_435_761) as u64 % 40_000);
+            timeout(patience, call(&clients[number % clients.len()], number)).await.is_ok()
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter(|answered| futures::future::ready(*answered))
+        .count()
+        .await;
+    assert!((CALLS / 100..CALLS * 9 / 10).contains(&answered), "{answered} calls were not cut off");
+
+    let direct = once(&server.url());
+    for number in 0..160 {
+        // Numbers of their own, for what can be made once.
+        call(&direct, CALLS + number).await.expect("a call after them");
+        let agreed = direct.opt_in().record_opt_in(phone(number), OptInSource::Api);
+        agreed.await.expect("a change after them");
+    }
+    // What had been begun for nobody has come to its end, too.
+    let sessions = |state: &'static str| {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()
+                       AND state LIKE $1 || '%'";
+        let database = &database;
+        async move {
+            let count = sqlx::query_scalar::<_, i64>(sql).bind(state);
+            count.fetch_one(&mut database.connect().await).await.expect("a count")
+        }
+    };
+    let mut waited = 0;
+    while sessions("active").await > 0 {
+        waited += 1;
+        assert!(waited < 100, "a statement runs for nobody");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(sessions("idle in transaction").await, 0);
+    assert_whole(&mut database.connect().await).await;
+    drop(server);
+    database.remove().await;
+}

@@ -1,0 +1,113 @@
+//! `kill -9` of the database server in the middle of its work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use contacts_proto::v1;
+use contacts_proto::v1::contact_service_client::ContactServiceClient;
+use contacts_proto::v1::opt_in_service_client::OptInServiceClient;
+use contacts_sdk::ErrorKind;
+use contacts_tests::{PostgresServer, ServiceProcess, assert_whole, phone, rpc_error};
+use tokio::time::sleep;
+use tonic::Request;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::writers::Writers;
+
+const KILLS: usize = 2;
+/// What a caller is ready to wait. No answer takes so long, whatever happens to the database.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_write_is_lost_and_calls_heal_by_themselves() {
+    let mut postgres = PostgresServer::start(&[]).await;
+    let servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(&postgres.url())).collect();
+    let clients = (0..4).map(|n| servers[n % 2].client());
+    let writers = Writers::start(clients.collect()).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers = servers.iter().map(|server| {
+        let (caller, stop) = (Caller::connect(server), Arc::clone(&stop));
+        tokio::spawn(async move {
+            let mut refused = 0;
+            while !stop.load(Ordering::SeqCst) {
+                refused += caller.calls().await;
+                sleep(Duration::from_millis(5)).await;
+            }
+            refused
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    for _ in 0..KILLS {
+        writers.work(8).await;
+        postgres.kill();
+        sleep(Duration::from_millis(700)).await;
+        postgres.start_again().await;
+    }
+    writers.work(8).await;
+    let acknowledged = writers.finish().await;
+    stop.store(true, Ordering::SeqCst);
+    for caller in callers {
+        let refused = caller.await.expect("a caller that did not panic");
+        assert!(refused > KILLS, "only {refused} calls noticed");
+    }
+    // Neither server was restarted, and neither refuses any more.
+    for server in &servers {
+        assert_eq!(Caller::connect(server).calls().await, 0);
+    }
+    acknowledged.verify(&servers[0].client()).await;
+    assert_whole(&mut postgres.connect("postgres").await).await;
+}
+
+/// Calls with no retries.
+#[derive(Clone)]
+struct Caller {
+    opt_in: OptInServiceClient<Channel>,
+    contacts: ContactServiceClient<Channel>,
+}
+
+impl Caller {
+    fn connect(server: &ServiceProcess) -> Self {
+        let channel = Endpoint::from_shared(server.url()).expect("an address").connect_lazy();
+        let opt_in = OptInServiceClient::new(channel.clone());
+        Self { opt_in, contacts: ContactServiceClient::new(channel) }
+    }
+
+    /// One call of each kind; how many were refused. With anything but "come back in a moment" the
+    /// test has failed.
+    async fn calls(&self) -> usize {
+        let Self { mut opt_in, mut contacts } = self.clone();
+        let phone_number = phone(1);
+        let check = v1::CheckOptInRequest {
+            recipient: Some(v1::check_opt_in_request::Recipient::PhoneNumber(phone(1))),
+            ..Default::default()
+        };
+        let batch = v1::BatchCheckOptInRequest {
+            phone_numbers: vec![phone_number.clone()],
+            ..Default::default()
+        };
+        let opt_out = v1::RecordOptOutRequest {
+            recipient: Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone_number)),
+            ..Default::default()
+        };
+        let answers = [
+            opt_in.check_opt_in(patient(check)).await.map(drop),
+            opt_in.batch_check_opt_in(patient(batch)).await.map(drop),
+            opt_in.record_opt_out(patient(opt_out)).await.map(drop),
+            contacts.count_contacts(patient(v1::CountContactsRequest::default())).await.map(drop),
+            contacts.list_contacts(patient(v1::ListContactsRequest::default())).await.map(drop),
+        ];
+        answers.iter().filter_map(|answer| answer.as_ref().err()).fold(0, |refused, status| {
+            let error = rpc_error(status);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+            assert!(error.retry_delay().is_some(), "{error:?}");
+            refused + 1
+        })
+    }
+}
+
+fn patient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(DEADLINE);
+    request
+}
