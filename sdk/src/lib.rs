@@ -83,8 +83,8 @@ pub use model::{
     Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome, CheckReason,
     CheckResult, ChunkResult, Contact, ContactView, Decision, DeleteReason, DeletionReceipt,
     Evidence, ImportConsent, ImportOptions, ImportRow, ImportSummary, MessageCategory, NewContact,
-    OnConflict, OptInEvent, OptInRecord, OptInSource, OptInStatus, OptInSummary, Person,
-    RowFailure, Tag, TagUpdate, Workspace,
+    OnConflict, OptInEvent, OptInEventKind, OptInRecord, OptInSource, OptInStatus, OptInSummary,
+    Person, PlatformPreference, RowFailure, Tag, TagUpdate, Workspace,
 };
 pub use opt_in::{CheckStream, CheckedBatch, OptIn, OptInChecker, OptInFuture};
 pub use paging::{Items, Page, Pages};

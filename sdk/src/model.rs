@@ -16,7 +16,8 @@ pub use attribute::{Attribute, AttributeType};
 pub use attribute_value::AttributeValue;
 pub use check::{BatchCheckResult, CheckOutcome, CheckReason, CheckResult, Decision};
 pub use consent::{
-    Evidence, MessageCategory, OptInEvent, OptInRecord, OptInSource, OptInStatus, OptInSummary,
+    Evidence, MessageCategory, OptInEvent, OptInEventKind, OptInRecord, OptInSource, OptInStatus,
+    OptInSummary, PlatformPreference,
 };
 pub use contact::{Contact, ContactView};
 pub use deletion::{DeleteReason, DeletionReceipt};

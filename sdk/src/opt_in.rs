@@ -8,10 +8,10 @@ pub use check::{BatchCheckOptIn, CheckOptIn};
 pub use check_stream::{CheckOptInStream, CheckStream, CheckedBatch};
 pub use checker::{OptInChecker, OptInFuture};
 pub use events::ListOptInEvents;
-pub use record::{RecordOptIn, RecordOptOut};
+pub use record::{RecordOptIn, RecordOptOut, RecordPlatformPreference};
 
 use crate::client::ContactsClient;
-use crate::model::{MessageCategory, OptInSource, Person};
+use crate::model::{MessageCategory, OptInSource, Person, PlatformPreference};
 
 /// Whether people may be messaged, and the proof of it. From [`ContactsClient::opt_in`].
 ///
@@ -116,6 +116,33 @@ impl OptIn {
     /// become one, the opt-out is there already.
     pub fn record_opt_out(&self, person: impl Into<Person>) -> RecordOptOut {
         RecordOptOut::new(&self.client, person.into())
+    }
+
+    /// Records that a person told WhatsApp itself to stop or resume marketing: Meta's
+    /// `user_preferences` webhook, or error 131050 of a message sent.
+    ///
+    /// A stop beats every opt-in, and only a resume lifts it; a resume is not an opt-in. Accepted for
+    /// people who are not contacts too.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// use contacts_sdk::{Evidence, PlatformPreference};
+    ///
+    /// client
+    ///     .opt_in()
+    ///     .record_platform_preference("15551234567", PlatformPreference::Stop)
+    ///     .sender_phone_number_id("106540352242922")
+    ///     .evidence(Evidence::new().message_id("wamid.HBgL"))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn record_platform_preference(
+        &self,
+        person: impl Into<Person>,
+        preference: PlatformPreference,
+    ) -> RecordPlatformPreference {
+        RecordPlatformPreference::new(&self.client, person.into(), preference)
     }
 
     /// Lists the append-only ledger of one person, newest first.

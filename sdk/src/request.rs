@@ -19,6 +19,7 @@ pub use crate::contacts::{
 };
 pub use crate::opt_in::{
     BatchCheckOptIn, CheckOptIn, CheckOptInStream, ListOptInEvents, RecordOptIn, RecordOptOut,
+    RecordPlatformPreference,
 };
 pub use crate::tags::{CreateTag, DeleteTag, GetTag, ListTags, UpdateTag};
 pub use crate::workspaces::{CreateWorkspace, DeleteWorkspace, GetWorkspace, ListWorkspaces};

@@ -129,6 +129,8 @@ calls! {
     opt_in.batch_check_opt_in: read BatchCheckOptInRequest -> BatchCheckOptInResponse;
     opt_in.record_opt_in: change RecordOptInRequest -> RecordOptInResponse;
     opt_in.record_opt_out: change RecordOptOutRequest -> RecordOptOutResponse;
+    opt_in.record_platform_preference:
+        change RecordPlatformPreferenceRequest -> RecordPlatformPreferenceResponse;
     opt_in.list_opt_in_events: read ListOptInEventsRequest -> ListOptInEventsResponse;
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::config::{Config, Database};
 use crate::domain::error::Error;
 use crate::grpc;
-use crate::operations::workspaces;
-use crate::store::{Store, postgres, sqlite};
+use crate::operations::{upgrade, workspaces};
+use crate::store::{Clock, Store, postgres, sqlite};
 
 /// Why a server does not start or ended early, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +84,33 @@ pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
         migrate(&config.database, false).await?;
     }
     let opened = match &config.database {
-        Database::Sqlite(path) => sqlite::open(path, clock).await,
-        Database::Postgres(url) => {
-            postgres::open(url, postgres::PostgresOptions::default(), clock).await
-        }
+        Database::Sqlite(path) => open_sqlite(path, clock).await,
+        Database::Postgres(url) => open_postgres(url, clock).await,
     };
     opened.map_err(|source| failed(&config.database, source))
+}
+
+async fn open_sqlite(path: &Path, clock: Clock) -> Result<Store, Error> {
+    let store = sqlite::open(path, clock).await?;
+    upgrade::run(&store).await?;
+    Ok(store)
+}
+
+async fn open_postgres(url: &str, clock: Clock) -> Result<Store, Error> {
+    let store = postgres::open(url, postgres::PostgresOptions::default(), clock).await?;
+    upgrade::verify(&store).await?;
+    Ok(store)
+}
+
+async fn migrate_postgres(url: &str, citus: bool, clock: Clock) -> Result<(), Error> {
+    postgres::migrate(url).await?;
+    if citus {
+        postgres::distribute(url).await?;
+    }
+    let store = postgres::open(url, postgres::PostgresOptions::default(), clock).await?;
+    let upgraded = upgrade::run(&store).await;
+    store.close().await;
+    upgraded
 }
 
 /// Brings a database up to this version; with `citus` distributes its tables.
@@ -97,19 +119,18 @@ pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
 /// # Errors
 /// When it cannot be reached or changed.
 pub async fn migrate(database: &Database, citus: bool) -> Result<(), ServerError> {
-    match database {
-        Database::Sqlite(path) => {
-            let opened = sqlite::open(path, Arc::new(chrono::Utc::now)).await;
-            opened.map_err(|source| failed(database, source))?.close().await;
-        }
-        Database::Postgres(url) => {
-            postgres::migrate(url).await.map_err(|source| failed(database, source))?;
-            if citus {
-                postgres::distribute(url).await.map_err(|source| failed(database, source))?;
+    let clock = Arc::new(chrono::Utc::now);
+    let migrated = match database {
+        Database::Sqlite(path) => match open_sqlite(path, clock).await {
+            Ok(store) => {
+                store.close().await;
+                Ok(())
             }
-        }
-    }
-    Ok(())
+            Err(error) => Err(error),
+        },
+        Database::Postgres(url) => migrate_postgres(url, citus, clock).await,
+    };
+    migrated.map_err(|source| failed(database, source))
 }
 
 fn failed(database: &Database, source: Error) -> ServerError {

@@ -1281,7 +1281,8 @@ pub struct OptInEvent {
     /// Empty if the person was not a contact.
     #[prost(string, tag = "2")]
     pub contact_id: ::prost::alloc::string::String,
-    /// OPTED_IN or OPTED_OUT.
+    /// OPTED_IN or OPTED_OUT; UNSPECIFIED for what was said on the platform, which
+    /// changes neither.
     #[prost(enumeration = "OptInStatus", tag = "3")]
     pub status: i32,
     /// What it is about.
@@ -1309,6 +1310,13 @@ pub struct OptInEvent {
     /// because something later was recorded already.
     #[prost(enumeration = "MessageCategory", repeated, tag = "11")]
     pub changed_categories: ::prost::alloc::vec::Vec<i32>,
+    /// What it says.
+    #[prost(enumeration = "OptInEventKind", tag = "12")]
+    pub kind: i32,
+    /// Of which of the business's numbers it was said, on the platform. Empty: of
+    /// all.
+    #[prost(string, tag = "13")]
+    pub sender_phone_number_id: ::prost::alloc::string::String,
 }
 impl ::prost::Name for OptInEvent {
     const NAME: &'static str = "OptInEvent";
@@ -1329,6 +1337,11 @@ pub struct CheckOptInRequest {
     /// The template's current category. UNSPECIFIED is treated as MARKETING.
     #[prost(enumeration = "MessageCategory", tag = "5")]
     pub category: i32,
+    /// Meta's id of the business's number that is to send, such as
+    /// `106540352242922`: people can stop marketing from one number on WhatsApp.
+    /// Empty: who stopped any is denied. At most 64 characters.
+    #[prost(string, tag = "6")]
+    pub sender_phone_number_id: ::prost::alloc::string::String,
     /// Whom. Required.
     #[prost(oneof = "check_opt_in_request::Recipient", tags = "2, 3, 4")]
     pub recipient: ::core::option::Option<check_opt_in_request::Recipient>,
@@ -1374,7 +1387,7 @@ pub struct CheckOptInResponse {
     /// The ledger entry that decided; empty if there is none.
     #[prost(string, tag = "4")]
     pub event_id: ::prost::alloc::string::String,
-    /// When the person agreed or objected; absent if neither.
+    /// When the person agreed, objected or stopped; absent if neither.
     #[prost(message, optional, tag = "5")]
     pub consent_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The server's time of the answer, which `expire_time` was held against.
@@ -1403,6 +1416,11 @@ pub struct BatchCheckOptInRequest {
     /// The template's current category. UNSPECIFIED is treated as MARKETING.
     #[prost(enumeration = "MessageCategory", tag = "3")]
     pub category: i32,
+    /// Meta's id of the business's number that is to send, such as
+    /// `106540352242922`: people can stop marketing from one number on WhatsApp.
+    /// Empty: who stopped any is denied. At most 64 characters.
+    #[prost(string, tag = "4")]
+    pub sender_phone_number_id: ::prost::alloc::string::String,
 }
 impl ::prost::Name for BatchCheckOptInRequest {
     const NAME: &'static str = "BatchCheckOptInRequest";
@@ -1450,6 +1468,11 @@ pub struct CheckOptInStreamRequest {
     /// The template's current category. UNSPECIFIED is treated as MARKETING.
     #[prost(enumeration = "MessageCategory", tag = "3")]
     pub category: i32,
+    /// Meta's id of the business's number that is to send, such as
+    /// `106540352242922`: people can stop marketing from one number on WhatsApp.
+    /// Empty: who stopped any is denied. At most 64 characters.
+    #[prost(string, tag = "4")]
+    pub sender_phone_number_id: ::prost::alloc::string::String,
 }
 impl ::prost::Name for CheckOptInStreamRequest {
     const NAME: &'static str = "CheckOptInStreamRequest";
@@ -1629,6 +1652,80 @@ impl ::prost::Name for RecordOptOutResponse {
         "/whatatalk.contacts.v1.RecordOptOutResponse".into()
     }
 }
+/// Request of RecordPlatformPreference.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordPlatformPreferenceRequest {
+    /// Empty means `default`.
+    #[prost(string, tag = "1")]
+    pub workspace_id: ::prost::alloc::string::String,
+    /// Meta's id of the business's number it was said of: `metadata.phone_number_id`
+    /// of the webhook. Empty: of all of them. At most 64 characters.
+    #[prost(string, tag = "5")]
+    pub sender_phone_number_id: ::prost::alloc::string::String,
+    /// Required.
+    #[prost(enumeration = "PlatformPreference", tag = "6")]
+    pub preference: i32,
+    /// When the person said it: `timestamp` of the webhook. Absent means now; at
+    /// most 5 minutes in the future.
+    #[prost(message, optional, tag = "7")]
+    pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What shows it, such as the id of the message that was answered with 131050.
+    #[prost(message, optional, tag = "8")]
+    pub evidence: ::core::option::Option<OptInEvidence>,
+    /// A UUID of the caller's. A replay within 24 hours returns the first answer.
+    #[prost(string, tag = "9")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Whom. Required. A phone number or user id need not be a contact's.
+    #[prost(oneof = "record_platform_preference_request::Recipient", tags = "2, 3, 4")]
+    pub recipient: ::core::option::Option<record_platform_preference_request::Recipient>,
+}
+/// Nested message and enum types in `RecordPlatformPreferenceRequest`.
+pub mod record_platform_preference_request {
+    /// Whom. Required. A phone number or user id need not be a contact's.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Recipient {
+        /// As in Contact.phone_number; any form of the number finds the person.
+        #[prost(string, tag = "2")]
+        PhoneNumber(::prost::alloc::string::String),
+        /// As in Contact.whatsapp_user_id.
+        #[prost(string, tag = "3")]
+        WhatsappUserId(::prost::alloc::string::String),
+        /// As in Contact.contact_id.
+        #[prost(string, tag = "4")]
+        ContactId(::prost::alloc::string::String),
+    }
+}
+impl ::prost::Name for RecordPlatformPreferenceRequest {
+    const NAME: &'static str = "RecordPlatformPreferenceRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RecordPlatformPreferenceRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RecordPlatformPreferenceRequest".into()
+    }
+}
+/// Response of RecordPlatformPreference.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordPlatformPreferenceResponse {
+    /// As recorded.
+    #[prost(message, optional, tag = "1")]
+    pub event: ::core::option::Option<OptInEvent>,
+    /// The person's consent after it. `marketing` is OPTED_OUT while all senders
+    /// are stopped; a stop of one sender shows in checks only.
+    #[prost(message, optional, tag = "2")]
+    pub opt_in: ::core::option::Option<OptInSummary>,
+}
+impl ::prost::Name for RecordPlatformPreferenceResponse {
+    const NAME: &'static str = "RecordPlatformPreferenceResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RecordPlatformPreferenceResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RecordPlatformPreferenceResponse".into()
+    }
+}
 /// Request of ListOptInEvents.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListOptInEventsRequest {
@@ -1736,6 +1833,10 @@ pub enum CheckReason {
     NotAsked = 2,
     /// DENY: the person objected.
     OptedOut = 3,
+    /// DENY: the person stopped marketing from this sender on WhatsApp; of a check
+    /// without a sender, from any. Asking the person again does not help: only they
+    /// can lift it, there.
+    PlatformOptedOut = 4,
     /// DENY: the opt-in was given until a time that has passed.
     Expired = 5,
     /// DENY: no such contact.
@@ -1754,6 +1855,7 @@ impl CheckReason {
             Self::OptedIn => "CHECK_REASON_OPTED_IN",
             Self::NotAsked => "CHECK_REASON_NOT_ASKED",
             Self::OptedOut => "CHECK_REASON_OPTED_OUT",
+            Self::PlatformOptedOut => "CHECK_REASON_PLATFORM_OPTED_OUT",
             Self::Expired => "CHECK_REASON_EXPIRED",
             Self::UnknownContact => "CHECK_REASON_UNKNOWN_CONTACT",
             Self::InvalidPhoneNumber => "CHECK_REASON_INVALID_PHONE_NUMBER",
@@ -1766,6 +1868,7 @@ impl CheckReason {
             "CHECK_REASON_OPTED_IN" => Some(Self::OptedIn),
             "CHECK_REASON_NOT_ASKED" => Some(Self::NotAsked),
             "CHECK_REASON_OPTED_OUT" => Some(Self::OptedOut),
+            "CHECK_REASON_PLATFORM_OPTED_OUT" => Some(Self::PlatformOptedOut),
             "CHECK_REASON_EXPIRED" => Some(Self::Expired),
             "CHECK_REASON_UNKNOWN_CONTACT" => Some(Self::UnknownContact),
             "CHECK_REASON_INVALID_PHONE_NUMBER" => Some(Self::InvalidPhoneNumber),
@@ -1826,6 +1929,80 @@ impl OptInSource {
             "OPT_IN_SOURCE_OPERATOR" => Some(Self::Operator),
             "OPT_IN_SOURCE_API" => Some(Self::Api),
             "OPT_IN_SOURCE_PLATFORM" => Some(Self::Platform),
+            _ => None,
+        }
+    }
+}
+/// What a person told WhatsApp about marketing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PlatformPreference {
+    /// Not set; refused.
+    Unspecified = 0,
+    /// No more marketing.
+    Stop = 1,
+    /// Marketing again, as far as the person agreed to it.
+    Resume = 2,
+}
+impl PlatformPreference {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PLATFORM_PREFERENCE_UNSPECIFIED",
+            Self::Stop => "PLATFORM_PREFERENCE_STOP",
+            Self::Resume => "PLATFORM_PREFERENCE_RESUME",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PLATFORM_PREFERENCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PLATFORM_PREFERENCE_STOP" => Some(Self::Stop),
+            "PLATFORM_PREFERENCE_RESUME" => Some(Self::Resume),
+            _ => None,
+        }
+    }
+}
+/// What an entry of the ledger says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OptInEventKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// The person agreed.
+    OptIn = 1,
+    /// The person objected.
+    OptOut = 2,
+    /// The person stopped marketing on WhatsApp.
+    PlatformStop = 3,
+    /// The person resumed marketing on WhatsApp.
+    PlatformResume = 4,
+}
+impl OptInEventKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OPT_IN_EVENT_KIND_UNSPECIFIED",
+            Self::OptIn => "OPT_IN_EVENT_KIND_OPT_IN",
+            Self::OptOut => "OPT_IN_EVENT_KIND_OPT_OUT",
+            Self::PlatformStop => "OPT_IN_EVENT_KIND_PLATFORM_STOP",
+            Self::PlatformResume => "OPT_IN_EVENT_KIND_PLATFORM_RESUME",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPT_IN_EVENT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "OPT_IN_EVENT_KIND_OPT_IN" => Some(Self::OptIn),
+            "OPT_IN_EVENT_KIND_OPT_OUT" => Some(Self::OptOut),
+            "OPT_IN_EVENT_KIND_PLATFORM_STOP" => Some(Self::PlatformStop),
+            "OPT_IN_EVENT_KIND_PLATFORM_RESUME" => Some(Self::PlatformResume),
             _ => None,
         }
     }
@@ -2081,6 +2258,47 @@ pub mod opt_in_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Records that a person told WhatsApp itself to stop or resume marketing: the
+        /// `user_preferences` webhook, or the error 131050 of a message sent.
+        ///
+        /// This is a layer of its own over opt-ins and opt-outs. A stop beats every
+        /// opt-in, and only a resume lifts it; a resume is not an opt-in. Of what was
+        /// said of one sender and of all senders the latest `occurred_time` counts, of
+        /// two at the same time the stop. Accepted for people who are not contacts too.
+        ///
+        /// Example: `{"phone_number": "15551234567", "sender_phone_number_id":  "106540352242922", "preference": "PLATFORM_PREFERENCE_STOP"}`.
+        ///
+        /// Errors: INVALID_ARGUMENT without a preference, NOT_FOUND for an unknown
+        /// contact_id.
+        pub async fn record_platform_preference(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordPlatformPreferenceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordPlatformPreferenceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.OptInService/RecordPlatformPreference",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "whatatalk.contacts.v1.OptInService",
+                        "RecordPlatformPreference",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// The append-only ledger of one person, newest first.
         pub async fn list_opt_in_events(
             &mut self,
@@ -2186,6 +2404,25 @@ pub mod opt_in_service_server {
             request: tonic::Request<super::RecordOptOutRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RecordOptOutResponse>,
+            tonic::Status,
+        >;
+        /// Records that a person told WhatsApp itself to stop or resume marketing: the
+        /// `user_preferences` webhook, or the error 131050 of a message sent.
+        ///
+        /// This is a layer of its own over opt-ins and opt-outs. A stop beats every
+        /// opt-in, and only a resume lifts it; a resume is not an opt-in. Of what was
+        /// said of one sender and of all senders the latest `occurred_time` counts, of
+        /// two at the same time the stop. Accepted for people who are not contacts too.
+        ///
+        /// Example: `{"phone_number": "15551234567", "sender_phone_number_id":  "106540352242922", "preference": "PLATFORM_PREFERENCE_STOP"}`.
+        ///
+        /// Errors: INVALID_ARGUMENT without a preference, NOT_FOUND for an unknown
+        /// contact_id.
+        async fn record_platform_preference(
+            &self,
+            request: tonic::Request<super::RecordPlatformPreferenceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordPlatformPreferenceResponse>,
             tonic::Status,
         >;
         /// The append-only ledger of one person, newest first.
@@ -2492,6 +2729,57 @@ pub mod opt_in_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RecordOptOutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.OptInService/RecordPlatformPreference" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordPlatformPreferenceSvc<T: OptInService>(pub Arc<T>);
+                    impl<
+                        T: OptInService,
+                    > tonic::server::UnaryService<super::RecordPlatformPreferenceRequest>
+                    for RecordPlatformPreferenceSvc<T> {
+                        type Response = super::RecordPlatformPreferenceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::RecordPlatformPreferenceRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as OptInService>::record_platform_preference(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordPlatformPreferenceSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

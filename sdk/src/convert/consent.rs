@@ -3,8 +3,8 @@ use contacts_proto::v1;
 use super::{FromProto, IntoProto, all, known, time};
 use crate::error::{Error, Result};
 use crate::model::{
-    BatchCheckResult, CheckReason, CheckResult, Decision, Evidence, OptInEvent, OptInSource,
-    OptInStatus, OptInSummary,
+    BatchCheckResult, CheckReason, CheckResult, Decision, Evidence, OptInEvent, OptInEventKind,
+    OptInSource, OptInStatus, OptInSummary,
 };
 
 impl FromProto<v1::OptInSummary> for OptInSummary {
@@ -82,7 +82,9 @@ impl FromProto<v1::OptInEvent> for OptInEvent {
         Self {
             event_id: message.event_id,
             contact_id: known(message.contact_id),
+            kind: OptInEventKind::from_proto(message.kind),
             status: OptInStatus::from_proto(message.status),
+            sender_phone_number_id: known(message.sender_phone_number_id),
             categories: all(message.categories),
             source: OptInSource::from_proto(message.source),
             evidence: message.evidence.map(Evidence::from_proto).unwrap_or_default(),

@@ -3,7 +3,7 @@ use contacts_proto::v1;
 use super::{FromProto, IntoProto};
 use crate::model::{
     AttributeType, CheckReason, ContactView, Decision, DeleteReason, MessageCategory, OnConflict,
-    OptInSource, OptInStatus,
+    OptInEventKind, OptInSource, OptInStatus, PlatformPreference,
 };
 
 /// Enums that a newer server may extend: what is not known keeps its number.
@@ -31,10 +31,13 @@ macro_rules! open {
 
 open! {
     AttributeType { String Number Boolean Timestamp Enum }
-    CheckReason { OptedIn NotAsked OptedOut Expired UnknownContact InvalidPhoneNumber }
+    CheckReason {
+        OptedIn NotAsked OptedOut PlatformOptedOut Expired UnknownContact InvalidPhoneNumber
+    }
     Decision { Allow Deny }
     DeleteReason { PersonRequest InvalidNumber Other }
     MessageCategory { Marketing Utility Authentication }
+    OptInEventKind { OptIn OptOut PlatformStop PlatformResume }
     OptInSource { WebForm InboundMessage Ivr Paper Import Operator Api Platform }
     OptInStatus { NotAsked OptedIn OptedOut }
 }
@@ -44,6 +47,15 @@ impl IntoProto<i32> for ContactView {
         match self {
             Self::Basic => v1::ContactView::Basic.into(),
             Self::Full => v1::ContactView::Full.into(),
+        }
+    }
+}
+
+impl IntoProto<i32> for PlatformPreference {
+    fn into_proto(self) -> i32 {
+        match self {
+            Self::Stop => v1::PlatformPreference::Stop.into(),
+            Self::Resume => v1::PlatformPreference::Resume.into(),
         }
     }
 }

@@ -24,6 +24,9 @@ pub enum CheckReason {
     NotAsked,
     /// Denied: the person objected.
     OptedOut,
+    /// Denied: the person stopped marketing from this sender on WhatsApp; without a sender, from
+    /// any. Asking the person again does not help: only they can lift it, there.
+    PlatformOptedOut,
     /// Denied: the opt-in was given until a time that has passed.
     Expired,
     /// Denied: no such contact.
@@ -46,7 +49,7 @@ pub struct CheckResult {
     pub contact_id: Option<String>,
     /// The ledger entry that decided, if there is one.
     pub event_id: Option<String>,
-    /// When the person agreed or objected.
+    /// When the person agreed, objected or stopped.
     pub consent_time: Option<SystemTime>,
     /// The server's time of the answer.
     pub check_time: Option<SystemTime>,

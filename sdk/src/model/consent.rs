@@ -70,6 +70,31 @@ pub enum OptInSource {
     Unknown(i32),
 }
 
+/// What an entry of the ledger says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OptInEventKind {
+    /// The person agreed.
+    OptIn,
+    /// The person objected.
+    OptOut,
+    /// The person stopped marketing on WhatsApp.
+    PlatformStop,
+    /// The person resumed marketing on WhatsApp.
+    PlatformResume,
+    /// One that this version of the crate does not know, or none (0).
+    Unknown(i32),
+}
+
+/// What a person told WhatsApp about marketing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PlatformPreference {
+    /// No more marketing.
+    Stop,
+    /// Marketing again, as far as the person agreed to it. Not an opt-in.
+    Resume,
+}
+
 /// What shows that a person agreed or objected.
 ///
 /// Each field is at most 1000 characters and may be empty; keep the wording at least.
@@ -127,8 +152,12 @@ pub struct OptInEvent {
     pub event_id: String,
     /// The contact; none if the person was not a contact.
     pub contact_id: Option<String>,
-    /// Opted in or opted out.
+    /// What it says.
+    pub kind: OptInEventKind,
+    /// Opted in or opted out; `Unknown(0)` for what was said on the platform, which changes neither.
     pub status: OptInStatus,
+    /// Of which of the business's numbers it was said, on the platform; none if of all.
+    pub sender_phone_number_id: Option<String>,
     /// What it is about.
     pub categories: Vec<MessageCategory>,
     /// How it arrived.

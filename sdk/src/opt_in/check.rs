@@ -19,8 +19,16 @@ impl CheckOptIn {
                 workspace_id: client.workspace().to_owned(),
                 category: category.into_proto(),
                 recipient: Some(person.into_proto()),
+                sender_phone_number_id: String::new(),
             },
         ))
+    }
+
+    /// Sets which of the business's numbers is to send, by the id Meta gave it: people can stop
+    /// marketing from one number on WhatsApp. If not set, who stopped any is denied.
+    pub fn sender_phone_number_id(mut self, id: impl Into<String>) -> Self {
+        self.0.message.sender_phone_number_id = id.into();
+        self
     }
 
     /// Asks. An error is a denial.
@@ -46,8 +54,16 @@ impl BatchCheckOptIn {
                 workspace_id: client.workspace().to_owned(),
                 phone_numbers,
                 category: category.into_proto(),
+                sender_phone_number_id: String::new(),
             },
         ))
+    }
+
+    /// Sets which of the business's numbers is to send, by the id Meta gave it: people can stop
+    /// marketing from one number on WhatsApp. If not set, who stopped any is denied.
+    pub fn sender_phone_number_id(mut self, id: impl Into<String>) -> Self {
+        self.0.message.sender_phone_number_id = id.into();
+        self
     }
 
     /// Asks. An error denies all of them; so does an answer that has not exactly one decision for

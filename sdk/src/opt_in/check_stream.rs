@@ -40,6 +40,7 @@ use crate::transport::{Incoming, Outgoing};
 pub struct CheckOptInStream {
     client: ContactsClient,
     category: MessageCategory,
+    sender_phone_number_id: String,
     in_flight: usize,
     answer_timeout: Duration,
 }
@@ -47,7 +48,20 @@ pub struct CheckOptInStream {
 impl CheckOptInStream {
     pub(super) fn new(client: &ContactsClient, category: MessageCategory) -> Self {
         let answer_timeout = client.config().stream_idle_timeout;
-        Self { client: client.clone(), category, in_flight: 8, answer_timeout }
+        Self {
+            client: client.clone(),
+            category,
+            sender_phone_number_id: String::new(),
+            in_flight: 8,
+            answer_timeout,
+        }
+    }
+
+    /// Sets which of the business's numbers is to send, by the id Meta gave it: people can stop
+    /// marketing from one number on WhatsApp. If not set, who stopped any is denied.
+    pub fn sender_phone_number_id(mut self, id: impl Into<String>) -> Self {
+        self.sender_phone_number_id = id.into();
+        self
     }
 
     /// Sets how many batches may be without an answer: 8 by default, at least 1.
@@ -71,7 +85,11 @@ impl CheckOptInStream {
             patience: self.answer_timeout,
             retry: self.client.config().stream_retry.clone(),
         };
-        let checks = Checks { client: self.client, category: self.category };
+        let checks = Checks {
+            client: self.client,
+            category: self.category,
+            sender_phone_number_id: self.sender_phone_number_id,
+        };
         CheckStream(pipeline(checks, batches.boxed(), limits))
     }
 }
@@ -116,6 +134,7 @@ impl CheckedBatch {
 struct Checks {
     client: ContactsClient,
     category: MessageCategory,
+    sender_phone_number_id: String,
 }
 
 impl Conversation for Checks {
@@ -137,6 +156,7 @@ impl Conversation for Checks {
             workspace_id: self.client.workspace().to_owned(),
             phone_numbers: phone_numbers.clone(),
             category: self.category.into_proto(),
+            sender_phone_number_id: self.sender_phone_number_id.clone(),
         }
     }
 

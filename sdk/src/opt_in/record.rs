@@ -5,7 +5,9 @@ use contacts_proto::v1;
 use crate::client::ContactsClient;
 use crate::convert::{IntoProto, present};
 use crate::error::Result;
-use crate::model::{Evidence, MessageCategory, OptInRecord, OptInSource, Person};
+use crate::model::{
+    Evidence, MessageCategory, OptInRecord, OptInSource, Person, PlatformPreference,
+};
 use crate::request::{Prepared, request};
 
 request! {
@@ -97,6 +99,55 @@ impl RecordOptOut {
     /// Sets when the person said it; now if not set. At most 5 minutes in the future.
     pub fn occurred_time(mut self, time: SystemTime) -> Self {
         self.0.message.occurred_time = Some(time.into());
+        self
+    }
+
+    /// Records it.
+    pub async fn send(self) -> Result<OptInRecord> {
+        let answer = self.0.send().await?;
+        Ok(OptInRecord { event: present(answer.event)?, opt_in: present(answer.opt_in)? })
+    }
+}
+
+request! {
+    /// From [`OptIn::record_platform_preference`](crate::OptIn::record_platform_preference).
+    change RecordPlatformPreference(RecordPlatformPreferenceRequest) -> OptInRecord
+}
+
+impl RecordPlatformPreference {
+    pub(super) fn new(
+        client: &ContactsClient,
+        person: Person,
+        preference: PlatformPreference,
+    ) -> Self {
+        Self(Prepared::new(
+            client,
+            v1::RecordPlatformPreferenceRequest {
+                workspace_id: client.workspace().to_owned(),
+                recipient: Some(person.into_proto()),
+                preference: preference.into_proto(),
+                ..v1::RecordPlatformPreferenceRequest::default()
+            },
+        ))
+    }
+
+    /// Sets of which of the business's numbers it was said, by the id Meta gave it:
+    /// `metadata.phone_number_id` of the webhook. Of all if not set.
+    pub fn sender_phone_number_id(mut self, id: impl Into<String>) -> Self {
+        self.0.message.sender_phone_number_id = id.into();
+        self
+    }
+
+    /// Sets when the person said it, the `timestamp` of the webhook; now if not set. At most 5
+    /// minutes in the future.
+    pub fn occurred_time(mut self, time: SystemTime) -> Self {
+        self.0.message.occurred_time = Some(time.into());
+        self
+    }
+
+    /// Sets what shows it, such as the message that was answered with error 131050.
+    pub fn evidence(mut self, evidence: Evidence) -> Self {
+        self.0.message.evidence = Some(evidence.into_proto());
         self
     }
 

@@ -171,6 +171,8 @@ service! { OptInService {
     batch_check_opt_in BatchCheckOptInRequest -> BatchCheckOptInResponse;
     record_opt_in RecordOptInRequest -> RecordOptInResponse;
     record_opt_out RecordOptOutRequest -> RecordOptOutResponse;
+    record_platform_preference
+        RecordPlatformPreferenceRequest -> RecordPlatformPreferenceResponse;
     list_opt_in_events ListOptInEventsRequest -> ListOptInEventsResponse;
     => CheckOptInStreamStream:
         check_opt_in_stream Streaming<CheckOptInStreamRequest> => CheckOptInStreamResponse;

@@ -13,7 +13,7 @@ use crate::domain::consent::{ConsentEvent, ConsentSummary};
 use crate::domain::contact::Person;
 use crate::domain::error::Result;
 use crate::operations::idempotency::Answer;
-use crate::operations::opt_in::{self, RecordConsent};
+use crate::operations::opt_in::{self, RecordConsent, RecordPlatformPreference};
 use crate::operations::token::{self, Place};
 use crate::operations::workspaces;
 use crate::store::{Store, timestamp, wire_summary};
@@ -27,9 +27,9 @@ impl OptInService for Api {
         request: Request<v1::CheckOptInRequest>,
     ) -> Result<Response<v1::CheckOptInResponse>, Status> {
         let request = request.into_inner();
-        let category = consent::read_category(request.category)?;
+        let sending = consent::read_sending(request.category, &request.sender_phone_number_id)?;
         let person = recipient::person(request.recipient)?;
-        let answer = self.checker.check(&request.workspace_id, &person, category).await?;
+        let answer = self.checker.check(&request.workspace_id, &person, &sending).await?;
         Ok(Response::new(consent::write_answer(answer)))
     }
 
@@ -38,10 +38,10 @@ impl OptInService for Api {
         request: Request<v1::BatchCheckOptInRequest>,
     ) -> Result<Response<v1::BatchCheckOptInResponse>, Status> {
         let request = request.get_ref();
-        let category = consent::read_category(request.category)?;
+        let sending = consent::read_sending(request.category, &request.sender_phone_number_id)?;
         let numbers = &request.phone_numbers;
         let (reasons, now) =
-            self.checker.check_batch(&request.workspace_id, numbers, category).await?;
+            self.checker.check_batch(&request.workspace_id, numbers, &sending).await?;
         let (decisions, reasons) = consent::write_answers(&reasons);
         let check_time = Some(timestamp(now));
         Ok(Response::new(v1::BatchCheckOptInResponse { decisions, reasons, check_time }))
@@ -100,6 +100,29 @@ impl OptInService for Api {
         Ok(Response::new(response.await?))
     }
 
+    async fn record_platform_preference(
+        &self,
+        request: Request<v1::RecordPlatformPreferenceRequest>,
+    ) -> Result<Response<v1::RecordPlatformPreferenceResponse>, Status> {
+        let request = request.into_inner();
+        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
+        let replay = Replay::of("RecordPlatformPreference", workspace_id, id, &request)?;
+        let record = RecordPlatformPreference {
+            statement: consent::read_platform(&request)?,
+            workspace_id: request.workspace_id,
+            person: recipient::person(request.recipient)?,
+        };
+        let response = self.change(
+            replay,
+            record,
+            recorded(&self.store, |event, opt_in| v1::RecordPlatformPreferenceResponse {
+                event: Some(event),
+                opt_in: Some(opt_in),
+            }),
+        );
+        Ok(Response::new(response.await?))
+    }
+
     async fn list_opt_in_events(
         &self,
         request: Request<v1::ListOptInEventsRequest>,
@@ -136,12 +159,12 @@ async fn list_events(
     let id = workspace.workspace_id.as_str();
     let (key, binding) = (&workspace.token_key, ["ListOptInEvents", id, &whom]);
     let place = token::open_page(key, &binding, &request.page_token)?;
-    let before = place.map(|place| place.id);
+    let before = place.map(|place| place.count);
     let mut events = opt_in::events(&api.store, id, &person, before, size + 1).await?;
-    let next_page_token = pages::cut(&mut events, size, key, &binding, |last| Place {
-        id: last.event_id,
+    let next_page_token = pages::cut(&mut events, size, key, &binding, |(position, _)| Place {
+        count: *position,
         ..Place::default()
     });
-    let events = events.into_iter().map(consent::write_event).collect();
+    let events = events.into_iter().map(|(_, event)| consent::write_event(event)).collect();
     Ok(v1::ListOptInEventsResponse { events, next_page_token })
 }

@@ -6,13 +6,18 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use crate::domain::consent::{ConsentEvent, ConsentState, MessageCategory, Statement};
+use crate::domain::consent::{
+    ConsentEvent, ConsentState, MessageCategory, PlatformStatement, Statement,
+};
 use crate::domain::contact::{Contact, Person, Profile};
 use crate::domain::error::{Error, Reason, Result};
+use crate::domain::ledger::Entry as LedgerEntry;
 use crate::domain::phone::MatchKey;
 use crate::store::{
     ConsentRow, ContactRow, Subjects, Transaction, Workspace, decode_profile, encode_profile,
 };
+
+use super::ledger;
 
 /// People to be changed together.
 pub struct Draft<'a> {
@@ -95,7 +100,7 @@ impl<'a> Draft<'a> {
 
         for contact in contacts {
             let first = contact.profile.match_keys().into_iter().next();
-            let state = first.and_then(|key| rows.get(&key)).map(|row| row.state);
+            let state = first.and_then(|key| rows.get(&key)).map(|row| row.state.clone());
             draft.add_stored(Some(contact), Vec::new(), state.unwrap_or_default());
         }
         for row in rows.into_values().filter(|row| row.contact_id.is_none()) {
@@ -114,7 +119,7 @@ impl<'a> Draft<'a> {
             before: contact.clone(),
             after: contact,
             loose_keys,
-            stored_state: state,
+            stored_state: state.clone(),
             state,
         });
         self.index(self.entries.len() - 1)
@@ -184,7 +189,7 @@ impl<'a> Draft<'a> {
             before: None,
             after: Some(contact),
             loose_keys: Vec::new(),
-            stored_state: state,
+            stored_state: state.clone(),
             state,
         });
         Ok(self.index(self.entries.len() - 1))
@@ -205,7 +210,7 @@ impl<'a> Draft<'a> {
         let claimed = self.claim(&added);
         let changed = &mut self.entries[entry.0];
         if !added.is_empty() {
-            changed.state = changed.state.stricter(claimed);
+            changed.state = std::mem::take(&mut changed.state).stricter(claimed);
         }
         if let Some(contact) = &mut changed.after {
             // Several changes in one transaction are one.
@@ -228,8 +233,8 @@ impl<'a> Draft<'a> {
         let gone = &mut self.entries[merged.0];
         let Some(contact) = gone.after.take() else { return Err(Error::contact_not_found()) };
         gone.before = None;
-        let state = gone.state;
-        gone.stored_state = gone.state;
+        gone.stored_state = gone.state.clone();
+        let state = gone.state.clone();
         let kept = &mut self.entries[survivor.0];
         let Some(survivor_contact) = &mut kept.after else {
             return Err(Error::contact_not_found());
@@ -237,7 +242,7 @@ impl<'a> Draft<'a> {
         survivor_contact.version += 1;
         survivor_contact.update_time = tx.now;
         survivor_contact.profile = profile;
-        kept.state = kept.state.merged_with(state);
+        kept.state = std::mem::take(&mut kept.state).merged_with(state);
         self.merges.push((contact, survivor_contact.contact_id));
         self.index(survivor.0);
         Ok(())
@@ -265,7 +270,7 @@ impl<'a> Draft<'a> {
         for key in keys {
             if let Some(entry) = self.by_key.get(key) {
                 let loose = &mut self.entries[*entry];
-                state = state.stricter(loose.state);
+                state = state.stricter(loose.state.clone());
                 loose.loose_keys.clear();
             }
         }
@@ -279,12 +284,30 @@ impl<'a> Draft<'a> {
         entry: EntryId,
         statement: &Statement,
     ) -> ConsentEvent {
-        let person = &mut self.entries[entry.0];
-        let contact_id = person.after.as_ref().map(|contact| contact.contact_id);
+        let (contact_id, key) = self.whom(entry);
+        self.apply(entry, statement.event(tx.new_id(), contact_id, key, tx.now))
+    }
+
+    /// Records what a person told WhatsApp.
+    pub fn record_on_platform(
+        &mut self,
+        tx: &Transaction,
+        entry: EntryId,
+        statement: &PlatformStatement,
+    ) -> ConsentEvent {
+        let (contact_id, key) = self.whom(entry);
+        self.apply(entry, statement.event(tx.new_id(), contact_id, key, tx.now))
+    }
+
+    fn whom(&self, entry: EntryId) -> (Option<Uuid>, MatchKey) {
+        let person = &self.entries[entry.0];
         // Every entry has a key: a contact has one by its own check.
         let key = person.keys().swap_remove(0);
-        let mut event = statement.event(tx.new_id(), contact_id, key, tx.now);
-        event.changed_categories = person.state.apply(&event);
+        (person.after.as_ref().map(|contact| contact.contact_id), key)
+    }
+
+    fn apply(&mut self, entry: EntryId, mut event: ConsentEvent) -> ConsentEvent {
+        event.changed_categories = self.entries[entry.0].state.apply(&event);
         self.events.push(event.clone());
         event
     }
@@ -313,14 +336,15 @@ impl<'a> Draft<'a> {
                 (None, _) => false,
             };
             if keys_changed || entry.state != entry.stored_state {
-                let row = |key| row(key, contact_id, entry.state, revision);
+                let row = |key| row(key, contact_id, entry.state.clone(), revision);
                 rows.extend(keys.iter().cloned().map(row));
                 for key in old_keys.unwrap_or_default() {
                     match keys.contains(&key) {
                         true => {}
                         // An opt-out under an id outlives its being taken off.
                         false if entry.state.has_opt_out() => {
-                            rows.push(self::row(key, None, entry.state.only_opt_outs(), revision));
+                            let state = entry.state.clone().only_opt_outs();
+                            rows.push(self::row(key, None, state, revision));
                         }
                         false => dropped.push(key),
                     }
@@ -350,9 +374,11 @@ impl<'a> Draft<'a> {
         if !updates.is_empty() {
             session.update_contacts(workspace, &updates).await?;
         }
+        let mut events = ledger::entries(self.events);
         // Other changes of consent wait from here on, and not for what is above.
+        let mut head = workspace.ledger;
         if consent_changed {
-            revision = session.next_consent_revision(workspace).await?;
+            (revision, head) = session.next_consent_revision(workspace).await?;
         }
         rows.iter_mut().for_each(|row| row.revision = revision);
         if !dropped.is_empty() {
@@ -365,26 +391,26 @@ impl<'a> Draft<'a> {
         if !summaries.is_empty() {
             session.set_contact_consent(workspace, &summaries).await?;
         }
-        if !self.events.is_empty() {
-            session.append_events(workspace, &self.events).await?;
-        }
-        Ok(())
+        ledger::append(tx, workspace, head, &mut events).await
     }
 
     /// Erases contacts, and keeps what they objected to.
     pub async fn erase(self, tx: &mut Transaction, contact: &Contact) -> Result<()> {
         let workspace = self.workspace;
         let keys = contact.profile.match_keys();
-        let revision = tx.session.next_consent_revision(workspace).await?;
-        let state = self.find(&Person::Id(contact.contact_id)).map(|entry| *self.consent(entry));
-        let state = state.unwrap_or_default();
+        let (revision, head) = tx.session.next_consent_revision(workspace).await?;
+        let entry = self.find(&Person::Id(contact.contact_id));
+        let state = entry.map(|entry| self.consent(entry).clone()).unwrap_or_default();
         tx.session.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
-        tx.session.forget_events(workspace, &Subjects::of(contact)).await?;
+        let erased = tx.session.forget_details(workspace, &Subjects::of(contact)).await?;
+        let event = LedgerEntry::of_erasure(tx.new_id(), contact.contact_id, erased, tx.now);
+        ledger::append(tx, workspace, head, &mut [event]).await?;
         if !state.has_opt_out() {
             return tx.session.delete_consent(workspace, &keys).await;
         }
+        let state = state.only_opt_outs();
         let rows: Vec<_> =
-            keys.into_iter().map(|key| row(key, None, state.only_opt_outs(), revision)).collect();
+            keys.into_iter().map(|key| row(key, None, state.clone(), revision)).collect();
         tx.session.put_consent(workspace, &rows).await
     }
 }

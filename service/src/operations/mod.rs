@@ -9,6 +9,7 @@ mod draft;
 pub mod idempotency;
 pub mod identity;
 pub mod import;
+pub mod ledger;
 pub mod merge;
 pub mod opt_in;
 pub mod read;
@@ -16,6 +17,7 @@ pub mod segment;
 pub mod tag_edit;
 pub mod tags;
 pub mod token;
+pub mod upgrade;
 pub mod workspaces;
 
 use crate::domain::error::{Error, Reason, Result};

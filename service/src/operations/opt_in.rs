@@ -1,10 +1,11 @@
 //! Recording consent, and reading the ledger.
 
-use uuid::Uuid;
-
-use crate::domain::consent::{ConsentEvent, ConsentSummary, OptInStatus, Statement};
+use crate::domain::consent::{
+    ConsentEvent, ConsentSummary, OptInStatus, PlatformStatement, Statement,
+};
 use crate::domain::contact::Person;
 use crate::domain::error::{Error, Result};
+use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
 use super::draft::Draft;
@@ -42,14 +43,49 @@ impl Operation for RecordConsent {
     }
 }
 
-/// The events of one person, newest first, from before `before`.
+/// Records that a person told WhatsApp to stop or resume marketing.
+#[derive(Debug)]
+pub struct RecordPlatformPreference {
+    /// Where.
+    pub workspace_id: String,
+    /// Who.
+    pub person: Person,
+    /// What they told it.
+    pub statement: PlatformStatement,
+}
+
+impl Operation for RecordPlatformPreference {
+    type Output = (ConsentEvent, ConsentSummary);
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        self.statement.check(tx.now)?;
+        let mut draft = Draft::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
+        // Taken from anybody, a resume too: the stop it lifts may arrive later.
+        let entry = match &self.person {
+            Person::Key(key) => {
+                draft.find(&self.person).unwrap_or_else(|| draft.add_stranger(key.clone()))
+            }
+            Person::Id(_) => {
+                draft.find_contact(&self.person).ok_or_else(Error::contact_not_found)?
+            }
+        };
+        let event = draft.record_on_platform(tx, entry, &self.statement);
+        let summary = draft.consent(entry).summary();
+        draft.write(tx).await?;
+        Ok((event, summary))
+    }
+}
+
+/// The events of one person with their positions in the ledger, newest first,
+/// from before the position `before`.
 pub async fn events(
     store: &Store,
     workspace_id: &str,
     person: &Person,
-    before: Option<Uuid>,
+    before: Option<i64>,
     limit: usize,
-) -> Result<Vec<ConsentEvent>> {
+) -> Result<Vec<(i64, ConsentEvent)>> {
     let mut session = store.read().await?;
     let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
     let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
@@ -58,5 +94,11 @@ pub async fn events(
         (None, Person::Key(key)) => Subjects { contact_ids: Vec::new(), keys: vec![key.clone()] },
         (None, Person::Id(_)) => return Err(Error::contact_not_found()),
     };
-    session.events(&workspace, &subjects, before, limit).await
+    let before = before.unwrap_or(i64::MAX);
+    let entries = session.entries_about(&workspace, &subjects, before, limit).await?;
+    let event = |entry: Entry| {
+        let position = entry.position;
+        Ok(entry.event()?.map(|event| (position, event)))
+    };
+    entries.into_iter().filter_map(|entry| event(entry).transpose()).collect()
 }

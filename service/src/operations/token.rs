@@ -20,7 +20,7 @@ pub struct Place {
     pub id: Uuid,
     /// The text the list is ordered by, at most 256 bytes.
     pub text: String,
-    /// How many came before.
+    /// How many came before, or at which position it is.
     pub count: i64,
 }
 

@@ -1,6 +1,7 @@
 //! Making, reading and erasing workspaces.
 
 use crate::domain::error::{Error, Reason, Result};
+use crate::domain::ledger::Head;
 use crate::domain::{ids, tag, text};
 use crate::store::{Lock, Operation, Store, Transaction, Workspace};
 
@@ -30,6 +31,7 @@ impl Operation for CreateWorkspace {
             name => name.to_owned(),
         };
         let made = Workspace {
+            ledger: Head::empty(&workspace_id),
             workspace_id,
             display_name,
             create_time: tx.now,

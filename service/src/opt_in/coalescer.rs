@@ -68,7 +68,7 @@ impl Coalescer {
             }
             for Waiter { key, answer } in batch {
                 let row = match &result {
-                    Ok(rows) => Ok(rows.get(&key).copied()),
+                    Ok(rows) => Ok(rows.get(&key).cloned()),
                     Err(error) => Err(error.for_another_caller()),
                 };
                 // Who went away needs no answer.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::domain::Time;
-use crate::domain::consent::{CheckReason, MessageCategory, decide};
+use crate::domain::consent::{CheckReason, Sending, decide};
 use crate::domain::contact::Person;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, match_key_of};
@@ -53,12 +53,12 @@ impl Checker {
         Self { coalescer: Coalescer::new(store.clone()), store }
     }
 
-    /// May this person be sent a message of this category now?
+    /// May this person be sent this now?
     pub async fn check(
         &self,
         workspace_id: &str,
         person: &Person,
-        category: MessageCategory,
+        sending: &Sending<'_>,
     ) -> Result<CheckAnswer> {
         let workspace_id = named(workspace_id)?;
         let row = match person {
@@ -66,14 +66,20 @@ impl Checker {
             Person::Id(_) => self.check_contact(workspace_id, person).await?,
         };
         let now = self.store.now();
-        let known = row.as_ref().map(|row| row.state.get(category));
-        Ok(CheckAnswer {
-            reason: reason(row.as_ref(), category, now),
-            contact_id: row.and_then(|row| row.contact_id),
-            event_id: known.and_then(|known| known.event_id),
-            consent_time: known.and_then(|known| known.occurred_time),
-            check_time: now,
-        })
+        let reason = reason(row.as_ref(), sending, now);
+        let stop = row.as_ref().and_then(|row| sending.platform_stop(&row.state));
+        let (event_id, consent_time) = match (reason, stop, &row) {
+            (CheckReason::PlatformOptedOut, Some(stop), _) => {
+                (Some(stop.event_id), Some(stop.occurred_time))
+            }
+            (_, _, Some(row)) => {
+                let known = row.state.get(sending.category);
+                (known.event_id, known.occurred_time)
+            }
+            (_, _, None) => (None, None),
+        };
+        let contact_id = row.and_then(|row| row.contact_id);
+        Ok(CheckAnswer { reason, contact_id, event_id, consent_time, check_time: now })
     }
 
     /// The same for many numbers, index for index, in one read of its own: a
@@ -82,7 +88,7 @@ impl Checker {
         &self,
         workspace_id: &str,
         phone_numbers: &[String],
-        category: MessageCategory,
+        sending: &Sending<'_>,
     ) -> Result<(Vec<CheckReason>, Time)> {
         if phone_numbers.len() > MAX_BATCH {
             return Err(Error::limit("phone_numbers", MAX_BATCH, phone_numbers.len()));
@@ -97,7 +103,7 @@ impl Checker {
         let reasons = keys
             .iter()
             .map(|key| match key {
-                Some(key) => reason(rows.get(key), category, now),
+                Some(key) => reason(rows.get(key), sending, now),
                 None => CheckReason::InvalidPhoneNumber,
             })
             .collect();
@@ -114,7 +120,7 @@ impl Checker {
             let keys = decode_profile(&contact)?.profile.match_keys();
             let Some(key) = keys.into_iter().next() else { return Ok(None) };
             let row = self.coalescer.read(workspace_id, key).await?;
-            if row.is_some_and(|row| row.contact_id == Some(contact.contact_id)) {
+            if row.as_ref().is_some_and(|row| row.contact_id == Some(contact.contact_id)) {
                 return Ok(row);
             }
         }
@@ -122,9 +128,9 @@ impl Checker {
     }
 }
 
-fn reason(row: Option<&CheckRow>, category: MessageCategory, now: Time) -> CheckReason {
+fn reason(row: Option<&CheckRow>, sending: &Sending<'_>, now: Time) -> CheckReason {
     let is_contact = row.is_some_and(|row| row.contact_id.is_some());
-    decide(row.map(|row| row.state.get(category)), is_contact, now)
+    decide(row.map(|row| &row.state), is_contact, sending, now)
 }
 
 /// One read, with an end: a database that does not answer is not an answer.

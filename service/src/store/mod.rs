@@ -5,6 +5,7 @@
 //! here but in [`operations`](crate::operations), once for both.
 
 mod fault;
+mod platform;
 pub mod postgres;
 mod record;
 mod session;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdMaker;
+use crate::domain::ledger::Head;
 use crate::domain::phone::MatchKey;
 use crate::domain::search;
 
@@ -42,6 +44,18 @@ pub fn sort_key(words: String) -> String {
     }
     key.truncate(key.floor_char_boundary(MAX_SORT_KEY));
     key
+}
+
+/// The end of a workspace's ledger, as stored. Without events there is no hash.
+fn head(workspace_id: &str, length: i64, hash: &[u8]) -> Result<Head> {
+    match length {
+        0 => Ok(Head::empty(workspace_id)),
+        _ => {
+            let hash = hash.try_into();
+            let hash = hash.map_err(|_| Error::internal("a workspace's ledger hash is not one"))?;
+            Ok(Head { length, hash })
+        }
+    }
 }
 
 /// How often a write that met another one is tried again.

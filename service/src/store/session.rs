@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
-use crate::domain::consent::{ConsentEvent, ConsentState, ConsentSummary};
+use crate::domain::consent::{ConsentState, ConsentSummary};
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::Result;
 use crate::domain::filter::Expr;
+use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 
@@ -35,7 +36,7 @@ pub trait Backend: Send + Sync {
 pub type CheckRows = std::collections::HashMap<MatchKey, CheckRow>;
 
 /// What a check needs of one person.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CheckRow {
     /// None when only an opt-out is known.
     pub contact_id: Option<Uuid>,
@@ -74,6 +75,8 @@ pub struct Workspace {
     pub create_time: Time,
     /// Grows with every change of anybody's consent in it.
     pub consent_revision: i64,
+    /// Where its ledger ends.
+    pub ledger: Head,
     /// Authenticates its page and resume tokens.
     pub token_key: [u8; 32],
     /// The backend's own short key. 0 until stored.
@@ -234,8 +237,9 @@ pub trait Session: Send {
     /// Erases one with everything in it, and says how many contacts it had.
     async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64>;
     /// Counts up the consent revision, which nobody else does until the
-    /// transaction ends, and returns it.
-    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<i64>;
+    /// transaction ends, and returns it with the end of the ledger, which
+    /// nobody else moves until then.
+    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)>;
 
     // Definitions
 
@@ -321,20 +325,51 @@ pub trait Session: Send {
     async fn put_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()>;
     /// Removes consent rows.
     async fn delete_consent(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()>;
-    /// Appends to the ledger.
-    async fn append_events(&mut self, workspace: &Workspace, events: &[ConsentEvent])
-    -> Result<()>;
-    /// The events of one person, newest first, from before `before`.
-    async fn events(
+
+    // Ledger
+
+    /// Appends to the ledger, which ends with `head` then. Only after
+    /// [`next_consent_revision`](Self::next_consent_revision).
+    async fn append_entries(
+        &mut self,
+        workspace: &Workspace,
+        entries: &[Entry],
+        head: &Head,
+    ) -> Result<()>;
+    /// The entries of one person that have their details, newest first, from
+    /// before the position `before`.
+    async fn entries_about(
         &mut self,
         workspace: &Workspace,
         subjects: &Subjects,
-        before: Option<Uuid>,
+        before: i64,
         limit: usize,
-    ) -> Result<Vec<ConsentEvent>>;
-    /// Removes what is personal from the events of one person; that they
-    /// happened stays.
-    async fn forget_events(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()>;
+    ) -> Result<Vec<Entry>>;
+    /// The entries behind the position `after`, in order.
+    async fn entries(
+        &mut self,
+        workspace: &Workspace,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>>;
+    /// Removes what is personal from the entries of one person, and returns
+    /// where they are; that they happened stays.
+    async fn forget_details(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+    ) -> Result<Vec<i64>>;
+    /// The ids of workspaces with events from before there was a chain, up to
+    /// `limit`.
+    async fn unsealed_workspaces(&mut self, limit: usize) -> Result<Vec<String>>;
+    /// Writes salts and hashes of entries that were there before, up to which the
+    /// ledger is sealed then.
+    async fn seal_entries(
+        &mut self,
+        workspace: &Workspace,
+        entries: &[Entry],
+        head: &Head,
+    ) -> Result<()>;
 
     // Idempotency
 

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use contacts_service::domain::consent::{MessageCategory, OptInStatus};
+use contacts_service::domain::consent::OptInStatus;
 use contacts_service::operations::{contacts, opt_in, read};
 use contacts_service::opt_in::Checker;
 use contacts_service::store::Store;
 use contacts_service::store::postgres::PostgresOptions;
 
-use super::support::{create_definitions, import, person, rich_profile, statement, with_database};
+use super::support::{
+    MARKETING_MESSAGE, create_definitions, import, person, rich_profile, statement, with_database,
+};
 
 const CALLS: u64 = 3000;
 
@@ -18,7 +20,7 @@ async fn call(store: &Store, checker: &Checker, number: u64) {
     // Outcomes are of no interest here: most are cut off, and some objects are
     // there already.
     match number % 5 {
-        0 => drop(checker.check("", &who, MessageCategory::Marketing).await),
+        0 => drop(checker.check("", &who, &MARKETING_MESSAGE).await),
         1 => {
             let profile = rich_profile(&format!("1556{number:07}"));
             let create = contacts::CreateContact { workspace_id: String::new(), profile };
@@ -70,7 +72,7 @@ fn leave_no_transaction_open_and_no_error() {
 
         for number in 0..100 {
             let who = person(&format!("1555{:07}", number % 500));
-            checker.check("", &who, MessageCategory::Marketing).await.unwrap();
+            checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
             read::find(store, "", std::slice::from_ref(&who)).await.unwrap();
             let record = opt_in::RecordConsent {
                 workspace_id: String::new(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contacts_service::domain::consent::{CheckReason, MessageCategory, OptInStatus};
+use contacts_service::domain::consent::{CheckReason, OptInStatus};
 use contacts_service::domain::contact::{Change, Person, Profile};
 use contacts_service::domain::error::Reason;
 use contacts_service::domain::phone::WhatsAppUserId;
@@ -12,7 +12,8 @@ use contacts_service::store::{Store, decode_profile};
 use futures::future::join_all;
 
 use super::support::{
-    Database, create_definitions, import, person, profile, rich_profile, statement, with_database,
+    Database, MARKETING_MESSAGE, create_definitions, import, person, profile, rich_profile,
+    statement, with_database,
 };
 
 async fn two_stores(database: &Database) -> [Store; 2] {
@@ -72,7 +73,7 @@ fn an_opt_out_survives_a_create_at_the_same_time() {
             );
             objected.unwrap();
             created.unwrap();
-            let answer = checker.check("", &who, MessageCategory::Marketing).await.unwrap();
+            let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
             assert_eq!(answer.reason, CheckReason::OptedOut, "round {round}");
             assert!(answer.contact_id.is_some());
             let events = opt_in::events(&stores[0], "", &who, None, 10).await.unwrap();
@@ -98,8 +99,7 @@ fn an_acknowledged_opt_out_is_seen_by_every_later_check() {
                         (OptInStatus::OptedOut, CheckReason::OptedOut),
                     ] {
                         writer.write(record(&who, status)).await.unwrap();
-                        let answer =
-                            checker.check("", &who, MessageCategory::Marketing).await.unwrap();
+                        let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
                         assert_eq!(answer.reason, reason);
                     }
                 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use contacts_service::domain::consent::{MessageCategory, OptInStatus};
+use contacts_service::domain::consent::OptInStatus;
 use contacts_service::domain::error::Reason;
 use contacts_service::operations::{opt_in, read};
 use contacts_service::opt_in::Checker;
@@ -10,7 +10,7 @@ use contacts_service::store::Store;
 use contacts_service::store::postgres::{self, PostgresOptions};
 use sqlx::Executor;
 
-use super::support::{import, person, profile, statement, with_database};
+use super::support::{MARKETING_MESSAGE, import, person, profile, statement, with_database};
 
 /// A call through every pool.
 async fn calls(store: &Store, checker: &Checker) -> [Result<(), Reason>; 4] {
@@ -22,7 +22,7 @@ async fn calls(store: &Store, checker: &Checker) -> [Result<(), Reason>; 4] {
     };
     let stream = async { store.read_stream().await?.workspaces("", 1).await };
     [
-        checker.check("", &who, MessageCategory::Marketing).await.map(drop),
+        checker.check("", &who, &MARKETING_MESSAGE).await.map(drop),
         read::find(store, "", std::slice::from_ref(&who)).await.map(drop),
         stream.await.map(drop),
         store.write(record).await.map(drop),
@@ -77,7 +77,7 @@ fn a_standby_answers_no_check() {
         database.connect().await.execute(sqlx::AssertSqlSafe(pretend)).await.unwrap();
         let checker = Checker::new(store);
         let who = person("15551234567");
-        let error = checker.check("", &who, MessageCategory::Marketing).await.unwrap_err();
+        let error = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap_err();
         assert_eq!(error.reason(), Reason::DatabaseUnavailable);
         let clock = std::sync::Arc::new(chrono::Utc::now);
         let opened = postgres::open(&database.url, PostgresOptions::default(), clock).await;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use contacts_service::domain::Time;
 use contacts_service::domain::attribute::{AttributeDefinition, AttributeType};
 use contacts_service::domain::consent::{
-    Evidence, MessageCategory, OptInStatus, Source, Statement,
+    ALL_SENDERS, Evidence, MessageCategory, OptInStatus, Sending, Source, Statement,
 };
 use contacts_service::domain::contact::{Person, Profile};
 use contacts_service::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
@@ -210,3 +210,7 @@ pub async fn create_definitions(store: &Store) {
     create_attribute(store, definition("city", AttributeType::String)).await;
     create_attribute(store, definition("orders", AttributeType::Number)).await;
 }
+
+/// Marketing, from a number not told.
+pub const MARKETING_MESSAGE: Sending<'_> =
+    Sending { category: MessageCategory::Marketing, sender_phone_number_id: ALL_SENDERS };

@@ -1,6 +1,9 @@
 use chrono::{DateTime, TimeDelta};
 
 use super::*;
+use crate::domain::phone::MatchKey;
+
+mod order;
 
 fn at(seconds: i64) -> Time {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).expect("a time")
@@ -61,7 +64,10 @@ fn only_an_opt_in_that_holds_allows() {
         (Some(consent(OptInStatus::OptedOut, None)), true, CheckReason::OptedOut),
         (Some(consent(OptInStatus::OptedOut, None)), false, CheckReason::OptedOut),
     ] {
-        let decided = decide(known.as_ref(), is_contact, now);
+        let state = known
+            .map(|consent| ConsentState::new([consent; 3], PlatformPreferences::default(), None));
+        let sending = Sending { category: MessageCategory::Marketing, sender_phone_number_id: "1" };
+        let decided = decide(state.as_ref(), is_contact, &sending, now);
         assert_eq!(decided, reason, "{known:?} {is_contact}");
         assert_eq!(decided.decision() == Decision::Allow, reason == CheckReason::OptedIn);
     }

@@ -4,7 +4,8 @@ use contacts_proto::v1;
 
 use super::{known, time};
 use crate::domain::consent::{
-    CheckReason, ConsentEvent, Decision, Evidence, MessageCategory, OptInStatus, Source, Statement,
+    CheckReason, ConsentEvent, Decision, EventKind, Evidence, MessageCategory, OptInStatus,
+    PlatformStatement, Sending, Source, Statement,
 };
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::text;
@@ -13,15 +14,56 @@ use crate::store::timestamp;
 
 /// Evidence and reasons are limited like descriptions.
 const FREE_TEXT: text::TextLimit = text::DESCRIPTION;
+/// Longest id of a sender. Meta's have 15 or 16 digits.
+const MAX_SENDER: usize = 64;
 
 /// Reads the category of a check.
-pub fn read_category(category: i32) -> Result<MessageCategory> {
+fn read_category(category: i32) -> Result<MessageCategory> {
     Ok(match known("category", category)? {
         v1::MessageCategory::Unspecified | v1::MessageCategory::Marketing => {
             MessageCategory::Marketing
         }
         v1::MessageCategory::Utility => MessageCategory::Utility,
         v1::MessageCategory::Authentication => MessageCategory::Authentication,
+    })
+}
+
+/// Reads what is about to be sent.
+pub fn read_sending(category: i32, sender_phone_number_id: &str) -> Result<Sending<'_>> {
+    check_sender(sender_phone_number_id)?;
+    Ok(Sending { category: read_category(category)?, sender_phone_number_id })
+}
+
+/// Meta's id of a number: digits. Others are taken as they are, but not at any
+/// length.
+fn check_sender(sender_phone_number_id: &str) -> Result<()> {
+    let fits = sender_phone_number_id.len() <= MAX_SENDER
+        && sender_phone_number_id.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits {
+        return Ok(());
+    }
+    let message = "sender_phone_number_id has to be the id Meta gave the sending number, such as \
+                   106540352242922, or empty";
+    Err(Error::invalid(Reason::InvalidArgument, "sender_phone_number_id", message))
+}
+
+/// Reads what a person told WhatsApp.
+pub fn read_platform(request: &v1::RecordPlatformPreferenceRequest) -> Result<PlatformStatement> {
+    check_sender(&request.sender_phone_number_id)?;
+    let stopped = match known("preference", request.preference)? {
+        v1::PlatformPreference::Stop => true,
+        v1::PlatformPreference::Resume => false,
+        v1::PlatformPreference::Unspecified => {
+            let message = "preference is required: send PLATFORM_PREFERENCE_STOP or \
+                           PLATFORM_PREFERENCE_RESUME";
+            return Err(Error::invalid(Reason::RequiredFieldMissing, "preference", message));
+        }
+    };
+    Ok(PlatformStatement {
+        stopped,
+        sender_phone_number_id: request.sender_phone_number_id.clone(),
+        evidence: read_evidence(request.evidence.as_ref())?,
+        occurred_time: time::read_optional("occurred_time", request.occurred_time)?,
     })
 }
 
@@ -154,12 +196,20 @@ pub fn write_event(event: ConsentEvent) -> v1::OptInEvent {
     v1::OptInEvent {
         event_id: event.event_id.to_string(),
         contact_id: event.contact_id.map(|id| id.to_string()).unwrap_or_default(),
-        status: match event.status {
-            OptInStatus::NotAsked => v1::OptInStatus::NotAsked,
-            OptInStatus::OptedIn => v1::OptInStatus::OptedIn,
-            OptInStatus::OptedOut => v1::OptInStatus::OptedOut,
+        status: match event.kind {
+            EventKind::OptIn => v1::OptInStatus::OptedIn,
+            EventKind::OptOut => v1::OptInStatus::OptedOut,
+            EventKind::PlatformStop | EventKind::PlatformResume => v1::OptInStatus::Unspecified,
         }
         .into(),
+        kind: match event.kind {
+            EventKind::OptIn => v1::OptInEventKind::OptIn,
+            EventKind::OptOut => v1::OptInEventKind::OptOut,
+            EventKind::PlatformStop => v1::OptInEventKind::PlatformStop,
+            EventKind::PlatformResume => v1::OptInEventKind::PlatformResume,
+        }
+        .into(),
+        sender_phone_number_id: event.sender_phone_number_id,
         categories: categories(event.categories),
         source: match event.source {
             Source::WebForm => v1::OptInSource::WebForm,
@@ -221,6 +271,7 @@ fn write_reason(reason: CheckReason) -> v1::CheckReason {
         CheckReason::OptedIn => v1::CheckReason::OptedIn,
         CheckReason::NotAsked => v1::CheckReason::NotAsked,
         CheckReason::OptedOut => v1::CheckReason::OptedOut,
+        CheckReason::PlatformOptedOut => v1::CheckReason::PlatformOptedOut,
         CheckReason::Expired => v1::CheckReason::Expired,
         CheckReason::UnknownContact => v1::CheckReason::UnknownContact,
         CheckReason::InvalidPhoneNumber => v1::CheckReason::InvalidPhoneNumber,
@@ -275,11 +326,12 @@ mod tests {
             CheckReason::OptedIn,
             CheckReason::NotAsked,
             CheckReason::OptedOut,
+            CheckReason::PlatformOptedOut,
             CheckReason::Expired,
             CheckReason::UnknownContact,
             CheckReason::InvalidPhoneNumber,
         ]);
-        assert_eq!(decisions, [1, 2, 2, 2, 2, 2]);
-        assert_eq!(reasons, [1, 2, 3, 5, 6, 7]);
+        assert_eq!(decisions, [1, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(reasons, [1, 2, 3, 4, 5, 6, 7]);
     }
 }

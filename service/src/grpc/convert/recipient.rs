@@ -72,6 +72,7 @@ inline_recipients!(
     check_opt_in_request,
     record_opt_in_request,
     record_opt_out_request,
+    record_platform_preference_request,
     list_opt_in_events_request,
 );
 

@@ -12,7 +12,7 @@ use super::{ROWS, conflict, expect_rows, failure, micros, time};
 use crate::domain::consent::{CategoryConsent, ConsentState, MessageCategory};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{CheckRow, CheckRows, ConsentRow, Workspace};
+use crate::store::{CheckRow, CheckRows, ConsentRow, Workspace, platform};
 
 /// What a [`ConsentRow`] is read from, of `consent c`.
 macro_rules! columns {
@@ -21,7 +21,7 @@ macro_rules! columns {
          c.marketing_status, c.marketing_time, c.marketing_expire_time, c.marketing_event,
          c.utility_status, c.utility_time, c.utility_expire_time, c.utility_event,
          c.authentication_status, c.authentication_time, c.authentication_expire_time,
-         c.authentication_event"
+         c.authentication_event, c.platform"
     };
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn check(
     .await
     .map_err(failure)?;
     let Some(first) = rows.first() else { return Ok(None) };
-    if first.get(16) {
+    if first.get(17) {
         return Err(Error::unavailable(Standby));
     }
     let mut found = CheckRows::with_capacity(rows.len());
@@ -145,13 +145,13 @@ pub(super) async fn put(
              authentication_status = u.authentication_status,
              authentication_time = u.authentication_time,
              authentication_expire_time = u.authentication_end,
-             authentication_event = u.authentication_event
-         FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             authentication_event = u.authentication_event, platform = u.platform
+         FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
              AS u (match_key, contact_id, revision, update_time,
                  marketing_status, marketing_time, marketing_end, marketing_event,
                  utility_status, utility_time, utility_end, utility_event,
                  authentication_status, authentication_time, authentication_end,
-                 authentication_event)
+                 authentication_event, platform)
          WHERE c.workspace_id = $1 AND c.match_key = u.match_key";
         write(db, workspace, sql, chunk).await?;
     }
@@ -160,10 +160,10 @@ pub(super) async fn put(
              marketing_status, marketing_time, marketing_expire_time, marketing_event,
              utility_status, utility_time, utility_expire_time, utility_event,
              authentication_status, authentication_time, authentication_expire_time,
-             authentication_event)
+             authentication_event, platform)
          SELECT w.workspace_id, u.*
          FROM workspace AS w CROSS JOIN unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-             $14, $15, $16, $17) AS u
+             $14, $15, $16, $17, $18) AS u
          WHERE w.workspace_id = $1";
         write(db, workspace, sql, chunk).await?;
     }
@@ -181,6 +181,8 @@ async fn write(
     let contact_ids: Vec<_> = rows.iter().map(|row| row.contact_id.map(Id)).collect();
     let revisions: Vec<_> = rows.iter().map(|row| row.revision).collect();
     let update_times: Vec<_> = rows.iter().map(|row| row.state.update_time.map(micros)).collect();
+    let platforms = rows.iter().map(|row| platform::encode(&row.state.platform));
+    let platforms = platforms.collect::<Result<Vec<_>>>()?;
     let mut query = sqlx::query(sql)
         .bind(&workspace.workspace_id)
         .bind(keys)
@@ -198,7 +200,7 @@ async fn write(
             .bind(moments(|consent| consent.expire_time))
             .bind(consents.iter().map(|consent| consent.event_id.map(Id)).collect::<Vec<_>>());
     }
-    let result = query.execute(db).await.map_err(failure)?;
+    let result = query.bind(platforms).execute(db).await.map_err(failure)?;
     expect_rows(result.rows_affected(), rows.len())
 }
 
@@ -232,7 +234,11 @@ fn decode(row: &PgRow, match_key: String) -> Result<ConsentRow> {
         match_key: MatchKey::from_stored(match_key),
         contact_id: id(1),
         revision: row.get(2),
-        state: ConsentState::new([category(4)?, category(8)?, category(12)?], moment(3)),
+        state: ConsentState::new(
+            [category(4)?, category(8)?, category(12)?],
+            platform::decode(row.get(16))?,
+            moment(3),
+        ),
     })
 }
 

@@ -15,9 +15,10 @@ use super::{
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
-use crate::domain::consent::{ConsentEvent, ConsentSummary};
+use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::{Error, Result};
+use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
@@ -113,7 +114,7 @@ impl Session for PostgresSession {
         workspaces::delete(&mut self.connection, workspace).await
     }
 
-    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<i64> {
+    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)> {
         self.watch.over(workspaces::next_consent_revision(&mut self.connection, workspace)).await
     }
 
@@ -263,28 +264,55 @@ impl Session for PostgresSession {
         self.watch.over(consent::delete(&mut self.connection, workspace, keys)).await
     }
 
-    async fn append_events(
+    async fn append_entries(
         &mut self,
         workspace: &Workspace,
-        events: &[ConsentEvent],
+        entries: &[Entry],
+        head: &Head,
     ) -> Result<()> {
-        self.watch.over(events::append(&mut self.connection, workspace, events)).await
+        self.watch.over(events::append(&mut self.connection, workspace, entries, head)).await
     }
 
-    async fn events(
+    async fn entries_about(
         &mut self,
         workspace: &Workspace,
         subjects: &Subjects,
-        before: Option<Uuid>,
+        before: i64,
         limit: usize,
-    ) -> Result<Vec<ConsentEvent>> {
+    ) -> Result<Vec<Entry>> {
         self.watch
-            .over(events::list(&mut self.connection, workspace, subjects, before, limit))
+            .over(events::about(&mut self.connection, workspace, subjects, before, limit))
             .await
     }
 
-    async fn forget_events(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {
+    async fn entries(
+        &mut self,
+        workspace: &Workspace,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        self.watch.over(events::list(&mut self.connection, workspace, after, limit)).await
+    }
+
+    async fn forget_details(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+    ) -> Result<Vec<i64>> {
         self.watch.over(events::forget(&mut self.connection, workspace, subjects)).await
+    }
+
+    async fn unsealed_workspaces(&mut self, limit: usize) -> Result<Vec<String>> {
+        self.watch.over(events::unsealed_workspaces(&mut self.connection, limit)).await
+    }
+
+    async fn seal_entries(
+        &mut self,
+        workspace: &Workspace,
+        entries: &[Entry],
+        head: &Head,
+    ) -> Result<()> {
+        self.watch.over(events::seal(&mut self.connection, workspace, entries, head)).await
     }
 
     async fn saved_answer(

@@ -5,7 +5,8 @@ use sqlx::{PgConnection, Row};
 
 use super::{failure, micros, time};
 use crate::domain::error::{Error, Result};
-use crate::store::{Lock, Workspace};
+use crate::domain::ledger::Head;
+use crate::store::{Lock, Workspace, head};
 
 pub(super) async fn get(
     db: &mut PgConnection,
@@ -14,17 +15,20 @@ pub(super) async fn get(
 ) -> Result<Option<Workspace>> {
     let sql = match lock {
         Lock::None => {
-            "SELECT workspace_id, display_name, create_time, consent_revision, token_key
+            "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
+                 ledger_length, ledger_hash
              FROM workspace WHERE workspace_id = $1"
         }
         // Next to each other and to whoever counts up the consent revision,
         // which is no key; not next to FOR UPDATE.
         Lock::Shared => {
-            "SELECT workspace_id, display_name, create_time, consent_revision, token_key
+            "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
+                 ledger_length, ledger_hash
              FROM workspace WHERE workspace_id = $1 FOR KEY SHARE"
         }
         Lock::Exclusive => {
-            "SELECT workspace_id, display_name, create_time, consent_revision, token_key
+            "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
+                 ledger_length, ledger_hash
              FROM workspace WHERE workspace_id = $1 FOR UPDATE"
         }
     };
@@ -38,7 +42,8 @@ pub(super) async fn list(
     limit: usize,
 ) -> Result<Vec<Workspace>> {
     let rows = sqlx::query(
-        "SELECT workspace_id, display_name, create_time, consent_revision, token_key
+        "SELECT workspace_id, display_name, create_time, consent_revision, token_key, ledger_length,
+             ledger_hash
          FROM workspace WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2",
     )
     .bind(after)
@@ -52,14 +57,17 @@ pub(super) async fn list(
 pub(super) async fn insert(db: &mut PgConnection, workspace: &Workspace) -> Result<bool> {
     let result = sqlx::query(
         "INSERT INTO workspace
-             (workspace_id, display_name, create_time, consent_revision, token_key)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+             (workspace_id, display_name, create_time, consent_revision, token_key, ledger_length,
+              ledger_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
     )
     .bind(&workspace.workspace_id)
     .bind(&workspace.display_name)
     .bind(micros(workspace.create_time))
     .bind(workspace.consent_revision)
     .bind(workspace.token_key.as_slice())
+    .bind(workspace.ledger.length)
+    .bind(workspace.ledger.hash.as_slice())
     .execute(db)
     .await
     .map_err(failure)?;
@@ -93,15 +101,34 @@ pub(super) async fn delete(db: &mut PgConnection, workspace: &Workspace) -> Resu
 pub(super) async fn next_consent_revision(
     db: &mut PgConnection,
     workspace: &Workspace,
-) -> Result<i64> {
-    sqlx::query_scalar(
+) -> Result<(i64, Head)> {
+    let row = sqlx::query(
         "UPDATE workspace SET consent_revision = consent_revision + 1
-         WHERE workspace_id = $1 RETURNING consent_revision",
+         WHERE workspace_id = $1 RETURNING consent_revision, ledger_length, ledger_hash",
     )
     .bind(&workspace.workspace_id)
     .fetch_one(db)
     .await
-    .map_err(failure)
+    .map_err(failure)?;
+    Ok((row.get(0), head(&workspace.workspace_id, row.get(1), row.get(2))?))
+}
+
+/// Writes where the ledger ends.
+pub(super) async fn set_ledger(
+    db: &mut PgConnection,
+    workspace: &Workspace,
+    head: &Head,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE workspace SET ledger_length = $2, ledger_hash = $3 WHERE workspace_id = $1",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(head.length)
+    .bind(head.hash.as_slice())
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
 }
 
 fn decode(row: &PgRow) -> Result<Workspace> {
@@ -111,6 +138,7 @@ fn decode(row: &PgRow) -> Result<Workspace> {
         display_name: row.get(1),
         create_time: time(row.get(2)),
         consent_revision: row.get(3),
+        ledger: head(row.get(0), row.get(5), row.get(6))?,
         token_key: token_key
             .try_into()
             .map_err(|_| Error::internal("a workspace's token key is not 32 bytes"))?,

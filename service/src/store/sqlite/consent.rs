@@ -11,7 +11,7 @@ use super::{ROWS, failure, micros, time};
 use crate::domain::consent::{CategoryConsent, ConsentState, MessageCategory};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
-use crate::store::{CheckRow, CheckRows, ConsentRow, Workspace};
+use crate::store::{CheckRow, CheckRows, ConsentRow, Workspace, platform};
 
 pub(super) async fn check(
     db: &mut SqliteConnection,
@@ -74,15 +74,18 @@ pub(super) async fn put(
     workspace: &Workspace,
     rows: &[ConsentRow],
 ) -> Result<()> {
+    let platforms =
+        rows.iter().map(|row| platform::encode(&row.state.platform)).collect::<Result<Vec<_>>>()?;
+    let rows: Vec<_> = rows.iter().zip(platforms).collect();
     let statements = rows.chunks(ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "INSERT OR REPLACE INTO consent (workspace_key, match_key, contact_id,
                  marketing_status, marketing_time, marketing_expire_time, marketing_event,
                  utility_status, utility_time, utility_expire_time, utility_event,
                  authentication_status, authentication_time, authentication_expire_time,
-                 authentication_event, update_time, revision) ",
+                 authentication_event, update_time, revision, platform) ",
         );
-        sql.push_values(chunk, |mut values, row| {
+        sql.push_values(chunk, |mut values, (row, platform)| {
             values
                 .push_bind(workspace.row_key)
                 .push_bind(row.match_key.as_str())
@@ -95,7 +98,10 @@ pub(super) async fn put(
                     .push_bind(consent.expire_time.map(micros))
                     .push_bind(consent.event_id.map(bytes));
             }
-            values.push_bind(row.state.update_time.map(micros)).push_bind(row.revision);
+            values
+                .push_bind(row.state.update_time.map(micros))
+                .push_bind(row.revision)
+                .push_bind(platform);
         });
         sql
     });
@@ -136,7 +142,11 @@ fn decode(row: &SqliteRow, match_key: String) -> Result<ConsentRow> {
     Ok(ConsentRow {
         match_key: MatchKey::from_stored(match_key),
         contact_id: id(2)?,
-        state: ConsentState::new([category(3)?, category(7)?, category(11)?], moment(15)),
+        state: ConsentState::new(
+            [category(3)?, category(7)?, category(11)?],
+            platform::decode(row.get(17))?,
+            moment(15),
+        ),
         revision: row.get(16),
     })
 }

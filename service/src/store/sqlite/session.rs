@@ -10,9 +10,10 @@ use super::{
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
-use crate::domain::consent::{ConsentEvent, ConsentSummary};
+use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::Result;
+use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
@@ -68,7 +69,7 @@ impl Session for SqliteSession {
         workspaces::delete(self.db(), workspace).await
     }
 
-    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<i64> {
+    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)> {
         workspaces::next_consent_revision(self.db(), workspace).await
     }
 
@@ -188,26 +189,53 @@ impl Session for SqliteSession {
         consent::delete(self.db(), workspace, keys).await
     }
 
-    async fn append_events(
+    async fn append_entries(
         &mut self,
         workspace: &Workspace,
-        events: &[ConsentEvent],
+        entries: &[Entry],
+        head: &Head,
     ) -> Result<()> {
-        events::append(self.db(), workspace, events).await
+        events::append(self.db(), workspace, entries, head).await
     }
 
-    async fn events(
+    async fn entries_about(
         &mut self,
         workspace: &Workspace,
         subjects: &Subjects,
-        before: Option<Uuid>,
+        before: i64,
         limit: usize,
-    ) -> Result<Vec<ConsentEvent>> {
-        events::list(self.db(), workspace, subjects, before, limit).await
+    ) -> Result<Vec<Entry>> {
+        events::about(self.db(), workspace, subjects, before, limit).await
     }
 
-    async fn forget_events(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {
+    async fn entries(
+        &mut self,
+        workspace: &Workspace,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        events::list(self.db(), workspace, after, limit).await
+    }
+
+    async fn forget_details(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+    ) -> Result<Vec<i64>> {
         events::forget(self.db(), workspace, subjects).await
+    }
+
+    async fn unsealed_workspaces(&mut self, limit: usize) -> Result<Vec<String>> {
+        events::unsealed_workspaces(self.db(), limit).await
+    }
+
+    async fn seal_entries(
+        &mut self,
+        workspace: &Workspace,
+        entries: &[Entry],
+        head: &Head,
+    ) -> Result<()> {
+        events::seal(self.db(), workspace, entries, head).await
     }
 
     async fn saved_answer(

@@ -5,7 +5,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{failure, micros, time};
 use crate::domain::error::{Error, Result};
-use crate::store::Workspace;
+use crate::domain::ledger::Head;
+use crate::store::{Workspace, head};
 
 pub(super) async fn get(
     db: &mut SqliteConnection,
@@ -37,14 +38,17 @@ pub(super) async fn list(
 pub(super) async fn insert(db: &mut SqliteConnection, workspace: &Workspace) -> Result<bool> {
     let result = sqlx::query(
         "INSERT INTO workspace
-             (workspace_id, display_name, create_time, consent_revision, token_key)
-         VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+             (workspace_id, display_name, create_time, consent_revision, token_key, ledger_length,
+              ledger_hash)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
     .bind(&workspace.workspace_id)
     .bind(&workspace.display_name)
     .bind(micros(workspace.create_time))
     .bind(workspace.consent_revision)
     .bind(workspace.token_key.as_slice())
+    .bind(workspace.ledger.length)
+    .bind(workspace.ledger.hash.as_slice())
     .execute(db)
     .await
     .map_err(failure)?;
@@ -83,15 +87,32 @@ pub(super) async fn delete(db: &mut SqliteConnection, workspace: &Workspace) -> 
 pub(super) async fn next_consent_revision(
     db: &mut SqliteConnection,
     workspace: &Workspace,
-) -> Result<i64> {
-    sqlx::query_scalar(
+) -> Result<(i64, Head)> {
+    let row = sqlx::query(
         "UPDATE workspace SET consent_revision = consent_revision + 1
-         WHERE workspace_key = ? RETURNING consent_revision",
+         WHERE workspace_key = ? RETURNING consent_revision, ledger_length, ledger_hash",
     )
     .bind(workspace.row_key)
     .fetch_one(db)
     .await
-    .map_err(failure)
+    .map_err(failure)?;
+    Ok((row.get(0), head(&workspace.workspace_id, row.get(1), row.get(2))?))
+}
+
+/// Writes where the ledger ends.
+pub(super) async fn set_ledger(
+    db: &mut SqliteConnection,
+    workspace: &Workspace,
+    head: &Head,
+) -> Result<()> {
+    sqlx::query("UPDATE workspace SET ledger_length = ?, ledger_hash = ? WHERE workspace_key = ?")
+        .bind(head.length)
+        .bind(head.hash.as_slice())
+        .bind(workspace.row_key)
+        .execute(db)
+        .await
+        .map_err(failure)?;
+    Ok(())
 }
 
 fn decode(row: &SqliteRow) -> Result<Workspace> {
@@ -102,6 +123,7 @@ fn decode(row: &SqliteRow) -> Result<Workspace> {
         display_name: row.get("display_name"),
         create_time: time(row.get("create_time")),
         consent_revision: row.get("consent_revision"),
+        ledger: head(row.get("workspace_id"), row.get("ledger_length"), row.get("ledger_hash"))?,
         token_key: token_key
             .try_into()
             .map_err(|_| Error::internal("a workspace's token key is not 32 bytes"))?,

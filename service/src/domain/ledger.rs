@@ -1,0 +1,306 @@
+//! The ledger of a workspace: every event in the order it was committed, each
+//! sealed with a hash over itself and the one before, so that nothing in it can
+//! be changed, removed or moved unseen.
+//!
+//! What is personal about an event is in its [`Detail`]. The chain covers a
+//! salted hash of it, so that the detail can be erased, the chain still
+//! verifies, and nobody finds out by trying what it was.
+
+mod verify;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+pub use verify::{Broken, Damage, Verifier};
+
+use super::Time;
+use super::consent::{ConsentEvent, EventKind, Evidence, MessageCategory, Source};
+use super::error::{Error, Result};
+use super::phone::MatchKey;
+
+/// A SHA-256 hash.
+pub type Hash = [u8; 32];
+/// What keeps a detail from being guessed by its hash.
+pub type Salt = [u8; 16];
+
+/// The kind of a fact that tells of an erasure, beside those of [`EventKind`].
+pub const ERASURE: i64 = 6;
+
+/// What stays of an event for ever: nothing personal. Times are microseconds
+/// since 1970, enums the numbers stored, categories bits: what somebody made
+/// nonsense of can still be read, and told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fact {
+    /// The event.
+    pub event_id: Uuid,
+    /// None if the person was not a contact.
+    pub contact_id: Option<Uuid>,
+    /// As in [`EventKind`], or [`ERASURE`].
+    pub kind: i64,
+    /// Bits: 1 marketing, 2 utility, 4 authentication.
+    pub categories: i64,
+    /// Those whose status it changed.
+    pub changed_categories: i64,
+    /// As in [`Source`]; 0 for an erasure.
+    pub source: i64,
+    /// Which wording the person agreed to.
+    pub wording_version: String,
+    /// Of which sender it was said, on the platform.
+    pub sender_phone_number_id: Option<String>,
+    /// When it was said.
+    pub occurred_time: i64,
+    /// When it was recorded.
+    pub record_time: i64,
+    /// Until when an opt-in holds.
+    pub expire_time: Option<i64>,
+    /// Of an erasure: the events whose details it removed, ascending.
+    pub erased_positions: Option<Positions>,
+}
+
+/// Places in the ledger, encoded: eight bytes each, big-endian.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Positions(pub Vec<u8>);
+
+impl Positions {
+    /// Of these places, in whatever order.
+    pub fn of(mut positions: Vec<i64>) -> Self {
+        positions.sort_unstable();
+        Self(positions.into_iter().flat_map(i64::to_be_bytes).collect())
+    }
+
+    /// The places.
+    pub fn iter(&self) -> impl Iterator<Item = i64> {
+        let (places, _) = self.0.as_chunks();
+        places.iter().map(|place| i64::from_be_bytes(*place))
+    }
+}
+
+/// What is personal about an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in ConsentEvent")]
+pub struct Detail {
+    pub salt: Salt,
+    pub match_key: String,
+    pub wording: String,
+    pub business_name: String,
+    pub url: String,
+    pub message_id: String,
+    pub actor: String,
+    pub reason_text: String,
+}
+
+impl Detail {
+    /// What the chain covers of it.
+    pub fn hash(&self) -> Hash {
+        let mut hasher = Hasher::new("contacts-ledger/detail/1");
+        hasher.bytes(&self.salt);
+        for text in [
+            &self.match_key,
+            &self.wording,
+            &self.business_name,
+            &self.url,
+            &self.message_id,
+            &self.actor,
+            &self.reason_text,
+        ] {
+            hasher.bytes(text.as_bytes());
+        }
+        hasher.finish()
+    }
+}
+
+/// An event as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// Counts from 1, in the order of commits.
+    pub position: i64,
+    /// What stays.
+    pub fact: Fact,
+    /// What is personal; None for an erasure, and after one.
+    pub detail: Option<Detail>,
+    /// Of the detail. None for an erasure, and before it is sealed.
+    pub detail_hash: Option<Hash>,
+    /// Seals this and all before. None for an event of before there was a chain,
+    /// until it is sealed.
+    pub hash: Option<Hash>,
+}
+
+impl Entry {
+    /// An event, not sealed yet.
+    pub fn of(event: ConsentEvent, salt: Salt) -> Self {
+        let Evidence { wording, wording_version, business_name, url, message_id, actor } =
+            event.evidence;
+        let sender = event.sender_phone_number_id;
+        let detail = Detail {
+            salt,
+            match_key: event.match_key.as_str().to_owned(),
+            wording,
+            business_name,
+            url,
+            message_id,
+            actor,
+            reason_text: event.reason_text,
+        };
+        let fact = Fact {
+            event_id: event.event_id,
+            contact_id: event.contact_id,
+            kind: event.kind as i64,
+            categories: bits(&event.categories),
+            changed_categories: bits(&event.changed_categories),
+            source: event.source as i64,
+            wording_version,
+            sender_phone_number_id: (!sender.is_empty()).then_some(sender),
+            occurred_time: event.occurred_time.timestamp_micros(),
+            record_time: event.record_time.timestamp_micros(),
+            expire_time: event.expire_time.map(|time| time.timestamp_micros()),
+            erased_positions: None,
+        };
+        let detail_hash = Some(detail.hash());
+        Self { position: 0, fact, detail: Some(detail), detail_hash, hash: None }
+    }
+
+    /// The erasure of a contact's details, not sealed yet.
+    pub fn of_erasure(event_id: Uuid, contact_id: Uuid, erased: Vec<i64>, now: Time) -> Self {
+        let fact = Fact {
+            event_id,
+            contact_id: Some(contact_id),
+            kind: ERASURE,
+            occurred_time: now.timestamp_micros(),
+            record_time: now.timestamp_micros(),
+            erased_positions: Some(Positions::of(erased)),
+            ..Fact::default()
+        };
+        Self { fact, ..Self::default() }
+    }
+
+    /// The event it is of. None if its detail was erased.
+    pub fn event(self) -> Result<Option<ConsentEvent>> {
+        let Self { fact, detail: Some(detail), .. } = self else { return Ok(None) };
+        let unknown = || Error::internal("a stored opt-in event is of an unknown kind or source");
+        let time = |micros| Time::from_timestamp_micros(micros).unwrap_or_default();
+        Ok(Some(ConsentEvent {
+            event_id: fact.event_id,
+            contact_id: fact.contact_id,
+            match_key: MatchKey::from_stored(detail.match_key),
+            kind: EventKind::from_code(fact.kind).ok_or_else(unknown)?,
+            categories: categories(fact.categories),
+            sender_phone_number_id: fact.sender_phone_number_id.unwrap_or_default(),
+            source: Source::from_code(fact.source).ok_or_else(unknown)?,
+            evidence: Evidence {
+                wording: detail.wording,
+                wording_version: fact.wording_version,
+                business_name: detail.business_name,
+                url: detail.url,
+                message_id: detail.message_id,
+                actor: detail.actor,
+            },
+            reason_text: detail.reason_text,
+            occurred_time: time(fact.occurred_time),
+            record_time: time(fact.record_time),
+            expire_time: fact.expire_time.map(time),
+            changed_categories: categories(fact.changed_categories),
+        }))
+    }
+
+    /// The hash of this entry at a position behind `previous`.
+    fn link(&self, position: i64, previous: &Hash) -> Hash {
+        let Fact {
+            event_id,
+            contact_id,
+            kind,
+            categories,
+            changed_categories,
+            source,
+            wording_version,
+            sender_phone_number_id,
+            occurred_time,
+            record_time,
+            expire_time,
+            erased_positions,
+        } = &self.fact;
+        let mut hasher = Hasher::new("contacts-ledger/event/1");
+        hasher.bytes(previous);
+        hasher.number(position);
+        hasher.bytes(event_id.as_bytes());
+        hasher.optional(contact_id.as_ref().map(Uuid::as_bytes));
+        for number in [kind, categories, changed_categories, source, occurred_time, record_time] {
+            hasher.number(*number);
+        }
+        hasher.optional(expire_time.map(i64::to_be_bytes));
+        hasher.bytes(wording_version.as_bytes());
+        hasher.optional(sender_phone_number_id.as_deref());
+        hasher.optional(erased_positions.as_ref().map(|positions| &positions.0));
+        hasher.optional(self.detail_hash);
+        hasher.finish()
+    }
+}
+
+/// The end of a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// How many events it has.
+    pub length: i64,
+    /// The hash of the last; of an empty ledger, of the workspace's id.
+    pub hash: Hash,
+}
+
+impl Head {
+    /// Of a ledger without events.
+    pub fn empty(workspace_id: &str) -> Self {
+        let mut hasher = Hasher::new("contacts-ledger/workspace/1");
+        hasher.bytes(workspace_id.as_bytes());
+        Self { length: 0, hash: hasher.finish() }
+    }
+
+    /// Seals an event as the next.
+    pub fn append(&mut self, entry: &mut Entry) {
+        self.length += 1;
+        self.hash = entry.link(self.length, &self.hash);
+        entry.position = self.length;
+        entry.hash = Some(self.hash);
+    }
+}
+
+/// Fields one behind the other, each with its length, so that no two lists of
+/// fields look the same.
+struct Hasher(Sha256);
+
+impl Hasher {
+    fn new(label: &str) -> Self {
+        let mut hasher = Self(Sha256::new());
+        hasher.bytes(label.as_bytes());
+        hasher
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+    }
+
+    fn number(&mut self, number: i64) {
+        self.0.update(number.to_be_bytes());
+    }
+
+    fn optional(&mut self, bytes: Option<impl AsRef<[u8]>>) {
+        match bytes {
+            Some(bytes) => self.bytes(bytes.as_ref()),
+            // A length that nothing has.
+            None => self.0.update(u64::MAX.to_be_bytes()),
+        }
+    }
+
+    fn finish(self) -> Hash {
+        self.0.finalize().into()
+    }
+}
+
+fn bits(categories: &[MessageCategory]) -> i64 {
+    categories.iter().fold(0, |bits, category| bits | 1 << *category as i64)
+}
+
+fn categories(bits: i64) -> Vec<MessageCategory> {
+    let set = |category: &MessageCategory| bits & 1 << *category as i64 != 0;
+    MessageCategory::ALL.into_iter().filter(set).collect()
+}
+
+#[cfg(test)]
+mod tests;
