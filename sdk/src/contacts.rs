@@ -1,5 +1,6 @@
 mod batch;
 mod delete;
+mod export;
 mod identity;
 mod import;
 mod list;
@@ -12,6 +13,7 @@ use contacts_proto::v1;
 
 pub use batch::{BatchGetContacts, BatchUpsertContacts};
 pub use delete::DeleteContact;
+pub use export::ExportContactData;
 pub use identity::{LinkIdentity, MergeContacts};
 pub use import::{ImportChunks, ImportContacts};
 pub use list::{CountContacts, ListContacts};
@@ -121,6 +123,12 @@ impl Contacts {
     /// ```
     pub fn merge(&self, survivor: impl Into<Person>, merged: impl Into<Person>) -> MergeContacts {
         MergeContacts::new(&self.client, survivor.into(), merged.into())
+    }
+
+    /// Reads everything held about one person, for a request of theirs to see it. Fails with
+    /// [`is_not_found`](crate::Error::is_not_found) if nothing is.
+    pub fn export_data(&self, person: impl Into<Person>) -> ExportContactData {
+        ExportContactData::new(&self.client, person.into())
     }
 
     /// The directory: contacts in pages, filtered, searched by name, ordered. Any page costs what

@@ -7,6 +7,7 @@ mod consent;
 mod contact;
 mod enums;
 mod error;
+mod export;
 mod import;
 
 use std::time::SystemTime;

@@ -81,10 +81,11 @@ pub use error::{Error, ErrorKind, FieldViolation, Resource, reason};
 pub use filter::Filter;
 pub use model::{
     Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome, CheckReason,
-    CheckResult, ChunkResult, Contact, ContactView, Decision, DeleteReason, DeletionReceipt,
-    Evidence, ImportConsent, ImportOptions, ImportRow, ImportSummary, MessageCategory, NewContact,
-    OnConflict, OptInEvent, OptInEventKind, OptInRecord, OptInSource, OptInStatus, OptInSummary,
-    Person, PlatformPreference, RowFailure, Tag, TagUpdate, Workspace,
+    CheckResult, ChunkResult, Contact, ContactData, ContactView, Decision, DeleteReason,
+    DeletionReceipt, Evidence, ImportConsent, ImportOptions, ImportRow, ImportSummary,
+    MessageCategory, NewContact, OnConflict, OptInEvent, OptInEventKind, OptInRecord, OptInSource,
+    OptInStatus, OptInSummary, Person, PlatformPreference, RecordedConsent,
+    RecordedPlatformPreference, RowFailure, SavedAnswer, Tag, TagUpdate, Workspace,
 };
 pub use opt_in::{CheckStream, CheckedBatch, OptIn, OptInChecker, OptInFuture};
 pub use paging::{Items, Page, Pages};

@@ -6,6 +6,7 @@ mod check;
 mod consent;
 mod contact;
 mod deletion;
+mod export;
 mod import;
 mod new_contact;
 mod person;
@@ -21,6 +22,7 @@ pub use consent::{
 };
 pub use contact::{Contact, ContactView};
 pub use deletion::{DeleteReason, DeletionReceipt};
+pub use export::{ContactData, RecordedConsent, RecordedPlatformPreference, SavedAnswer};
 pub use import::{
     ChunkResult, ImportConsent, ImportOptions, ImportRow, ImportSummary, OnConflict, RowFailure,
     TagUpdate,

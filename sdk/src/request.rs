@@ -13,9 +13,9 @@ pub use crate::attributes::{
     CreateAttribute, DeleteAttribute, GetAttribute, ListAttributes, UpdateAttribute,
 };
 pub use crate::contacts::{
-    BatchGetContacts, BatchUpsertContacts, CountContacts, CreateContact, DeleteContact, GetContact,
-    ImportContacts, LinkIdentity, ListContacts, MergeContacts, StreamContacts, UpdateContact,
-    UpdateContactTags,
+    BatchGetContacts, BatchUpsertContacts, CountContacts, CreateContact, DeleteContact,
+    ExportContactData, GetContact, ImportContacts, LinkIdentity, ListContacts, MergeContacts,
+    StreamContacts, UpdateContact, UpdateContactTags,
 };
 pub use crate::opt_in::{
     BatchCheckOptIn, CheckOptIn, CheckOptInStream, ListOptInEvents, RecordOptIn, RecordOptOut,

@@ -108,6 +108,7 @@ calls! {
     contacts.delete_contact: change DeleteContactRequest -> DeleteContactResponse;
     contacts.link_identity: change LinkIdentityRequest -> LinkIdentityResponse;
     contacts.merge_contacts: change MergeContactsRequest -> MergeContactsResponse;
+    contacts.export_contact_data: read ExportContactDataRequest -> ExportContactDataResponse;
     contacts.list_contacts: read ListContactsRequest -> ListContactsResponse;
     contacts.count_contacts: read CountContactsRequest -> CountContactsResponse;
     contacts.batch_upsert_contacts: change BatchUpsertContactsRequest -> BatchUpsertContactsResponse;

@@ -3319,6 +3319,167 @@ impl ::prost::Name for MergeContactsResponse {
         "/whatatalk.contacts.v1.MergeContactsResponse".into()
     }
 }
+/// Request of ExportContactData.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportContactDataRequest {
+    /// Empty means `default`.
+    #[prost(string, tag = "1")]
+    pub workspace_id: ::prost::alloc::string::String,
+    /// Whom. Required.
+    #[prost(oneof = "export_contact_data_request::Recipient", tags = "2, 3, 4")]
+    pub recipient: ::core::option::Option<export_contact_data_request::Recipient>,
+}
+/// Nested message and enum types in `ExportContactDataRequest`.
+pub mod export_contact_data_request {
+    /// Whom. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Recipient {
+        /// As in Contact.phone_number; any form of the number finds the person.
+        #[prost(string, tag = "2")]
+        PhoneNumber(::prost::alloc::string::String),
+        /// As in Contact.whatsapp_user_id.
+        #[prost(string, tag = "3")]
+        WhatsappUserId(::prost::alloc::string::String),
+        /// As in Contact.contact_id; for receipts, the id of an erased contact too.
+        #[prost(string, tag = "4")]
+        ContactId(::prost::alloc::string::String),
+    }
+}
+impl ::prost::Name for ExportContactDataRequest {
+    const NAME: &'static str = "ExportContactDataRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.ExportContactDataRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.ExportContactDataRequest".into()
+    }
+}
+/// Response of ExportContactData.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExportContactDataResponse {
+    /// In full. Absent if the person is no contact.
+    #[prost(message, optional, tag = "1")]
+    pub contact: ::core::option::Option<Contact>,
+    /// What is recorded of their consent, category by category. None if nothing is.
+    #[prost(message, repeated, tag = "2")]
+    pub consents: ::prost::alloc::vec::Vec<RecordedConsent>,
+    /// The ledger, newest first: at most 1000 entries, fewer if they are long.
+    #[prost(message, repeated, tag = "3")]
+    pub events: ::prost::alloc::vec::Vec<OptInEvent>,
+    /// There are older entries.
+    #[prost(bool, tag = "4")]
+    pub more_events: bool,
+    /// With `more_events`: ListOptInEvents goes on with this `page_token` and the
+    /// same recipient.
+    #[prost(string, tag = "5")]
+    pub events_page_token: ::prost::alloc::string::String,
+    /// Answers kept for replays of calls about the person, newest first, at most
+    /// 1000. What they say of the person is in `contact` and `events`.
+    #[prost(message, repeated, tag = "6")]
+    pub saved_answers: ::prost::alloc::vec::Vec<SavedAnswer>,
+    /// There are more of them. They are kept for 24 hours.
+    #[prost(bool, tag = "7")]
+    pub more_saved_answers: bool,
+    /// Proof of erasures of the contact.
+    #[prost(message, repeated, tag = "8")]
+    pub receipts: ::prost::alloc::vec::Vec<DeletionReceipt>,
+    /// The server's time of the answer.
+    #[prost(message, optional, tag = "9")]
+    pub export_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the person told WhatsApp itself, by sender. None if nothing.
+    #[prost(message, repeated, tag = "10")]
+    pub platform_preferences: ::prost::alloc::vec::Vec<RecordedPlatformPreference>,
+}
+impl ::prost::Name for ExportContactDataResponse {
+    const NAME: &'static str = "ExportContactDataResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.ExportContactDataResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.ExportContactDataResponse".into()
+    }
+}
+/// What a person last told WhatsApp about marketing from one of the business's
+/// numbers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedPlatformPreference {
+    /// Of which number; empty: of all.
+    #[prost(string, tag = "1")]
+    pub sender_phone_number_id: ::prost::alloc::string::String,
+    /// Stop or resume.
+    #[prost(enumeration = "PlatformPreference", tag = "2")]
+    pub preference: i32,
+    /// When the person said it.
+    #[prost(message, optional, tag = "3")]
+    pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The ledger entry.
+    #[prost(string, tag = "4")]
+    pub event_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for RecordedPlatformPreference {
+    const NAME: &'static str = "RecordedPlatformPreference";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RecordedPlatformPreference".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RecordedPlatformPreference".into()
+    }
+}
+/// What is recorded of a person's consent for one category.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedConsent {
+    /// About what.
+    #[prost(enumeration = "MessageCategory", tag = "1")]
+    pub category: i32,
+    /// As last said, whether or not an opt-in ran out since.
+    #[prost(enumeration = "OptInStatus", tag = "2")]
+    pub status: i32,
+    /// The ledger entry that decided; empty if there is none.
+    #[prost(string, tag = "3")]
+    pub event_id: ::prost::alloc::string::String,
+    /// When the person said it; absent if never.
+    #[prost(message, optional, tag = "4")]
+    pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// For an opt-in: until when it holds. Absent: until withdrawn.
+    #[prost(message, optional, tag = "5")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for RecordedConsent {
+    const NAME: &'static str = "RecordedConsent";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RecordedConsent".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RecordedConsent".into()
+    }
+}
+/// That an answer to a call is kept, for the call to be replayed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SavedAnswer {
+    /// As sent by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Such as `UpdateContact`; empty if kept by an older version.
+    #[prost(string, tag = "2")]
+    pub method: ::prost::alloc::string::String,
+    /// When the call was answered.
+    #[prost(message, optional, tag = "3")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for SavedAnswer {
+    const NAME: &'static str = "SavedAnswer";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.SavedAnswer".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.SavedAnswer".into()
+    }
+}
 /// Request of ListContacts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListContactsRequest {
@@ -4300,6 +4461,47 @@ pub mod contact_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Everything held about one person in one answer, for a request of theirs to
+        /// see it: the contact, its ids of today and before, consent with what decided
+        /// it, the ledger with its evidence, answers kept for replays, receipts of
+        /// erasures. For somebody who is no contact: what they objected to.
+        ///
+        /// NOT_FOUND if nothing is held.
+        ///
+        /// Example:
+        ///
+        /// ```text
+        /// grpcurl -d '{"phone_number": "15551234567"}' …/ExportContactData
+        /// ```
+        pub async fn export_contact_data(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportContactDataRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportContactDataResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.ContactService/ExportContactData",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "whatatalk.contacts.v1.ContactService",
+                        "ExportContactData",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// The directory: contacts in pages, filtered, searched by name, ordered. Any
         /// page costs what the first costs.
         pub async fn list_contacts(
@@ -4611,6 +4813,25 @@ pub mod contact_service_server {
             request: tonic::Request<super::MergeContactsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::MergeContactsResponse>,
+            tonic::Status,
+        >;
+        /// Everything held about one person in one answer, for a request of theirs to
+        /// see it: the contact, its ids of today and before, consent with what decided
+        /// it, the ledger with its evidence, answers kept for replays, receipts of
+        /// erasures. For somebody who is no contact: what they objected to.
+        ///
+        /// NOT_FOUND if nothing is held.
+        ///
+        /// Example:
+        ///
+        /// ```text
+        /// grpcurl -d '{"phone_number": "15551234567"}' …/ExportContactData
+        /// ```
+        async fn export_contact_data(
+            &self,
+            request: tonic::Request<super::ExportContactDataRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportContactDataResponse>,
             tonic::Status,
         >;
         /// The directory: contacts in pages, filtered, searched by name, ordered. Any
@@ -5081,6 +5302,52 @@ pub mod contact_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = MergeContactsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.ContactService/ExportContactData" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportContactDataSvc<T: ContactService>(pub Arc<T>);
+                    impl<
+                        T: ContactService,
+                    > tonic::server::UnaryService<super::ExportContactDataRequest>
+                    for ExportContactDataSvc<T> {
+                        type Response = super::ExportContactDataResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportContactDataRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ContactService>::export_contact_data(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportContactDataSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -107,6 +107,7 @@ macro_rules! recipients {
 
 recipients! {
     recipient get_contact_request delete_contact_request link_identity_request
+    export_contact_data_request
     check_opt_in_request
     record_opt_in_request record_opt_out_request record_platform_preference_request
     list_opt_in_events_request

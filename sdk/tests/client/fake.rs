@@ -140,6 +140,7 @@ service! { ContactService {
     delete_contact DeleteContactRequest -> DeleteContactResponse;
     link_identity LinkIdentityRequest -> LinkIdentityResponse;
     merge_contacts MergeContactsRequest -> MergeContactsResponse;
+    export_contact_data ExportContactDataRequest -> ExportContactDataResponse;
     list_contacts ListContactsRequest -> ListContactsResponse;
     count_contacts CountContactsRequest -> CountContactsResponse;
     batch_upsert_contacts BatchUpsertContactsRequest -> BatchUpsertContactsResponse;

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{contact, contact_mask, identity, known, recipient};
 use super::replay::{Replay, answer, contact_answer};
-use super::{Api, bulk, import, pages, stream};
+use super::{Api, bulk, export, import, pages, stream};
 use crate::domain::error::{Error, Result};
 use crate::operations::contacts::{CreateContact, DeleteContact};
 use crate::operations::read::{self, Query};
@@ -117,6 +117,13 @@ impl ContactService for Api {
         Ok(Response::new(response.await?))
     }
 
+    async fn export_contact_data(
+        &self,
+        request: Request<v1::ExportContactDataRequest>,
+    ) -> Result<Response<v1::ExportContactDataResponse>, Status> {
+        Ok(Response::new(export::export(self, request.into_inner()).await?))
+    }
+
     async fn list_contacts(
         &self,
         request: Request<v1::ListContactsRequest>,
@@ -210,7 +217,7 @@ fn fitting(rows: &[ContactRow]) -> usize {
     rows.iter().take_while(fits).count().max(1)
 }
 
-fn write_receipt(receipt: Receipt) -> v1::DeletionReceipt {
+pub(super) fn write_receipt(receipt: Receipt) -> v1::DeletionReceipt {
     v1::DeletionReceipt {
         receipt_id: receipt.receipt_id.to_string(),
         contact_id: receipt.contact_id.to_string(),

@@ -9,6 +9,7 @@ mod connection;
 mod contacts;
 mod convert;
 mod error;
+mod export;
 mod import;
 mod layers;
 mod methods;

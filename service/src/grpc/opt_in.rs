@@ -16,7 +16,7 @@ use crate::operations::idempotency::Answer;
 use crate::operations::opt_in::{self, RecordConsent, RecordPlatformPreference};
 use crate::operations::token::{self, Place};
 use crate::operations::workspaces;
-use crate::store::{Store, timestamp, wire_summary};
+use crate::store::{Store, Workspace, timestamp, wire_summary};
 
 #[tonic::async_trait]
 impl OptInService for Api {
@@ -145,16 +145,27 @@ fn recorded<R: Message>(
     }
 }
 
+/// What the pages of a person's events belong to.
+fn whom(person: &Person) -> String {
+    match person {
+        Person::Id(id) => id.to_string(),
+        Person::Key(key) => key.as_str().to_owned(),
+    }
+}
+
+/// The token of the page of events behind this one.
+pub(super) fn next_events(workspace: &Workspace, person: &Person, last: i64) -> String {
+    let binding = ["ListOptInEvents", &workspace.workspace_id, &whom(person)];
+    token::seal(&workspace.token_key, &binding, &Place { count: last, ..Place::default() })
+}
+
 async fn list_events(
     api: &Api,
     request: v1::ListOptInEventsRequest,
 ) -> Result<v1::ListOptInEventsResponse> {
     let size = pages::size(request.page_size)?;
     let person = recipient::person(request.recipient)?;
-    let whom = match &person {
-        Person::Id(id) => id.to_string(),
-        Person::Key(key) => key.as_str().to_owned(),
-    };
+    let whom = whom(&person);
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
     let id = workspace.workspace_id.as_str();
     let (key, binding) = (&workspace.token_key, ["ListOptInEvents", id, &whom]);

@@ -25,6 +25,7 @@ type Key = (String, Uuid);
 
 /// Which request a change belongs to.
 pub struct Replay {
+    method: &'static str,
     workspace_id: String,
     request_id: Option<Uuid>,
     fingerprint: [u8; 32],
@@ -33,7 +34,7 @@ pub struct Replay {
 impl Replay {
     /// Of a request as it came.
     pub fn of(
-        method: &str,
+        method: &'static str,
         workspace_id: &str,
         request_id: &str,
         request: &impl Message,
@@ -43,7 +44,7 @@ impl Replay {
             Some(_) => fingerprint(method, &request.encode_to_vec()),
             None => [0; 32],
         };
-        Ok(Self { workspace_id: workspace_id.to_owned(), request_id, fingerprint })
+        Ok(Self { method, workspace_id: workspace_id.to_owned(), request_id, fingerprint })
     }
 }
 
@@ -76,12 +77,12 @@ impl InFlight {
         R: Message + Default,
         F: Fn(O::Output) -> Answer + Send + Sync + 'static,
     {
-        let Replay { workspace_id, request_id, fingerprint } = replay;
+        let Replay { method, workspace_id, request_id, fingerprint } = replay;
         let guard = match request_id {
             Some(request_id) => Some(self.enter(&workspace_id, request_id)?),
             None => None,
         };
-        let once = Once { operation, encode, workspace_id, request_id, fingerprint };
+        let once = Once { operation, encode, workspace_id, method, request_id, fingerprint };
         let response = store.write(Guarded { operation: once, _guard: guard }).await?;
         R::decode(response).map_err(Error::internal)
     }

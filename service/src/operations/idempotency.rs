@@ -30,6 +30,8 @@ pub struct Once<O, F> {
     pub encode: F,
     /// Where.
     pub workspace_id: String,
+    /// Of the API.
+    pub method: &'static str,
     /// None: the caller takes the risk.
     pub request_id: Option<Uuid>,
     /// Of method and request.
@@ -66,6 +68,7 @@ where
         let saved = SavedAnswer {
             request_id,
             fingerprint: self.fingerprint,
+            method: self.method,
             response: answer.response.clone(),
             contact_id: answer.contact_id,
             create_time: tx.now,

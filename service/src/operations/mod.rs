@@ -6,6 +6,7 @@ pub mod attributes;
 pub mod contacts;
 mod definition;
 mod draft;
+pub mod export;
 pub mod idempotency;
 pub mod identity;
 pub mod import;

@@ -187,19 +187,41 @@ pub struct Counted<T> {
     pub contact_count: i64,
 }
 
-/// The first answer to a request_id.
+/// An answer to be kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedAnswer {
     /// The caller's id.
     pub request_id: Uuid,
     /// Of method and request: the same id with another is a mistake.
     pub fingerprint: [u8; 32],
+    /// Of the API.
+    pub method: &'static str,
     /// The encoded response.
     pub response: Bytes,
     /// The contact the response tells of, whose erasure erases it too.
     pub contact_id: Option<Uuid>,
     /// When.
     pub create_time: Time,
+}
+
+/// That an answer is kept, without what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerNote {
+    /// The caller's id.
+    pub request_id: Uuid,
+    /// Empty: kept before methods were.
+    pub method: String,
+    /// When.
+    pub create_time: Time,
+}
+
+/// The first answer to a request_id, as it is found again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstAnswer {
+    /// Of method and request: the same id with another is a mistake.
+    pub fingerprint: [u8; 32],
+    /// The encoded response.
+    pub response: Bytes,
 }
 
 /// Proof of an erasure.
@@ -311,6 +333,8 @@ pub trait Session: Send {
     ) -> Result<()>;
     /// Keeps the proof of an erasure.
     async fn insert_receipt(&mut self, workspace: &Workspace, receipt: &Receipt) -> Result<()>;
+    /// The proofs of erasures of the contact that had this id.
+    async fn receipts(&mut self, workspace: &Workspace, contact_id: Uuid) -> Result<Vec<Receipt>>;
 
     // Consent
 
@@ -379,7 +403,7 @@ pub trait Session: Send {
         workspace: &Workspace,
         request_id: Uuid,
         since: Time,
-    ) -> Result<Option<SavedAnswer>>;
+    ) -> Result<Option<FirstAnswer>>;
     /// Keeps an answer, and drops some from before `since`.
     async fn save_answer(
         &mut self,
@@ -387,4 +411,11 @@ pub trait Session: Send {
         answer: &SavedAnswer,
         since: Time,
     ) -> Result<()>;
+    /// Which answers that tell of a contact are kept, newest first.
+    async fn answers_about(
+        &mut self,
+        workspace: &Workspace,
+        contact_id: Uuid,
+        limit: usize,
+    ) -> Result<Vec<AnswerNote>>;
 }

@@ -274,6 +274,7 @@ fn a_request_id_is_answered_once() {
     with_database(|database| async move {
         let store = database.store().await;
         let once = |number: &str| idempotency::Once {
+            method: "CreateContact",
             operation: contacts::CreateContact {
                 workspace_id: String::new(),
                 profile: profile(number),

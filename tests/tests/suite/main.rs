@@ -9,6 +9,7 @@ mod contacts;
 mod deadlines;
 mod directory;
 mod etags;
+mod export_data;
 mod filters;
 mod health;
 mod idempotency;

@@ -231,7 +231,17 @@ pub fn write_event(event: ConsentEvent) -> v1::OptInEvent {
     }
 }
 
-fn write_category(category: MessageCategory) -> v1::MessageCategory {
+/// Writes a status.
+pub fn write_status(status: OptInStatus) -> v1::OptInStatus {
+    match status {
+        OptInStatus::NotAsked => v1::OptInStatus::NotAsked,
+        OptInStatus::OptedIn => v1::OptInStatus::OptedIn,
+        OptInStatus::OptedOut => v1::OptInStatus::OptedOut,
+    }
+}
+
+/// Writes a category.
+pub fn write_category(category: MessageCategory) -> v1::MessageCategory {
     match category {
         MessageCategory::Marketing => v1::MessageCategory::Marketing,
         MessageCategory::Utility => v1::MessageCategory::Utility,

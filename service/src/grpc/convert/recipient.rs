@@ -69,6 +69,7 @@ inline_recipients!(
     get_contact_request,
     delete_contact_request,
     link_identity_request,
+    export_contact_data_request,
     check_opt_in_request,
     record_opt_in_request,
     record_opt_out_request,

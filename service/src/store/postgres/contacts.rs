@@ -200,6 +200,27 @@ pub(super) async fn insert_receipt(
     Ok(())
 }
 
+pub(super) async fn receipts(
+    db: &mut PgConnection,
+    workspace: &Workspace,
+    contact_id: Uuid,
+) -> Result<Vec<Receipt>> {
+    let rows: Vec<(Id, i32, i64)> = sqlx::query_as(
+        "SELECT receipt_id, reason, delete_time FROM deletion_receipt
+         WHERE workspace_id = $1 AND contact_id = $2 ORDER BY receipt_id",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(Id(contact_id))
+    .fetch_all(db)
+    .await
+    .map_err(failure)?;
+    let receipt = |(Id(receipt_id), reason, delete_time)| {
+        let delete_time = time(delete_time);
+        Receipt { receipt_id, contact_id, reason, delete_time }
+    };
+    Ok(rows.into_iter().map(receipt).collect())
+}
+
 /// Columns by position: by name costs more than all the rest.
 pub(super) fn decode(row: &PgRow, sort_key: String) -> Result<ContactRow> {
     let record = Bytes::copy_from_slice(row.get(0));

@@ -8,7 +8,7 @@ use super::ids::Id;
 use super::{expect_rows, failure, micros, time};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
-use crate::store::{SavedAnswer, Workspace};
+use crate::store::{AnswerNote, FirstAnswer, SavedAnswer, Workspace};
 
 /// Answers dropped with each one kept: more than come in, so that none pile up.
 const DROPPED: i64 = 10;
@@ -18,9 +18,9 @@ pub(super) async fn get(
     workspace: &Workspace,
     request_id: Uuid,
     since: Time,
-) -> Result<Option<SavedAnswer>> {
+) -> Result<Option<FirstAnswer>> {
     let row = sqlx::query(
-        "SELECT fingerprint, response, contact_id, create_time FROM saved_answer
+        "SELECT fingerprint, response FROM saved_answer
          WHERE workspace_id = $1 AND request_id = $2 AND create_time >= $3",
     )
     .bind(&workspace.workspace_id)
@@ -32,16 +32,36 @@ pub(super) async fn get(
     let Some(row) = row else { return Ok(None) };
     let fingerprint: &[u8] = row.get(0);
     let response: Vec<u8> = row.get(1);
-    let contact_id: Option<Id> = row.get(2);
-    Ok(Some(SavedAnswer {
-        request_id,
+    Ok(Some(FirstAnswer {
         fingerprint: fingerprint
             .try_into()
             .map_err(|_| Error::internal("a saved fingerprint is not 32 bytes"))?,
         response: Bytes::from(response),
-        contact_id: contact_id.map(|Id(id)| id),
-        create_time: time(row.get(3)),
     }))
+}
+
+pub(super) async fn about(
+    db: &mut PgConnection,
+    workspace: &Workspace,
+    contact_id: Uuid,
+    limit: usize,
+) -> Result<Vec<AnswerNote>> {
+    let rows: Vec<(Id, Option<String>, i64)> = sqlx::query_as(
+        "SELECT request_id, method, create_time FROM saved_answer
+         WHERE workspace_id = $1 AND contact_id = $2
+         ORDER BY create_time DESC, request_id LIMIT $3",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(Id(contact_id))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(db)
+    .await
+    .map_err(failure)?;
+    let note = |(Id(request_id), method, create_time): (Id, Option<String>, i64)| {
+        let (method, create_time) = (method.unwrap_or_default(), time(create_time));
+        AnswerNote { request_id, method, create_time }
+    };
+    Ok(rows.into_iter().map(note).collect())
 }
 
 pub(super) async fn save(
@@ -68,11 +88,12 @@ pub(super) async fn save(
     // An answer of the same id that came in between is the one to give.
     let result = sqlx::query(
         "INSERT INTO saved_answer
-             (workspace_id, request_id, fingerprint, response, contact_id, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6)
+             (workspace_id, request_id, fingerprint, response, contact_id, create_time, method)
+         VALUES ($1, $2, $3, $4, $5, $6, $8)
          ON CONFLICT (workspace_id, request_id) DO UPDATE SET
              fingerprint = excluded.fingerprint, response = excluded.response,
-             contact_id = excluded.contact_id, create_time = excluded.create_time
+             contact_id = excluded.contact_id, create_time = excluded.create_time,
+             method = excluded.method
          WHERE saved_answer.create_time < $7",
     )
     .bind(&workspace.workspace_id)
@@ -82,6 +103,7 @@ pub(super) async fn save(
     .bind(answer.contact_id.map(Id))
     .bind(micros(answer.create_time))
     .bind(micros(since))
+    .bind(answer.method)
     .execute(db)
     .await
     .map_err(failure)?;

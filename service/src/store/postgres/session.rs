@@ -22,8 +22,8 @@ use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
-    ConsentRow, ContactRow, Lock, Order, Position, Receipt, SavedAnswer, Selection, Session,
-    Subjects, Workspace,
+    AnswerNote, ConsentRow, ContactRow, FirstAnswer, Lock, Order, Position, Receipt, SavedAnswer,
+    Selection, Session, Subjects, Workspace,
 };
 
 pub(super) struct PostgresSession {
@@ -243,6 +243,10 @@ impl Session for PostgresSession {
         self.watch.over(contacts::insert_receipt(&mut self.connection, workspace, receipt)).await
     }
 
+    async fn receipts(&mut self, workspace: &Workspace, contact_id: Uuid) -> Result<Vec<Receipt>> {
+        self.watch.over(contacts::receipts(&mut self.connection, workspace, contact_id)).await
+    }
+
     async fn consent(
         &mut self,
         workspace: &Workspace,
@@ -320,7 +324,7 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         request_id: Uuid,
         since: Time,
-    ) -> Result<Option<SavedAnswer>> {
+    ) -> Result<Option<FirstAnswer>> {
         self.watch.over(idempotency::get(&mut self.connection, workspace, request_id, since)).await
     }
 
@@ -331,5 +335,15 @@ impl Session for PostgresSession {
         since: Time,
     ) -> Result<()> {
         self.watch.over(idempotency::save(&mut self.connection, workspace, answer, since)).await
+    }
+    async fn answers_about(
+        &mut self,
+        workspace: &Workspace,
+        contact_id: Uuid,
+        limit: usize,
+    ) -> Result<Vec<AnswerNote>> {
+        self.watch
+            .over(idempotency::about(&mut self.connection, workspace, contact_id, limit))
+            .await
     }
 }

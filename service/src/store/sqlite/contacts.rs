@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::{ROWS, attributes, definitions, failure, micros, names, packed, redirects};
+use super::{ROWS, attributes, definitions, failure, micros, names, packed, redirects, time};
 use crate::domain::consent::{ConsentSummary, OptInStatus};
 use crate::domain::contact::{Contact, Person, Profile};
 use crate::domain::error::{Error, Result};
@@ -256,6 +256,27 @@ pub(super) async fn insert_receipt(
     .await
     .map_err(failure)?;
     Ok(())
+}
+
+pub(super) async fn receipts(
+    db: &mut SqliteConnection,
+    workspace: &Workspace,
+    contact_id: Uuid,
+) -> Result<Vec<Receipt>> {
+    let rows: Vec<(Vec<u8>, i32, i64)> = sqlx::query_as(
+        "SELECT receipt_id, reason, delete_time FROM deletion_receipt
+         WHERE workspace_key = ? AND contact_id = ? ORDER BY receipt_id",
+    )
+    .bind(workspace.row_key)
+    .bind(contact_id.as_bytes().as_slice())
+    .fetch_all(db)
+    .await
+    .map_err(failure)?;
+    let receipt = |(id, reason, delete_time): (Vec<u8>, i32, i64)| {
+        let delete_time = time(delete_time);
+        Ok(Receipt { receipt_id: uuid(&id)?, contact_id, reason, delete_time })
+    };
+    rows.into_iter().map(receipt).collect()
 }
 
 /// A contact's change, as the tables that hang on it see it.

@@ -8,16 +8,16 @@ use super::contacts::uuid;
 use super::{failure, micros, time};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
-use crate::store::{SavedAnswer, Workspace};
+use crate::store::{AnswerNote, FirstAnswer, SavedAnswer, Workspace};
 
 pub(super) async fn get(
     db: &mut SqliteConnection,
     workspace: &Workspace,
     request_id: Uuid,
     since: Time,
-) -> Result<Option<SavedAnswer>> {
+) -> Result<Option<FirstAnswer>> {
     let row = sqlx::query(
-        "SELECT fingerprint, response, contact_id, create_time FROM saved_answer
+        "SELECT fingerprint, response FROM saved_answer
          WHERE workspace_key = ? AND request_id = ? AND create_time >= ?",
     )
     .bind(workspace.row_key)
@@ -29,16 +29,36 @@ pub(super) async fn get(
     let Some(row) = row else { return Ok(None) };
     let fingerprint: &[u8] = row.get(0);
     let response: Vec<u8> = row.get(1);
-    let contact_id: Option<&[u8]> = row.get(2);
-    Ok(Some(SavedAnswer {
-        request_id,
+    Ok(Some(FirstAnswer {
         fingerprint: fingerprint
             .try_into()
             .map_err(|_| Error::internal("a saved fingerprint is not 32 bytes"))?,
         response: Bytes::from(response),
-        contact_id: contact_id.map(uuid).transpose()?,
-        create_time: time(row.get(3)),
     }))
+}
+
+pub(super) async fn about(
+    db: &mut SqliteConnection,
+    workspace: &Workspace,
+    contact_id: Uuid,
+    limit: usize,
+) -> Result<Vec<AnswerNote>> {
+    let rows: Vec<(Vec<u8>, Option<String>, i64)> = sqlx::query_as(
+        "SELECT request_id, method, create_time FROM saved_answer
+         WHERE workspace_key = ? AND contact_id = ?
+         ORDER BY create_time DESC, request_id LIMIT ?",
+    )
+    .bind(workspace.row_key)
+    .bind(contact_id.as_bytes().as_slice())
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(db)
+    .await
+    .map_err(failure)?;
+    let note = |(id, method, create_time): (Vec<u8>, Option<String>, i64)| {
+        let (method, create_time) = (method.unwrap_or_default(), time(create_time));
+        Ok(AnswerNote { request_id: uuid(&id)?, method, create_time })
+    };
+    rows.into_iter().map(note).collect()
 }
 
 pub(super) async fn save(
@@ -55,12 +75,13 @@ pub(super) async fn save(
         .map_err(failure)?;
     sqlx::query(
         "INSERT INTO saved_answer
-             (workspace_key, request_id, fingerprint, response, contact_id, create_time)
-         VALUES (?, ?, ?, ?, ?, ?)",
+             (workspace_key, request_id, fingerprint, method, response, contact_id, create_time)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(workspace.row_key)
     .bind(answer.request_id.as_bytes().as_slice())
     .bind(answer.fingerprint.as_slice())
+    .bind(answer.method)
     .bind(answer.response.as_ref())
     .bind(answer.contact_id.map(|id| id.as_bytes().to_vec()))
     .bind(micros(answer.create_time))

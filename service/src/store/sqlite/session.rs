@@ -17,8 +17,8 @@ use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
-    ConsentRow, ContactRow, Lock, Order, Position, Receipt, SavedAnswer, Selection, Session,
-    Subjects, Workspace,
+    AnswerNote, ConsentRow, ContactRow, FirstAnswer, Lock, Order, Position, Receipt, SavedAnswer,
+    Selection, Session, Subjects, Workspace,
 };
 
 pub(super) enum SqliteSession {
@@ -173,6 +173,10 @@ impl Session for SqliteSession {
         contacts::insert_receipt(self.db(), workspace, receipt).await
     }
 
+    async fn receipts(&mut self, workspace: &Workspace, contact_id: Uuid) -> Result<Vec<Receipt>> {
+        contacts::receipts(self.db(), workspace, contact_id).await
+    }
+
     async fn consent(
         &mut self,
         workspace: &Workspace,
@@ -243,7 +247,7 @@ impl Session for SqliteSession {
         workspace: &Workspace,
         request_id: Uuid,
         since: Time,
-    ) -> Result<Option<SavedAnswer>> {
+    ) -> Result<Option<FirstAnswer>> {
         idempotency::get(self.db(), workspace, request_id, since).await
     }
 
@@ -254,5 +258,13 @@ impl Session for SqliteSession {
         since: Time,
     ) -> Result<()> {
         idempotency::save(self.db(), workspace, answer, since).await
+    }
+    async fn answers_about(
+        &mut self,
+        workspace: &Workspace,
+        contact_id: Uuid,
+        limit: usize,
+    ) -> Result<Vec<AnswerNote>> {
+        idempotency::about(self.db(), workspace, contact_id, limit).await
     }
 }

@@ -1,0 +1,56 @@
+use contacts_proto::v1;
+
+use super::{FromProto, all, known, time};
+use crate::model::{
+    Contact, ContactData, MessageCategory, OptInStatus, RecordedConsent,
+    RecordedPlatformPreference, SavedAnswer,
+};
+
+impl FromProto<v1::ExportContactDataResponse> for ContactData {
+    fn from_proto(message: v1::ExportContactDataResponse) -> Self {
+        Self {
+            contact: message.contact.map(Contact::from_proto),
+            consents: all(message.consents),
+            platform_preferences: all(message.platform_preferences),
+            events: all(message.events),
+            events_page_token: known(message.events_page_token),
+            saved_answers: all(message.saved_answers),
+            more_saved_answers: message.more_saved_answers,
+            receipts: all(message.receipts),
+            export_time: time(message.export_time),
+        }
+    }
+}
+
+impl FromProto<v1::RecordedConsent> for RecordedConsent {
+    fn from_proto(message: v1::RecordedConsent) -> Self {
+        Self {
+            category: MessageCategory::from_proto(message.category),
+            status: OptInStatus::from_proto(message.status),
+            event_id: known(message.event_id),
+            occurred_time: time(message.occurred_time),
+            expire_time: time(message.expire_time),
+        }
+    }
+}
+
+impl FromProto<v1::RecordedPlatformPreference> for RecordedPlatformPreference {
+    fn from_proto(message: v1::RecordedPlatformPreference) -> Self {
+        Self {
+            stopped: message.preference() != v1::PlatformPreference::Resume,
+            sender_phone_number_id: known(message.sender_phone_number_id),
+            occurred_time: time(message.occurred_time),
+            event_id: message.event_id,
+        }
+    }
+}
+
+impl FromProto<v1::SavedAnswer> for SavedAnswer {
+    fn from_proto(message: v1::SavedAnswer) -> Self {
+        Self {
+            request_id: message.request_id,
+            method: message.method,
+            create_time: time(message.create_time),
+        }
+    }
+}

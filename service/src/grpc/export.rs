@@ -1,0 +1,99 @@
+//! ContactService.ExportContactData: everything held about one person.
+
+use contacts_proto::v1;
+use prost::Message;
+
+use super::convert::{consent, contact, recipient};
+use super::{Api, contacts, opt_in};
+use crate::domain::consent::{ConsentState, MessageCategory, PlatformEntry};
+use crate::domain::contact::View;
+use crate::domain::error::Result;
+use crate::operations::{export, workspaces};
+use crate::store::{AnswerNote, timestamp};
+
+/// Most events, and most saved answers, of one answer.
+const MAX_ITEMS: usize = 1000;
+/// Events end here even when there are fewer: clients accept 4 MiB.
+const MAX_EVENT_BYTES: usize = 3 << 20;
+
+/// Collects and writes it.
+pub async fn export(
+    api: &Api,
+    request: v1::ExportContactDataRequest,
+) -> Result<v1::ExportContactDataResponse> {
+    let person = recipient::person(request.recipient)?;
+    let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
+    let id = workspace.workspace_id.as_str();
+    let held = export::held(&api.store, id, &person, MAX_ITEMS + 1).await?;
+    let now = api.store.now();
+
+    let count = held.events.len();
+    let (mut bytes, mut last) = (0, 0);
+    let events: Vec<_> = held
+        .events
+        .into_iter()
+        .take(MAX_ITEMS)
+        .map_while(|(position, event)| {
+            let event = consent::write_event(event);
+            bytes += event.encoded_len();
+            (bytes <= MAX_EVENT_BYTES).then(|| {
+                last = position;
+                event
+            })
+        })
+        .collect();
+    let more_events = events.len() < count;
+    let events_page_token = match more_events {
+        true => opt_in::next_events(&workspace, &person, last),
+        false => String::new(),
+    };
+    let more_saved_answers = held.answers.len() > MAX_ITEMS;
+    Ok(v1::ExportContactDataResponse {
+        contact: held.contact.map(|row| contact::write(&row, View::Full, now)).transpose()?,
+        consents: held.consent.as_ref().map(write_consents).unwrap_or_default(),
+        events,
+        more_events,
+        events_page_token,
+        saved_answers: held.answers.into_iter().take(MAX_ITEMS).map(write_note).collect(),
+        more_saved_answers,
+        platform_preferences: held.consent.as_ref().map(write_preferences).unwrap_or_default(),
+        receipts: held.receipts.into_iter().map(contacts::write_receipt).collect(),
+        export_time: Some(timestamp(now)),
+    })
+}
+
+fn write_consents(state: &ConsentState) -> Vec<v1::RecordedConsent> {
+    let write = |category| {
+        let known = state.get(category);
+        v1::RecordedConsent {
+            category: consent::write_category(category).into(),
+            status: consent::write_status(known.status).into(),
+            event_id: known.event_id.map(|id| id.to_string()).unwrap_or_default(),
+            occurred_time: known.occurred_time.map(timestamp),
+            expire_time: known.expire_time.map(timestamp),
+        }
+    };
+    MessageCategory::ALL.into_iter().map(write).collect()
+}
+
+fn write_preferences(state: &ConsentState) -> Vec<v1::RecordedPlatformPreference> {
+    let write = |entry: &PlatformEntry| v1::RecordedPlatformPreference {
+        sender_phone_number_id: entry.sender_phone_number_id.clone(),
+        preference: match entry.stopped {
+            true => v1::PlatformPreference::Stop,
+            false => v1::PlatformPreference::Resume,
+        }
+        .into(),
+        occurred_time: Some(timestamp(entry.occurred_time)),
+        event_id: entry.event_id.to_string(),
+    };
+    state.platform.entries().iter().map(write).collect()
+}
+
+fn write_note(note: AnswerNote) -> v1::SavedAnswer {
+    v1::SavedAnswer {
+        request_id: note.request_id.to_string(),
+        method: note.method,
+        create_time: Some(timestamp(note.create_time)),
+    }
+}

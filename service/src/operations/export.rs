@@ -1,0 +1,65 @@
+//! Everything held about one person.
+
+use crate::domain::consent::{ConsentEvent, ConsentState};
+use crate::domain::contact::Person;
+use crate::domain::error::{Error, Reason, Result};
+use crate::store::{AnswerNote, ContactRow, Lock, Receipt, Store, decode_profile};
+
+use super::{opt_in, workspace};
+
+/// What is held about one person.
+#[derive(Debug)]
+pub struct Held {
+    /// None if they are no contact.
+    pub contact: Option<ContactRow>,
+    /// None if nothing is recorded.
+    pub consent: Option<ConsentState>,
+    /// Newest first, each with its position in the ledger.
+    pub events: Vec<(i64, ConsentEvent)>,
+    /// Newest first.
+    pub answers: Vec<AnswerNote>,
+    /// Of erasures of the contact.
+    pub receipts: Vec<Receipt>,
+}
+
+/// Collects it, up to `limit` events and as many answers.
+pub async fn held(
+    store: &Store,
+    workspace_id: &str,
+    person: &Person,
+    limit: usize,
+) -> Result<Held> {
+    let mut session = store.read().await?;
+    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
+    let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
+    let contact = found.into_iter().flatten().next();
+    let contact_id = match (&contact, person) {
+        (Some(contact), _) => Some(contact.contact_id),
+        (None, Person::Id(id)) => Some(*id),
+        (None, Person::Key(_)) => None,
+    };
+    let (mut answers, mut receipts) = (Vec::new(), Vec::new());
+    if let Some(id) = contact_id {
+        answers = session.answers_about(&workspace, id, limit).await?;
+        receipts = session.receipts(&workspace, id).await?;
+    }
+    drop(session);
+    let key = match (&contact, person) {
+        (Some(contact), _) => decode_profile(contact)?.profile.match_keys().into_iter().next(),
+        (None, Person::Key(key)) => Some(key.clone()),
+        (None, Person::Id(_)) => None,
+    };
+    let (mut consent, mut events) = (None, Vec::new());
+    if let Some(key) = key {
+        let known = store.check(&workspace.workspace_id, std::slice::from_ref(&key)).await?;
+        consent = known.and_then(|rows| rows.get(&key).map(|row| row.state.clone()));
+        events = opt_in::events(store, &workspace.workspace_id, person, None, limit).await?;
+    }
+    let nothing =
+        contact.is_none() && consent.is_none() && events.is_empty() && receipts.is_empty();
+    if nothing {
+        let message = "nothing is held about this person";
+        return Err(Error::new(Reason::ContactNotFound, message).about("contact", ""));
+    }
+    Ok(Held { contact, consent, events, answers, receipts })
+}
