@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -19,23 +20,75 @@ pub const ATTRIBUTES: [(&str, &str, AttributeType); 6] = [
     ("last_order_time", "Last order", AttributeType::Timestamp),
 ];
 
+/// Columns that say who agreed, as files call them, and whether `yes` is an
+/// opt-in there.
+const CONSENT: [(&str, bool); 10] = [
+    ("opt_in", true),
+    ("opted_in", true),
+    ("optin", true),
+    ("consent", true),
+    ("subscribed", true),
+    ("opt_out", false),
+    ("opted_out", false),
+    ("optout", false),
+    ("unsubscribed", false),
+    ("unsubscribe", false),
+];
+
 /// A CSV file of contacts, as businesses have them: one row a person, tags
 /// separated by semicolons, `yes` or `no` in `opt_in`.
 pub struct CsvFile {
     records: Vec<csv::StringRecord>,
     headers: csv::StringRecord,
+    /// The column that says who agreed, and whether `yes` is an opt-in.
+    consent: Option<(usize, bool)>,
 }
 
 impl CsvFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, or a line has another number of columns than the
-    /// first.
+    /// When it cannot be read, a line has another number of columns than the
+    /// first, or it leaves open who agreed.
     pub fn read(path: &Path) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let mut reader = csv::Reader::from_reader(File::open(path)?);
+        Self::from_reader(File::open(path)?)
+    }
+
+    fn from_reader(file: impl Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut reader = csv::Reader::from_reader(file);
         let headers = reader.headers()?.clone();
-        Ok(Self { records: reader.records().collect::<Result<_, _>>()?, headers })
+        let mut file = Self { records: Vec::new(), headers, consent: None };
+        for (at, header) in file.headers.iter().enumerate() {
+            let name = header.trim().to_lowercase().replace([' ', '-'], "_");
+            let Some((_, yes)) = CONSENT.iter().find(|(column, _)| *column == name) else {
+                continue;
+            };
+            if file.consent.replace((at, *yes)).is_some() {
+                return Err("two columns say who agreed; leave one of them".into());
+            }
+        }
+        file.records = reader.records().collect::<Result<_, _>>()?;
+        // A word that is guessed wrong would message somebody who said no.
+        for record in &file.records {
+            if let Err(word) = file.agreed(record) {
+                let line = record.position().map_or(0, csv::Position::line);
+                return Err(format!("line {line}: who agreed is yes or no, not {word:?}").into());
+            }
+        }
+        Ok(file)
+    }
+
+    /// Whether the person agreed; none if the file does not say.
+    fn agreed<'a>(&self, record: &'a csv::StringRecord) -> Result<Option<bool>, &'a str> {
+        let Some((at, yes)) = self.consent else { return Ok(None) };
+        let cell = record.get(at).unwrap_or_default();
+        match cell.trim().to_lowercase().as_str() {
+            "" => Ok(None),
+            "yes" | "y" | "true" | "1" => Ok(Some(yes)),
+            // Not having objected is not to have agreed.
+            "no" | "n" | "false" | "0" => Ok(yes.then_some(false)),
+            _ => Err(cell),
+        }
     }
 
     /// How many people there are.
@@ -83,10 +136,10 @@ impl CsvFile {
             Evidence::new().wording(wording).business_name("Example Store")
         };
         let row = ImportRow::new(contact);
-        match cell("opt_in") {
-            "yes" => row.consent(ImportConsent::opted_in().evidence(evidence())),
-            "no" => row.consent(ImportConsent::opted_out()),
-            _ => row,
+        match self.agreed(record) {
+            Ok(Some(true)) => row.consent(ImportConsent::opted_in().evidence(evidence())),
+            Ok(Some(false)) => row.consent(ImportConsent::opted_out()),
+            Ok(None) | Err(_) => row,
         }
     }
 }
@@ -107,4 +160,38 @@ fn moment(text: &str) -> Option<SystemTime> {
         .map(SystemTime::from)
         .ok()
         .or_else(|| date().map(|date| date.and_utc().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &str, cell: &str) -> Result<Option<bool>, String> {
+        let text = format!("phone_number,{header}\n15551234567,{cell}\n");
+        let file = CsvFile::from_reader(text.as_bytes()).map_err(|error| error.to_string())?;
+        Ok(file.agreed(&file.records[0]).expect("read"))
+    }
+
+    #[test]
+    fn a_column_of_consent_is_one_however_it_is_called() {
+        for header in ["opt_in", "Opted In", "opt-in", "OPTIN", "Consent", "subscribed"] {
+            assert_eq!(read(header, "yes"), Ok(Some(true)), "{header}");
+            assert_eq!(read(header, "FALSE"), Ok(Some(false)), "{header}");
+            assert_eq!(read(header, ""), Ok(None), "{header}");
+        }
+        // Not having objected is not to have agreed.
+        for header in ["opt out", "Unsubscribed"] {
+            assert_eq!(read(header, "1"), Ok(Some(false)), "{header}");
+            assert_eq!(read(header, "no"), Ok(None), "{header}");
+            assert_eq!(read(header, ""), Ok(None), "{header}");
+        }
+        assert_eq!(read("city", "yes"), Ok(None));
+    }
+
+    #[test]
+    fn what_leaves_open_who_agreed_is_refused() {
+        let error = read("opt_in", "maybe").expect_err("a guess");
+        assert!(error.contains("line 2") && error.contains("maybe"), "{error}");
+        assert!(read("opt_in,consent", "yes,no").expect_err("two").contains("two columns"));
+    }
 }

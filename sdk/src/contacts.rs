@@ -70,7 +70,8 @@ impl Contacts {
         GetContact::new(&self.client, person.into())
     }
 
-    /// Reads up to 1000 contacts, each with its own result, in the order asked for.
+    /// Reads up to 1000 contacts, each with its own result, in the order asked for. Those that an
+    /// answer of 3 MiB has no room for fail with [`LIMIT_EXCEEDED`](crate::reason::LIMIT_EXCEEDED).
     pub fn batch_get(&self, people: impl IntoIterator<Item: Into<Person>>) -> BatchGetContacts {
         let recipients = people.into_iter().map(|person| person.into().into_proto()).collect();
         BatchGetContacts::new(&self.client, recipients)

@@ -385,7 +385,8 @@ pub mod attribute_service_client {
             self
         }
         /// Defines an attribute. ALREADY_EXISTS if its id or display name is taken.
-        /// Ids that stand for consent (`opted_in`, `opt_in`, `optin`) are refused:
+        /// Ids that stand for consent (`opt_in`, `opted_out`, `consent`, `subscribed`,
+        /// `marketing_opt_in` and the like) are refused:
         /// consent is recorded with OptInService.
         pub async fn create_attribute(
             &mut self,
@@ -553,7 +554,8 @@ pub mod attribute_service_server {
     #[async_trait]
     pub trait AttributeService: std::marker::Send + std::marker::Sync + 'static {
         /// Defines an attribute. ALREADY_EXISTS if its id or display name is taken.
-        /// Ids that stand for consent (`opted_in`, `opt_in`, `optin`) are refused:
+        /// Ids that stand for consent (`opt_in`, `opted_out`, `consent`, `subscribed`,
+        /// `marketing_opt_in` and the like) are refused:
         /// consent is recorded with OptInService.
         async fn create_attribute(
             &self,
@@ -3715,9 +3717,15 @@ impl ::prost::Name for ImportOptions {
 }
 /// An explicit statement about consent in an import.
 ///
-/// OPTED_IN never lifts an opt-out: such a row fails with CONSENT_CONFLICT.
-/// OPTED_OUT is recorded whatever `on_conflict` says; OPTED_IN only for rows
-/// that are not skipped.
+/// OPTED_IN never lifts an opt-out: a row that claims it for somebody who opted
+/// out of one of the categories fails with CONSENT_CONFLICT whatever
+/// `on_conflict` says, with SKIP too. Otherwise it is recorded for rows that are
+/// not skipped.
+///
+/// OPTED_OUT is recorded whatever `on_conflict` says, and whatever else is wrong
+/// with the row, as long as its phone number or user id can be read: the row then
+/// fails, and its error says that the opt-out counts (`opt_out: recorded` in the
+/// metadata).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ImportConsent {
     /// OPTED_IN or OPTED_OUT.
@@ -4268,6 +4276,8 @@ pub mod contact_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Returns up to 1000 contacts, in request order, each with its own result.
+        /// Once 3 MiB are full, the others' results are LIMIT_EXCEEDED: ask for those in
+        /// another call.
         pub async fn batch_get_contacts(
             &mut self,
             request: impl tonic::IntoRequest<super::BatchGetContactsRequest>,
@@ -4732,6 +4742,8 @@ pub mod contact_service_server {
             tonic::Status,
         >;
         /// Returns up to 1000 contacts, in request order, each with its own result.
+        /// Once 3 MiB are full, the others' results are LIMIT_EXCEEDED: ask for those in
+        /// another call.
         async fn batch_get_contacts(
             &self,
             request: tonic::Request<super::BatchGetContactsRequest>,

@@ -74,6 +74,7 @@ macro_rules! from {
 
 from! {
     &str => String;
+    &String => String;
     String => String;
     f64 => Number;
     f32 => Number;

@@ -10,8 +10,28 @@ pub const MAX_ATTRIBUTES_PER_CONTACT: usize = 100;
 /// Most options of an ENUM.
 pub const MAX_ENUM_OPTIONS: usize = 200;
 
-/// Ids that stand for consent, which is recorded with OptInService.
-const RESERVED: [&str; 3] = ["opted_in", "opt_in", "optin"];
+/// Ids that stand for consent, which is recorded with OptInService. With or
+/// without underscores, and after what [`OPENINGS`] has.
+const CONSENT: [&str; 10] = [
+    "optin",
+    "optedin",
+    "optout",
+    "optedout",
+    "optinstatus",
+    "consent",
+    "consented",
+    "subscribed",
+    "unsubscribed",
+    "unsubscribe",
+];
+const OPENINGS: [&str; 6] = ["is_", "has_", "whatsapp_", "wa_", "marketing_", "utility_"];
+
+/// Whether an id says of somebody that they agreed or objected.
+fn stands_for_consent(attribute_id: &str) -> bool {
+    let opening = OPENINGS.iter().find_map(|opening| attribute_id.strip_prefix(opening));
+    let id = opening.unwrap_or(attribute_id).replace('_', "");
+    CONSENT.contains(&id.as_str())
+}
 
 /// What the values of an attribute are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +118,7 @@ impl AttributeDefinition {
             self.attribute_id = tag::derive_id("attribute_id", &self.display_name)?;
         }
         ids::check_slug("attribute_id", &self.attribute_id)?;
-        if RESERVED.contains(&self.attribute_id.as_str()) {
+        if stands_for_consent(&self.attribute_id) {
             let message = format!(
                 "{} stands for consent, which is no attribute: record it with \
                  OptInService.RecordOptIn and RecordOptOut, or the consent block of an import",
@@ -191,7 +211,7 @@ fn shortened(options: &[String]) -> String {
 pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) -> Error {
     let shown: String = attribute_id.chars().take(64).collect();
     let field = format!("attributes.{shown}");
-    if RESERVED.contains(&attribute_id) {
+    if stands_for_consent(attribute_id) {
         let message = format!(
             "{shown} stands for consent, which is no attribute: record it with OptInService, \
              or the consent block of an import"
@@ -211,5 +231,42 @@ pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) 
     match suggestion {
         Some(close) => error.with("suggestion", close),
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_consent_are_told_from_others() {
+        for id in [
+            "opted_in",
+            "opt_in",
+            "optin",
+            "opted_out",
+            "opt_out",
+            "optout",
+            "consent",
+            "subscribed",
+            "unsubscribed",
+            "is_subscribed",
+            "whatsapp_opt_in",
+            "marketing_consent",
+        ] {
+            assert!(stands_for_consent(id), "{id}");
+        }
+        for id in [
+            "city",
+            "newsletter",
+            "subscription",
+            "consent_form_url",
+            "option",
+            "opt_in_page",
+            "marketing",
+            "subscribed_plan",
+        ] {
+            assert!(!stands_for_consent(id), "{id}");
+        }
     }
 }

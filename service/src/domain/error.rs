@@ -111,6 +111,13 @@ impl Error {
         self
     }
 
+    /// Adds to what the message says.
+    #[must_use]
+    pub fn and(mut self, more: &str) -> Self {
+        self.0.message = format!("{}; {more}", self.0.message);
+        self
+    }
+
     /// Adds a fact for programs.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {

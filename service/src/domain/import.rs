@@ -1,5 +1,7 @@
 //! Imports: what a row is, and how it meets a contact that exists.
 
+use std::sync::Arc;
+
 use super::consent::Statement;
 use super::contact::Profile;
 use super::error::Error;
@@ -28,13 +30,15 @@ pub struct ImportOptions {
     pub consent: Option<Statement>,
 }
 
-/// A row that could be read.
-#[derive(Clone, Debug, PartialEq)]
+/// A row that could be read, at least as far as to know who it is about.
+#[derive(Clone, Debug)]
 pub struct ImportRow {
     /// What to store.
     pub profile: Profile,
     /// In place of the import's own statement.
     pub consent: Option<Statement>,
+    /// Why nothing is stored. The row only counts as far as it is an objection.
+    pub fault: Option<Arc<Error>>,
 }
 
 /// What became of a chunk.

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use contacts_proto::v1;
 use contacts_proto::v1::batch_get_contacts_result::Result as Item;
+use prost::Message;
 
 use super::Api;
+use super::contacts::MAX_PAGE_BYTES;
 use super::convert::{contact, import, recipient};
 use super::error::to_rpc_status;
 use super::replay::{Replay, answer};
@@ -39,14 +41,32 @@ pub async fn get(
         items[*index] = Some(missing(error));
     }
     let now = api.store.now();
+    let mut bytes = 0;
     for (index, row) in indexes.into_iter().zip(found) {
         items[index] = Some(match row {
-            Some(row) => Item::Contact(contact::write(&row, view, now)?),
+            Some(row) => {
+                let contact = contact::write(&row, view, now)?;
+                let size = contact.encoded_len();
+                bytes += size;
+                match bytes <= MAX_PAGE_BYTES {
+                    true => Item::Contact(contact),
+                    false => {
+                        bytes -= size;
+                        missing(&no_room())
+                    }
+                }
+            }
             None => missing(&Error::contact_not_found()),
         });
     }
     let results = items.into_iter().map(|result| v1::BatchGetContactsResult { result }).collect();
     Ok(v1::BatchGetContactsResponse { results })
+}
+
+fn no_room() -> Error {
+    let message = "the answer has no room for this contact: ask for it in another call, or for \
+                   fewer at once";
+    Error::invalid(Reason::LimitExceeded, "recipients", message)
 }
 
 /// BatchUpsertContacts.

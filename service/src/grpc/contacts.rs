@@ -15,7 +15,7 @@ use crate::operations::token::{self, Place};
 use crate::store::{ContactRow, OrderBy, Position, Receipt, timestamp};
 
 /// A page ends here even when more was asked for: clients accept 4 MiB.
-const MAX_PAGE_BYTES: usize = 3 << 20;
+pub(super) const MAX_PAGE_BYTES: usize = 3 << 20;
 
 #[tonic::async_trait]
 impl ContactService for Api {

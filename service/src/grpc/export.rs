@@ -13,8 +13,6 @@ use crate::store::{AnswerNote, timestamp};
 
 /// Most events, and most saved answers, of one answer.
 const MAX_ITEMS: usize = 1000;
-/// Events end here even when there are fewer: clients accept 4 MiB.
-const MAX_EVENT_BYTES: usize = 3 << 20;
 
 /// Collects and writes it.
 pub async fn export(
@@ -36,7 +34,7 @@ pub async fn export(
         .map_while(|(position, event)| {
             let event = consent::write_event(event);
             bytes += event.encoded_len();
-            (bytes <= MAX_EVENT_BYTES).then(|| {
+            (bytes <= contacts::MAX_PAGE_BYTES).then(|| {
                 last = position;
                 event
             })

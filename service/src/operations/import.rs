@@ -59,7 +59,10 @@ impl Operation for ImportChunks {
                     Ok(RowOutcome::Created) => outcome.created += 1,
                     Ok(RowOutcome::Updated) => outcome.updated += 1,
                     Ok(RowOutcome::Unchanged) => outcome.unchanged += 1,
-                    Err(error) => outcome.failures.push((*index, error)),
+                    Err(error) => {
+                        let error = self.keep_objection(tx, &mut draft, row, error);
+                        outcome.failures.push((*index, error));
+                    }
                 }
             }
             outcomes.push(outcome);
@@ -93,6 +96,9 @@ impl ImportChunks {
         vocabulary: &Vocabulary,
         row: &ImportRow,
     ) -> Result<RowOutcome> {
+        if let Some(fault) = &row.fault {
+            return Err(fault.for_another_caller());
+        }
         let below = |error: Error| error.below("contact");
         let mut profile = row.profile.clone();
         profile.tags.extend(self.options.add_tags.iter().cloned());
@@ -128,10 +134,6 @@ impl ImportChunks {
                     }
                     None => Error::contact_not_found(),
                 };
-                // An objection is not lost with its row.
-                if objects {
-                    record_if_news(tx, draft, entry, statement);
-                }
                 return Err(error);
             }
             OnConflict::Skip => false,
@@ -145,6 +147,27 @@ impl ImportChunks {
         let skipped = self.options.on_conflict == OnConflict::Skip && !objects;
         let said = !skipped && record_if_news(tx, draft, entry, statement);
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
+    }
+
+    /// An objection is not lost with its row, whatever else is wrong with it.
+    fn keep_objection(
+        &self,
+        tx: &Transaction,
+        draft: &mut Draft<'_>,
+        row: &ImportRow,
+        error: Error,
+    ) -> Error {
+        let statement = row.consent.as_ref().or(self.options.consent.as_ref());
+        let objects = |statement: &&Statement| {
+            statement.status == OptInStatus::OptedOut && statement.check(tx.now).is_ok()
+        };
+        let Some(objection) = statement.filter(objects) else { return error };
+        for key in row.profile.match_keys() {
+            let known = draft.find(&Person::Key(key.clone()));
+            let entry = known.unwrap_or_else(|| draft.add_stranger(key));
+            record_if_news(tx, draft, entry, Some(objection));
+        }
+        error.and("the row's opt-out counts all the same").with("opt_out", "recorded")
     }
 
     /// Makes the tags that rows name and the workspace lacks. An id that cannot

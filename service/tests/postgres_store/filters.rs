@@ -234,7 +234,7 @@ fn rows() -> impl Strategy<Value = Vec<ImportRow>> {
                 attributes,
                 ..Profile::default()
             };
-            ImportRow { profile, consent }
+            ImportRow { profile, consent, fault: None }
         },
     );
     prop::collection::vec(row, 10..30).prop_map(|mut rows| {

@@ -149,7 +149,7 @@ pub fn statement(status: OptInStatus) -> Statement {
 
 /// Imports profiles as one chunk.
 pub async fn import(store: &Store, profiles: impl IntoIterator<Item = Profile>) -> ChunkOutcome {
-    let row = |profile| ImportRow { profile, consent: None };
+    let row = |profile| ImportRow { profile, consent: None, fault: None };
     import_rows(store, profiles.into_iter().map(row).collect()).await
 }
 

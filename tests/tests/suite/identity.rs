@@ -1,88 +1,10 @@
-//! Who is one person: forms of a phone number, and user ids.
+//! People known by a user id. Forms of a phone number are in `phone_forms`.
 
 use contacts_sdk::{
-    CheckReason, Contact, MessageCategory, NewContact, OptInSource, OptInStatus, Person, reason,
+    CheckReason, Contact, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
+    OptInSource, Person, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
-
-/// Two forms of one person's number.
-const SAME: [(&str, &str); 5] = [
-    ("5521987654321", "552187654321"),
-    ("5215512345678", "525512345678"),
-    ("5491123456789", "541123456789"),
-    ("15551234567", "+1 (555) 123-4567"),
-    ("447700900123", "44 7700 900-123"),
-];
-
-/// Two people's numbers that look alike.
-const DIFFERENT: [(&str, &str); 4] = [
-    // A Brazilian landline never had a ninth digit, and these mobiles never had a short form.
-    ("5521922345678", "552122345678"),
-    ("5511951234567", "551151234567"),
-    // The same digits in a country that has no second form.
-    ("5619876543210", "561876543210"),
-    ("15551234567", "155512345678"),
-];
-
-async fn reason_of(app: &TestApp, number: &str) -> CheckReason {
-    app.opt_in().check(number, MessageCategory::Marketing).await.expect("a check").reason
-}
-
-#[apply(on_each_store!)]
-async fn both_forms_are_one_contact(app: TestApp) {
-    for (one, other) in SAME {
-        for (stored, form) in [(one, other), (other, one)] {
-            let made = app.make_contact(stored).await;
-            let digits: String = stored.chars().filter(char::is_ascii_digit).collect();
-            assert_eq!(made.phone_number.as_deref(), Some(&*digits), "kept as it came");
-
-            let again = app.contacts().create(NewContact::new().phone(form)).await;
-            let error = again.refused_for(reason::CONTACT_ALREADY_EXISTS);
-            assert_eq!(error.existing_contact_id(), Some(&*made.contact_id), "{stored} {form}");
-            assert_eq!(app.contacts().get(form).await.expect("a contact"), made);
-            let batch = app.contacts().batch_get([form, stored]).await.expect("results");
-            assert!(batch.into_iter().flatten().all(|found| found == made));
-            let updated = app.contacts().update(form).first_name("Ana").await.expect("a contact");
-            assert_eq!(
-                (updated.contact_id, updated.phone_number),
-                (made.contact_id, made.phone_number)
-            );
-            app.contacts().delete(form).await.expect("a receipt");
-            app.contacts().get(stored).await.refused_for(reason::CONTACT_NOT_FOUND);
-        }
-    }
-}
-
-#[apply(on_each_store!)]
-async fn consent_covers_both_forms(app: TestApp) {
-    for (one, other) in SAME {
-        app.make_contact(one).await;
-        app.opt_in().record_opt_in(other, OptInSource::WebForm).await.expect("an opt-in");
-        let category = MessageCategory::Marketing;
-        let answers = app.opt_in().check_batch(&[one, other], category).await.expect("answers");
-        assert_eq!(answers.allowed_indexes().count(), 2, "{one}");
-        app.opt_in().record_opt_out(other).await.expect("an opt-out");
-        for form in [one, other] {
-            assert_eq!(reason_of(&app, form).await, CheckReason::OptedOut, "{form}");
-        }
-        app.contacts().delete(one).await.expect("a receipt");
-        let again = app.make_contact(other).await;
-        assert_eq!(again.opt_in.marketing, OptInStatus::OptedOut, "{other}");
-        app.contacts().delete(&again).await.expect("a receipt");
-    }
-}
-
-#[apply(on_each_store!)]
-async fn alike_is_not_the_same(app: TestApp) {
-    for (one, other) in DIFFERENT {
-        app.make_opted_in(one).await;
-        app.contacts().get(other).await.refused_for(reason::CONTACT_NOT_FOUND);
-        assert_eq!(reason_of(&app, other).await, CheckReason::UnknownContact, "{one} {other}");
-        app.opt_in().record_opt_out(other).await.expect("an opt-out");
-        assert_eq!(reason_of(&app, one).await, CheckReason::OptedIn, "{one} {other}");
-        app.contacts().delete(one).await.expect("a receipt");
-    }
-}
 
 async fn by_user(app: &TestApp, id: &str) -> Result<Contact, contacts_sdk::Error> {
     app.contacts().get(Person::whatsapp_user_id(id)).await
@@ -194,8 +116,51 @@ async fn a_number_is_given_to_who_had_none(app: TestApp) {
     let after = Contact::from(after.into_inner().contact.expect("a contact"));
     assert_eq!((after.contact_id, after.phone_number), (hidden.contact_id, Some(phone(2))));
     // What was said under the number counts.
-    assert_eq!(reason_of(&app, &phone(2)).await, CheckReason::OptedOut);
+    let by_phone = app.opt_in().check(phone(2), MessageCategory::Marketing).await;
+    assert_eq!(by_phone.expect("a check").reason, CheckReason::OptedOut);
     let by_user =
         app.opt_in().check(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await;
     assert_eq!(by_user.expect("a check").reason, CheckReason::OptedOut);
+}
+
+#[apply(on_each_store!)]
+async fn every_call_takes_a_user_id(app: TestApp) {
+    let ana = || Person::whatsapp_user_id("US.1");
+    let row = || vec![NewContact::new().whatsapp_user_id("US.1").first_name("Ana")];
+    let import = |consent: Option<ImportConsent>| {
+        let mut options = ImportOptions::new().on_conflict(OnConflict::Merge);
+        if let Some(consent) = consent {
+            options = options.consent(consent);
+        }
+        app.contacts().batch_upsert(row()).options(options).send()
+    };
+    assert_eq!(import(None).await.expect("an import").created, 1);
+    let made = by_user(&app, "US.1").await.expect("a contact");
+    assert_eq!((made.phone_number.as_deref(), made.first_name.as_deref()), (None, Some("Ana")));
+    let again = app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await;
+    let error = again.refused_for(reason::CONTACT_ALREADY_EXISTS);
+    assert_eq!(error.existing_contact_id(), Some(&*made.contact_id));
+    let batch = app.contacts().batch_get([ana(), Person::whatsapp_user_id("US.9")]).await;
+    let batch = batch.expect("results");
+    assert_eq!(batch[0].as_ref().expect("a contact"), &made);
+    batch[1].clone().refused_for(reason::CONTACT_NOT_FOUND);
+
+    let outcome = import(Some(ImportConsent::opted_in())).await.expect("an import");
+    assert_eq!((outcome.updated, outcome.failures.len()), (1, 0));
+    assert!(app.opt_in().may_send(ana(), MessageCategory::Marketing).await);
+    app.opt_in().record_opt_out(ana()).await.expect("an opt-out");
+    assert!(!app.opt_in().may_send(ana(), MessageCategory::Marketing).await);
+    let outcome = import(Some(ImportConsent::opted_in())).await.expect("an import");
+    outcome.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
+    assert_eq!(app.opt_in().events(ana()).await.expect("events").items.len(), 2);
+    app.contacts().update(ana()).last_name("Souza").await.expect("a contact");
+
+    let other = app.make_contact(phone(5)).await;
+    app.contacts().merge(&other, ana()).await.expect("a contact");
+    let linked = app.contacts().link_identity(ana()).whatsapp_user_id("US.2").await;
+    assert_eq!(linked.expect("a contact").former_whatsapp_user_ids, ["US.1"]);
+    let data = app.contacts().export_data(ana()).await.expect("an export");
+    assert_eq!(data.contact.expect("a contact").contact_id, other.contact_id);
+    app.contacts().delete(ana()).await.expect("a receipt");
+    by_user(&app, "US.2").await.refused_for(reason::CONTACT_NOT_FOUND);
 }

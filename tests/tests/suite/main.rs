@@ -18,6 +18,7 @@ mod imports;
 mod link_identity;
 mod merge_contacts;
 mod opt_in;
+mod phone_forms;
 mod privacy;
 mod reflection;
 mod shutdown;

@@ -1,10 +1,14 @@
 //! Imports.
 
+use std::sync::Arc;
+
 use contacts_proto::v1;
 
 use super::{consent, contact, known};
+use crate::domain::contact::Profile;
 use crate::domain::error::{Error, Result};
 use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
+use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
 use crate::grpc::error::to_rpc_status;
 use crate::operations::import::empty_row;
 
@@ -51,10 +55,23 @@ pub fn read_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows> {
 
 fn read_row(row: v1::ImportRow) -> Result<ImportRow> {
     let contact = row.contact.ok_or_else(empty_row)?;
-    Ok(ImportRow {
-        profile: contact::read_new(contact)?,
-        consent: consent::read_import(row.consent)?,
-    })
+    let consent = consent::read_import(row.consent)?;
+    let identity = (contact.phone_number.clone(), contact.whatsapp_user_id.clone());
+    match contact::read_new(contact) {
+        Ok(profile) => Ok(ImportRow { profile, consent, fault: None }),
+        Err(error) => {
+            // Who it is about, for an objection not to be lost with the row.
+            let profile = Profile {
+                phone_number: PhoneNumber::parse(&identity.0).ok(),
+                whatsapp_user_id: WhatsAppUserId::parse(&identity.1).ok(),
+                ..Profile::default()
+            };
+            match profile.match_keys().is_empty() {
+                true => Err(error),
+                false => Ok(ImportRow { profile, consent, fault: Some(Arc::new(error)) }),
+            }
+        }
+    }
 }
 
 /// Writes what became of the rows: those that could not be stored and those

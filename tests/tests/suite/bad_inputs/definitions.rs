@@ -133,17 +133,31 @@ async fn row_30_an_unknown_tag_is_refused_with_a_similar_one(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn row_31_ids_that_stand_for_consent_are_reserved(app: TestApp) {
-    for id in ["opted_in", "opt_in", "optin"] {
+    for id in [
+        "opted_in",
+        "opt_in",
+        "optin",
+        "opted_out",
+        "opt_out",
+        "optout",
+        "consent",
+        "subscribed",
+        "unsubscribed",
+        "whatsapp_opt_in",
+    ] {
         let create = app.attributes().create("Consent", AttributeType::Boolean).attribute_id(id);
         let error = create.await.refused_at(reason::RESERVED_ID, "attribute.attribute_id");
         assert_eq!(error.metadata("id"), Some(id));
         assert!(error.message().contains("OptInService"), "{error}");
         let person = NewContact::new().phone(phone(1)).attribute(id, true);
-        let error = app.contacts().create(person).await.refused_for(reason::RESERVED_ID);
+        let error = app.contacts().create(person.clone()).await.refused_for(reason::RESERVED_ID);
         assert!(error.message().contains("OptInService"), "{error}");
+        let row =
+            app.contacts().batch_upsert([person]).await.expect("an import").failures.remove(0);
+        row.error.refused_for(reason::RESERVED_ID);
     }
     // Derived from a name it is no other thing.
-    for name in ["Opted in", "OPT IN", "Optin"] {
+    for name in ["Opted in", "OPT IN", "Optin", "Opt-out", "Unsubscribed?"] {
         let create = app.attributes().create(name, AttributeType::Boolean).await;
         create.refused_at(reason::RESERVED_ID, "attribute.attribute_id");
     }

@@ -1,6 +1,6 @@
 //! BatchGetContacts: index for index, each with its own result.
 
-use contacts_sdk::{ContactView, NewContact, Person, reason};
+use contacts_sdk::{AttributeType, ContactView, NewContact, Person, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 
 #[apply(on_each_store!)]
@@ -44,4 +44,33 @@ async fn a_batch_has_a_limit(app: TestApp) {
     assert_eq!((error.metadata("limit"), error.metadata("actual")), (Some("1000"), Some("1001")));
     let none = app.contacts().batch_get(Vec::<Person>::new()).await.expect("no results");
     assert!(none.is_empty());
+}
+
+#[apply(on_each_store!)]
+async fn an_answer_has_room_for_three_mebibytes(app: TestApp) {
+    // 50 long values each: about 50 kB.
+    let ids: Vec<_> = (0..50).map(|n| format!("a{n}")).collect();
+    for id in &ids {
+        app.attributes().create(id, AttributeType::String).await.expect("an attribute");
+    }
+    let long = "x".repeat(1000);
+    let contact = |n| {
+        let new = NewContact::new().phone(phone(n));
+        ids.iter().fold(new, |new, id| new.attribute(id, &long))
+    };
+    // Chunk by chunk: a request has its limit too.
+    for chunk in 0..4 {
+        app.make_many((0..25).map(|n| contact(25 * chunk + n))).await;
+    }
+    let results = app.contacts().batch_get(phones(0..100)).await.expect("results");
+    assert_eq!(results.len(), 100);
+    let found = results.iter().take_while(|result| result.is_ok()).count();
+    assert!((50..70).contains(&found), "{found}");
+    for result in &results[found..] {
+        result.clone().refused_at(reason::LIMIT_EXCEEDED, "recipients");
+    }
+    let rest = app.contacts().batch_get(phones(found..100)).await.expect("results");
+    assert!(rest.iter().all(Result::is_ok));
+    let basic = app.contacts().batch_get(phones(0..100)).view(ContactView::Basic).await;
+    assert!(basic.expect("results").iter().all(Result::is_ok));
 }

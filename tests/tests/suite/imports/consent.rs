@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use contacts_sdk::{
-    CheckReason, Evidence, ImportConsent, ImportRow, MessageCategory, OptInSource, OptInStatus,
-    Person, reason,
+    AttributeValue, CheckReason, Evidence, ImportConsent, ImportRow, MessageCategory, OptInSource,
+    OptInStatus, Person, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
 
@@ -236,4 +236,39 @@ async fn old_news_in_a_chunk_sent_again_is_not_recorded_again(app: TestApp) {
     assert_eq!(reason_of(&app, phone(2)).await, CheckReason::Expired);
     let (events, _) = ledgers[0];
     assert_eq!(ledgers[1..], [(events, 2); 2], "the chunk sent again changed something");
+}
+
+#[apply(on_each_store!)]
+async fn an_opt_out_outlives_whatever_else_is_wrong_with_its_row(app: TestApp) {
+    app.make_opted_in(phone(1)).await;
+    let out = || ImportConsent::opted_out();
+    let rows = vec![
+        ImportRow::from(row(phone(1)).email("nobody")).consent(out()),
+        ImportRow::from(row(phone(2)).tag("unknown")).consent(out()),
+        ImportRow::from(row(phone(3)).attribute("city", AttributeValue::Unknown)).consent(out()),
+        ImportRow::from(row("12").whatsapp_user_id("US.4")).consent(out()),
+        ImportRow::from(row("12")).consent(out()),
+        ImportRow::from(row(phone(6)).email("nobody")),
+    ];
+    for round in 0..2 {
+        let chunk = import(&app, merge(), rows.clone()).await;
+        let failed: Vec<_> = chunk.failures.iter().map(|failure| failure.row).collect();
+        assert_eq!(failed, [0, 1, 2, 3, 4, 5], "{round}");
+        for failure in &chunk.failures[..4] {
+            assert_eq!(failure.error.metadata("opt_out"), Some("recorded"), "{failure:?}");
+            assert!(failure.error.message().contains("opt-out counts"), "{failure:?}");
+        }
+        chunk.failures[0].error.clone().refused_for(reason::INVALID_EMAIL);
+        for failure in &chunk.failures[4..] {
+            assert_eq!(failure.error.metadata("opt_out"), None, "{failure:?}");
+        }
+        for n in 1..4 {
+            assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedOut, "{n}");
+            let events = app.opt_in().events(phone(n)).await.expect("events").items;
+            assert_eq!(events.len(), if n == 1 { 2 } else { 1 }, "{n} {round}");
+        }
+    }
+    let hidden = app.opt_in().check(Person::whatsapp_user_id("US.4"), MessageCategory::Marketing);
+    assert_eq!(hidden.await.expect("a check").reason, CheckReason::OptedOut);
+    assert_eq!(app.contacts().count().await.expect("a count"), 1);
 }
