@@ -2,6 +2,7 @@
 //! frozen and cut off while they work.
 
 mod cancelled_calls;
+mod consistency;
 mod failover;
 mod kill_postgres;
 mod kill_replica;

@@ -1,0 +1,96 @@
+//! The promise that counts: an opt-out that was acknowledged is seen by every check begun later, on
+//! every server, whatever is killed, frozen or cut off meanwhile.
+
+mod faults;
+mod history;
+mod workload;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use contacts_sdk::{CheckReason, ClientBuilder, MessageCategory, RetryPolicy};
+use contacts_tests::{Backend, Proxy, ServiceProcess, TestDatabase, assert_whole, patient, phones};
+use tokio::time::sleep;
+
+use self::workload::{Servers, Volume};
+
+/// Makes the history so many times as long.
+const SCALE: &str = "CONTACTS_TEST_CONSISTENCY_SCALE";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_check_allows_after_an_acknowledged_opt_out() {
+    let scale = std::env::var(SCALE).map_or(1, |scale| scale.parse().expect("a number"));
+    let volume = Volume { people: 12_000 * scale, checks: 520_000 * scale };
+    let database = TestDatabase::create(Backend::Postgres).await;
+    let servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
+    let mut ways = Vec::new();
+    for server in &servers {
+        ways.push(Proxy::to(server.address()).await);
+    }
+    let clients = ways.iter().map(|way| brisk(&way.url()).connect_lazy().expect("a client"));
+    let service = Servers::new(clients.collect());
+    let undisturbed = servers[0].client();
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopping, last) = (Arc::clone(&stop), undisturbed.clone());
+    let disturbing = tokio::spawn(async move {
+        let done = disturb(servers, &ways, &stopping).await;
+        (done, last)
+    });
+    let history = workload::run(service, &undisturbed, volume).await;
+    stop.store(true, Ordering::SeqCst);
+    let ((servers, disturbed), client) = disturbing.await.expect("faults made");
+
+    assert!(history.checks.len() >= volume.checks, "{} checks", history.checks.len());
+    assert!(history.opt_outs() >= volume.people, "{} opt-outs", history.opt_outs());
+    let allowed = history.checks.iter().filter(|check| check.allowed).count();
+    assert!(allowed > history.checks.len() / 20, "only {allowed} checks allowed anything");
+    assert!(disturbed >= 4, "only {disturbed} faults");
+    let violations = history.violations();
+    assert!(violations.is_empty(), "{} such as {:?}", violations.len(), violations[0]);
+
+    // In the end, all of them objected.
+    for some in phones(0..volume.people).chunks(10_000) {
+        let answers = client.opt_in().check_batch(some, MessageCategory::Marketing).await;
+        let answers = answers.expect("answers");
+        assert!(answers.iter().all(|answer| answer.reason == CheckReason::OptedOut));
+    }
+    assert_whole(&mut database.connect().await).await;
+    drop(servers);
+    database.remove().await;
+}
+
+/// A client that asks somebody else soon.
+fn brisk(url: &str) -> ClientBuilder {
+    patient(url)
+        .deadline(Duration::from_secs(3))
+        .check_deadline(Duration::from_secs(1))
+        .retry_policy(RetryPolicy::never())
+}
+
+/// Kills, freezes and cuts off one server after the other; how often.
+async fn disturb(
+    mut servers: Vec<ServiceProcess>,
+    ways: &[Proxy],
+    stop: &AtomicBool,
+) -> (Vec<ServiceProcess>, usize) {
+    let mut faults = 0;
+    while !stop.load(Ordering::SeqCst) {
+        let victim = faults % servers.len();
+        match faults % 4 {
+            0 => servers[victim].kill(),
+            1 => servers[victim].freeze(true),
+            _ => ways[victim].cut(),
+        }
+        sleep(Duration::from_millis(400)).await;
+        match faults % 4 {
+            0 => servers[victim].start_again(),
+            1 => servers[victim].freeze(false),
+            _ => {}
+        }
+        faults += 1;
+        sleep(Duration::from_millis(300)).await;
+    }
+    (servers, faults)
+}

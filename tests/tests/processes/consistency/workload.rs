@@ -1,0 +1,232 @@
+//! Writers and checkers that never rest, and the history of what they saw.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use contacts_sdk::{
+    ContactsClient, ImportConsent, ImportOptions, ImportRow, MessageCategory, NewContact,
+    OnConflict, OptInSource,
+};
+use contacts_tests::phone;
+use futures::future::join_all;
+use tokio::time::sleep;
+
+use super::history::{Change, Check, History, Who};
+
+const MARKETING: MessageCategory = MessageCategory::Marketing;
+/// Numbers of one batch of checks.
+const BATCH: usize = 1000;
+/// People of one import that opts out.
+const BULK: usize = 50;
+/// One of so many people objects by a call of their own.
+const SINGLE: usize = 8;
+const WRITERS: usize = 8;
+const BULK_WRITERS: usize = 2;
+const CHECKERS: usize = 4;
+
+/// What the history is about. The real service, or one with a seeded fault.
+pub trait Service: Send + Sync + 'static {
+    /// Who may be messaged; none if there was no answer.
+    fn check(&self, people: &[Who]) -> impl Future<Output = Option<Vec<bool>>> + Send;
+    /// Whether the opt-in was acknowledged.
+    fn opt_in(&self, who: Who, said: SystemTime) -> impl Future<Output = bool> + Send;
+    /// Whether the opt-outs were acknowledged.
+    fn opt_out(&self, people: &[Who], said: SystemTime) -> impl Future<Output = bool> + Send;
+}
+
+/// Servers to take turns with.
+pub struct Servers {
+    clients: Vec<ContactsClient>,
+    turn: AtomicUsize,
+}
+
+impl Servers {
+    pub fn new(clients: Vec<ContactsClient>) -> Self {
+        Self { clients, turn: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> &ContactsClient {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        &self.clients[turn % self.clients.len()]
+    }
+}
+
+impl Service for Servers {
+    async fn check(&self, people: &[Who]) -> Option<Vec<bool>> {
+        let opt_in = self.next().opt_in();
+        if let [who] = people {
+            return opt_in
+                .check(phone(*who), MARKETING)
+                .await
+                .ok()
+                .map(|one| vec![one.is_allowed()]);
+        }
+        let phones: Vec<_> = people.iter().map(|who| phone(*who)).collect();
+        let answers = opt_in.check_batch(&phones, MARKETING).await.ok()?;
+        Some(answers.iter().map(|answer| answer.is_allowed()).collect())
+    }
+
+    async fn opt_in(&self, who: Who, said: SystemTime) -> bool {
+        let record = self.next().opt_in().record_opt_in(phone(who), OptInSource::WebForm);
+        record.occurred_time(said).await.is_ok()
+    }
+
+    async fn opt_out(&self, people: &[Who], said: SystemTime) -> bool {
+        let client = self.next();
+        if let [who] = people {
+            let record = client.opt_in().record_opt_out(phone(*who)).occurred_time(said);
+            return record.await.is_ok();
+        }
+        let rows: Vec<_> = people
+            .iter()
+            .map(|who| ImportRow::new(NewContact::new().phone(phone(*who))))
+            .map(|row| row.consent(ImportConsent::opted_out().occurred_time(said)))
+            .collect();
+        let options = ImportOptions::new().on_conflict(OnConflict::Merge);
+        client.contacts().batch_upsert(rows).options(options).await.is_ok()
+    }
+}
+
+/// How much is to happen.
+#[derive(Clone, Copy)]
+pub struct Volume {
+    pub people: usize,
+    pub checks: usize,
+}
+
+struct Workload<S> {
+    service: S,
+    volume: Volume,
+    started: Instant,
+    /// Up to whom single and bulk writers came.
+    single: AtomicUsize,
+    bulk: AtomicUsize,
+    writing: AtomicBool,
+    history: Mutex<History>,
+}
+
+/// Makes the people, who all agree, lets all of them object while they are checked, and returns what
+/// was seen.
+pub async fn run<S: Service>(service: S, client: &ContactsClient, volume: Volume) -> History {
+    let agreed = ImportConsent::opted_in().occurred_time(SystemTime::now());
+    let import = client.contacts().import(ImportOptions::new().consent(agreed));
+    let rows = (0..volume.people).map(|who| NewContact::new().phone(phone(who)));
+    import.send(rows).await.expect("an import");
+
+    let changes = vec![vec![Change::OptIn { begin: Duration::ZERO }]; volume.people];
+    let workload = Arc::new(Workload {
+        service,
+        volume,
+        started: Instant::now(),
+        single: AtomicUsize::new(0),
+        bulk: AtomicUsize::new(volume.people / SINGLE),
+        writing: AtomicBool::new(true),
+        history: Mutex::new(History { checks: Vec::new(), changes }),
+    });
+    let spawn = |number| {
+        let workload = Arc::clone(&workload);
+        tokio::spawn(async move {
+            match number {
+                0..WRITERS => while workload.write_one().await {},
+                _ => while workload.write_some().await {},
+            }
+        })
+    };
+    let writers: Vec<_> = (0..WRITERS + BULK_WRITERS).map(spawn).collect();
+    let checkers = (0..CHECKERS).map(|seed| {
+        let workload = Arc::clone(&workload);
+        tokio::spawn(async move { workload.check_all_the_time(seed).await })
+    });
+    let checkers: Vec<_> = checkers.collect();
+    for writer in join_all(writers).await {
+        writer.expect("a writer that did not panic");
+    }
+    workload.writing.store(false, Ordering::SeqCst);
+    for checker in join_all(checkers).await {
+        checker.expect("a checker that did not panic");
+    }
+    std::mem::take(&mut *workload.history.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl<S: Service> Workload<S> {
+    /// One person objects; each fourth agrees and objects again. False when there is nobody left.
+    async fn write_one(&self) -> bool {
+        let who = self.single.fetch_add(1, Ordering::SeqCst);
+        if who >= self.volume.people / SINGLE {
+            return false;
+        }
+        self.opt_out(&[who]).await;
+        if who.is_multiple_of(4) {
+            let begin = self.started.elapsed();
+            self.change(who, Change::OptIn { begin });
+            let said = SystemTime::now();
+            while !self.service.opt_in(who, said).await {}
+            self.check(&[who]).await;
+            self.opt_out(&[who]).await;
+        }
+        true
+    }
+
+    async fn write_some(&self) -> bool {
+        let first = self.bulk.fetch_add(BULK, Ordering::SeqCst);
+        let people: Vec<_> = (first..(first + BULK).min(self.volume.people)).collect();
+        if people.is_empty() {
+            return false;
+        }
+        self.opt_out(&people).await;
+        true
+    }
+
+    /// Until it is acknowledged. What was said has its own time: an attempt that a frozen server
+    /// makes true much later changes nothing any more.
+    async fn opt_out(&self, people: &[Who]) {
+        let said = SystemTime::now();
+        while !self.service.opt_out(people, said).await {}
+        let acknowledged = self.started.elapsed();
+        for who in people {
+            self.change(*who, Change::OptOut { acknowledged });
+        }
+        // The hardest moment: somebody else is asked at once.
+        self.check(&people[..1]).await;
+    }
+
+    async fn check_all_the_time(&self, seed: usize) {
+        for round in seed.. {
+            let writing = self.writing.load(Ordering::SeqCst);
+            let missing = self.checked() < self.volume.checks;
+            if !writing && !missing {
+                return;
+            }
+            // Around where the writers are, in turns, and some from anywhere.
+            let writers = if round % 2 == 0 { &self.single } else { &self.bulk };
+            let writers = writers.load(Ordering::SeqCst);
+            let near = (0..BATCH * 4 / 5).map(|n| (writers + n).saturating_sub(BATCH / 2));
+            let far = (0..BATCH / 5).map(|n| (round * 7919 + n * 104_729) % self.volume.people);
+            let people: Vec<_> = near.map(|who| who % self.volume.people).chain(far).collect();
+            self.check(&people).await;
+            if !missing {
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    async fn check(&self, people: &[Who]) {
+        let begin = self.started.elapsed();
+        let Some(answers) = self.service.check(people).await else { return };
+        let end = self.started.elapsed();
+        assert_eq!(answers.len(), people.len());
+        let checks = people.iter().zip(answers);
+        let checks = checks.map(|(&who, allowed)| Check { who, begin, end, allowed });
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).checks.extend(checks);
+    }
+
+    fn change(&self, who: Who, change: Change) {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.changes[who].push(change);
+    }
+
+    fn checked(&self) -> usize {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).checks.len()
+    }
+}
