@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 /// Each finds what a transaction that happened in part would leave behind.
-const FAULTS: [(&str, &str); 9] = [
+const FAULTS: [(&str, &str); 10] = [
     (
         "contacts without a row for checks",
         "SELECT c.contact_id::text FROM contact AS c WHERE NOT EXISTS (
@@ -40,17 +40,25 @@ const FAULTS: [(&str, &str); 9] = [
     ),
     (
         "events without the detail of what was said, although nobody was erased",
-        "SELECT e.event_id::text FROM opt_in_event AS e WHERE e.status IN (2, 3) AND NOT EXISTS (
+        "SELECT e.event_id::text FROM opt_in_event AS e WHERE e.kind <> 6 AND NOT EXISTS (
              SELECT FROM opt_in_event_detail AS d
-             WHERE d.workspace_id = e.workspace_id AND d.event_id = e.event_id)
+             WHERE d.workspace_id = e.workspace_id AND d.position = e.position)
              AND NOT EXISTS (
                  SELECT FROM deletion_receipt AS r WHERE r.workspace_id = e.workspace_id)",
     ),
     (
         "details of no event",
-        "SELECT d.event_id::text FROM opt_in_event_detail AS d WHERE NOT EXISTS (
+        "SELECT d.position::text FROM opt_in_event_detail AS d WHERE NOT EXISTS (
              SELECT FROM opt_in_event AS e
-             WHERE e.workspace_id = d.workspace_id AND e.event_id = d.event_id)",
+             WHERE e.workspace_id = d.workspace_id AND e.position = d.position)",
+    ),
+    (
+        "ledgers with a gap, or another end than their workspace knows",
+        "SELECT w.workspace_id FROM workspace AS w
+         LEFT JOIN opt_in_event AS e ON e.workspace_id = w.workspace_id
+         GROUP BY w.workspace_id, w.ledger_length
+         HAVING count(e.position) <> w.ledger_length
+             OR coalesce(max(e.position), 0) <> w.ledger_length",
     ),
     (
         "kept counts that are off",

@@ -32,7 +32,21 @@ impl PostgresServer {
     /// Makes a cluster and starts its server, with these settings.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
         let mut made = Self::new(settings);
-        let log = made.run("initdb", &["-D", "data", "-U", "contacts", "-A", "trust", "--no-sync"]);
+        let log = made.run(
+            "initdb",
+            &[
+                "-D",
+                "data",
+                "-U",
+                "contacts",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+            ],
+        );
         assert!(made.wait_for(log), "initdb failed: {}", made.log());
         made.start_again().await;
         made
@@ -147,9 +161,16 @@ impl PostgresServer {
         connection.execute(AssertSqlSafe(sql.to_owned())).await.expect("executed");
     }
 
-    /// Its data directory.
+    /// Where its data is.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// One of the programs that came with it.
+    pub fn program(&self, name: &str) -> PathBuf {
+        let found = Command::new(TOOL).arg("--bindir").output().expect("python3");
+        let folder = String::from_utf8(found.stdout).expect("a path");
+        Path::new(folder.trim()).join(name)
     }
 
     /// Starts one of the server's programs in the directory.

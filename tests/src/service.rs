@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 
 /// A running `contacts-service`. Killed when this is dropped.
 pub struct ServiceProcess {
+    program: PathBuf,
     arguments: Vec<String>,
     /// Where it listens, the first time and after each restart.
     address: Option<SocketAddr>,
@@ -35,10 +36,22 @@ impl ServiceProcess {
 
     /// The same with these arguments.
     pub fn launch_with(arguments: &[&str]) -> Self {
+        Self::launch_program(program(), arguments)
+    }
+
+    /// Starts a server of another version.
+    pub fn start_release(program: &Path, database: &str) -> Self {
+        let arguments = ["--database-url", database, "--migrate"];
+        let mut started = Self::launch_program(program.to_owned(), &arguments);
+        started.wait_until_ready();
+        started
+    }
+
+    fn launch_program(program: PathBuf, arguments: &[&str]) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let log = NamedTempFile::new().expect("a log file");
-        let child = spawn(&arguments, "127.0.0.1:0", &log);
-        Self { arguments, address: None, child, log }
+        let child = spawn(&program, &arguments, "127.0.0.1:0", &log);
+        Self { program, arguments, address: None, child, log }
     }
 
     /// Waits until it listens.
@@ -93,7 +106,7 @@ impl ServiceProcess {
     /// Starts it again, on the same address.
     pub fn start_again(&mut self) {
         self.kill();
-        self.child = spawn(&self.arguments, &self.address().to_string(), &self.log);
+        self.child = spawn(&self.program, &self.arguments, &self.address().to_string(), &self.log);
         self.wait_until_ready();
     }
 
@@ -130,9 +143,9 @@ pub fn patient(url: &str) -> ClientBuilder {
     ContactsClient::builder(url).deadline(deadline).check_deadline(deadline)
 }
 
-fn spawn(arguments: &[String], listen: &str, log: &NamedTempFile) -> Child {
+fn spawn(program: &Path, arguments: &[String], listen: &str, log: &NamedTempFile) -> Child {
     let log = fs::File::options().append(true).open(log.path()).expect("a log file");
-    let mut command = service();
+    let mut command = without_settings(program);
     command.args(["--listen", listen]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     command.spawn().expect("the program")
@@ -140,7 +153,11 @@ fn spawn(arguments: &[String], listen: &str, log: &NamedTempFile) -> Child {
 
 /// The program itself, with no settings of this shell.
 pub fn service() -> Command {
-    let mut command = Command::new(program());
+    without_settings(&program())
+}
+
+fn without_settings(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CONTACTS_")) {
             command.env_remove(name);

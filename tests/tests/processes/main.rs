@@ -7,6 +7,7 @@ mod failover;
 mod kill_postgres;
 mod kill_replica;
 mod migrate;
+mod released;
 mod replicas;
 mod standby;
 mod writers;

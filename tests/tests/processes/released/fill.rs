@@ -1,0 +1,156 @@
+//! A little of everything that release 0.1.0 could store. Only calls that it knew.
+
+use std::time::SystemTime;
+
+use contacts_sdk::{
+    AttributeType, ContactsClient, DeleteReason, Error, Evidence, ImportConsent, ImportOptions,
+    ImportRow, MessageCategory, NewContact, OnConflict, OptInSource, Person,
+};
+use contacts_tests::moment;
+
+pub const ANA: &str = "15551234567";
+/// As people dial it, and as WhatsApp may write it.
+pub const BRUNO: [&str; 2] = ["5531987654321", "553187654321"];
+pub const CHEN: &str = "8613800138000";
+pub const DINA: &str = "BR.13491208655302741918";
+pub const EMIL: &str = "5215512345678";
+pub const STRANGER: &str = "4915112345678";
+pub const STRANGER_BY_ID: &str = "DE.99999999999999999999";
+pub const ERASED_OBJECTOR: &str = "34600111222";
+pub const ERASED: &str = "34600333444";
+pub const IMPORTED: [&str; 3] = ["919812300001", "919812300002", "919812300003"];
+pub const NOBODY: &str = "15550009999";
+/// A workspace beside the default one.
+pub const ACME: &str = "acme";
+
+fn evidence() -> Evidence {
+    Evidence::new()
+        .wording("Yes, send me offers on WhatsApp — até já")
+        .wording_version("signup-2026-03")
+        .business_name("Acme")
+        .url("https://example.com/signup")
+        .message_id("wamid.HBgL")
+        .actor("form 7")
+}
+
+/// Two days before the fixtures were made, and a time that never comes.
+fn ends() -> [SystemTime; 2] {
+    [moment(86_400), moment(75 * 365 * 86_400)]
+}
+
+pub async fn fill(client: &ContactsClient) -> Result<(), Error> {
+    let default = client.with_workspace("default");
+    define(&default).await?;
+    people(&default).await?;
+    consent(&default).await?;
+    import(&default).await?;
+    erase(&default).await?;
+
+    client.workspaces().create(ACME).display_name("Acme, S.A.").await?;
+    let acme = client.with_workspace(ACME);
+    acme.tags().create("VIP at Acme").tag_id("vip").await?;
+    let same_number = NewContact::new().phone(ANA).first_name("Annika").tag("vip");
+    acme.contacts().create(same_number).await?;
+    acme.opt_in().record_opt_out(CHEN).occurred_time(moment(5000)).await?;
+    Ok(())
+}
+
+async fn define(client: &ContactsClient) -> Result<(), Error> {
+    let tags = client.tags();
+    tags.create("VIP").color("#25d366").description("Bought twice").await?;
+    tags.create("Event attendee").await?;
+    tags.create("Nobody has it").tag_id("unused").await?;
+    for (id, attribute_type) in [
+        ("city", AttributeType::String),
+        ("orders", AttributeType::Number),
+        ("member", AttributeType::Boolean),
+        ("last_order", AttributeType::Timestamp),
+    ] {
+        client.attributes().create(id, attribute_type).await?;
+    }
+    let tier = client.attributes().create("Tier", AttributeType::Enum);
+    tier.enum_options(["Bronze", "Silver", "Gold"]).description("Of the loyalty card").await?;
+    Ok(())
+}
+
+async fn people(client: &ContactsClient) -> Result<(), Error> {
+    let contacts = client.contacts();
+    let ana = NewContact::new()
+        .phone("+1 (555) 123-4567")
+        .whatsapp_user_id("US.13491208655302741918")
+        .first_name("Ana María")
+        .last_name("Søndergård")
+        .email("ana@example.com")
+        .tag("vip")
+        .tag("event_attendee")
+        .attribute("city", "São Paulo")
+        .attribute("orders", 12.5)
+        .attribute("member", true)
+        .attribute("last_order", moment(12_345))
+        .attribute("tier", "Gold");
+    contacts.create(ana).await?;
+    let bruno = NewContact::new().phone(BRUNO[0]).first_name("Bruno").last_name("Souza");
+    contacts.create(bruno.tag("vip").attribute("city", "Belo Horizonte")).await?;
+    let chen = NewContact::new().phone(CHEN).first_name("陈").attribute("orders", -3);
+    contacts.create(chen).await?;
+    let dina = NewContact::new().whatsapp_user_id(DINA).first_name("Dina");
+    contacts.create(dina.tag("event_attendee").attribute("tier", "Silver")).await?;
+    contacts.create(NewContact::new().phone(EMIL).email("emil@example.com")).await?;
+    contacts.update(EMIL).first_name("Émile").attribute("member", false).await?;
+    Ok(())
+}
+
+async fn consent(client: &ContactsClient) -> Result<(), Error> {
+    let opt_in = client.opt_in();
+    let agreed = |who, at| {
+        let record = opt_in.record_opt_in(who, OptInSource::WebForm);
+        record.evidence(evidence()).occurred_time(moment(at))
+    };
+    let [past, future] = ends();
+    agreed(Person::phone(ANA), 1000).await?;
+    let utility = opt_in.record_opt_out(ANA).categories([MessageCategory::Utility]);
+    let utility = utility.source(OptInSource::InboundMessage).reason_text("No more receipts");
+    utility.occurred_time(moment(2000)).await?;
+    agreed(Person::phone(BRUNO[1]), 1500).expire_time(future).await?;
+    agreed(Person::phone(CHEN), 1600).expire_time(past).await?;
+    agreed(Person::whatsapp_user_id(DINA), 1700).await?;
+    let stop = opt_in.record_opt_out(Person::whatsapp_user_id(DINA)).reason_text("STOP");
+    stop.source(OptInSource::InboundMessage).occurred_time(moment(1800)).await?;
+    // History without effect: it was said before the opt-out.
+    agreed(Person::whatsapp_user_id(DINA), 1750).await?;
+    let stranger = opt_in.record_opt_out(STRANGER).reason_text("Wrong number");
+    stranger.occurred_time(moment(1900)).await?;
+    let stranger = opt_in.record_opt_out(Person::whatsapp_user_id(STRANGER_BY_ID));
+    stranger.categories([MessageCategory::Marketing]).occurred_time(moment(1950)).await?;
+    Ok(())
+}
+
+async fn import(client: &ContactsClient) -> Result<(), Error> {
+    let agreed = ImportConsent::opted_in().evidence(evidence()).occurred_time(moment(3000));
+    let options = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
+    let rows = IMPORTED.map(|phone| {
+        let row = NewContact::new().phone(phone).first_name("Priya").tag("imported");
+        ImportRow::new(row.attribute("city", "Pune"))
+    });
+    let [one, two, three] = rows;
+    let stop = ImportConsent::opted_out().occurred_time(moment(3100));
+    let rows = [one, two.consent(stop), three];
+    let import = client.contacts().batch_upsert(rows).options(options.consent(agreed)).await?;
+    assert!(import.failures.is_empty(), "{:?}", import.failures);
+    Ok(())
+}
+
+async fn erase(client: &ContactsClient) -> Result<(), Error> {
+    for phone in [ERASED_OBJECTOR, ERASED] {
+        let contact = NewContact::new().phone(phone).first_name("Gone").tag("vip");
+        client.contacts().create(contact).await?;
+        let record = client.opt_in().record_opt_in(phone, OptInSource::Paper);
+        record.evidence(evidence()).occurred_time(moment(4000)).await?;
+    }
+    let stop = client.opt_in().record_opt_out(ERASED_OBJECTOR).reason_text("Never again");
+    stop.occurred_time(moment(4100)).await?;
+    for phone in [ERASED_OBJECTOR, ERASED] {
+        client.contacts().delete(phone).reason(DeleteReason::PersonRequest).await?;
+    }
+    Ok(())
+}
