@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use database::Database;
 
+use crate::domain::ledger::Head;
+
 /// The command line of `contacts-service`.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -41,6 +43,27 @@ pub enum Command {
     /// Make and list workspaces.
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
+    /// Show that the consent ledger is as it was written.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+/// What can be audited.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Recompute the hash chain of the consent ledger. Prints for each workspace,
+    /// behind its id and a tab, `ok` with the length and the head, or the first
+    /// place that is broken; then it fails.
+    Verify {
+        /// Only this workspace.
+        #[arg(long, value_name = "ID")]
+        workspace: Option<String>,
+        /// A head that an earlier run printed and you kept where nobody with
+        /// access to the database can change it. Only so a ledger is found out
+        /// that somebody wrote anew, or cut off, with its head.
+        #[arg(long, value_name = "LENGTH:HASH", requires = "workspace")]
+        head: Option<Head>,
+    },
 }
 
 /// What can be done with workspaces.

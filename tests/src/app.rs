@@ -68,6 +68,16 @@ impl TestApp {
         self.server.backend
     }
 
+    /// The server's settings, for who opens its database beside it.
+    pub fn config(&self) -> &Config {
+        &self.server.config
+    }
+
+    /// Runs statements on the database behind the server's back.
+    pub async fn run_sql(&self, sql: &'static str) {
+        self.server.database.run_sql(sql).await;
+    }
+
     /// Where the server listens; the same after a restart.
     pub fn address(&self) -> SocketAddr {
         self.server.address

@@ -3,7 +3,8 @@
 use std::env;
 
 use contacts_service::config::Database;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, raw_sql};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -66,6 +67,20 @@ impl TestDatabase {
     /// A connection to a Postgres database.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(self.url()).await.expect("a connection")
+    }
+
+    /// Runs statements that every database understands.
+    pub async fn run_sql(&self, sql: &'static str) {
+        match &self.settings {
+            Database::Postgres(_) => {
+                raw_sql(sql).execute(&mut self.connect().await).await.expect(sql);
+            }
+            Database::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                let mut connection = options.connect().await.expect("a connection");
+                raw_sql(sql).execute(&mut connection).await.expect(sql);
+            }
+        }
     }
 
     /// Drops it from its server. What a failed test leaves there goes with the server.

@@ -8,6 +8,9 @@
 
 mod verify;
 
+use std::fmt;
+use std::str::FromStr;
+
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 pub use verify::{Broken, Damage, Verifier};
@@ -257,6 +260,33 @@ impl Head {
         self.hash = entry.link(self.length, &self.hash);
         entry.position = self.length;
         entry.hash = Some(self.hash);
+    }
+}
+
+/// As `audit verify` prints and takes it: `LENGTH:HASH`.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.length)?;
+        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Head {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        const EXPECTED: &str = "send a head as `audit verify` prints it, such as 42: and 64 \
+                                hexadecimal digits";
+        let (length, digits) = text.split_once(':').ok_or(EXPECTED)?;
+        let length = length.parse().ok().filter(|length| *length >= 0).ok_or(EXPECTED)?;
+        if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(EXPECTED);
+        }
+        let mut hash = Hash::default();
+        for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| EXPECTED)?;
+        }
+        Ok(Self { length, hash })
     }
 }
 

@@ -3,6 +3,7 @@
 //! read a function over a session. Handlers call these and nothing else.
 
 pub mod attributes;
+pub mod audit;
 pub mod contacts;
 mod definition;
 mod draft;

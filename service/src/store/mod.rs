@@ -162,6 +162,11 @@ impl Store {
         self.backend.reader(ReadPurpose::Stream).await
     }
 
+    /// A session that reads one state of the database, until it is rolled back.
+    pub async fn read_snapshot(&self) -> Result<Box<dyn Session>> {
+        self.backend.reader(ReadPurpose::Snapshot).await
+    }
+
     /// What is known of the consent of these people: the committed state as of
     /// some moment within this call. None if there is no such workspace.
     pub async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {

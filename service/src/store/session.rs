@@ -51,6 +51,9 @@ pub enum ReadPurpose {
     Unary,
     /// A page of a stream.
     Stream,
+    /// Many reads of one state of the database, until the session is rolled
+    /// back.
+    Snapshot,
 }
 
 /// How a transaction holds on to the workspace it changes.

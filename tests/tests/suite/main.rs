@@ -2,6 +2,7 @@
 //! The modules mirror the API; `bad_inputs` walks the table of that name.
 
 mod attributes;
+mod audit;
 mod bad_inputs;
 mod batch_upsert;
 mod concurrency;

@@ -142,3 +142,22 @@ fn no_two_lists_of_fields_have_one_hash() {
     assert_ne!(detail("ab", "").hash(), detail("a", "b").hash());
     assert_ne!(detail("a", "").hash(), detail("", "a").hash());
 }
+
+#[test]
+fn a_head_is_read_as_it_is_printed() {
+    let (_, head) = ledger();
+    assert_eq!(head.to_string().parse(), Ok(head));
+    let hash = "0".repeat(64);
+    for text in [
+        "",
+        "1",
+        "1:",
+        "x:00",
+        &hash,
+        &format!("-1:{hash}"),
+        &format!("1:{hash}0"),
+        &format!("1:é{}", &hash[2..]),
+    ] {
+        assert!(text.parse::<Head>().is_err(), "{text}");
+    }
+}

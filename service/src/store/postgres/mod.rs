@@ -98,11 +98,15 @@ impl Backend for PostgresBackend {
 
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Session>> {
         let (pool, usage) = match purpose {
-            ReadPurpose::Unary => (&self.unary, Use::Unary),
+            ReadPurpose::Unary | ReadPurpose::Snapshot => (&self.unary, Use::Unary),
             ReadPurpose::Stream => (&self.stream, Use::Stream),
         };
         let connection = pool.acquire().await.map_err(Error::unavailable)?;
-        Ok(Box::new(PostgresSession::reader(connection, self.watch(usage))))
+        let watch = self.watch(usage);
+        Ok(Box::new(match purpose {
+            ReadPurpose::Unary | ReadPurpose::Stream => PostgresSession::reader(connection, watch),
+            ReadPurpose::Snapshot => PostgresSession::snapshot(connection, watch).await?,
+        }))
     }
 
     async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {

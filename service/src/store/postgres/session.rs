@@ -47,9 +47,25 @@ impl PostgresSession {
     }
 
     pub(super) async fn begin(connection: PoolConnection<Postgres>, watch: Watch) -> Result<Self> {
+        Self::in_transaction(connection, watch, "BEGIN").await
+    }
+
+    pub(super) async fn snapshot(
+        connection: PoolConnection<Postgres>,
+        watch: Watch,
+    ) -> Result<Self> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        Self::in_transaction(connection, watch, begin).await
+    }
+
+    async fn in_transaction(
+        connection: PoolConnection<Postgres>,
+        watch: Watch,
+        begin: &'static str,
+    ) -> Result<Self> {
         let mut session = Self::reader(connection, watch);
         session.in_transaction = true;
-        session.execute("BEGIN").await?;
+        session.execute(begin).await?;
         Ok(session)
     }
 

@@ -1,5 +1,7 @@
 //! SQL of the ledger.
 
+use std::collections::HashMap;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Type};
 use uuid::Uuid;
@@ -9,17 +11,6 @@ use super::{ROWS, failure, workspaces};
 use crate::domain::error::Result;
 use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
 use crate::store::{Subjects, Workspace};
-
-/// What an [`Entry`] is read from, of `opt_in_event e` and its detail `d`.
-macro_rules! columns {
-    () => {
-        "e.position, e.event_id, e.contact_id, e.kind, e.categories, e.changed_categories, e.source,
-         e.wording_version, e.sender_phone_number_id, e.occurred_time, e.record_time,
-         e.expire_time, e.erased_positions, e.detail_hash, e.hash,
-         d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor, d.reason_text,
-         d.salt"
-    };
-}
 
 pub(super) async fn append(
     db: &mut SqliteConnection,
@@ -112,15 +103,18 @@ pub(super) async fn about(
     before: i64,
     limit: usize,
 ) -> Result<Vec<Entry>> {
-    let rows = sqlx::query(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM opt_in_event_detail AS d
+    let rows = sqlx::query(
+        "SELECT e.position, e.event_id, e.contact_id, e.kind, e.categories, e.changed_categories,
+             e.source, e.wording_version, e.sender_phone_number_id, e.occurred_time,
+             e.record_time, e.expire_time, e.erased_positions, e.detail_hash, e.hash,
+             d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
+             d.reason_text, d.salt
+         FROM opt_in_event_detail AS d
          JOIN opt_in_event AS e USING (workspace_key, position)
          WHERE d.workspace_key = ? AND d.subject IN (SELECT value FROM json_each(?))
              AND d.position < ?
          ORDER BY d.position DESC LIMIT ?",
-    ))
+    )
     .bind(workspace.row_key)
     .bind(subjects_json(subjects)?)
     .bind(before)
@@ -128,7 +122,8 @@ pub(super) async fn about(
     .fetch_all(db)
     .await
     .map_err(failure)?;
-    Ok(rows.iter().map(decode).collect())
+    let entry = |row: &SqliteRow| Entry { detail: Some(decode_detail(row, 15)), ..decode(row) };
+    Ok(rows.iter().map(entry).collect())
 }
 
 pub(super) async fn list(
@@ -137,17 +132,12 @@ pub(super) async fn list(
     after: i64,
     limit: usize,
 ) -> Result<Vec<Entry>> {
-    // The subject of a contact's detail is made of its id: a second read.
-    let rows = sqlx::query(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM (SELECT * FROM opt_in_event WHERE workspace_key = ?1 AND position > ?2
-                ORDER BY position LIMIT ?3) AS e
-         LEFT JOIN opt_in_event_detail AS d
-             ON d.workspace_key = ?1 AND d.position = e.position AND typeof(d.subject) = 'text'
-                 AND e.contact_id IS NULL
-         ORDER BY e.position",
-    ))
+    let rows = sqlx::query(
+        "SELECT position, event_id, contact_id, kind, categories, changed_categories, source,
+             wording_version, sender_phone_number_id, occurred_time, record_time, expire_time,
+             erased_positions, detail_hash, hash
+         FROM opt_in_event WHERE workspace_key = ? AND position > ? ORDER BY position LIMIT ?",
+    )
     .bind(workspace.row_key)
     .bind(after)
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -155,31 +145,44 @@ pub(super) async fn list(
     .await
     .map_err(failure)?;
     let mut entries: Vec<Entry> = rows.iter().map(decode).collect();
-    let asked: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| Some((entry.position, seq(entry.fact.contact_id?))))
-        .collect();
-    let details = sqlx::query(
+    let mut details = details(db, workspace, &entries).await?;
+    for entry in &mut entries {
+        entry.detail = details.remove(&entry.position);
+    }
+    Ok(entries)
+}
+
+/// The details of entries that follow one another, by position. Each by its
+/// contact; those of strangers by their own index.
+async fn details(
+    db: &mut SqliteConnection,
+    workspace: &Workspace,
+    entries: &[Entry],
+) -> Result<HashMap<i64, Detail>> {
+    let of_contact = |entry: &Entry| Some((entry.position, seq(entry.fact.contact_id?)));
+    let asked: Vec<_> = entries.iter().filter_map(of_contact).collect();
+    let rows = sqlx::query(
         "SELECT d.position, d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
              d.reason_text, d.salt
          FROM json_each(?2) AS asked
          CROSS JOIN opt_in_event_detail AS d
-             ON d.workspace_key = ?1 AND d.position = json_extract(asked.value, '$[0]')
-                 AND d.subject = json_extract(asked.value, '$[1]')
-         ORDER BY d.position",
+             ON d.workspace_key = ?1 AND d.subject = json_extract(asked.value, '$[1]')
+                 AND d.position = json_extract(asked.value, '$[0]')
+         UNION ALL
+         SELECT d.position, d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
+             d.reason_text, d.salt
+         FROM opt_in_event_detail AS d INDEXED BY opt_in_event_detail_stranger
+         WHERE d.workspace_key = ?1 AND d.position BETWEEN ?3 AND ?4
+             AND typeof(d.subject) = 'text'",
     )
     .bind(workspace.row_key)
     .bind(json(&asked)?)
+    .bind(entries.first().map_or(0, |entry| entry.position))
+    .bind(entries.last().map_or(0, |entry| entry.position))
     .fetch_all(db)
     .await
     .map_err(failure)?;
-    let mut details = details.iter().peekable();
-    for entry in &mut entries {
-        if let Some(row) = details.next_if(|row| value::<i64>(row, 0) == entry.position) {
-            entry.detail = Some(decode_detail(row, 1));
-        }
-    }
-    Ok(entries)
+    Ok(rows.iter().map(|row| (value(row, 0), decode_detail(row, 1))).collect())
 }
 
 pub(super) async fn forget(
@@ -215,8 +218,8 @@ pub(super) async fn unsealed_workspaces(
     .map_err(failure)
 }
 
+/// An entry without its detail.
 fn decode(row: &SqliteRow) -> Entry {
-    let detail = value::<Option<String>>(row, 15).map(|_| decode_detail(row, 15));
     Entry {
         position: value(row, 0),
         fact: Fact {
@@ -234,7 +237,7 @@ fn decode(row: &SqliteRow) -> Entry {
             expire_time: value(row, 11),
             erased_positions: value::<Option<Vec<u8>>>(row, 12).map(Positions),
         },
-        detail,
+        detail: None,
         detail_hash: value::<&[u8]>(row, 13).try_into().ok(),
         hash: value::<&[u8]>(row, 14).try_into().ok(),
     }

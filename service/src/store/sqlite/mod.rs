@@ -109,13 +109,17 @@ impl Backend for SqliteBackend {
     async fn begin(&self) -> Result<Box<dyn Session>> {
         // A deferred transaction that turns to writing fails at once.
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
-        Ok(Box::new(SqliteSession::Writing(transaction)))
+        Ok(Box::new(SqliteSession::InTransaction(transaction)))
     }
 
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Session>> {
         let pool = match purpose {
             ReadPurpose::Unary => &self.unary,
             ReadPurpose::Stream => &self.stream,
+            ReadPurpose::Snapshot => {
+                let transaction = self.unary.begin().await.map_err(failure)?;
+                return Ok(Box::new(SqliteSession::InTransaction(transaction)));
+            }
         };
         Ok(Box::new(SqliteSession::Reading(pool.acquire().await.map_err(failure)?)))
     }

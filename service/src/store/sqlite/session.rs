@@ -22,14 +22,14 @@ use crate::store::{
 };
 
 pub(super) enum SqliteSession {
-    Writing(Transaction<'static, Sqlite>),
+    InTransaction(Transaction<'static, Sqlite>),
     Reading(PoolConnection<Sqlite>),
 }
 
 impl SqliteSession {
     fn db(&mut self) -> &mut SqliteConnection {
         match self {
-            Self::Writing(transaction) => transaction,
+            Self::InTransaction(transaction) => transaction,
             Self::Reading(connection) => connection,
         }
     }
@@ -39,13 +39,13 @@ impl SqliteSession {
 impl Session for SqliteSession {
     async fn commit(self: Box<Self>) -> Result<()> {
         match *self {
-            Self::Writing(transaction) => transaction.commit().await.map_err(failure),
+            Self::InTransaction(transaction) => transaction.commit().await.map_err(failure),
             Self::Reading(_) => Ok(()),
         }
     }
 
     async fn rollback(self: Box<Self>) {
-        if let Self::Writing(transaction) = *self
+        if let Self::InTransaction(transaction) = *self
             && let Err(error) = transaction.rollback().await
         {
             tracing::warn!(error.kind = ?error.as_database_error().map(|e| e.kind()), "rollback failed");

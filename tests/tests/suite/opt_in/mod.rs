@@ -5,6 +5,7 @@ mod carry_over;
 mod checks;
 mod concurrency;
 mod ledger;
+mod platform;
 mod property;
 mod record;
 

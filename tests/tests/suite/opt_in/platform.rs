@@ -1,0 +1,174 @@
+//! What people tell WhatsApp itself: a layer of its own over opt-ins and opt-outs.
+
+use contacts_sdk::PlatformPreference::{Resume, Stop};
+use contacts_sdk::{
+    CheckReason, Evidence, OptInEventKind, OptInSource, OptInStatus, Person, PlatformPreference,
+    reason,
+};
+use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+use futures::{StreamExt, stream};
+
+use CheckReason::{OptedIn, PlatformOptedOut as Stopped};
+
+use super::{AUTHENTICATION, MARKETING, UTILITY, reason_of};
+
+const A: &str = "106540352242922";
+const B: &str = "106540352242923";
+
+/// Said of one sender, or of all, so many seconds after the beginning of 2026.
+async fn say(app: &TestApp, who: &str, what: PlatformPreference, sender: &str, when: u64) {
+    let record = app.opt_in().record_platform_preference(who, what).sender_phone_number_id(sender);
+    record.occurred_time(moment(when)).await.expect("an event");
+}
+
+/// Why marketing is allowed or not from A, from B, and from a sender not told: in a check, in a
+/// batch and on a stream.
+async fn reasons(app: &TestApp, who: &str) -> [CheckReason; 3] {
+    let mut reasons = Vec::new();
+    for sender in [A, B, ""] {
+        let check = app.opt_in().check(who, MARKETING).sender_phone_number_id(sender);
+        let check = check.await.expect("a check");
+        let batch = app.opt_in().check_batch(&[who], MARKETING).sender_phone_number_id(sender);
+        let batch = batch.await.expect("a batch");
+        let streamed = app.opt_in().check_stream(MARKETING).sender_phone_number_id(sender);
+        let mut streamed = streamed.send(stream::iter([vec![who.to_owned()]]).boxed());
+        let streamed = streamed.next().await.expect("an answer").expect("a batch").results;
+        for outcome in [batch.get(0), streamed.get(0)] {
+            let outcome = outcome.expect("an answer");
+            assert_eq!((outcome.reason, outcome.is_allowed()), (check.reason, check.is_allowed()));
+        }
+        assert_eq!(check.is_allowed(), check.reason == OptedIn);
+        reasons.push(check.reason);
+    }
+    reasons.try_into().expect("three")
+}
+
+#[apply(on_each_store!)]
+async fn a_stop_of_one_sender_leaves_the_others(app: TestApp) {
+    let contact = app.make_opted_in(phone(1)).await;
+    say(&app, &phone(1), Stop, A, 10).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [Stopped, OptedIn, Stopped]);
+    // It is about marketing only, and shows in checks only.
+    for category in [UTILITY, AUTHENTICATION] {
+        let check = app.opt_in().check(&contact, category).sender_phone_number_id(A);
+        assert!(check.await.expect("a check").is_allowed());
+    }
+    let shown = app.contacts().get(&contact).await.expect("a contact").opt_in;
+    assert_eq!(shown.marketing, OptInStatus::OptedIn);
+    say(&app, &phone(1), Resume, A, 11).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [OptedIn; 3]);
+}
+
+#[apply(on_each_store!)]
+async fn a_stop_of_all_shows_and_leaves_segments(app: TestApp) {
+    let contact = app.make_opted_in(phone(1)).await;
+    say(&app, &phone(1), Stop, "", 10).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [Stopped; 3]);
+    let shown = app.contacts().get(&contact).await.expect("a contact").opt_in;
+    assert_eq!((shown.marketing, shown.utility), (OptInStatus::OptedOut, OptInStatus::OptedIn));
+    let opted_in = || app.contacts().count().filter("opt_in = OPTED_IN").into_future();
+    assert_eq!(opted_in().await.expect("a count"), 0);
+    say(&app, &phone(1), Resume, A, 11).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [OptedIn, Stopped, Stopped]);
+    assert_eq!(opted_in().await.expect("a count"), 0);
+    say(&app, &phone(1), Resume, "", 12).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [OptedIn; 3]);
+    assert_eq!(opted_in().await.expect("a count"), 1);
+}
+
+#[apply(on_each_store!)]
+async fn only_a_resume_lifts_a_stop_and_it_is_no_opt_in(app: TestApp) {
+    let contact = app.make_opted_in(phone(1)).await;
+    say(&app, &phone(1), Stop, A, 10).await;
+    let again = app.opt_in().record_opt_in(&contact, OptInSource::WebForm);
+    again.await.expect("an opt-in");
+    assert_eq!(reasons(&app, &phone(1)).await, [Stopped, OptedIn, Stopped]);
+
+    // What the person told the business holds after a resume, too.
+    app.opt_in().record_opt_out(&contact).await.expect("an opt-out");
+    say(&app, &phone(1), Resume, A, 20).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [CheckReason::OptedOut; 3]);
+    app.make_contact(phone(2)).await;
+    say(&app, &phone(2), Resume, "", 10).await;
+    assert_eq!(reasons(&app, &phone(2)).await, [CheckReason::NotAsked; 3]);
+}
+
+#[apply(on_each_store!)]
+async fn what_arrives_late_counts_by_when_it_was_said(app: TestApp) {
+    app.make_opted_in(phone(1)).await;
+    // The resume overtook the stop.
+    say(&app, &phone(1), Resume, A, 11).await;
+    say(&app, &phone(1), Stop, A, 10).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [OptedIn; 3]);
+    // At the same time the stop counts.
+    say(&app, &phone(1), Stop, A, 11).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [Stopped, OptedIn, Stopped]);
+    say(&app, &phone(1), Resume, A, 11).await;
+    assert_eq!(reasons(&app, &phone(1)).await, [Stopped, OptedIn, Stopped]);
+}
+
+#[apply(on_each_store!)]
+async fn a_stop_is_taken_from_anybody_and_never_lost(app: TestApp) {
+    let stranger = "552187654321";
+    say(&app, stranger, Stop, A, 10).await;
+    assert_eq!(reason_of(&app, stranger).await, Stopped);
+    // Under another form of the number, as a contact who agreed, and after their erasure.
+    let contact = app.make_opted_in("5521987654321").await;
+    assert_eq!(reasons(&app, stranger).await, [Stopped, OptedIn, Stopped]);
+    app.contacts().delete(&contact).await.expect("a receipt");
+    assert_eq!(reasons(&app, stranger).await, [Stopped, CheckReason::UnknownContact, Stopped]);
+    app.make_opted_in(stranger).await;
+    assert_eq!(reasons(&app, stranger).await, [Stopped, OptedIn, Stopped]);
+
+    let hidden = Person::whatsapp_user_id("US.1234567890");
+    let record = app.opt_in().record_platform_preference(hidden.clone(), Stop);
+    record.await.expect("an event");
+    assert_eq!(reason_of(&app, hidden).await, Stopped);
+    let nobody = Person::contact_id(uuid::Uuid::now_v7().to_string());
+    let refused = app.opt_in().record_platform_preference(nobody, Stop).await;
+    refused.refused_for(reason::CONTACT_NOT_FOUND);
+}
+
+#[apply(on_each_store!)]
+async fn the_ledger_shows_what_was_said_of_which_sender(app: TestApp) {
+    let contact = app.make_opted_in(phone(1)).await;
+    let record = app.opt_in().record_platform_preference(&contact, Stop);
+    let stop = record
+        .sender_phone_number_id(A)
+        .occurred_time(moment(10))
+        .evidence(Evidence::new().message_id("wamid.1"))
+        .await
+        .expect("an event");
+    say(&app, &phone(1), Stop, A, 9).await;
+    let events = app.opt_in().events(&contact).await.expect("events").items;
+    let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
+    let (stopped, agreed) = (OptInEventKind::PlatformStop, OptInEventKind::OptIn);
+    assert_eq!(kinds, [stopped, stopped, agreed]);
+    assert_eq!(events[1], stop.event);
+    assert_eq!(events[1].sender_phone_number_id.as_deref(), Some(A));
+    assert_eq!(events[1].source, OptInSource::Platform);
+    assert_eq!(events[1].evidence.message_id, "wamid.1");
+    assert_eq!(events[1].changed_categories, [MARKETING]);
+    assert_eq!(events[0].changed_categories, [], "something later was known");
+    assert_eq!(events[2].sender_phone_number_id, None);
+
+    let check = app.opt_in().check(&contact, MARKETING).sender_phone_number_id(A);
+    let check = check.await.expect("a check");
+    assert_eq!(check.event_id.as_deref(), Some(&*stop.event.event_id));
+    assert_eq!(check.consent_time, Some(moment(10)));
+}
+
+#[apply(on_each_store!)]
+async fn odd_requests_are_refused(app: TestApp) {
+    let too_long = "1".repeat(65);
+    for sender in ["1 2", "\u{661}", &too_long] {
+        let record = app.opt_in().record_platform_preference(phone(1), Stop);
+        let record = record.sender_phone_number_id(sender).await;
+        record.refused_at(reason::INVALID_ARGUMENT, "sender_phone_number_id");
+        let check = app.opt_in().check(phone(1), MARKETING).sender_phone_number_id(sender).await;
+        check.refused_at(reason::INVALID_ARGUMENT, "sender_phone_number_id");
+    }
+    let future = std::time::SystemTime::now() + std::time::Duration::from_secs(600);
+    let record = app.opt_in().record_platform_preference(phone(1), Stop).occurred_time(future);
+    record.await.refused_at(reason::INVALID_TIME, "occurred_time");
+}
