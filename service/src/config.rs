@@ -2,7 +2,7 @@
 
 mod database;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -46,6 +46,10 @@ pub enum Command {
     /// Show that the consent ledger is as it was written.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Make and rotate the key under which erased people and those who objected
+    /// are remembered.
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 /// What can be audited.
@@ -64,6 +68,19 @@ pub enum AuditCommand {
         #[arg(long, value_name = "LENGTH:HASH", requires = "workspace")]
         head: Option<Head>,
     },
+}
+
+/// What can be done with the key file.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make the key file, which all servers of a database share.
+    Create,
+    /// Add a version to the key file, under which people are remembered from now
+    /// on. Then hand the file to every server, and restart them one by one.
+    Rotate,
+    /// List the versions: number, and how many rows of the database are under it,
+    /// separated by a tab.
+    List,
 }
 
 /// What can be done with workspaces.
@@ -115,6 +132,13 @@ pub struct Config {
         hide_env_values = true
     )]
     pub database: Database,
+
+    /// The file with the key under which erased people and those who objected are
+    /// remembered. SQLite: made beside the database when it is new, such as
+    /// contacts.db.key. Postgres: required, the same for every server; made with
+    /// `contacts-service key create`.
+    #[arg(long, global = true, env = "CONTACTS_KEY_FILE", value_name = "PATH")]
+    pub key_file: Option<PathBuf>,
 
     /// Bring a Postgres database up to this version at the start, as the command
     /// `migrate` does.
@@ -230,6 +254,7 @@ impl Config {
             listen: "127.0.0.1:0".to_owned(),
             insecure: false,
             database: Database::Sqlite(database.as_ref().to_owned()),
+            key_file: None,
             migrate: false,
             no_reflection: false,
             limits: Limits::default(),

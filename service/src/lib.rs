@@ -17,6 +17,7 @@
 pub mod config;
 pub mod domain;
 mod grpc;
+pub mod key_file;
 pub mod operations;
 pub mod opt_in;
 mod server;
@@ -25,4 +26,4 @@ pub mod store;
 pub mod telemetry;
 
 pub use config::Config;
-pub use server::{RunningServer, Server, ServerError, bind, migrate, open_store, run};
+pub use server::{RunningServer, Server, ServerError, bind, key_path, migrate, open_store, run};

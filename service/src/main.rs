@@ -5,12 +5,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use contacts_service::config::{AuditCommand, Cli, Command, WorkspaceCommand};
+use contacts_service::config::{AuditCommand, Cli, Command, KeyCommand, WorkspaceCommand};
 use contacts_service::domain::ledger::Head;
-use contacts_service::operations::audit;
 use contacts_service::operations::workspaces::{self, CreateWorkspace};
+use contacts_service::operations::{audit, suppression};
 use contacts_service::store::Store;
-use contacts_service::{Config, Server, bind, open_store, shutdown, telemetry};
+use contacts_service::{Config, Server, bind, key_file, key_path, open_store, shutdown, telemetry};
 
 /// A third less time in imports and streams than with the system's.
 #[global_allocator]
@@ -27,6 +27,7 @@ async fn main() -> ExitCode {
         Command::Audit(AuditCommand::Verify { workspace, head }) => {
             audit(config, workspace, head).await
         }
+        Command::Key(command) => key(config, command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,7 +54,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 }
 
 async fn migrate(config: &Config, citus: bool) -> Result<(), Box<dyn Error>> {
-    contacts_service::migrate(&config.database, citus).await?;
+    contacts_service::migrate(config, citus).await?;
     say(format_args!("{} is ready for this version", config.database));
     Ok(())
 }
@@ -113,6 +114,31 @@ async fn verify_ledgers(
         }
     }
     Ok(broken)
+}
+
+async fn key(config: Config, command: KeyCommand) -> Result<(), Box<dyn Error>> {
+    let path = key_path(&config)?;
+    match command {
+        KeyCommand::Create => {
+            key_file::create(&path)?;
+            say(format_args!("{} is made; keep a copy apart from the database's", path.display()));
+            return Ok(());
+        }
+        KeyCommand::Rotate => {
+            // Opening the store makes sure that this is the key file of this database.
+            open_store(&config).await?.close().await;
+            let version = key_file::rotate(&path)?.current().version;
+            say(format_args!("version {version} is in {}", path.display()));
+        }
+        KeyCommand::List => {}
+    }
+    let store = open_store(&config).await?;
+    let counts = suppression::count_by_key(&store).await;
+    store.close().await;
+    for (version, rows) in counts? {
+        say(format_args!("{version}\t{rows}"));
+    }
+    Ok(())
 }
 
 /// Prints a line. A reader that went away stops nothing.

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -13,7 +13,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::{Config, Database};
 use crate::domain::error::Error;
+use crate::domain::keyring::Keyring;
 use crate::grpc;
+use crate::key_file::{self, KeyFileError};
 use crate::operations::{upgrade, workspaces};
 use crate::store::{Clock, Store, postgres, sqlite};
 
@@ -45,6 +47,15 @@ pub enum ServerError {
         /// Why.
         source: Error,
     },
+    /// There are no keys.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// Nobody said where the keys are.
+    #[error(
+        "a Postgres database needs --key-file, the same for all its servers: make one with \
+         `contacts-service key create --key-file contacts.key`"
+    )]
+    NoKeyFile,
     /// Serving ended by itself.
     #[error("cannot serve: {0}")]
     Serve(#[from] std::io::Error),
@@ -80,37 +91,76 @@ pub async fn bind(config: &Config) -> Result<TcpListener, ServerError> {
 /// When it cannot be opened, or is Postgres and not migrated.
 pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
     let clock = Arc::new(chrono::Utc::now);
+    let keyring = keyring(config).await?;
     if config.migrate {
-        migrate(&config.database, false).await?;
+        migrate(config, false).await?;
     }
     let opened = match &config.database {
-        Database::Sqlite(path) => open_sqlite(path, clock).await,
-        Database::Postgres(url) => open_postgres(url, clock).await,
+        Database::Sqlite(path) => open_sqlite(path, clock, keyring).await,
+        Database::Postgres(url) => open_postgres(url, clock, keyring).await,
     };
     opened.map_err(|source| failed(&config.database, source))
 }
 
-async fn open_sqlite(path: &Path, clock: Clock) -> Result<Store, Error> {
-    let store = sqlite::open(path, clock).await?;
+async fn open_sqlite(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store, Error> {
+    let store = sqlite::open(path, clock, keyring).await?;
     upgrade::run(&store).await?;
     Ok(store)
 }
 
-async fn open_postgres(url: &str, clock: Clock) -> Result<Store, Error> {
-    let store = postgres::open(url, postgres::PostgresOptions::default(), clock).await?;
+async fn open_postgres(url: &str, clock: Clock, keyring: Keyring) -> Result<Store, Error> {
+    let options = postgres::PostgresOptions::default();
+    let store = postgres::open(url, options, clock, keyring).await?;
     upgrade::verify(&store).await?;
     Ok(store)
 }
 
-async fn migrate_postgres(url: &str, citus: bool, clock: Clock) -> Result<(), Error> {
+async fn migrate_postgres(
+    url: &str,
+    citus: bool,
+    clock: Clock,
+    keyring: Keyring,
+) -> Result<(), Error> {
     postgres::migrate(url).await?;
     if citus {
         postgres::distribute(url).await?;
     }
-    let store = postgres::open(url, postgres::PostgresOptions::default(), clock).await?;
+    let options = postgres::PostgresOptions::default();
+    let store = postgres::open(url, options, clock, keyring).await?;
     let upgraded = upgrade::run(&store).await;
     store.close().await;
     upgraded
+}
+
+/// Where the keys of these settings are.
+///
+/// # Errors
+/// When the database is Postgres and no file is named.
+pub fn key_path(config: &Config) -> Result<PathBuf, ServerError> {
+    match (&config.key_file, &config.database) {
+        (Some(path), _) => Ok(path.clone()),
+        (None, Database::Sqlite(path)) => {
+            let mut path = path.as_os_str().to_owned();
+            path.push(".key");
+            Ok(path.into())
+        }
+        (None, Database::Postgres(_)) => Err(ServerError::NoKeyFile),
+    }
+}
+
+/// Reads the keys. A new SQLite database gets one beside it.
+async fn keyring(config: &Config) -> Result<Keyring, ServerError> {
+    let path = key_path(config)?;
+    match (key_file::read(&path), &config.key_file, &config.database) {
+        (Err(KeyFileError::Missing(_)), None, Database::Sqlite(database)) => {
+            let keyed = sqlite::is_keyed(database).await;
+            if keyed.map_err(|source| failed(&config.database, source))? {
+                return Err(KeyFileError::Missing(path).into());
+            }
+            Ok(key_file::create(&path)?)
+        }
+        (read, ..) => Ok(read?),
+    }
 }
 
 /// Brings a database up to this version; with `citus` distributes its tables.
@@ -118,17 +168,19 @@ async fn migrate_postgres(url: &str, citus: bool, clock: Clock) -> Result<(), Er
 ///
 /// # Errors
 /// When it cannot be reached or changed.
-pub async fn migrate(database: &Database, citus: bool) -> Result<(), ServerError> {
+pub async fn migrate(config: &Config, citus: bool) -> Result<(), ServerError> {
+    let database = &config.database;
+    let keyring = keyring(config).await?;
     let clock = Arc::new(chrono::Utc::now);
     let migrated = match database {
-        Database::Sqlite(path) => match open_sqlite(path, clock).await {
+        Database::Sqlite(path) => match open_sqlite(path, clock, keyring).await {
             Ok(store) => {
                 store.close().await;
                 Ok(())
             }
             Err(error) => Err(error),
         },
-        Database::Postgres(url) => migrate_postgres(url, citus, clock).await,
+        Database::Postgres(url) => migrate_postgres(url, citus, clock, keyring).await,
     };
     migrated.map_err(|source| failed(database, source))
 }
@@ -285,6 +337,13 @@ mod tests {
     async fn a_database_out_of_reach_is_told_without_its_password() {
         let database = "postgres://ana:secret@127.0.0.1:1/contacts".parse().expect("a URL");
         let config = Config { database, ..Config::for_tests("unused.db") };
+        let error = open_store(&config).await.err().expect("no keys").to_string();
+        assert!(error.contains("contacts-service key create"), "{error}");
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("contacts.key");
+        key_file::create(&path).expect("a key file");
+        let config = Config { key_file: Some(path), ..config };
         let error = open_store(&config).await.err().expect("nobody listens").to_string();
         assert!(error.contains("cannot open") && !error.contains("secret"), "{error}");
     }

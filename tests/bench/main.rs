@@ -50,7 +50,7 @@ async fn main() -> Result {
     };
     let postgres = database.starts_with("postgres").then_some(database.as_str());
     let engine = if postgres.is_some() { "Postgres" } else { "SQLite" };
-    let server = ServerProcess::start(&database)?;
+    let server = ServerProcess::start(&database, &folder.path().join("bench.key"))?;
     let client = ContactsClient::builder(server.url()).connect().await?;
     let mut report = Report::new(engine, options.contacts);
 

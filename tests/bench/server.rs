@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::Result;
@@ -13,13 +14,20 @@ pub struct ServerProcess {
 
 impl ServerProcess {
     /// Starts the program that was built beside this one.
-    pub fn start(database: &str) -> Result<Self> {
+    pub fn start(database: &str, key_file: &Path) -> Result<Self> {
         let program = std::env::current_exe()?.with_file_name("contacts-service");
         if !program.exists() {
             return Err("build the server first: cargo build --release".into());
         }
+        let mut make_key = Command::new(&program);
+        make_key.args(["key", "create", "--key-file"]).arg(key_file).stdout(Stdio::null());
+        if !make_key.status()?.success() {
+            return Err("the server's key could not be made".into());
+        }
         let mut child = Command::new(program)
             .args(["--listen", "127.0.0.1:0", "--database-url", database, "--migrate"])
+            .arg("--key-file")
+            .arg(key_file)
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();

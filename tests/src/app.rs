@@ -1,6 +1,7 @@
 //! The server under test.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::backend::{Backend, TestDatabase};
+use crate::backend::{Backend, TestDatabase, key_file};
 use crate::wire::Wire;
 
 /// Longer than anything takes; a test that waits so long has failed.
@@ -51,6 +52,7 @@ impl TestApp {
         let database = TestDatabase::create(backend).await;
         let mut config = Config {
             database: database.settings.clone(),
+            key_file: (backend == Backend::Postgres).then(key_file),
             migrate: true,
             ..Config::for_tests("unused")
         };
@@ -68,6 +70,11 @@ impl TestApp {
         self.server.backend
     }
 
+    /// Where the contacts of this server are.
+    pub fn database(&self) -> &TestDatabase {
+        &self.server.database
+    }
+
     /// The server's settings, for who opens its database beside it.
     pub fn config(&self) -> &Config {
         &self.server.config
@@ -76,6 +83,11 @@ impl TestApp {
     /// Runs statements on the database behind the server's back.
     pub async fn run_sql(&self, sql: &'static str) {
         self.server.database.run_sql(sql).await;
+    }
+
+    /// The key file of the server.
+    pub fn key_file(&self) -> PathBuf {
+        contacts_service::key_path(&self.server.config).expect("a key file")
     }
 
     /// Where the server listens; the same after a restart.

@@ -1,8 +1,10 @@
 //! A database for one test.
 
 use std::env;
+use std::path::{Path, PathBuf};
 
 use contacts_service::config::Database;
+use contacts_service::key_file::KeyFileError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, raw_sql};
 use tempfile::TempDir;
@@ -23,7 +25,7 @@ pub enum Backend {
 /// A database that nobody else uses.
 pub struct TestDatabase {
     pub(crate) settings: Database,
-    /// Goes, with the file in it, when this is dropped.
+    /// Goes, with the files in it, when this is dropped.
     _directory: Option<TempDir>,
     /// The server's own URL and the name of this database.
     postgres: Option<(String, String)>,
@@ -54,6 +56,14 @@ impl TestDatabase {
         execute(&server, format!("CREATE DATABASE {name}")).await;
         let settings = Database::Postgres(with_name(&server, &name));
         Self { settings, _directory: None, postgres: Some((server, name)) }
+    }
+
+    /// The file of a SQLite database.
+    pub fn path(&self) -> &Path {
+        match &self.settings {
+            Database::Sqlite(path) => path,
+            Database::Postgres(_) => panic!("a server's database is no file"),
+        }
     }
 
     /// The URL of a Postgres database.
@@ -88,6 +98,17 @@ impl TestDatabase {
         if let Some((server, name)) = &self.postgres {
             execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
         }
+    }
+}
+
+/// The key file of every Postgres database, made by the first test that needs it.
+pub(crate) fn key_file() -> PathBuf {
+    let test = env::current_exe().expect("the test's own path");
+    let folder = test.ancestors().nth(2).expect("the target folder");
+    let path = folder.join("contacts-tests.key");
+    match contacts_service::key_file::create(&path) {
+        Ok(_) | Err(KeyFileError::Exists(_)) => path,
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -15,6 +15,7 @@
 
 mod app;
 mod backend;
+mod contents;
 mod fixtures;
 mod integrity;
 mod logs;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use app::{TestApp, run};
 pub use backend::{Backend, TestDatabase};
+pub use contents::{Column, contains};
 pub use fixtures::{TIERS, ids, moment, phone, phones, raw_contact};
 pub use integrity::assert_whole;
 pub use logs::logged;

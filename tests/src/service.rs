@@ -11,6 +11,8 @@ use contacts_sdk::{ClientBuilder, ContactsClient};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 
+use crate::backend::key_file;
+
 /// A running `contacts-service`. Killed when this is dropped.
 pub struct ServiceProcess {
     program: PathBuf,
@@ -151,15 +153,19 @@ fn spawn(program: &Path, arguments: &[String], listen: &str, log: &NamedTempFile
     command.spawn().expect("the program")
 }
 
-/// The program itself, with no settings of this shell.
+/// The program itself, with the key file of all tests and no settings of this shell.
 pub fn service() -> Command {
     without_settings(&program())
 }
 
 fn without_settings(program: &Path) -> Command {
     let mut command = Command::new(program);
+    command.env("CONTACTS_KEY_FILE", key_file());
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CONTACTS_")) {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CONTACTS_") && name != "CONTACTS_KEY_FILE")
+        {
             command.env_remove(name);
         }
     }

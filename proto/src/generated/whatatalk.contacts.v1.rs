@@ -2206,6 +2206,10 @@ pub mod opt_in_service_client {
         /// Records that a contact agreed. The contact has to exist (NOT_FOUND); make
         /// it first. An opt-in dated before the latest opt-out is kept as history
         /// without effect.
+        ///
+        /// Who opted out or was erased agrees again only by themselves: an opt-in with
+        /// another source than WEB_FORM, INBOUND_MESSAGE, IVR or PAPER is
+        /// FAILED_PRECONDITION with reason CONSENT_CONFLICT, which names the event.
         pub async fn record_opt_in(
             &mut self,
             request: impl tonic::IntoRequest<super::RecordOptInRequest>,
@@ -2233,7 +2237,8 @@ pub mod opt_in_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Records that a person objected. Accepted for people who are not contacts
-        /// too: should they become one, the opt-out is there already.
+        /// too, of whom nothing is kept but a keyed hash: should they become one, the
+        /// opt-out is there already.
         pub async fn record_opt_out(
             &mut self,
             request: impl tonic::IntoRequest<super::RecordOptOutRequest>,
@@ -2392,6 +2397,10 @@ pub mod opt_in_service_server {
         /// Records that a contact agreed. The contact has to exist (NOT_FOUND); make
         /// it first. An opt-in dated before the latest opt-out is kept as history
         /// without effect.
+        ///
+        /// Who opted out or was erased agrees again only by themselves: an opt-in with
+        /// another source than WEB_FORM, INBOUND_MESSAGE, IVR or PAPER is
+        /// FAILED_PRECONDITION with reason CONSENT_CONFLICT, which names the event.
         async fn record_opt_in(
             &self,
             request: tonic::Request<super::RecordOptInRequest>,
@@ -2400,7 +2409,8 @@ pub mod opt_in_service_server {
             tonic::Status,
         >;
         /// Records that a person objected. Accepted for people who are not contacts
-        /// too: should they become one, the opt-out is there already.
+        /// too, of whom nothing is kept but a keyed hash: should they become one, the
+        /// opt-out is there already.
         async fn record_opt_out(
             &self,
             request: tonic::Request<super::RecordOptOutRequest>,
@@ -5812,7 +5822,9 @@ pub enum ErrorReason {
     /// FAILED_PRECONDITION: `expected_count` is not the count.
     /// Metadata: {"expected_count": "10", "count": "12"}
     CountMismatch = 52,
-    /// FAILED_PRECONDITION: an import claims consent for somebody who objected.
+    /// FAILED_PRECONDITION: an import or another source than the person claims
+    /// consent for somebody who objected or was erased. Only they can lift it: see
+    /// RecordOptIn.
     /// Metadata: {"event_id": "0190…"}
     ConsentConflict = 53,
     /// ABORTED: the resource changed since its etag was read. Read it again.

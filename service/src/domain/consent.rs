@@ -63,6 +63,16 @@ impl CategoryConsent {
         if self.is_expired(now) { OptInStatus::NotAsked } else { self.status }
     }
 
+    /// Whether only the person can lift it: they objected, or were erased. Then
+    /// nothing holds, and there is an event that says so.
+    pub fn is_suppressed(&self) -> bool {
+        self.status == OptInStatus::OptedOut || self.is_erased()
+    }
+
+    fn is_erased(&self) -> bool {
+        self.status == OptInStatus::NotAsked && self.event_id.is_some()
+    }
+
     fn is_expired(&self, now: Time) -> bool {
         self.status == OptInStatus::OptedIn && self.expire_time.is_some_and(|expire| expire <= now)
     }
@@ -103,19 +113,19 @@ impl ConsentState {
         ConsentSummary { categories, update_time: self.update_time }
     }
 
-    /// Whether the person objected to anything.
-    pub fn has_opt_out(&self) -> bool {
-        self.categories.iter().any(|consent| consent.status == OptInStatus::OptedOut)
+    /// Whether the person objected to anything, or was erased.
+    pub fn is_suppressed(&self) -> bool {
+        self.categories.iter().any(CategoryConsent::is_suppressed)
             || self.platform.stop(ALL_SENDERS).is_some()
     }
 
-    /// The same without what the person did not object to: what is kept of
-    /// somebody who is no contact.
+    /// The same without what the person agreed to: what is kept of somebody who
+    /// is no contact.
     #[must_use]
-    pub fn only_opt_outs(self) -> Self {
-        let kept = |consent: CategoryConsent| match consent.status {
-            OptInStatus::OptedOut => consent,
-            OptInStatus::NotAsked | OptInStatus::OptedIn => CategoryConsent::default(),
+    pub fn only_suppressions(self) -> Self {
+        let kept = |consent: CategoryConsent| match consent.is_suppressed() {
+            true => consent,
+            false => CategoryConsent::default(),
         };
         // A resume beside a stop says whom the stop leaves alone.
         let platform = match self.platform.stop(ALL_SENDERS) {
@@ -123,6 +133,26 @@ impl ConsentState {
             None => PlatformPreferences::default(),
         };
         Self { categories: self.categories.map(kept), platform, ..self }
+    }
+
+    /// What is kept of somebody who is erased: what they objected to, and of the
+    /// rest that they were erased, so that nobody claims that they agree.
+    #[must_use]
+    pub fn erased(self, event_id: Uuid, now: Time) -> Self {
+        let kept = |consent: CategoryConsent| match consent.status {
+            OptInStatus::OptedOut => consent,
+            OptInStatus::NotAsked | OptInStatus::OptedIn => CategoryConsent {
+                occurred_time: Some(now),
+                event_id: Some(event_id),
+                ..CategoryConsent::default()
+            },
+        };
+        // A resume beside a stop says whom the stop leaves alone.
+        let platform = match self.platform.stop(ALL_SENDERS) {
+            Some(_) => self.platform,
+            None => PlatformPreferences::default(),
+        };
+        Self { categories: self.categories.map(kept), platform, update_time: Some(now) }
     }
 
     /// Applies an event and returns the categories it changed.
@@ -178,11 +208,11 @@ impl ConsentState {
     }
 
     /// The stricter of two states of what turned out to be one person: per
-    /// category an opt-out wins, then the later statement.
+    /// category an opt-out wins, then an erasure, then the later statement.
     #[must_use]
     pub fn stricter(self, other: Self) -> Self {
         let rank = |consent: &CategoryConsent| {
-            (consent.status == OptInStatus::OptedOut, consent.occurred_time)
+            (consent.status == OptInStatus::OptedOut, consent.is_erased(), consent.occurred_time)
         };
         let mut merged = self;
         for (mine, theirs) in merged.categories.iter_mut().zip(other.categories) {
@@ -228,6 +258,9 @@ impl CategoryConsent {
                     (_, Some(_)) => other,
                 }
             }
+            // Of one that was erased it stays known.
+            _ if self.is_suppressed() => self,
+            _ if other.is_suppressed() => other,
             _ => Self::default(),
         }
     }

@@ -74,6 +74,11 @@ impl Error {
             .about("contact", "")
     }
 
+    /// Another change came first.
+    pub fn write_conflict() -> Self {
+        Self::new(Reason::WriteConflict, "another change came first; retry")
+    }
+
     /// The database cannot answer now.
     pub fn unavailable(source: impl StdError + Send + Sync + 'static) -> Self {
         Self::new(Reason::DatabaseUnavailable, "the database cannot answer now; retry")

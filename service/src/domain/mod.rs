@@ -9,6 +9,7 @@ pub mod filter;
 pub mod identity;
 pub mod ids;
 pub mod import;
+pub mod keyring;
 pub mod ledger;
 pub mod merge;
 pub mod phone;

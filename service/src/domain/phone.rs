@@ -230,7 +230,9 @@ impl fmt::Debug for PhoneNumber {
 
 /// What identifies one person in a workspace: unique there, and equal for every form of a number.
 ///
-/// `p` and digits for a phone, `u` and the id for a WhatsApp user id, so the two can never collide.
+/// `p` and digits for a phone, `u` and the id for a WhatsApp user id, `h` and a keyed hash of such
+/// a key for somebody who may not be named (see [`Keyring`](super::keyring::Keyring)), so they can
+/// never collide.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MatchKey(String);
 
@@ -243,6 +245,16 @@ impl MatchKey {
     /// The key of a WhatsApp user id.
     pub fn user(id: &WhatsAppUserId) -> Self {
         Self::prefixed('u', id.as_str())
+    }
+
+    /// The key of somebody who may not be named.
+    pub fn hashed(version: u32, code: &str) -> Self {
+        Self(format!("h{version}:{code}"))
+    }
+
+    /// Whether it names nobody.
+    pub fn is_hashed(&self) -> bool {
+        self.0.starts_with('h')
     }
 
     /// The key as it is stored.

@@ -139,9 +139,10 @@ fn recorded<R: Message>(
     let store = store.clone();
     move |(event, summary)| {
         let contact_id = event.contact_id;
+        let match_key = contact_id.is_none().then(|| event.match_key.clone());
         let summary = wire_summary(&summary, store.now());
         let response = response(consent::write_event(event), summary);
-        Answer { response: response.encode_to_vec().into(), contact_id }
+        Answer { response: response.encode_to_vec().into(), contact_id, match_key }
     }
 }
 

@@ -130,7 +130,7 @@ impl<O: Operation> Operation for Guarded<O> {
 
 /// An answer that tells of no contact.
 pub fn answer(response: &impl Message) -> Answer {
-    Answer { response: response.encode_to_vec().into(), contact_id: None }
+    Answer { response: response.encode_to_vec().into(), contact_id: None, match_key: None }
 }
 
 /// A response whose field 1 is a contact, as sent.
@@ -141,7 +141,7 @@ pub fn contact_answer(store: &Store) -> impl Fn(ContactRow) -> Answer + Send + S
         let contact: Bytes = wire_contact(&row, View::Full, store.now());
         let mut response = Vec::with_capacity(contact.len() + 8);
         prost::encoding::bytes::encode(1, &contact, &mut response);
-        Answer { response: response.into(), contact_id: Some(row.contact_id) }
+        Answer { response: response.into(), contact_id: Some(row.contact_id), match_key: None }
     }
 }
 

@@ -2,19 +2,20 @@
 //! memory, written back at once. The one place where contacts are made and
 //! changed, and the only one where consent is.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
 use crate::domain::consent::{
-    ConsentEvent, ConsentState, MessageCategory, PlatformStatement, Statement,
+    ConsentEvent, ConsentState, OptInStatus, PlatformStatement, Statement,
 };
 use crate::domain::contact::{Contact, Person, Profile};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::Entry as LedgerEntry;
 use crate::domain::phone::MatchKey;
 use crate::store::{
-    ConsentRow, ContactRow, Subjects, Transaction, Workspace, decode_profile, encode_profile,
+    ConsentRow, ContactRow, KeyHold, Subjects, Transaction, Workspace, decode_profile,
+    encode_profile,
 };
 
 use super::ledger;
@@ -39,8 +40,10 @@ struct Entry {
     before: Option<Contact>,
     /// As it is to be. None for somebody who is no contact.
     after: Option<Contact>,
-    /// The keys of somebody who is no contact.
+    /// The keys of somebody who is no contact. They are never stored: see `rows`.
     loose_keys: Vec<MatchKey>,
+    /// The rows of somebody who is no contact, under hashed keys.
+    rows: Vec<MatchKey>,
     stored_state: ConsentState,
     state: ConsentState,
 }
@@ -78,6 +81,7 @@ impl<'a> Draft<'a> {
                 Person::Key(key) => drop(keys.insert(key.clone())),
             }
         }
+        let asked = keys.clone();
         let mut rows = fetch_consent(tx, workspace, keys).await?;
         ids.extend(rows.values().filter_map(|row| row.contact_id));
         let people: Vec<_> = ids.into_iter().map(Person::Id).collect();
@@ -101,27 +105,73 @@ impl<'a> Draft<'a> {
         for contact in contacts {
             let first = contact.profile.match_keys().into_iter().next();
             let state = first.and_then(|key| rows.get(&key)).map(|row| row.state.clone());
-            draft.add_stored(Some(contact), Vec::new(), state.unwrap_or_default());
+            let state = state.unwrap_or_default();
+            draft.add(Entry {
+                before: Some(contact.clone()),
+                after: Some(contact),
+                loose_keys: Vec::new(),
+                rows: Vec::new(),
+                stored_state: state.clone(),
+                state,
+            });
         }
-        for row in rows.into_values().filter(|row| row.contact_id.is_none()) {
-            draft.add_stored(None, vec![row.match_key], row.state);
+        let owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
+        let strangers = asked.into_iter().filter(|key| !owned(key)).collect();
+        for row in rows.values().filter(|row| row.contact_id.is_none()) {
+            // As a server of an older version writes them, until the last of them is replaced.
+            let rows = vec![row.match_key.clone()];
+            draft.add_stranger_as(row.match_key.clone(), rows, row.state.clone());
         }
+        draft.load_strangers(tx, strangers).await?;
         Ok(draft)
     }
 
-    fn add_stored(
+    /// Loads what is known of people who are no contacts.
+    async fn load_strangers(&mut self, tx: &mut Transaction, keys: Vec<MatchKey>) -> Result<()> {
+        let workspace = self.workspace;
+        let keyring = tx.keyring();
+        let mut names = HashMap::new();
+        for key in &keys {
+            let hashed = keyring.hashed_all(&workspace.workspace_id, key);
+            names.extend(hashed.map(|hashed| (hashed, key)));
+        }
+        let found = fetch_consent(tx, workspace, names.keys().cloned().collect()).await?;
+        for row in found.into_values() {
+            let Some(key) = names.get(&row.match_key) else { continue };
+            match self.by_key.get(*key) {
+                // One person may be there under several versions.
+                Some(entry) => {
+                    let known = &mut self.entries[*entry];
+                    known.state = std::mem::take(&mut known.state).stricter(row.state);
+                    known.stored_state = known.state.clone();
+                    known.rows.push(row.match_key);
+                }
+                None => {
+                    self.add_stranger_as((*key).clone(), vec![row.match_key], row.state);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_stranger_as(
         &mut self,
-        contact: Option<Contact>,
-        loose_keys: Vec<MatchKey>,
+        key: MatchKey,
+        rows: Vec<MatchKey>,
         state: ConsentState,
     ) -> EntryId {
-        self.entries.push(Entry {
-            before: contact.clone(),
-            after: contact,
-            loose_keys,
+        self.add(Entry {
+            before: None,
+            after: None,
+            loose_keys: vec![key],
+            rows,
             stored_state: state.clone(),
             state,
-        });
+        })
+    }
+
+    fn add(&mut self, entry: Entry) -> EntryId {
+        self.entries.push(entry);
         self.index(self.entries.len() - 1)
     }
 
@@ -185,14 +235,14 @@ impl<'a> Draft<'a> {
             version: 1,
             consent: state.summary(),
         };
-        self.entries.push(Entry {
+        Ok(self.add(Entry {
             before: None,
             after: Some(contact),
             loose_keys: Vec::new(),
+            rows: Vec::new(),
             stored_state: state.clone(),
             state,
-        });
-        Ok(self.index(self.entries.len() - 1))
+        }))
     }
 
     /// Gives a contact another checked profile. Its keys have to be loaded.
@@ -284,8 +334,16 @@ impl<'a> Draft<'a> {
         entry: EntryId,
         statement: &Statement,
     ) -> ConsentEvent {
-        let (contact_id, key) = self.whom(entry);
-        self.apply(entry, statement.event(tx.new_id(), contact_id, key, tx.now))
+        let (contact_id, key) = self.whom(tx, entry);
+        let mut event = statement.event(tx.new_id(), contact_id, key, tx.now);
+        if statement.occurred_time.is_none() && statement.status == OptInStatus::OptedOut {
+            // Said now is said after all that is known, whatever other clocks
+            // say, and other transactions that began later and ended before.
+            let known = event.categories.iter().map(|category| self.consent(entry).get(*category));
+            let latest = known.filter_map(|known| known.occurred_time).max();
+            event.occurred_time = latest.map_or(tx.now, |latest| latest.max(tx.now));
+        }
+        self.apply(entry, event)
     }
 
     /// Records what a person told WhatsApp.
@@ -295,15 +353,20 @@ impl<'a> Draft<'a> {
         entry: EntryId,
         statement: &PlatformStatement,
     ) -> ConsentEvent {
-        let (contact_id, key) = self.whom(entry);
+        let (contact_id, key) = self.whom(tx, entry);
         self.apply(entry, statement.event(tx.new_id(), contact_id, key, tx.now))
     }
 
-    fn whom(&self, entry: EntryId) -> (Option<Uuid>, MatchKey) {
+    fn whom(&self, tx: &Transaction, entry: EntryId) -> (Option<Uuid>, MatchKey) {
         let person = &self.entries[entry.0];
         // Every entry has a key: a contact has one by its own check.
         let key = person.keys().swap_remove(0);
-        (person.after.as_ref().map(|contact| contact.contact_id), key)
+        let contact_id = person.after.as_ref().map(|contact| contact.contact_id);
+        let key = match contact_id {
+            Some(_) => key,
+            None => tx.keyring().hashed(&self.workspace.workspace_id, &key),
+        };
+        (contact_id, key)
     }
 
     fn apply(&mut self, entry: EntryId, mut event: ConsentEvent) -> ConsentEvent {
@@ -314,17 +377,20 @@ impl<'a> Draft<'a> {
 
     /// Adds somebody who is no contact, to hold an opt-out.
     pub fn add_stranger(&mut self, key: MatchKey) -> EntryId {
-        self.add_stored(None, vec![key], ConsentState::default())
+        self.add_stranger_as(key, Vec::new(), ConsentState::default())
     }
 
     /// Writes what changed.
     pub async fn write(self, tx: &mut Transaction) -> Result<()> {
         let workspace = self.workspace;
+        let keyring = tx.keyring();
+        let hashed = |key: &MatchKey| keyring.hashed(&workspace.workspace_id, key);
         let consent_changed = self.entries.iter().any(|entry| entry.state != entry.stored_state);
         let consent_changed = consent_changed || !self.events.is_empty() || !self.merges.is_empty();
         let mut revision = workspace.consent_revision;
         let (mut inserts, mut updates, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
         let (mut rows, mut dropped) = (Vec::new(), Vec::new());
+        let (mut claimed, mut strangers) = (Vec::new(), Vec::new());
         for entry in self.entries {
             let keys = entry.keys();
             let summary = entry.state.summary();
@@ -333,21 +399,30 @@ impl<'a> Draft<'a> {
             let keys_changed = match (&entry.after, &old_keys) {
                 (Some(_), Some(old)) => *old != keys,
                 (Some(_), None) => true,
-                (None, _) => false,
+                // Claimed by a contact.
+                (None, _) => keys.is_empty(),
             };
             if keys_changed || entry.state != entry.stored_state {
-                let row = |key| row(key, contact_id, entry.state.clone(), revision);
-                rows.extend(keys.iter().cloned().map(row));
-                for key in old_keys.unwrap_or_default() {
-                    match keys.contains(&key) {
-                        true => {}
-                        // An opt-out under an id outlives its being taken off.
-                        false if entry.state.has_opt_out() => {
-                            let state = entry.state.clone().only_opt_outs();
-                            rows.push(self::row(key, None, state, revision));
-                        }
-                        false => dropped.push(key),
+                let old_keys = old_keys.unwrap_or_default();
+                dropped.extend(entry.rows);
+                let row = |key, contact_id| row(key, contact_id, entry.state.clone(), revision);
+                match &entry.after {
+                    Some(_) => {
+                        claimed.extend(keys.iter().filter(|key| !old_keys.contains(key)).cloned());
+                        rows.extend(keys.iter().map(|key| row(key.clone(), contact_id)));
                     }
+                    None => {
+                        rows.extend(keys.iter().map(|key| row(hashed(key), None)));
+                        strangers.extend(keys.iter().cloned());
+                    }
+                }
+                for key in old_keys.into_iter().filter(|key| !keys.contains(key)) {
+                    // An opt-out under an id outlives its being taken off.
+                    if entry.state.is_suppressed() {
+                        let state = entry.state.clone().only_suppressions();
+                        rows.push(self::row(hashed(&key), None, state, revision));
+                    }
+                    dropped.push(key);
                 }
             }
             match (entry.before, entry.after) {
@@ -363,67 +438,135 @@ impl<'a> Draft<'a> {
                 _ => {}
             }
         }
-        let session = &mut tx.session;
         for (gone, into) in &self.merges {
-            session.redirect_contact(workspace, gone.contact_id, *into).await?;
-            session.delete_contacts(workspace, std::slice::from_ref(gone)).await?;
+            tx.session.redirect_contact(workspace, gone.contact_id, *into).await?;
+            tx.session.delete_contacts(workspace, std::slice::from_ref(gone)).await?;
         }
         if !inserts.is_empty() {
-            session.insert_contacts(workspace, &inserts).await?;
+            tx.session.insert_contacts(workspace, &inserts).await?;
         }
         if !updates.is_empty() {
-            session.update_contacts(workspace, &updates).await?;
+            tx.session.update_contacts(workspace, &updates).await?;
         }
         let mut events = ledger::entries(self.events);
+        let suppresses = rows.iter().any(|row| row.contact_id.is_none());
         // Other changes of consent wait from here on, and not for what is above.
         let mut head = workspace.ledger;
-        if consent_changed {
-            (revision, head) = session.next_consent_revision(workspace).await?;
+        if consent_changed || suppresses {
+            (revision, head) = tx.session.next_consent_revision(workspace).await?;
+        }
+        if suppresses {
+            tx.hold_suppression_keys(workspace, KeyHold::Exclusive).await?;
+            refuse_new_contacts(tx, workspace, &strangers).await?;
+            refuse_new_suppressions(tx, workspace, &claimed).await?;
         }
         rows.iter_mut().for_each(|row| row.revision = revision);
+        let written: HashSet<_> = rows.iter().map(|row| &row.match_key).collect();
+        dropped.retain(|key| !written.contains(key));
         if !dropped.is_empty() {
-            session.delete_consent(workspace, &dropped).await?;
+            tx.session.delete_consent(workspace, &dropped).await?;
         }
         if !rows.is_empty() {
             rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
-            session.put_consent(workspace, &rows).await?;
+            tx.session.put_consent(workspace, &rows).await?;
+        }
+        if !claimed.is_empty() && !suppresses {
+            tx.hold_suppression_keys(workspace, KeyHold::Shared).await?;
+            refuse_new_suppressions(tx, workspace, &claimed).await?;
         }
         if !summaries.is_empty() {
-            session.set_contact_consent(workspace, &summaries).await?;
+            tx.session.set_contact_consent(workspace, &summaries).await?;
         }
         ledger::append(tx, workspace, head, &mut events).await
     }
 
-    /// Erases contacts, and keeps what they objected to.
+    /// Erases a contact. What remains under keyed hashes is what it objected to,
+    /// and that it was erased.
     pub async fn erase(self, tx: &mut Transaction, contact: &Contact) -> Result<()> {
         let workspace = self.workspace;
         let keys = contact.profile.match_keys();
         let (revision, head) = tx.session.next_consent_revision(workspace).await?;
+        tx.hold_suppression_keys(workspace, KeyHold::Exclusive).await?;
+        let event_id = tx.new_id();
         let entry = self.find(&Person::Id(contact.contact_id));
         let state = entry.map(|entry| self.consent(entry).clone()).unwrap_or_default();
+        let state = state.erased(event_id, tx.now);
+        let keyring = tx.keyring();
+        let subjects = Subjects::of(contact, &keyring, workspace);
         tx.session.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
-        let erased = tx.session.forget_details(workspace, &Subjects::of(contact)).await?;
-        let event = LedgerEntry::of_erasure(tx.new_id(), contact.contact_id, erased, tx.now);
+        let erased = tx.session.forget_details(workspace, &subjects).await?;
+        let event = LedgerEntry::of_erasure(event_id, contact.contact_id, erased, tx.now);
         ledger::append(tx, workspace, head, &mut [event]).await?;
-        if !state.has_opt_out() {
-            return tx.session.delete_consent(workspace, &keys).await;
-        }
-        let state = state.only_opt_outs();
-        let rows: Vec<_> =
-            keys.into_iter().map(|key| row(key, None, state.clone(), revision)).collect();
-        tx.session.put_consent(workspace, &rows).await
+        tx.session.forget_answers(workspace, &subjects).await?;
+        tx.session.delete_consent(workspace, &keys).await?;
+        let hashed = |key| keyring.hashed(&workspace.workspace_id, key);
+        let row = |key| row(hashed(key), None, state.clone(), revision);
+        put_suppressions(tx, workspace, keys.iter().map(row).collect()).await
     }
 }
 
-/// Refuses consent claimed for somebody who objected.
-pub fn refuse_conflict(state: &ConsentState, categories: &[MessageCategory]) -> Result<()> {
-    use crate::domain::consent::OptInStatus::OptedOut;
-    let objection = categories.iter().map(|c| state.get(*c)).find(|c| c.status == OptedOut);
-    let Some(objection) = objection else { return Ok(()) };
-    let message = "the person opted out, which an import cannot lift; if they agreed again, \
-                   record it with OptInService.RecordOptIn";
-    let error = Error::invalid(Reason::ConsentConflict, "consent", message);
-    Err(match objection.event_id {
+/// Writes rows of people who are no contacts; with what is there already, the
+/// stricter holds.
+pub(super) async fn put_suppressions(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    mut rows: Vec<ConsentRow>,
+) -> Result<()> {
+    rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
+    let keys: Vec<_> = rows.iter().map(|row| row.match_key.clone()).collect();
+    let known = tx.session.consent(workspace, &keys).await?;
+    for (row, known) in rows.iter_mut().zip(known) {
+        if let Some(known) = known {
+            row.state = std::mem::take(&mut row.state).stricter(known.state);
+        }
+    }
+    tx.session.put_consent(workspace, &rows).await
+}
+
+/// Starts again when somebody became a contact since they were loaded.
+async fn refuse_new_contacts(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    strangers: &[MatchKey],
+) -> Result<()> {
+    let found = tx.session.consent(workspace, strangers).await?;
+    if found.into_iter().flatten().any(|row| row.contact_id.is_some()) {
+        return Err(Error::write_conflict());
+    }
+    Ok(())
+}
+
+/// Starts again when somebody who becomes a contact objected since they were
+/// loaded.
+async fn refuse_new_suppressions(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    claimed: &[MatchKey],
+) -> Result<()> {
+    let since = workspace.consent_revision;
+    let written = tx.session.suppressed_since(workspace, since).await?;
+    if written.is_empty() {
+        return Ok(());
+    }
+    let written: HashSet<_> = written.into_iter().collect();
+    let keyring = tx.keyring();
+    let mut hashed =
+        claimed.iter().flat_map(|key| keyring.hashed_all(&workspace.workspace_id, key));
+    match hashed.any(|key| written.contains(&key)) {
+        true => Err(Error::write_conflict()),
+        false => Ok(()),
+    }
+}
+
+/// Refuses consent that others claim for somebody who objected or was erased.
+pub fn refuse_conflict(state: &ConsentState, claim: &Statement) -> Result<()> {
+    let mut claimed = claim.categories.iter().map(|category| state.get(*category));
+    let Some(known) = claimed.find(|known| known.is_suppressed()) else { return Ok(()) };
+    let message = "the person opted out or was erased, which only they can lift: if they agreed \
+                   again themselves, record it with OptInService.RecordOptIn and the source \
+                   WEB_FORM, INBOUND_MESSAGE, IVR or PAPER";
+    let error = Error::new(Reason::ConsentConflict, message);
+    Err(match known.event_id {
         Some(event_id) => error.with("event_id", event_id.to_string()),
         None => error,
     })

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::domain::error::{Error, Reason, Result};
+use crate::domain::phone::MatchKey;
 use crate::store::{Lock, Operation, SavedAnswer, Transaction};
 
 use super::workspace;
@@ -20,6 +21,8 @@ pub struct Answer {
     pub response: Bytes,
     /// Whose erasure erases it.
     pub contact_id: Option<Uuid>,
+    /// The same of somebody who is no contact: their hashed key.
+    pub match_key: Option<MatchKey>,
 }
 
 /// A change that happens once per request_id.
@@ -58,7 +61,15 @@ where
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
         let since = tx.now - KEPT;
         if let Some(saved) = tx.session.saved_answer(&workspace, request_id, since).await? {
-            if saved.fingerprint == self.fingerprint {
+            if saved.fingerprint.is_empty() {
+                let message = "the contact of this request was erased after it; to make one again \
+                               send another request_id";
+                return Err(Error::new(Reason::ContactNotFound, message).about("contact", ""));
+            }
+            // Versions before 0.2 saved it as it is.
+            let keyring = tx.keyring();
+            let mut seals = keyring.seals(&self.fingerprint);
+            if saved.fingerprint == self.fingerprint || seals.any(|s| saved.fingerprint == s) {
                 return Ok(saved.response);
             }
             let message = "this request_id was used for another request; make a new one";
@@ -67,10 +78,12 @@ where
         let answer = (self.encode)(self.operation.run(tx).await?);
         let saved = SavedAnswer {
             request_id,
-            fingerprint: self.fingerprint,
+            // Sealed: what a request told of a person could be found by trying.
+            fingerprint: tx.keyring().seal(&self.fingerprint).to_vec(),
             method: self.method,
             response: answer.response.clone(),
             contact_id: answer.contact_id,
+            match_key: answer.match_key,
             create_time: tx.now,
         };
         tx.session.save_answer(&workspace, &saved, since).await?;

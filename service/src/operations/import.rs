@@ -109,9 +109,9 @@ impl ImportChunks {
             statement.check(tx.now).map_err(|error| error.below("consent"))?;
         }
         let people = people(&profile);
-        if let Some(Statement { status: OptInStatus::OptedIn, categories, .. }) = statement {
+        if let Some(claim) = statement.filter(|said| said.status == OptInStatus::OptedIn) {
             for known in people.iter().filter_map(|person| draft.find(person)) {
-                refuse_conflict(draft.consent(known), categories)?;
+                refuse_conflict(draft.consent(known), claim).map_err(|e| e.at("consent"))?;
             }
         }
 

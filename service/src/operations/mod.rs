@@ -16,6 +16,7 @@ pub mod merge;
 pub mod opt_in;
 pub mod read;
 pub mod segment;
+pub mod suppression;
 pub mod tag_edit;
 pub mod tags;
 pub mod token;

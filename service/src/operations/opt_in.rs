@@ -8,7 +8,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
-use super::draft::Draft;
+use super::draft::{Draft, refuse_conflict};
 use super::workspace;
 
 /// Records that a person agreed or objected.
@@ -36,6 +36,10 @@ impl Operation for RecordConsent {
             }
             _ => draft.find_contact(&self.person).ok_or_else(Error::contact_not_found)?,
         };
+        let claims = self.statement.status == OptInStatus::OptedIn;
+        if claims && !self.statement.source.is_the_person() {
+            refuse_conflict(draft.consent(entry), &self.statement)?;
+        }
         let event = draft.record(tx, entry, &self.statement);
         let summary = draft.consent(entry).summary();
         draft.write(tx).await?;
@@ -90,8 +94,8 @@ pub async fn events(
     let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
     let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
     let subjects = match (found.into_iter().flatten().next(), person) {
-        (Some(row), _) => Subjects::of(&decode_profile(&row)?),
-        (None, Person::Key(key)) => Subjects { contact_ids: Vec::new(), keys: vec![key.clone()] },
+        (Some(row), _) => Subjects::of(&decode_profile(&row)?, store.keyring(), &workspace),
+        (None, Person::Key(key)) => Subjects::of_stranger(key, store.keyring(), &workspace),
         (None, Person::Id(_)) => return Err(Error::contact_not_found()),
     };
     let before = before.unwrap_or(i64::MAX);

@@ -2,12 +2,13 @@
 //! migrations, before anything is served. Each step may run again, and in
 //! several processes at once.
 
-use super::ledger;
+use super::{ledger, suppression};
 use crate::domain::error::{Error, Reason, Result};
 use crate::store::Store;
 
 /// Runs all steps.
 pub async fn run(store: &Store) -> Result<()> {
+    suppression::hash_all(store).await?;
     // The last one: the chain covers what the steps before it leave.
     ledger::seal_all(store).await
 }

@@ -3,7 +3,7 @@
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::Head;
 use crate::domain::{ids, tag, text};
-use crate::store::{Lock, Operation, Store, Transaction, Workspace};
+use crate::store::{KeyHold, Lock, Operation, Store, Transaction, Workspace};
 
 use super::{DEFAULT_WORKSPACE, workspace, workspace_not_found};
 
@@ -46,6 +46,9 @@ impl Operation for CreateWorkspace {
                 .about("workspace", id.clone())
                 .with("workspace_id", id));
         }
+        // From now on the key file has to go with the database.
+        let stored = workspace(&mut *tx.session, &made.workspace_id, Lock::Shared).await?;
+        tx.hold_suppression_keys(&stored, KeyHold::Shared).await?;
         Ok(made)
     }
 }

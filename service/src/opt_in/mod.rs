@@ -72,6 +72,8 @@ impl Checker {
             (CheckReason::PlatformOptedOut, Some(stop), _) => {
                 (Some(stop.event_id), Some(stop.occurred_time))
             }
+            // An erasure is nothing the person said.
+            (CheckReason::NotAsked | CheckReason::UnknownContact, ..) => (None, None),
             (_, _, Some(row)) => {
                 let known = row.state.get(sending.category);
                 (known.event_id, known.occurred_time)

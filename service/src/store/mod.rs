@@ -11,6 +11,7 @@ mod record;
 mod session;
 pub mod sqlite;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use uuid::Uuid;
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdMaker;
+use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::ledger::Head;
 use crate::domain::phone::MatchKey;
 use crate::domain::search;
@@ -70,8 +72,18 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     clock: Clock,
     ids: Arc<IdMaker>,
+    keyring: Arc<Keyring>,
     writes: TaskTracker,
 }
+
+/// The key file lacks a key that rows of the database are under. Whoever those
+/// rows are about would not be found.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the key file lacks version {0} of the key, or has another one under this number: start with \
+     the key file that the other servers of this database use"
+)]
+pub struct MissingKey(u32);
 
 /// A change, in one transaction: it happens as a whole or not at all.
 pub trait Operation: Send + Sync + 'static {
@@ -93,6 +105,7 @@ pub struct Transaction {
     /// When the transaction began.
     pub now: Time,
     ids: Arc<IdMaker>,
+    keyring: Arc<Keyring>,
 }
 
 impl Transaction {
@@ -100,12 +113,51 @@ impl Transaction {
     pub fn new_id(&self) -> Uuid {
         self.ids.next(self.now)
     }
+
+    /// Under what people are kept who may not be named.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring)
+    }
+
+    /// Holds the workspace's suppression keys; an error if one is not known
+    /// here, and what was written under it would be overlooked.
+    pub async fn hold_suppression_keys(
+        &mut self,
+        workspace: &Workspace,
+        hold: KeyHold,
+    ) -> Result<()> {
+        let current = self.keyring.current();
+        let keys = self.session.hold_suppression_keys(workspace, current, hold).await?;
+        require_keys(&self.keyring, &keys)
+    }
+}
+
+fn require_keys(keyring: &Keyring, registered: &[KeyId]) -> Result<()> {
+    match keyring.missing(registered) {
+        Some(key) => Err(Error::unavailable(MissingKey(key.version))),
+        None => Ok(()),
+    }
 }
 
 impl Store {
     /// A store over an open backend.
-    pub fn new(backend: Arc<dyn Backend>, clock: Clock, ids: IdMaker) -> Self {
-        Self { backend, clock, ids: Arc::new(ids), writes: TaskTracker::new() }
+    ///
+    /// # Errors
+    /// When the database was used with keys that are not in the keyring.
+    pub async fn new(
+        backend: Arc<dyn Backend>,
+        clock: Clock,
+        ids: IdMaker,
+        keyring: Keyring,
+    ) -> Result<Self> {
+        require_keys(&keyring, &backend.suppression_keys().await?)?;
+        let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
+        Ok(Self { backend, clock, ids, keyring, writes: TaskTracker::new() })
+    }
+
+    /// Under what people are kept who may not be named.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
     }
 
     /// The time, cut to what is stored.
@@ -142,7 +194,8 @@ impl Store {
 
     async fn write_once<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         let session = self.backend.begin().await?;
-        let mut tx = Transaction { session, now: self.now(), ids: Arc::clone(&self.ids) };
+        let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
+        let mut tx = Transaction { session, now: self.now(), ids, keyring };
         match operation.run(&mut tx).await {
             Ok(output) => tx.session.commit().await.map(|()| output),
             Err(error) => {
@@ -170,7 +223,43 @@ impl Store {
     /// What is known of the consent of these people: the committed state as of
     /// some moment within this call. None if there is no such workspace.
     pub async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
-        self.backend.check(workspace_id, keys).await
+        let Some(mut rows) = self.backend.check(workspace_id, keys).await? else {
+            return Ok(None);
+        };
+        if rows.len() < keys.len() {
+            self.check_strangers(workspace_id, keys, &mut rows).await?;
+        }
+        Ok(Some(rows))
+    }
+
+    /// The same for those of them who are no contacts. They are not allowed
+    /// anyhow; this tells whether they objected.
+    async fn check_strangers(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        rows: &mut CheckRows,
+    ) -> Result<()> {
+        let mut named = HashMap::new();
+        for key in keys.iter().filter(|key| !rows.contains_key(key)) {
+            // By name again: they may have become contacts since.
+            named.insert(key.clone(), key);
+            let hashed = self.keyring.hashed_all(workspace_id, key);
+            named.extend(hashed.map(|hashed| (hashed, key)));
+        }
+        let mut asked: Vec<_> = named.keys().cloned().collect();
+        // In order: neighbours in the index are read together.
+        asked.sort_unstable();
+        let (found, registered) = self.backend.check_suppressed(workspace_id, &asked).await?;
+        require_keys(&self.keyring, &registered)?;
+        for (found_under, row) in found {
+            let Some(key) = named.get(&found_under) else { continue };
+            // One person may be there under several versions.
+            let known = rows.entry((*key).clone()).or_insert_with(|| row.clone());
+            known.state = std::mem::take(&mut known.state).stricter(row.state);
+            known.contact_id = known.contact_id.or(row.contact_id);
+        }
+        Ok(())
     }
 
     /// How many changes the database makes at the same time.

@@ -10,6 +10,7 @@ use crate::domain::consent::{ConsentState, ConsentSummary};
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::Result;
 use crate::domain::filter::Expr;
+use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
@@ -25,6 +26,14 @@ pub trait Backend: Send + Sync {
     /// committed state begun within this call. Keys without a row are left out.
     /// None if there is no such workspace.
     async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>>;
+    /// The same with the suppression keys that any row found may be under.
+    async fn check_suppressed(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+    ) -> Result<(CheckRows, Vec<KeyId>)>;
+    /// The suppression keys in use in any workspace.
+    async fn suppression_keys(&self) -> Result<Vec<KeyId>>;
     /// How many transactions that write one caller may run beside each other and
     /// gain by it.
     fn parallel_writes(&self) -> usize;
@@ -64,6 +73,16 @@ pub enum Lock {
     /// Its definitions stay while contacts that use them are written.
     Shared,
     /// Nobody else writes: for deleting definitions or the workspace.
+    Exclusive,
+}
+
+/// How a transaction holds the suppression keys of a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyHold {
+    /// To make a contact of somebody: until it is there, nobody writes what
+    /// is known of people who are none.
+    Shared,
+    /// To write that: until it is there, nobody makes a contact.
     Exclusive,
 }
 
@@ -173,11 +192,21 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// Under what a contact's events are found.
-    pub fn of(contact: &Contact) -> Self {
+    /// Under what a contact's events are found. What was said before they were
+    /// one is under hashed keys.
+    pub fn of(contact: &Contact, keyring: &Keyring, workspace: &Workspace) -> Self {
         let mut contact_ids = vec![contact.contact_id];
         contact_ids.extend(&contact.profile.merged_contact_ids);
-        Self { contact_ids, keys: contact.profile.match_keys() }
+        let hashed =
+            |key: &MatchKey| keyring.hashed_all(&workspace.workspace_id, key).collect::<Vec<_>>();
+        let keys = contact.profile.match_keys().iter().flat_map(hashed).collect();
+        Self { contact_ids, keys }
+    }
+
+    /// The same of somebody who is no contact.
+    pub fn of_stranger(key: &MatchKey, keyring: &Keyring, workspace: &Workspace) -> Self {
+        let keys = keyring.hashed_all(&workspace.workspace_id, key).collect();
+        Self { contact_ids: Vec::new(), keys }
     }
 }
 
@@ -196,13 +225,15 @@ pub struct SavedAnswer {
     /// The caller's id.
     pub request_id: Uuid,
     /// Of method and request: the same id with another is a mistake.
-    pub fingerprint: [u8; 32],
+    pub fingerprint: Vec<u8>,
     /// Of the API.
     pub method: &'static str,
     /// The encoded response.
     pub response: Bytes,
     /// The contact the response tells of, whose erasure erases it too.
     pub contact_id: Option<Uuid>,
+    /// The hashed key of who is no contact, for the same.
+    pub match_key: Option<MatchKey>,
     /// When.
     pub create_time: Time,
 }
@@ -221,8 +252,9 @@ pub struct AnswerNote {
 /// The first answer to a request_id, as it is found again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstAnswer {
-    /// Of method and request: the same id with another is a mistake.
-    pub fingerprint: [u8; 32],
+    /// Of method and request: the same id with another is a mistake. Empty after
+    /// an erasure, which leaves nothing but the id.
+    pub fingerprint: Vec<u8>,
     /// The encoded response.
     pub response: Bytes,
 }
@@ -398,6 +430,45 @@ pub trait Session: Send {
         head: &Head,
     ) -> Result<()>;
 
+    // Suppression
+
+    /// Holds the keys under which the workspace remembers people who are no
+    /// contacts, after `current` was made one of them.
+    async fn hold_suppression_keys(
+        &mut self,
+        workspace: &Workspace,
+        current: KeyId,
+        hold: KeyHold,
+    ) -> Result<Vec<KeyId>>;
+    /// The people who are no contacts of whom was written since this consent
+    /// revision; none where transactions follow one another.
+    async fn suppressed_since(
+        &mut self,
+        workspace: &Workspace,
+        revision: i64,
+    ) -> Result<Vec<MatchKey>>;
+    /// How many rows of people who are no contacts are under a version of the key.
+    async fn count_suppressed(&mut self, workspace: &Workspace, version: u32) -> Result<i64>;
+    /// Some of the people who are no contacts and are still named, as versions
+    /// before 0.2 did.
+    async fn suppressed_in_clear(
+        &mut self,
+        workspace: &Workspace,
+        limit: usize,
+    ) -> Result<Vec<ConsentRow>>;
+    /// The same of the ledger's details.
+    async fn subjects_in_clear(
+        &mut self,
+        workspace: &Workspace,
+        limit: usize,
+    ) -> Result<Vec<MatchKey>>;
+    /// Gives the details of people who are no contacts other subjects.
+    async fn rename_subjects(
+        &mut self,
+        workspace: &Workspace,
+        renamed: &[(MatchKey, MatchKey)],
+    ) -> Result<()>;
+
     // Idempotency
 
     /// The first answer to a request_id, unless it is from before `since`.
@@ -421,4 +492,6 @@ pub trait Session: Send {
         contact_id: Uuid,
         limit: usize,
     ) -> Result<Vec<AnswerNote>>;
+    /// Leaves nothing but the ids of requests about one person.
+    async fn forget_answers(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()>;
 }

@@ -10,7 +10,9 @@ use contacts_service::store::Store;
 use contacts_service::store::postgres::{self, PostgresOptions};
 use sqlx::Executor;
 
-use super::support::{MARKETING_MESSAGE, import, person, profile, statement, with_database};
+use super::support::{
+    MARKETING_MESSAGE, import, keyring, person, profile, statement, with_database,
+};
 
 /// A call through every pool.
 async fn calls(store: &Store, checker: &Checker) -> [Result<(), Reason>; 4] {
@@ -80,7 +82,8 @@ fn a_standby_answers_no_check() {
         let error = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap_err();
         assert_eq!(error.reason(), Reason::DatabaseUnavailable);
         let clock = std::sync::Arc::new(chrono::Utc::now);
-        let opened = postgres::open(&database.url, PostgresOptions::default(), clock).await;
+        let opened =
+            postgres::open(&database.url, PostgresOptions::default(), clock, keyring()).await;
         let error = opened.map(drop).unwrap_err();
         assert!(error.message().contains("standby"), "{error}");
     });
@@ -121,7 +124,7 @@ fn a_server_that_is_not_there_is_unavailable() {
         };
         let clock = std::sync::Arc::new(chrono::Utc::now);
         let url = "postgres://nobody@127.0.0.1:9/nothing";
-        let error = postgres::open(url, options, clock).await.map(drop).unwrap_err();
+        let error = postgres::open(url, options, clock, keyring()).await.map(drop).unwrap_err();
         assert_eq!(error.reason(), Reason::DatabaseUnavailable);
     });
 }

@@ -6,7 +6,7 @@ use contacts_service::domain::error::Reason;
 use contacts_service::store::postgres::{self, PostgresOptions};
 use sqlx::Executor;
 
-use super::support::with_database;
+use super::support::{keyring, with_database};
 
 #[test]
 fn every_key_begins_with_the_workspace() {
@@ -66,7 +66,7 @@ fn nothing_depends_on_one_machine() {
 /// workspace.
 #[test]
 fn every_statement_names_its_workspace() {
-    const TABLES: [&str; 11] = [
+    const TABLES: [&str; 12] = [
         "workspace",
         "tag",
         "attribute",
@@ -78,6 +78,7 @@ fn every_statement_names_its_workspace() {
         "opt_in_event_detail",
         "deletion_receipt",
         "saved_answer",
+        "suppression_key",
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/postgres");
     let mut statements = 0;
@@ -105,7 +106,8 @@ fn a_schema_of_another_version_is_refused() {
     with_database(|database| async move {
         let open = || async {
             let clock = std::sync::Arc::new(chrono::Utc::now);
-            let opened = postgres::open(&database.url, PostgresOptions::default(), clock).await;
+            let opened =
+                postgres::open(&database.url, PostgresOptions::default(), clock, keyring()).await;
             opened.map(drop).map_err(|error| (error.reason(), error.message().to_owned()))
         };
         let (reason, message) = open().await.unwrap_err();

@@ -13,6 +13,7 @@ use contacts_service::domain::consent::{
 };
 use contacts_service::domain::contact::{Person, Profile};
 use contacts_service::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
+use contacts_service::domain::keyring::Keyring;
 use contacts_service::domain::phone::{PhoneNumber, match_key_of};
 use contacts_service::domain::tag::Tag;
 use contacts_service::operations::{attributes, import, tags, workspaces};
@@ -73,7 +74,7 @@ impl Database {
 
     pub async fn store_with(&self, options: PostgresOptions, clock: Clock) -> Store {
         postgres::migrate(&self.url).await.unwrap();
-        let store = postgres::open(&self.url, options, clock).await.unwrap();
+        let store = postgres::open(&self.url, options, clock, keyring()).await.unwrap();
         workspaces::ensure_default(&store).await.unwrap();
         store
     }
@@ -91,10 +92,16 @@ impl Database {
     }
 }
 
+/// The key of all stores.
+pub fn keyring() -> Keyring {
+    Keyring::new(&[7; 32])
+}
+
 /// A SQLite store, to compare with.
 pub async fn sqlite_store(clock: Clock) -> (Store, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let store = sqlite::open(&directory.path().join("contacts.db"), clock).await.unwrap();
+    let store =
+        sqlite::open(&directory.path().join("contacts.db"), clock, keyring()).await.unwrap();
     workspaces::ensure_default(&store).await.unwrap();
     (store, directory)
 }

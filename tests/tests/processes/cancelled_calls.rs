@@ -84,7 +84,7 @@ async fn ten_thousand_of_them_do_not_harm_the_next() {
     for number in 0..160 {
         // Numbers of their own, for what can be made once.
         call(&direct, CALLS + number).await.expect("a call after them");
-        let agreed = direct.opt_in().record_opt_in(phone(number), OptInSource::Api);
+        let agreed = direct.opt_in().record_opt_in(phone(number), OptInSource::WebForm);
         agreed.await.expect("a change after them");
     }
     // What had been begun for nobody has come to its end, too.

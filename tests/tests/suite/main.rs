@@ -24,6 +24,7 @@ mod privacy;
 mod reflection;
 mod shutdown;
 mod streams;
+mod suppression;
 mod tag_edit;
 mod tags;
 mod workspaces;

@@ -132,7 +132,7 @@ async fn objections_of_strangers(app: &TestApp, stored: &str, form: &str) {
     }
     // The next one's number again, for the next two forms.
     let next = app.make_contact(phone(3)).await;
-    app.opt_in().record_opt_in(&next, OptInSource::Api).await.expect("an opt-in");
+    app.opt_in().record_opt_in(&next, OptInSource::WebForm).await.expect("an opt-in");
     app.contacts().delete(&next).await.expect("a receipt");
 }
 
@@ -150,7 +150,7 @@ async fn alike_is_not_the_same(app: TestApp) {
             let allowed: Vec<_> = answers.expect("answers").allowed_indexes().collect();
             assert_eq!(allowed, [0], "{stored} {alike}");
             // Agreed again, so that nothing of it is left for the other direction.
-            app.opt_in().record_opt_in(&two, OptInSource::Api).await.expect("an opt-in");
+            app.opt_in().record_opt_in(&two, OptInSource::WebForm).await.expect("an opt-in");
             app.contacts().delete(&made).await.expect("a receipt");
             app.contacts().delete(&two).await.expect("a receipt");
         }

@@ -25,6 +25,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// Whether the person spoke themselves, and nobody for them.
+    pub fn is_the_person(self) -> bool {
+        match self {
+            Self::WebForm | Self::InboundMessage | Self::Ivr | Self::Paper => true,
+            Self::Import | Self::Operator | Self::Api | Self::Platform => false,
+        }
+    }
+
     /// The source of a number, as stored and in the API.
     pub fn from_code(code: i64) -> Option<Self> {
         [

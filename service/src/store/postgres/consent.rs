@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::contacts::{self, status, status_code};
 use super::ids::Id;
-use super::{ROWS, conflict, expect_rows, failure, micros, time};
+use super::{ROWS, expect_rows, failure, micros, time};
 use crate::domain::consent::{CategoryConsent, ConsentState, MessageCategory};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
@@ -24,6 +24,7 @@ macro_rules! columns {
          c.authentication_event, c.platform"
     };
 }
+pub(super) use columns;
 
 /// A server in recovery is a copy that may be behind.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +93,7 @@ pub(super) async fn hold(
         found = read(db, workspace, keys, true).await?;
         let changed_hands = |owner| !owners.contains(&owner);
         if found.values().filter_map(|row| row.contact_id).any(changed_hands) {
-            return Err(conflict());
+            return Err(Error::write_conflict());
         }
     }
     held.extend(found.keys().cloned());
@@ -219,7 +220,7 @@ pub(super) async fn delete(
 }
 
 /// Columns by position: by name costs more than all the rest of a check.
-fn decode(row: &PgRow, match_key: String) -> Result<ConsentRow> {
+pub(super) fn decode(row: &PgRow, match_key: String) -> Result<ConsentRow> {
     let id = |at: usize| row.get::<Option<Id>, _>(at).map(|Id(id)| id);
     let moment = |at: usize| row.get::<Option<i64>, _>(at).map(time);
     let category = |at: usize| -> Result<CategoryConsent> {

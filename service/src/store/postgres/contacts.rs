@@ -127,13 +127,12 @@ pub(super) async fn delete(
         .await
         .map_err(failure)?;
     expect_rows(result.rows_affected(), contacts.len())?;
-    for sql in [
-        "DELETE FROM saved_answer WHERE workspace_id = $1 AND contact_id = ANY($2)",
-        "DELETE FROM contact_redirect WHERE workspace_id = $1 AND contact_id = ANY($2)",
-    ] {
-        let delete = sqlx::query(sql).bind(&workspace.workspace_id).bind(&ids);
-        delete.execute(&mut *db).await.map_err(failure)?;
-    }
+    sqlx::query("DELETE FROM contact_redirect WHERE workspace_id = $1 AND contact_id = ANY($2)")
+        .bind(&workspace.workspace_id)
+        .bind(&ids)
+        .execute(db)
+        .await
+        .map_err(failure)?;
     Ok(())
 }
 

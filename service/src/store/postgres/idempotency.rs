@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::ids::Id;
 use super::{expect_rows, failure, micros, time};
 use crate::domain::Time;
-use crate::domain::error::{Error, Result};
-use crate::store::{AnswerNote, FirstAnswer, SavedAnswer, Workspace};
+use crate::domain::error::Result;
+use crate::domain::phone::MatchKey;
+use crate::store::{AnswerNote, FirstAnswer, SavedAnswer, Subjects, Workspace};
 
 /// Answers dropped with each one kept: more than come in, so that none pile up.
 const DROPPED: i64 = 10;
@@ -30,14 +31,8 @@ pub(super) async fn get(
     .await
     .map_err(failure)?;
     let Some(row) = row else { return Ok(None) };
-    let fingerprint: &[u8] = row.get(0);
     let response: Vec<u8> = row.get(1);
-    Ok(Some(FirstAnswer {
-        fingerprint: fingerprint
-            .try_into()
-            .map_err(|_| Error::internal("a saved fingerprint is not 32 bytes"))?,
-        response: Bytes::from(response),
-    }))
+    Ok(Some(FirstAnswer { fingerprint: row.get(0), response: Bytes::from(response) }))
 }
 
 pub(super) async fn about(
@@ -88,12 +83,13 @@ pub(super) async fn save(
     // An answer of the same id that came in between is the one to give.
     let result = sqlx::query(
         "INSERT INTO saved_answer
-             (workspace_id, request_id, fingerprint, response, contact_id, create_time, method)
-         VALUES ($1, $2, $3, $4, $5, $6, $8)
+             (workspace_id, request_id, fingerprint, response, contact_id, create_time, method,
+              match_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $8, $9)
          ON CONFLICT (workspace_id, request_id) DO UPDATE SET
              fingerprint = excluded.fingerprint, response = excluded.response,
              contact_id = excluded.contact_id, create_time = excluded.create_time,
-             method = excluded.method
+             method = excluded.method, match_key = excluded.match_key
          WHERE saved_answer.create_time < $7",
     )
     .bind(&workspace.workspace_id)
@@ -104,8 +100,30 @@ pub(super) async fn save(
     .bind(micros(answer.create_time))
     .bind(micros(since))
     .bind(answer.method)
+    .bind(answer.match_key.as_ref().map(MatchKey::as_str))
     .execute(db)
     .await
     .map_err(failure)?;
     expect_rows(result.rows_affected(), 1)
+}
+
+pub(super) async fn forget(
+    db: &mut PgConnection,
+    workspace: &Workspace,
+    subjects: &Subjects,
+) -> Result<()> {
+    let ids: Vec<_> = subjects.contact_ids.iter().copied().map(Id).collect();
+    let keys: Vec<_> = subjects.keys.iter().map(MatchKey::as_str).collect();
+    sqlx::query(
+        "UPDATE saved_answer SET fingerprint = '', response = '', contact_id = NULL,
+             match_key = NULL
+         WHERE workspace_id = $1 AND (contact_id = ANY($2) OR match_key = ANY($3))",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(ids)
+    .bind(keys)
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
 }

@@ -19,6 +19,7 @@ mod redirects;
 mod rows;
 mod schema;
 mod session;
+mod suppression;
 mod terms;
 mod usage;
 mod workspaces;
@@ -38,13 +39,20 @@ use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdMaker;
+use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::phone::MatchKey;
 
 /// Opens a database that [`migrate`] made ready.
 ///
 /// # Errors
-/// When it cannot be reached, or its schema is not the one of this version.
-pub async fn open(url: &str, options: PostgresOptions, clock: Clock) -> Result<Store> {
+/// When it cannot be reached, its schema is not the one of this version, or it
+/// was used with other keys.
+pub async fn open(
+    url: &str,
+    options: PostgresOptions,
+    clock: Clock,
+    keyring: Keyring,
+) -> Result<Store> {
     let connect = connect_options(url)?;
     schema::verify(&connect, options.acquire_timeout).await?;
     let losses = Arc::default();
@@ -59,7 +67,7 @@ pub async fn open(url: &str, options: PostgresOptions, clock: Clock) -> Result<S
     };
     // Several processes make ids. They differ in their random part, and a
     // contact's place in a stream is its whole id.
-    Ok(Store::new(Arc::new(backend), clock, IdMaker::after(0)))
+    Store::new(Arc::new(backend), clock, IdMaker::after(0), keyring).await
 }
 
 fn connect_options(url: &str) -> Result<PgConnectOptions> {
@@ -118,6 +126,26 @@ impl Backend for PostgresBackend {
         2
     }
 
+    async fn check_suppressed(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+    ) -> Result<(CheckRows, Vec<KeyId>)> {
+        let mut connection = self.checks.acquire().await.map_err(Error::unavailable)?;
+        let read = async {
+            let found = consent::check(&mut connection, workspace_id, keys).await?;
+            // Behind the rows: the key of each of them was registered before it.
+            let keys = suppression::keys_of(&mut connection, workspace_id).await?;
+            Ok((found.unwrap_or_default(), keys))
+        };
+        self.watch(Use::Check).over(read).await
+    }
+
+    async fn suppression_keys(&self) -> Result<Vec<KeyId>> {
+        let mut connection = self.unary.acquire().await.map_err(Error::unavailable)?;
+        self.watch(Use::Unary).over(suppression::all_keys(&mut connection)).await
+    }
+
     async fn close(&self) {
         for pool in [&self.checks, &self.stream, &self.unary, &self.writers] {
             pool.close().await;
@@ -139,7 +167,7 @@ fn failure(error: sqlx::Error) -> Error {
     };
     match &*code {
         // Unique violation, serialization failure, deadlock.
-        "23505" | "40001" | "40P01" => conflict().caused_by(error),
+        "23505" | "40001" | "40P01" => Error::write_conflict().caused_by(error),
         // Read-only transaction, idle transaction ended, lock not available.
         "25006" | "25P03" | "55P03" => Error::unavailable(error),
         // No connection, no resources, operator's intervention, system error.
@@ -150,14 +178,9 @@ fn failure(error: sqlx::Error) -> Error {
     }
 }
 
-/// The error for a change that met another one.
-fn conflict() -> Error {
-    Error::new(Reason::WriteConflict, "another change came first; retry")
-}
-
 /// Refuses to go on when a statement found other rows than were read before.
 fn expect_rows(found: u64, expected: usize) -> Result<()> {
-    if found == expected as u64 { Ok(()) } else { Err(conflict()) }
+    if found == expected as u64 { Ok(()) } else { Err(Error::write_conflict()) }
 }
 
 /// Whether an error means that its connection, and with it most likely every

@@ -13,7 +13,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
 /// Every table but the list of migrations, the one all others are placed by
 /// first.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "workspace",
     "tag",
     "attribute",
@@ -25,6 +25,7 @@ const TABLES: [&str; 11] = [
     "opt_in_event_detail",
     "deletion_receipt",
     "saved_answer",
+    "suppression_key",
 ];
 
 /// Brings the schema up to date. Several processes may try at once: an advisory

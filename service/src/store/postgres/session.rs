@@ -11,19 +11,20 @@ use super::connection::Watch;
 use super::usage::{Kind, Usage};
 use super::{
     consent, contacts, definitions, events, failure, idempotency, pages, redirects, rows,
-    workspaces,
+    suppression, workspaces,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::{Error, Result};
+use crate::domain::keyring::KeyId;
 use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
-    AnswerNote, ConsentRow, ContactRow, FirstAnswer, Lock, Order, Position, Receipt, SavedAnswer,
-    Selection, Session, Subjects, Workspace,
+    AnswerNote, ConsentRow, ContactRow, FirstAnswer, KeyHold, Lock, Order, Position, Receipt,
+    SavedAnswer, Selection, Session, Subjects, Workspace,
 };
 
 pub(super) struct PostgresSession {
@@ -335,6 +336,55 @@ impl Session for PostgresSession {
         self.watch.over(events::seal(&mut self.connection, workspace, entries, head)).await
     }
 
+    async fn hold_suppression_keys(
+        &mut self,
+        workspace: &Workspace,
+        current: KeyId,
+        hold: KeyHold,
+    ) -> Result<Vec<KeyId>> {
+        let db = &mut self.connection;
+        self.watch.over(suppression::hold_keys(db, workspace, current, hold)).await
+    }
+
+    async fn suppressed_since(
+        &mut self,
+        workspace: &Workspace,
+        revision: i64,
+    ) -> Result<Vec<MatchKey>> {
+        let db = &mut self.connection;
+        self.watch.over(suppression::written_since(db, workspace, revision)).await
+    }
+
+    async fn count_suppressed(&mut self, workspace: &Workspace, version: u32) -> Result<i64> {
+        self.watch.over(suppression::count(&mut self.connection, workspace, version)).await
+    }
+
+    async fn suppressed_in_clear(
+        &mut self,
+        workspace: &Workspace,
+        limit: usize,
+    ) -> Result<Vec<ConsentRow>> {
+        self.watch.over(suppression::in_clear(&mut self.connection, workspace, limit)).await
+    }
+
+    async fn subjects_in_clear(
+        &mut self,
+        workspace: &Workspace,
+        limit: usize,
+    ) -> Result<Vec<MatchKey>> {
+        let db = &mut self.connection;
+        self.watch.over(suppression::subjects_in_clear(db, workspace, limit)).await
+    }
+
+    async fn rename_subjects(
+        &mut self,
+        workspace: &Workspace,
+        renamed: &[(MatchKey, MatchKey)],
+    ) -> Result<()> {
+        let db = &mut self.connection;
+        self.watch.over(suppression::rename_subjects(db, workspace, renamed)).await
+    }
+
     async fn saved_answer(
         &mut self,
         workspace: &Workspace,
@@ -361,5 +411,9 @@ impl Session for PostgresSession {
         self.watch
             .over(idempotency::about(&mut self.connection, workspace, contact_id, limit))
             .await
+    }
+
+    async fn forget_answers(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {
+        self.watch.over(idempotency::forget(&mut self.connection, workspace, subjects)).await
     }
 }

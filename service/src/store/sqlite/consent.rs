@@ -128,7 +128,7 @@ pub(super) async fn delete(
 }
 
 /// Columns by position: by name costs more than all the rest of a check.
-fn decode(row: &SqliteRow, match_key: String) -> Result<ConsentRow> {
+pub(super) fn decode(row: &SqliteRow, match_key: String) -> Result<ConsentRow> {
     let id = |at: usize| row.get::<Option<&[u8]>, _>(at).map(uuid).transpose();
     let moment = |at: usize| row.get::<Option<i64>, _>(at).map(time);
     let category = |at: usize| -> Result<CategoryConsent> {

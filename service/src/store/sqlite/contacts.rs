@@ -190,17 +190,12 @@ pub(super) async fn delete(
             .execute(&mut *db)
             .await
             .map_err(failure)?;
-        for sql in [
-            "DELETE FROM saved_answer WHERE workspace_key = ? AND contact_id = ?",
-            "DELETE FROM contact_redirect WHERE workspace_key = ? AND contact_id = ?",
-        ] {
-            sqlx::query(sql)
-                .bind(workspace.row_key)
-                .bind(contact.contact_id.as_bytes().as_slice())
-                .execute(&mut *db)
-                .await
-                .map_err(failure)?;
-        }
+        sqlx::query("DELETE FROM contact_redirect WHERE workspace_key = ? AND contact_id = ?")
+            .bind(workspace.row_key)
+            .bind(contact.contact_id.as_bytes().as_slice())
+            .execute(&mut *db)
+            .await
+            .map_err(failure)?;
     }
     Ok(())
 }

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::contacts::uuid;
+use super::contacts::{json, uuid};
 use super::{failure, micros, time};
 use crate::domain::Time;
-use crate::domain::error::{Error, Result};
-use crate::store::{AnswerNote, FirstAnswer, SavedAnswer, Workspace};
+use crate::domain::error::Result;
+use crate::domain::phone::MatchKey;
+use crate::store::{AnswerNote, FirstAnswer, SavedAnswer, Subjects, Workspace};
 
 pub(super) async fn get(
     db: &mut SqliteConnection,
@@ -27,14 +28,8 @@ pub(super) async fn get(
     .await
     .map_err(failure)?;
     let Some(row) = row else { return Ok(None) };
-    let fingerprint: &[u8] = row.get(0);
     let response: Vec<u8> = row.get(1);
-    Ok(Some(FirstAnswer {
-        fingerprint: fingerprint
-            .try_into()
-            .map_err(|_| Error::internal("a saved fingerprint is not 32 bytes"))?,
-        response: Bytes::from(response),
-    }))
+    Ok(Some(FirstAnswer { fingerprint: row.get(0), response: Bytes::from(response) }))
 }
 
 pub(super) async fn about(
@@ -75,8 +70,9 @@ pub(super) async fn save(
         .map_err(failure)?;
     sqlx::query(
         "INSERT INTO saved_answer
-             (workspace_key, request_id, fingerprint, method, response, contact_id, create_time)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+             (workspace_key, request_id, fingerprint, method, response, contact_id, match_key,
+              create_time)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(workspace.row_key)
     .bind(answer.request_id.as_bytes().as_slice())
@@ -84,7 +80,31 @@ pub(super) async fn save(
     .bind(answer.method)
     .bind(answer.response.as_ref())
     .bind(answer.contact_id.map(|id| id.as_bytes().to_vec()))
+    .bind(answer.match_key.as_ref().map(MatchKey::as_str))
     .bind(micros(answer.create_time))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+pub(super) async fn forget(
+    db: &mut SqliteConnection,
+    workspace: &Workspace,
+    subjects: &Subjects,
+) -> Result<()> {
+    let ids: Vec<_> = subjects.contact_ids.iter().map(|id| id.simple().to_string()).collect();
+    let keys: Vec<_> = subjects.keys.iter().map(MatchKey::as_str).collect();
+    sqlx::query(
+        "UPDATE saved_answer SET fingerprint = x'', response = x'', contact_id = NULL,
+             match_key = NULL
+         WHERE workspace_key = ?
+             AND (lower(hex(contact_id)) IN (SELECT value FROM json_each(?))
+                 OR match_key IN (SELECT value FROM json_each(?)))",
+    )
+    .bind(workspace.row_key)
+    .bind(json(&ids)?)
+    .bind(json(&keys)?)
     .execute(db)
     .await
     .map_err(failure)?;

@@ -12,6 +12,7 @@ mod packed;
 mod pages;
 mod redirects;
 mod session;
+mod suppression;
 mod workspaces;
 
 use std::path::Path;
@@ -23,13 +24,14 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
 use self::session::SqliteSession;
 use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
 use crate::domain::Time;
-use crate::domain::error::{Error, Reason, Result};
+use crate::domain::error::{Error, Result};
 use crate::domain::ids::IdMaker;
+use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::phone::MatchKey;
 
 /// How long one connection waits for another's lock. There is one writer in
@@ -53,8 +55,9 @@ const WAL_PAGES: u32 = 32_000;
 /// Opens the database in this file, making or upgrading it first.
 ///
 /// # Errors
-/// When the file cannot be opened, or is of a newer version of this service.
-pub async fn open(path: &Path, clock: Clock) -> Result<Store> {
+/// When the file cannot be opened, is of a newer version of this service, or
+/// was used with other keys.
+pub async fn open(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -85,7 +88,24 @@ pub async fn open(path: &Path, clock: Clock) -> Result<Store> {
         writer,
     };
     let ids = IdMaker::after(u64::try_from(last).unwrap_or(0));
-    Ok(Store::new(Arc::new(backend), clock, ids))
+    Store::new(Arc::new(backend), clock, ids, keyring).await
+}
+
+/// Whether anything may be stored under suppression keys in this file.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub async fn is_keyed(path: &Path) -> Result<bool> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT);
+    let mut db = options.connect().await.map_err(failure)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'suppression_key')";
+    let has_table: bool = sqlx::query_scalar(sql).fetch_one(&mut db).await.map_err(failure)?;
+    let keyed = has_table && !suppression::all_keys(&mut db).await?.is_empty();
+    db.close().await.map_err(failure)?;
+    Ok(keyed)
 }
 
 fn pool(size: u32, wait: Duration) -> SqlitePoolOptions {
@@ -133,6 +153,22 @@ impl Backend for SqliteBackend {
         1
     }
 
+    async fn check_suppressed(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+    ) -> Result<(CheckRows, Vec<KeyId>)> {
+        let mut connection = self.checks.acquire().await.map_err(failure)?;
+        let found = consent::check(&mut connection, workspace_id, keys).await?;
+        // Behind the rows: the key of each of them was registered before it.
+        let keys = suppression::keys_of(&mut connection, workspace_id).await?;
+        Ok((found.unwrap_or_default(), keys))
+    }
+
+    async fn suppression_keys(&self) -> Result<Vec<KeyId>> {
+        suppression::all_keys(&mut *self.unary.acquire().await.map_err(failure)?).await
+    }
+
     async fn close(&self) {
         for pool in [&self.checks, &self.stream, &self.unary, &self.writer] {
             pool.close().await;
@@ -153,9 +189,7 @@ fn failure(error: sqlx::Error) -> Error {
         .map(|code| code & 0xff);
     let unique = error.as_database_error().is_some_and(|e| e.is_unique_violation());
     match error {
-        _ if unique => {
-            Error::new(Reason::WriteConflict, "another change came first; retry").caused_by(error)
-        }
+        _ if unique => Error::write_conflict().caused_by(error),
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed

@@ -6,19 +6,21 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::{
-    consent, contacts, definitions, events, failure, idempotency, pages, redirects, workspaces,
+    consent, contacts, definitions, events, failure, idempotency, pages, redirects, suppression,
+    workspaces,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::Result;
+use crate::domain::keyring::KeyId;
 use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
-    AnswerNote, ConsentRow, ContactRow, FirstAnswer, Lock, Order, Position, Receipt, SavedAnswer,
-    Selection, Session, Subjects, Workspace,
+    AnswerNote, ConsentRow, ContactRow, FirstAnswer, KeyHold, Lock, Order, Position, Receipt,
+    SavedAnswer, Selection, Session, Subjects, Workspace,
 };
 
 pub(super) enum SqliteSession {
@@ -242,6 +244,47 @@ impl Session for SqliteSession {
         events::seal(self.db(), workspace, entries, head).await
     }
 
+    async fn hold_suppression_keys(
+        &mut self,
+        workspace: &Workspace,
+        current: KeyId,
+        _: KeyHold,
+    ) -> Result<Vec<KeyId>> {
+        suppression::hold_keys(self.db(), workspace, current).await
+    }
+
+    async fn suppressed_since(&mut self, _: &Workspace, _: i64) -> Result<Vec<MatchKey>> {
+        Ok(Vec::new())
+    }
+
+    async fn count_suppressed(&mut self, workspace: &Workspace, version: u32) -> Result<i64> {
+        suppression::count(self.db(), workspace, version).await
+    }
+
+    async fn suppressed_in_clear(
+        &mut self,
+        workspace: &Workspace,
+        limit: usize,
+    ) -> Result<Vec<ConsentRow>> {
+        suppression::in_clear(self.db(), workspace, limit).await
+    }
+
+    async fn subjects_in_clear(
+        &mut self,
+        workspace: &Workspace,
+        limit: usize,
+    ) -> Result<Vec<MatchKey>> {
+        suppression::subjects_in_clear(self.db(), workspace, limit).await
+    }
+
+    async fn rename_subjects(
+        &mut self,
+        workspace: &Workspace,
+        renamed: &[(MatchKey, MatchKey)],
+    ) -> Result<()> {
+        suppression::rename_subjects(self.db(), workspace, renamed).await
+    }
+
     async fn saved_answer(
         &mut self,
         workspace: &Workspace,
@@ -266,5 +309,9 @@ impl Session for SqliteSession {
         limit: usize,
     ) -> Result<Vec<AnswerNote>> {
         idempotency::about(self.db(), workspace, contact_id, limit).await
+    }
+
+    async fn forget_answers(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {
+        idempotency::forget(self.db(), workspace, subjects).await
     }
 }

@@ -75,6 +75,7 @@ pub(super) async fn delete(db: &mut SqliteConnection, workspace: &Workspace) -> 
         "DELETE FROM opt_in_event WHERE workspace_key = ?",
         "DELETE FROM deletion_receipt WHERE workspace_key = ?",
         "DELETE FROM saved_answer WHERE workspace_key = ?",
+        "DELETE FROM suppression_key WHERE workspace_key = ?",
         "DELETE FROM tag WHERE workspace_key = ?",
         "DELETE FROM attribute WHERE workspace_key = ?",
         "DELETE FROM workspace WHERE workspace_key = ?",

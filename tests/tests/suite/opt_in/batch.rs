@@ -110,7 +110,7 @@ async fn a_conversation_sees_what_was_recorded_meanwhile(app: TestApp) {
         assert_eq!(answer.results.allowed(0), agrees, "{round}");
         let recorded = match agrees {
             true => app.opt_in().record_opt_out(phone(1)).await,
-            false => app.opt_in().record_opt_in(phone(1), OptInSource::Api).await,
+            false => app.opt_in().record_opt_in(phone(1), OptInSource::Paper).await,
         };
         recorded.expect("an event");
     }

@@ -174,7 +174,8 @@ async fn a_contact_is_checked_by_any_of_its_names(app: TestApp) {
     let contact = app.contacts().create(both).await.expect("a contact");
     let names = [Person::from(&contact), Person::phone(phone(1)), Person::whatsapp_user_id("US.1")];
     for (round, teller) in names.iter().enumerate() {
-        let agrees = app.opt_in().record_opt_in(teller, OptInSource::Api).await.expect("an opt-in");
+        let agrees =
+            app.opt_in().record_opt_in(teller, OptInSource::WebForm).await.expect("an opt-in");
         for name in &names {
             assert_eq!(
                 check(&app, name, MARKETING).await.event_id,

@@ -20,7 +20,7 @@ async fn every_task_sees_its_own_opt_out_at_once(app: TestApp) {
     let task = |n: usize| {
         let app = app.clone();
         tokio::spawn(async move {
-            let opt_in = app.opt_in().record_opt_in(phone(n), OptInSource::Api);
+            let opt_in = app.opt_in().record_opt_in(phone(n), OptInSource::WebForm);
             opt_in.await.expect("an opt-in");
             assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedIn, "{n}");
             app.opt_in().record_opt_out(phone(n)).await.expect("an opt-out");
@@ -66,7 +66,7 @@ async fn a_check_is_never_older_than_the_last_acknowledged_statement(app: TestAp
     for statement in 1..=STATEMENTS {
         begun.store(statement, Ordering::SeqCst);
         let recorded = match statement % 2 {
-            1 => app.opt_in().record_opt_in(phone(1), OptInSource::Api).await,
+            1 => app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await,
             _ => app.opt_in().record_opt_out(phone(1)).await,
         };
         recorded.expect("an event");

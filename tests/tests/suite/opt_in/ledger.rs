@@ -62,7 +62,7 @@ async fn a_person_has_one_ledger_under_all_names(app: TestApp) {
     app.opt_in().record_opt_out("552187654321").reason_text("first").await.expect("an opt-out");
     let person = NewContact::new().phone("5521987654321").whatsapp_user_id("BR.1");
     let contact = app.contacts().create(person).await.expect("a contact");
-    let second = app.opt_in().record_opt_in(Person::whatsapp_user_id("BR.1"), OptInSource::Api);
+    let second = app.opt_in().record_opt_in(Person::whatsapp_user_id("BR.1"), OptInSource::Ivr);
     second.await.expect("an opt-in");
     for name in [
         Person::from(&contact),

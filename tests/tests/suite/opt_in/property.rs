@@ -44,7 +44,7 @@ async fn the_latest_statement_holds_whatever_came_before(app: TestApp) {
             let about = about.iter().map(|index| all[*index]);
             let recorded = match agrees {
                 true => {
-                    let record = app.opt_in().record_opt_in(&contact, OptInSource::Api);
+                    let record = app.opt_in().record_opt_in(&contact, OptInSource::WebForm);
                     record.categories(about).occurred_time(moment(*when)).await
                 }
                 false => {

@@ -210,14 +210,14 @@ fn what_is_kept_of_somebody_who_is_no_contact_are_objections() {
     let platform = |stopped, sender, when| Said::OnPlatform { stopped, sender, when };
     let agreed = Said::Agreed { categories: MessageCategory::ALL.to_vec(), when: 1, until: None };
     let resumed = applied(&[agreed.clone(), platform(true, "1", 1), platform(false, "1", 2)]);
-    assert!(!resumed.has_opt_out());
-    assert!(resumed.only_opt_outs().platform.entries().is_empty());
+    assert!(!resumed.is_suppressed());
+    assert!(resumed.only_suppressions().platform.entries().is_empty());
 
     let stopped = applied(&[agreed, platform(true, "", 1), platform(false, "1", 2)]);
-    assert!(stopped.has_opt_out());
+    assert!(stopped.is_suppressed());
     assert_eq!(stopped.summary().categories[0], (OptInStatus::OptedOut, None));
     assert_eq!(stopped.summary().categories[1].0, OptInStatus::OptedIn);
-    let kept = stopped.only_opt_outs();
+    let kept = stopped.only_suppressions();
     assert_eq!(kept.get(MessageCategory::Utility).status, OptInStatus::NotAsked);
     let from = |sender_phone_number_id| Sending {
         category: MessageCategory::Marketing,

@@ -1,0 +1,238 @@
+//! The keys under which people are remembered who may not be named: erased
+//! ones, and those who objected and are no contacts. A plain hash of a phone
+//! number is found by trying all numbers; a keyed one is not.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use thiserror::Error;
+
+use super::phone::MatchKey;
+
+/// The secret half of a key.
+pub type Secret = [u8; 32];
+
+/// What the database keeps of a key, to know it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyId {
+    /// 1, 2, 3 …
+    pub version: u32,
+    /// Tells nothing of the key.
+    pub fingerprint: [u8; 16],
+}
+
+/// The versions of the key. Rows are written under the last; what was written
+/// under another is found as long as that one is here.
+#[derive(Clone)]
+pub struct Keyring {
+    /// In the order of their versions, at least one.
+    keys: Vec<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
+    id: KeyId,
+    /// The secret is worked in once, not for every person.
+    state: Hmac<Sha256>,
+}
+
+/// Why a text is no keyring. The messages show nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum KeyringError {
+    /// There is no key.
+    #[error("it has no key")]
+    Empty,
+    /// Neither empty, nor a comment, nor a key.
+    #[error("line {0} is not a version number, a space and 43 characters of base64url")]
+    Malformed(usize),
+    /// Versions have to grow.
+    #[error("the version in line {0} is not greater than the one before")]
+    Order(usize),
+}
+
+impl Keyring {
+    /// One key, as version 1.
+    pub fn new(secret: &Secret) -> Self {
+        Self { keys: vec![Key::new(1, secret)] }
+    }
+
+    /// Reads lines of a version and a key, see [`Keyring::line`]. Empty lines
+    /// and those that begin with `#` are skipped.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn parse(text: &str) -> Result<Self, KeyringError> {
+        let mut keys: Vec<Key> = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let number = index + 1;
+            let (version, secret) = read_line(line).ok_or(KeyringError::Malformed(number))?;
+            if keys.last().map_or(0, |last| last.id.version) >= version {
+                return Err(KeyringError::Order(number));
+            }
+            keys.push(Key::new(version, &secret));
+        }
+        if keys.is_empty() { Err(KeyringError::Empty) } else { Ok(Self { keys }) }
+    }
+
+    /// A key as a keyring's text has it, with the end of the line.
+    pub fn line(version: u32, secret: &Secret) -> String {
+        format!("{version} {}\n", URL_SAFE_NO_PAD.encode(secret))
+    }
+
+    /// The key rows are written under.
+    pub fn current(&self) -> KeyId {
+        self.last().id
+    }
+
+    /// All keys, oldest first.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        self.keys.iter().map(|key| key.id)
+    }
+
+    /// The first of these keys that is not here.
+    pub fn missing(&self, registered: &[KeyId]) -> Option<KeyId> {
+        registered.iter().find(|key| self.ids().all(|id| id != **key)).copied()
+    }
+
+    /// What a person is written under.
+    pub fn hashed(&self, workspace_id: &str, key: &MatchKey) -> MatchKey {
+        self.last().hashed(workspace_id, key)
+    }
+
+    /// All that a person may be found under.
+    pub fn hashed_all(&self, workspace_id: &str, key: &MatchKey) -> impl Iterator<Item = MatchKey> {
+        self.keys.iter().map(move |secret| secret.hashed(workspace_id, key))
+    }
+
+    /// A hash nobody can try out without the key.
+    pub fn seal(&self, hash: &[u8; 32]) -> [u8; 32] {
+        self.last().seal(hash)
+    }
+
+    /// What [`Keyring::seal`] made of it, under whichever key.
+    pub fn seals(&self, hash: &[u8; 32]) -> impl Iterator<Item = [u8; 32]> {
+        self.keys.iter().map(move |key| key.seal(hash))
+    }
+
+    fn last(&self) -> &Key {
+        self.keys.last().expect("a keyring has a key")
+    }
+}
+
+impl Key {
+    fn new(version: u32, secret: &Secret) -> Self {
+        let state = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+        let code = state.clone().chain_update("fingerprint of a suppression key").finalize();
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&code.into_bytes()[..16]);
+        Self { id: KeyId { version, fingerprint }, state }
+    }
+
+    fn seal(&self, hash: &[u8; 32]) -> [u8; 32] {
+        self.state.clone().chain_update("seal").chain_update(hash).finalize().into_bytes().into()
+    }
+
+    /// A match key's text is its kind and the normalised id.
+    fn hashed(&self, workspace_id: &str, key: &MatchKey) -> MatchKey {
+        // With its length: no workspace can end like another's person begins.
+        let code = self
+            .state
+            .clone()
+            .chain_update((workspace_id.len() as u64).to_be_bytes())
+            .chain_update(workspace_id)
+            .chain_update(key.as_str())
+            .finalize();
+        MatchKey::hashed(self.id.version, &URL_SAFE_NO_PAD.encode(code.into_bytes()))
+    }
+}
+
+fn read_line(line: &str) -> Option<(u32, Secret)> {
+    let (version, secret) = line.split_once(' ')?;
+    let version = version.parse().ok().filter(|version| *version > 0)?;
+    let secret = URL_SAFE_NO_PAD.decode(secret.trim()).ok()?;
+    Some((version, secret.try_into().ok()?))
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keyring(version {})", self.current().version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::phone::match_key_of;
+
+    fn keyring(secrets: &[Secret]) -> Keyring {
+        let lines = (1..).zip(secrets).map(|(version, secret)| Keyring::line(version, secret));
+        Keyring::parse(&lines.collect::<String>()).expect("a keyring")
+    }
+
+    #[test]
+    fn a_person_is_found_under_every_version() {
+        let ana = match_key_of("5521987654321").expect("a number");
+        let (old, new) = (keyring(&[[1; 32]]), keyring(&[[1; 32], [2; 32]]));
+        let found: Vec<_> = new.hashed_all("acme", &ana).collect();
+        assert_eq!(found, [old.hashed("acme", &ana), new.hashed("acme", &ana)]);
+        assert_ne!(found[0], found[1]);
+        assert!(found.iter().all(MatchKey::is_hashed) && !ana.is_hashed());
+        // All forms of a number are one person, and in another workspace somebody else.
+        let short = match_key_of("552187654321").expect("a number");
+        assert_eq!(new.hashed("acme", &short), found[1]);
+        assert_ne!(new.hashed("acm", &ana), found[1]);
+    }
+
+    #[test]
+    fn what_is_written_is_the_documented_hmac() {
+        let key = keyring(&[[7; 32]]);
+        let ana = match_key_of("15551234567").expect("a number");
+        let code = Hmac::<Sha256>::new_from_slice(&[7; 32])
+            .expect("a key")
+            .chain_update(b"\0\0\0\0\0\0\0\x04acmep15551234567")
+            .finalize();
+        let expected = format!("h1:{}", URL_SAFE_NO_PAD.encode(code.into_bytes()));
+        assert_eq!(key.hashed("acme", &ana).as_str(), expected);
+    }
+
+    #[test]
+    fn a_key_is_known_by_version_and_fingerprint() {
+        let (one, two) = (keyring(&[[1; 32]]), keyring(&[[1; 32], [2; 32]]));
+        assert_eq!(two.current().version, 2);
+        assert_eq!(two.missing(&[one.current()]), None);
+        assert_eq!(one.missing(&[one.current(), two.current()]), Some(two.current()));
+        let other = keyring(&[[3; 32]]);
+        assert_eq!(other.missing(&[one.current()]).map(|key| key.version), Some(1));
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        let key = Keyring::line(1, &[1; 32]);
+        let second = Keyring::line(2, &[2; 32]);
+        assert!(Keyring::parse(&format!("# a comment\n\n{key}{second}")).is_ok());
+        for (text, error) in [
+            (String::new(), KeyringError::Empty),
+            ("# none\n".to_owned(), KeyringError::Empty),
+            (format!("{key}{key}"), KeyringError::Order(2)),
+            (format!("{second}{key}"), KeyringError::Order(2)),
+            (format!("\n{}", &key[..30]), KeyringError::Malformed(2)),
+            (key.replacen('1', "0", 1), KeyringError::Malformed(1)),
+            (key.replacen('1', "one", 1), KeyringError::Malformed(1)),
+            ("-----BEGIN PRIVATE KEY-----".to_owned(), KeyringError::Malformed(1)),
+        ] {
+            assert_eq!(Keyring::parse(&text).err(), Some(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_key_is_shown() {
+        assert_eq!(format!("{:?}", keyring(&[[1; 32]])), "Keyring(version 1)");
+    }
+}
