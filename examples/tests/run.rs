@@ -1,10 +1,11 @@
 //! Every example runs, and says what it should.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use contacts_sdk::{ContactsClient, NewContact, OptInSource};
+use contacts_sdk::{CheckReason, ContactsClient, MessageCategory, NewContact, OptInSource, Person};
 use contacts_service::{Config, RunningServer, Server};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -86,5 +87,69 @@ async fn import_then_campaign() -> Result {
     let shown = stdout(&run("campaign", &[&url, filter, &state]).await?);
     assert_eq!(shown, format!("{count} of {count} people sent to\n"));
     server.stop().await?;
+    Ok(())
+}
+
+/// The example with one of the sample payloads, or another, on its standard input.
+async fn webhook(url: &str, payload: &Path) -> Result<Output> {
+    let mut command = Command::new(example("webhook")?);
+    command.arg(url).stdin(File::open(payload)?);
+    Ok(tokio::task::spawn_blocking(move || command.output()).await??)
+}
+
+#[tokio::test]
+async fn webhooks_record_who_stopped_marketing() -> Result {
+    const SENDER: &str = "106540352242922";
+    let (server, url, folder) = server().await?;
+    let client = ContactsClient::builder(&url).connect().await?;
+    let opt_in = client.opt_in();
+    // As webhooks name her, without the 9 of her number.
+    let ana = client.contacts().create(NewContact::new().phone("5521987654321")).await?;
+    opt_in.record_opt_in(&ana, OptInSource::WebForm).await?;
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+
+    let preferences = data.join("webhook-user-preferences.json");
+    assert_eq!(stdout(&webhook(&url, &preferences).await?), "2 recorded\n");
+    let check = opt_in.check(&ana, MessageCategory::Marketing).sender_phone_number_id(SENDER);
+    assert_eq!(check.await?.reason, CheckReason::PlatformOptedOut);
+    let elsewhere = opt_in.check(&ana, MessageCategory::Marketing).sender_phone_number_id("1");
+    assert!(elsewhere.await?.is_allowed());
+    let bo = opt_in.events(Person::whatsapp_user_id("DE.9F8E7D6C5B4A3921")).await?.items;
+    assert_eq!(bo.len(), 1);
+
+    // Only 131050 is consent.
+    let statuses = data.join("webhook-statuses.json");
+    assert_eq!(stdout(&webhook(&url, &statuses).await?), "1 recorded\n");
+    let stopped = opt_in.events("14155550123").await?.items;
+    assert_eq!(stopped[0].evidence.message_id, "wamid.HBgMNTUyMTg3NjU0MzIxFQIAERgSQzQ3");
+    let checked = opt_in.check("14155550123", MessageCategory::Marketing).await?;
+    assert_eq!(checked.reason, CheckReason::PlatformOptedOut);
+    for other in ["14155550124", "14155550125", "14155550126", "14155550127"] {
+        assert!(opt_in.events(other).await?.items.is_empty(), "{other}");
+    }
+
+    // Meta sends webhooks more than once.
+    for payload in [&preferences, &statuses] {
+        stdout(&webhook(&url, payload).await?);
+    }
+    assert_eq!(opt_in.events(&ana).await?.items.len(), 2);
+    assert_eq!(opt_in.events("14155550123").await?.items.len(), 1);
+
+    // What is of another kind, or of nobody, is passed over.
+    let odd = folder.path().join("odd.json");
+    for text in [
+        "{}",
+        r#"{"entry": [{"changes": [{"field": "messages", "value": {"messages": [{}]}}]}]}"#,
+        r#"{"entry": [{"changes": [{"value": {"user_preferences":
+            [{"category": "marketing_messages", "value": "stop"},
+             {"category": "marketing_messages", "value": "pause", "wa_id": "15551234567"},
+             {"category": "calls", "value": "stop", "wa_id": "15551234567"}]}}]}]}"#,
+    ] {
+        std::fs::write(&odd, text)?;
+        assert_eq!(stdout(&webhook(&url, &odd).await?), "0 recorded\n", "{text}");
+    }
+    server.stop().await?;
+    let unreachable = webhook(&url, &preferences).await?;
+    assert!(!unreachable.status.success(), "Meta has to send it again");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What production does to the service: several real processes over one real Postgres, killed,
 //! frozen and cut off while they work.
 
+mod audit;
 mod cancelled_calls;
 mod consistency;
 mod failover;

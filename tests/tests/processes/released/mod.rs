@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use self::answers::answers;
 use self::fill::fill;
+use super::audit;
 
 /// The program of the release, to make the fixtures anew.
 const RELEASE: &str = "CONTACTS_TEST_RELEASE";
@@ -52,9 +53,10 @@ async fn a_released_file_is_brought_up_to_date() {
     if let Ok(release) = std::env::var(RELEASE) {
         make_file(Path::new(&release)).await;
     }
-    let (server, _directory) = on_file(Some(&fixture("contacts.sqlite")));
+    let (server, directory) = on_file(Some(&fixture("contacts.sqlite")));
     assert_same(&answers(&server.client()).await, &expected().await);
     works_on(&server.client()).await;
+    assert_sealed(&format!("sqlite://{}", directory.path().join("contacts.db").display()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,8 +80,15 @@ async fn a_released_postgres_database_is_brought_up_to_date() {
     }
     works_on(&servers[0].client()).await;
     assert_whole(&mut database.connect().await).await;
+    assert_sealed(database.url());
     drop(servers);
     database.remove().await;
+}
+
+/// The events of the release are in the chain, and those that came after.
+fn assert_sealed(database: &str) {
+    let (ok, shown) = audit::verify(database, &[]);
+    assert!(ok && !shown.contains("ok, 0 events"), "{shown}");
 }
 
 /// New changes go on top of the old ones.
