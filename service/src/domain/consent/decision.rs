@@ -45,7 +45,7 @@ impl CheckReason {
 pub struct Sending<'a> {
     /// The template's.
     pub category: MessageCategory,
-    /// From which of the business's numbers; [`ALL_SENDERS`] when not told.
+    /// From which of the business's numbers; [`ALL_SENDERS`](super::ALL_SENDERS) when not told.
     pub sender_phone_number_id: &'a str,
 }
 
