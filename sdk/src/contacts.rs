@@ -1,10 +1,12 @@
 mod batch;
 mod delete;
+mod duplicates;
 mod export;
 mod identity;
 mod import;
 mod list;
 mod read;
+mod resuming;
 mod segment;
 mod update;
 mod update_tags;
@@ -13,6 +15,7 @@ use contacts_proto::v1;
 
 pub use batch::{BatchGetContacts, BatchUpsertContacts};
 pub use delete::DeleteContact;
+pub use duplicates::{DuplicateGroup, DuplicateGroups, StreamDuplicates};
 pub use export::ExportContactData;
 pub use identity::{LinkIdentity, MergeContacts};
 pub use import::{ImportChunks, ImportContacts};
@@ -159,6 +162,24 @@ impl Contacts {
     /// dropped connections. See [`StreamContacts`].
     pub fn segment(&self) -> StreamContacts {
         StreamContacts::new(&self.client)
+    }
+
+    /// Streams groups of contacts that look like one person, for somebody to look at and
+    /// [`merge`](Self::merge): the same email address, or the same name and phone numbers that end
+    /// with the same 8 digits.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// let mut groups = client.contacts().duplicates().stream();
+    /// while let Some(group) = groups.next().await {
+    ///     let group = group?;
+    ///     println!("{:?}: {} contacts", group.reason, group.contact_count);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn duplicates(&self) -> StreamDuplicates {
+        StreamDuplicates::new(&self.client)
     }
 
     /// Creates and updates contacts in bulk, from a stream of rows. See [`ImportContacts`].

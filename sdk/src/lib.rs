@@ -75,17 +75,19 @@ pub use contacts_proto as proto;
 pub use attributes::Attributes;
 pub use client::{ClientBuilder, ContactsClient};
 pub use contacts::{
-    ContactStream, Contacts, ImportChunks, ResumeToken, SegmentBatch, SegmentBatches,
+    ContactStream, Contacts, DuplicateGroup, DuplicateGroups, ImportChunks, ResumeToken,
+    SegmentBatch, SegmentBatches,
 };
 pub use error::{Error, ErrorKind, FieldViolation, Resource, reason};
 pub use filter::Filter;
 pub use model::{
     Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome, CheckReason,
     CheckResult, ChunkResult, Contact, ContactData, ContactView, Decision, DeleteReason,
-    DeletionReceipt, Evidence, ImportConsent, ImportOptions, ImportRow, ImportSummary,
-    MessageCategory, NewContact, OnConflict, OptInEvent, OptInEventKind, OptInRecord, OptInSource,
-    OptInStatus, OptInSummary, Person, PlatformPreference, RecordedConsent,
-    RecordedPlatformPreference, RowFailure, SavedAnswer, Tag, TagUpdate, Workspace,
+    DeletionReceipt, DuplicateReason, Evidence, ImportConsent, ImportOptions, ImportRow,
+    ImportSummary, MessageCategory, NewContact, OnConflict, OptInEvent, OptInEventKind,
+    OptInRecord, OptInSource, OptInStatus, OptInSummary, Person, PlatformPreference,
+    RecordedConsent, RecordedPlatformPreference, RowFailure, SavedAnswer, Tag, TagUpdate,
+    Workspace,
 };
 pub use opt_in::{CheckStream, CheckedBatch, OptIn, OptInChecker, OptInFuture};
 pub use paging::{Items, Page, Pages};

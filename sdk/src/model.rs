@@ -6,6 +6,7 @@ mod check;
 mod consent;
 mod contact;
 mod deletion;
+mod duplicates;
 mod export;
 mod import;
 mod new_contact;
@@ -22,6 +23,7 @@ pub use consent::{
 };
 pub use contact::{Contact, ContactView};
 pub use deletion::{DeleteReason, DeletionReceipt};
+pub use duplicates::DuplicateReason;
 pub use export::{ContactData, RecordedConsent, RecordedPlatformPreference, SavedAnswer};
 pub use import::{
     ChunkResult, ImportConsent, ImportOptions, ImportRow, ImportSummary, OnConflict, RowFailure,

@@ -15,7 +15,7 @@ pub use crate::attributes::{
 pub use crate::contacts::{
     BatchGetContacts, BatchUpsertContacts, CountContacts, CreateContact, DeleteContact,
     ExportContactData, GetContact, ImportContacts, LinkIdentity, ListContacts, MergeContacts,
-    StreamContacts, UpdateContact, UpdateContactTags,
+    StreamContacts, StreamDuplicates, UpdateContact, UpdateContactTags,
 };
 pub use crate::opt_in::{
     BatchCheckOptIn, CheckOptIn, CheckOptInStream, ListOptInEvents, RecordOptIn, RecordOptOut,

@@ -207,6 +207,15 @@ impl Transport {
         opened(patience, async move { client.stream_contacts(request).await }).boxed()
     }
 
+    pub fn stream_duplicate_contacts(
+        &self,
+        request: v1::StreamDuplicateContactsRequest,
+        patience: Duration,
+    ) -> BoxFuture<'static, Result<Incoming<v1::StreamDuplicateContactsResponse>>> {
+        let mut client = self.streams.clone();
+        opened(patience, async move { client.stream_duplicate_contacts(request).await }).boxed()
+    }
+
     pub fn import_contacts(
         &self,
         messages: Outgoing<v1::ImportContactsRequest>,

@@ -3696,6 +3696,91 @@ impl ::prost::Name for StreamEnd {
         "/whatatalk.contacts.v1.StreamEnd".into()
     }
 }
+/// Request of StreamDuplicateContacts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamDuplicateContactsRequest {
+    /// Empty means `default`.
+    #[prost(string, tag = "1")]
+    pub workspace_id: ::prost::alloc::string::String,
+    /// UNSPECIFIED means FULL.
+    #[prost(enumeration = "ContactView", tag = "2")]
+    pub view: i32,
+    /// Stop after so many groups, resumed parts included. 0 means all.
+    #[prost(int64, tag = "3")]
+    pub limit: i64,
+    /// The last token received; empty to begin. The limit has to be the same.
+    #[prost(string, tag = "4")]
+    pub resume_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for StreamDuplicateContactsRequest {
+    const NAME: &'static str = "StreamDuplicateContactsRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.StreamDuplicateContactsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.StreamDuplicateContactsRequest".into()
+    }
+}
+/// One message of a stream of duplicates.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamDuplicateContactsResponse {
+    /// Goes on behind this message. Opaque, at most 512 bytes.
+    #[prost(string, tag = "4")]
+    pub resume_token: ::prost::alloc::string::String,
+    /// Exactly one is set.
+    #[prost(oneof = "stream_duplicate_contacts_response::Event", tags = "1, 2, 3")]
+    pub event: ::core::option::Option<stream_duplicate_contacts_response::Event>,
+}
+/// Nested message and enum types in `StreamDuplicateContactsResponse`.
+pub mod stream_duplicate_contacts_response {
+    /// Exactly one is set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        /// Contacts that look like one person.
+        #[prost(message, tag = "1")]
+        Group(super::DuplicateGroup),
+        /// Nothing new yet: the server is alive and still looking.
+        #[prost(message, tag = "2")]
+        Heartbeat(super::Heartbeat),
+        /// The last message; `delivered_count` counts groups.
+        #[prost(message, tag = "3")]
+        End(super::StreamEnd),
+    }
+}
+impl ::prost::Name for StreamDuplicateContactsResponse {
+    const NAME: &'static str = "StreamDuplicateContactsResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.StreamDuplicateContactsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.StreamDuplicateContactsResponse".into()
+    }
+}
+/// Contacts that look like one person.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DuplicateGroup {
+    /// Why.
+    #[prost(enumeration = "DuplicateReason", tag = "1")]
+    pub reason: i32,
+    /// At least two, oldest first; at most 100 and about 1 MiB.
+    #[prost(message, repeated, tag = "2")]
+    pub contacts: ::prost::alloc::vec::Vec<Contact>,
+    /// How many there are, of which `contacts` are the oldest.
+    #[prost(int64, tag = "3")]
+    pub contact_count: i64,
+}
+impl ::prost::Name for DuplicateGroup {
+    const NAME: &'static str = "DuplicateGroup";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.DuplicateGroup".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.DuplicateGroup".into()
+    }
+}
 /// How an import works.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ImportOptions {
@@ -4080,6 +4165,41 @@ impl StreamEndReason {
             "STREAM_END_REASON_COMPLETE" => Some(Self::Complete),
             "STREAM_END_REASON_LIMIT" => Some(Self::Limit),
             "STREAM_END_REASON_SERVER_DRAIN" => Some(Self::ServerDrain),
+            _ => None,
+        }
+    }
+}
+/// Why contacts look like one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DuplicateReason {
+    /// Never sent.
+    Unspecified = 0,
+    /// The same email address.
+    SameEmail = 1,
+    /// The same name, and phone numbers with the same last 8 digits.
+    SameNameSimilarNumber = 2,
+}
+impl DuplicateReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DUPLICATE_REASON_UNSPECIFIED",
+            Self::SameEmail => "DUPLICATE_REASON_SAME_EMAIL",
+            Self::SameNameSimilarNumber => "DUPLICATE_REASON_SAME_NAME_SIMILAR_NUMBER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DUPLICATE_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "DUPLICATE_REASON_SAME_EMAIL" => Some(Self::SameEmail),
+            "DUPLICATE_REASON_SAME_NAME_SIMILAR_NUMBER" => {
+                Some(Self::SameNameSimilarNumber)
+            }
             _ => None,
         }
     }
@@ -4621,6 +4741,51 @@ pub mod contact_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Contacts that look like one person, in groups, for somebody to look at and
+        /// join with MergeContacts, which nothing here does by itself.
+        ///
+        /// Alike are contacts with the same email address, whatever the case of its
+        /// letters a-z, and contacts with the same name, as the name search sees it,
+        /// whose phone numbers end with the same 8 digits: so do numbers that differ in
+        /// a trunk or mobile prefix only. Two contacts can be in a group of each kind.
+        /// Email addresses longer than 254 bytes are not compared.
+        ///
+        /// Resumes and ends as StreamContacts does. A group is as it was when it was
+        /// read. The search walks over all contacts several times: it is for an audit,
+        /// not for every page view.
+        ///
+        /// Example: `grpcurl -d '{}' …/StreamDuplicateContacts`.
+        pub async fn stream_duplicate_contacts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StreamDuplicateContactsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<
+                tonic::codec::Streaming<super::StreamDuplicateContactsResponse>,
+            >,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.ContactService/StreamDuplicateContacts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "whatatalk.contacts.v1.ContactService",
+                        "StreamDuplicateContacts",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Creates and updates contacts in bulk. The first message is `options`, every
         /// later one a `chunk` of at most 1000 rows; each chunk is answered after it is
         /// committed. One bad row fails by itself; the others land.
@@ -4893,6 +5058,36 @@ pub mod contact_service_server {
             request: tonic::Request<super::StreamContactsRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::StreamContactsStream>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the StreamDuplicateContacts method.
+        type StreamDuplicateContactsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::StreamDuplicateContactsResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Contacts that look like one person, in groups, for somebody to look at and
+        /// join with MergeContacts, which nothing here does by itself.
+        ///
+        /// Alike are contacts with the same email address, whatever the case of its
+        /// letters a-z, and contacts with the same name, as the name search sees it,
+        /// whose phone numbers end with the same 8 digits: so do numbers that differ in
+        /// a trunk or mobile prefix only. Two contacts can be in a group of each kind.
+        /// Email addresses longer than 254 bytes are not compared.
+        ///
+        /// Resumes and ends as StreamContacts does. A group is as it was when it was
+        /// read. The search walks over all contacts several times: it is for an audit,
+        /// not for every page view.
+        ///
+        /// Example: `grpcurl -d '{}' …/StreamDuplicateContacts`.
+        async fn stream_duplicate_contacts(
+            &self,
+            request: tonic::Request<super::StreamDuplicateContactsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::StreamDuplicateContactsStream>,
             tonic::Status,
         >;
         /// Server streaming response type for the ImportContacts method.
@@ -5507,6 +5702,59 @@ pub mod contact_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StreamContactsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.ContactService/StreamDuplicateContacts" => {
+                    #[allow(non_camel_case_types)]
+                    struct StreamDuplicateContactsSvc<T: ContactService>(pub Arc<T>);
+                    impl<
+                        T: ContactService,
+                    > tonic::server::ServerStreamingService<
+                        super::StreamDuplicateContactsRequest,
+                    > for StreamDuplicateContactsSvc<T> {
+                        type Response = super::StreamDuplicateContactsResponse;
+                        type ResponseStream = T::StreamDuplicateContactsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::StreamDuplicateContactsRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ContactService>::stream_duplicate_contacts(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StreamDuplicateContactsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

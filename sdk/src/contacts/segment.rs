@@ -1,18 +1,21 @@
 mod batch;
-mod resuming;
 mod stream;
 
 use std::time::Duration;
 
-use contacts_proto::v1;
+use bytes::Bytes;
+use contacts_proto::v1::{self, stream_contacts_response::Event as Sent};
+use futures::future::BoxFuture;
 
 pub use batch::{ResumeToken, SegmentBatch};
 pub use stream::{ContactStream, SegmentBatches};
 
-use self::resuming::Resuming;
+use super::resuming::{Event, Resumable, Resuming};
 use crate::client::ContactsClient;
 use crate::convert::IntoProto;
+use crate::error::Result;
 use crate::model::ContactView;
+use crate::transport::{Incoming, Transport};
 
 /// Streams all contacts a filter selects. From [`Contacts::segment`](crate::Contacts::segment).
 ///
@@ -143,5 +146,34 @@ impl StreamContacts {
             return SegmentBatches::empty();
         }
         SegmentBatches::new(Resuming::new(self.client, self.message, self.idle_timeout))
+    }
+}
+
+impl Resumable for v1::StreamContactsRequest {
+    type Message = v1::StreamContactsResponse;
+    type Item = Vec<Bytes>;
+
+    fn token(&mut self) -> &mut String {
+        &mut self.resume_token
+    }
+
+    fn open(
+        self,
+        transport: &Transport,
+        patience: Duration,
+    ) -> BoxFuture<'static, Result<Incoming<Self::Message>>> {
+        transport.stream_contacts(self, patience)
+    }
+
+    fn read(message: Self::Message) -> (String, Event<Self::Item>) {
+        let event = match message.event {
+            Some(Sent::Batch(batch)) if !batch.contacts.is_empty() => {
+                let count = batch.contacts.len() as u64;
+                Event::Deliver(batch.contacts, count)
+            }
+            Some(Sent::End(end)) => Event::End(end),
+            Some(Sent::Batch(_) | Sent::Heartbeat(_)) | None => Event::Wait,
+        };
+        (message.resume_token, event)
     }
 }

@@ -2,8 +2,8 @@ use contacts_proto::v1;
 
 use super::{FromProto, IntoProto};
 use crate::model::{
-    AttributeType, CheckReason, ContactView, Decision, DeleteReason, MessageCategory, OnConflict,
-    OptInEventKind, OptInSource, OptInStatus, PlatformPreference,
+    AttributeType, CheckReason, ContactView, Decision, DeleteReason, DuplicateReason,
+    MessageCategory, OnConflict, OptInEventKind, OptInSource, OptInStatus, PlatformPreference,
 };
 
 /// Enums that a newer server may extend: what is not known keeps its number.
@@ -36,6 +36,7 @@ open! {
     }
     Decision { Allow Deny }
     DeleteReason { PersonRequest InvalidNumber Other }
+    DuplicateReason { SameEmail SameNameSimilarNumber }
     MessageCategory { Marketing Utility Authentication }
     OptInEventKind { OptIn OptOut PlatformStop PlatformResume }
     OptInSource { WebForm InboundMessage Ivr Paper Import Operator Api Platform }

@@ -147,6 +147,9 @@ service! { ContactService {
     update_contact_tags UpdateContactTagsRequest -> UpdateContactTagsResponse;
     => StreamContactsStream:
         stream_contacts StreamContactsRequest => StreamContactsResponse;
+    => StreamDuplicateContactsStream:
+        stream_duplicate_contacts StreamDuplicateContactsRequest
+            => StreamDuplicateContactsResponse;
     => ImportContactsStream:
         import_contacts Streaming<ImportContactsRequest> => ImportContactsResponse;
 }}

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{contact, contact_mask, identity, known, recipient};
 use super::replay::{Replay, answer, contact_answer};
-use super::{Api, bulk, export, import, pages, stream};
+use super::{Api, bulk, duplicates, export, import, pages, stream};
 use crate::domain::error::{Error, Result};
 use crate::operations::contacts::{CreateContact, DeleteContact};
 use crate::operations::read::{self, Query};
@@ -20,6 +20,8 @@ pub(super) const MAX_PAGE_BYTES: usize = 3 << 20;
 #[tonic::async_trait]
 impl ContactService for Api {
     type StreamContactsStream = BoxStream<'static, Result<v1::StreamContactsResponse, Status>>;
+    type StreamDuplicateContactsStream =
+        BoxStream<'static, Result<v1::StreamDuplicateContactsResponse, Status>>;
     type ImportContactsStream = BoxStream<'static, Result<v1::ImportContactsResponse, Status>>;
 
     async fn create_contact(
@@ -145,6 +147,13 @@ impl ContactService for Api {
         request: Request<v1::StreamContactsRequest>,
     ) -> Result<Response<Self::StreamContactsStream>, Status> {
         Ok(Response::new(stream::open(self, request.into_inner()).await?))
+    }
+
+    async fn stream_duplicate_contacts(
+        &self,
+        request: Request<v1::StreamDuplicateContactsRequest>,
+    ) -> Result<Response<Self::StreamDuplicateContactsStream>, Status> {
+        Ok(Response::new(duplicates::open(self, request.into_inner()).await?))
     }
 
     async fn import_contacts(

@@ -8,6 +8,7 @@ mod check_stream;
 mod connection;
 mod contacts;
 mod convert;
+mod duplicates;
 mod error;
 mod export;
 mod import;

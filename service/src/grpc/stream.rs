@@ -31,11 +31,11 @@ const DEFAULT_BATCH: usize = 500;
 const MAX_BATCH: usize = 1000;
 /// A message ends here even when it could have more contacts: clients accept
 /// 4 MiB.
-const MAX_BATCH_BYTES: usize = 1 << 20;
+pub(super) const MAX_BATCH_BYTES: usize = 1 << 20;
 /// Pages read ahead.
 const PAGES_AHEAD: usize = 2;
 /// After so long without anything to send, a heartbeat is sent.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
 
 type Pages = mpsc::Receiver<Result<VecDeque<ContactRow>>>;
 

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod contacts;
 mod definition;
 mod draft;
+pub mod duplicates;
 pub mod export;
 pub mod idempotency;
 pub mod identity;

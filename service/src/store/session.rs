@@ -145,6 +145,34 @@ pub struct Position {
     pub contact_id: Uuid,
 }
 
+/// What makes contacts look like one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// The same email address, the case of a-z aside.
+    Email,
+    /// The same name, as search sees it, and the same end of the phone number.
+    NameAndNumber,
+}
+
+impl Likeness {
+    /// Longer email addresses are not compared, in bytes: the place of one has to
+    /// fit into a resume token.
+    pub const MAX_EMAIL: usize = 254;
+    /// How much of a phone number is compared, in digits.
+    pub const NUMBER_END: usize = 8;
+}
+
+/// What one contact is compared by: two that are equal look like one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Likely {
+    /// The email address, or the name.
+    pub text: String,
+    /// The end of the phone number; empty with an email address.
+    pub number: String,
+    /// Whose.
+    pub contact_id: Uuid,
+}
+
 /// A contact's row, its profile still encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContactRow {
@@ -344,6 +372,15 @@ pub trait Session: Send {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<ContactRow>>;
+    /// What contacts are compared by, in its order and then that of their ids,
+    /// behind `after`.
+    async fn likely(
+        &mut self,
+        workspace: &Workspace,
+        likeness: Likeness,
+        after: Option<&Likely>,
+        limit: usize,
+    ) -> Result<Vec<Likely>>;
     /// How many contacts are selected.
     async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64>;
     /// Adds contacts, without their consent rows.

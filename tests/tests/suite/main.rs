@@ -9,6 +9,7 @@ mod concurrency;
 mod contacts;
 mod deadlines;
 mod directory;
+mod duplicates;
 mod etags;
 mod export_data;
 mod filters;

@@ -3,10 +3,11 @@ use std::task::{Context, Poll, ready};
 use std::vec;
 
 use bytes::Bytes;
+use contacts_proto::v1;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
+use super::super::resuming::Resuming;
 use super::batch::{SegmentBatch, decode};
-use super::resuming::Resuming;
 use crate::error::Result;
 use crate::model::Contact;
 
@@ -26,9 +27,10 @@ pub struct ContactStream {
 }
 
 impl SegmentBatches {
-    pub(super) fn new(segment: Resuming) -> Self {
+    pub(super) fn new(segment: Resuming<v1::StreamContactsRequest>) -> Self {
         let batches = stream::try_unfold(segment, async |mut segment| {
-            Ok(segment.next().await?.map(|batch| (batch, segment)))
+            let batch = segment.next().await?;
+            Ok(batch.map(|(contacts, token)| (SegmentBatch::new(contacts, token), segment)))
         });
         Self(batches.boxed())
     }

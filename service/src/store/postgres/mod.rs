@@ -14,6 +14,7 @@ mod events;
 mod filter;
 mod idempotency;
 mod ids;
+mod likeness;
 mod pages;
 mod redirects;
 mod rows;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::connection::Watch;
 use super::usage::{Kind, Usage};
 use super::{
-    consent, contacts, definitions, events, failure, idempotency, pages, redirects, rows,
+    consent, contacts, definitions, events, failure, idempotency, likeness, pages, redirects, rows,
     suppression, workspaces,
 };
 use crate::domain::Time;
@@ -23,8 +23,8 @@ use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
-    AnswerNote, ConsentRow, ContactRow, FirstAnswer, KeyHold, Lock, Order, Position, Receipt,
-    SavedAnswer, Selection, Session, Subjects, Workspace,
+    AnswerNote, ConsentRow, ContactRow, FirstAnswer, KeyHold, Likely, Likeness, Lock, Order,
+    Position, Receipt, SavedAnswer, Selection, Session, Subjects, Workspace,
 };
 
 pub(super) struct PostgresSession {
@@ -205,6 +205,18 @@ impl Session for PostgresSession {
             return self.watch.over(pages::hold(&mut self.connection, page)).await;
         }
         self.watch.over(pages::page(&mut self.connection, page)).await
+    }
+
+    async fn likely(
+        &mut self,
+        workspace: &Workspace,
+        likeness: Likeness,
+        after: Option<&Likely>,
+        limit: usize,
+    ) -> Result<Vec<Likely>> {
+        self.watch
+            .over(likeness::page(&mut self.connection, workspace, likeness, after, limit))
+            .await
     }
 
     async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64> {

@@ -7,6 +7,7 @@ mod definitions;
 mod events;
 mod filter;
 mod idempotency;
+mod likeness;
 mod names;
 mod packed;
 mod pages;

@@ -6,8 +6,8 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::{
-    consent, contacts, definitions, events, failure, idempotency, pages, redirects, suppression,
-    workspaces,
+    consent, contacts, definitions, events, failure, idempotency, likeness, pages, redirects,
+    suppression, workspaces,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
@@ -19,8 +19,8 @@ use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
-    AnswerNote, ConsentRow, ContactRow, FirstAnswer, KeyHold, Lock, Order, Position, Receipt,
-    SavedAnswer, Selection, Session, Subjects, Workspace,
+    AnswerNote, ConsentRow, ContactRow, FirstAnswer, KeyHold, Likely, Likeness, Lock, Order,
+    Position, Receipt, SavedAnswer, Selection, Session, Subjects, Workspace,
 };
 
 pub(super) enum SqliteSession {
@@ -132,6 +132,16 @@ impl Session for SqliteSession {
         limit: usize,
     ) -> Result<Vec<ContactRow>> {
         pages::page(self.db(), workspace, selection, order, after, limit).await
+    }
+
+    async fn likely(
+        &mut self,
+        workspace: &Workspace,
+        likeness: Likeness,
+        after: Option<&Likely>,
+        limit: usize,
+    ) -> Result<Vec<Likely>> {
+        likeness::page(self.db(), workspace, likeness, after, limit).await
     }
 
     async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64> {

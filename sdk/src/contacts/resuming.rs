@@ -1,51 +1,77 @@
-//! A segment over any number of connections.
+//! A stream over any number of connections.
 
 use std::time::Duration;
 
-use contacts_proto::v1::{self, StreamEndReason, stream_contacts_response::Event};
+use contacts_proto::v1::{self, StreamEndReason};
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use tokio::time::timeout;
 
-use super::batch::{ResumeToken, SegmentBatch};
+use super::segment::ResumeToken;
 use crate::client::ContactsClient;
 use crate::convert::count;
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::Reconnects;
-use crate::transport::Incoming;
+use crate::transport::{Incoming, Transport};
 
-pub(super) struct Resuming {
+/// The request of a stream that resumes.
+pub(super) trait Resumable: Clone + Send + Sync + 'static {
+    /// What the server sends.
+    type Message: Send + 'static;
+    /// What the stream delivers, without its place.
+    type Item;
+
+    fn token(&mut self) -> &mut String;
+
+    fn open(
+        self,
+        transport: &Transport,
+        patience: Duration,
+    ) -> BoxFuture<'static, Result<Incoming<Self::Message>>>;
+
+    /// Takes a message apart: its token, and what it is.
+    fn read(message: Self::Message) -> (String, Event<Self::Item>);
+}
+
+/// What one message is.
+pub(super) enum Event<T> {
+    /// Something to hand out, and how many the server counts it for.
+    Deliver(T, u64),
+    /// A sign of life, or an event of a newer server, which is as good as one.
+    Wait,
+    /// The last one.
+    End(v1::StreamEnd),
+}
+
+pub(super) struct Resuming<Q: Resumable> {
     client: ContactsClient,
     /// With the token behind the last message.
-    message: v1::StreamContactsRequest,
+    message: Q,
     idle_timeout: Duration,
-    connection: Option<Incoming<v1::StreamContactsResponse>>,
+    connection: Option<Incoming<Q::Message>>,
     reconnects: Reconnects,
-    /// Contacts handed out, here and not before a resume of the caller's.
+    /// Items handed out, here and not before a resume of the caller's.
     delivered: u64,
-    /// Whether `delivered` counts from the segment's first contact.
+    /// Whether `delivered` counts from the first item.
     from_start: bool,
     /// Whether the server ever accepted the request.
     begun: bool,
     /// Whether the token leads behind everything that was handed out. If a server leaves it out, a
-    /// new connection would deliver contacts a second time.
+    /// new connection would deliver items a second time.
     resumable: bool,
 }
 
 /// What one message of the stream means.
-enum Step {
-    Deliver(SegmentBatch),
+enum Step<T> {
+    Deliver(T),
     Wait,
     End,
 }
 
-impl Resuming {
-    pub fn new(
-        client: ContactsClient,
-        message: v1::StreamContactsRequest,
-        idle_timeout: Duration,
-    ) -> Self {
+impl<Q: Resumable> Resuming<Q> {
+    pub fn new(client: ContactsClient, mut message: Q, idle_timeout: Duration) -> Self {
         let reconnects = Reconnects::new(client.config().stream_retry.clone());
-        let from_start = message.resume_token.is_empty();
+        let from_start = message.token().is_empty();
         Self {
             client,
             message,
@@ -59,15 +85,17 @@ impl Resuming {
         }
     }
 
-    /// The next batch; none once everything was delivered.
-    pub async fn next(&mut self) -> Result<Option<SegmentBatch>> {
+    /// The next item, and the token behind it; none once everything was delivered.
+    pub async fn next(&mut self) -> Result<Option<(Q::Item, ResumeToken)>> {
         loop {
             let step = match self.receive().await {
                 Ok(message) => self.step(message),
                 Err(error) => Err(error),
             };
             match step {
-                Ok(Step::Deliver(batch)) => return Ok(Some(batch)),
+                Ok(Step::Deliver(item)) => {
+                    return Ok(Some((item, ResumeToken::from(self.message.token().as_str()))));
+                }
                 Ok(Step::Wait) => {}
                 Ok(Step::End) => return Ok(None),
                 Err(error) => self.resume(error).await?,
@@ -76,13 +104,13 @@ impl Resuming {
     }
 
     /// The next message, over a new connection if there is none.
-    async fn receive(&mut self) -> Result<v1::StreamContactsResponse> {
+    async fn receive(&mut self) -> Result<Q::Message> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => {
                 let message = self.message.clone();
                 let transport = self.client.transport();
-                let connection = transport.stream_contacts(message, self.idle_timeout).await?;
+                let connection = message.open(transport, self.idle_timeout).await?;
                 self.begun = true;
                 none.insert(connection)
             }
@@ -94,27 +122,25 @@ impl Resuming {
         }
     }
 
-    fn step(&mut self, message: v1::StreamContactsResponse) -> Result<Step> {
-        let moved =
-            !message.resume_token.is_empty() && message.resume_token != self.message.resume_token;
+    fn step(&mut self, message: Q::Message) -> Result<Step<Q::Item>> {
+        let (token, event) = Q::read(message);
+        let moved = !token.is_empty() && token != *self.message.token();
         if moved {
-            self.message.resume_token = message.resume_token;
+            *self.message.token() = token;
             self.reconnects.progress();
         }
-        match message.event {
-            Some(Event::Batch(batch)) if !batch.contacts.is_empty() => {
+        match event {
+            Event::Deliver(item, count) => {
                 self.resumable = moved;
-                self.delivered += batch.contacts.len() as u64;
-                let token = ResumeToken::from(self.message.resume_token.as_str());
-                Ok(Step::Deliver(SegmentBatch::new(batch.contacts, token)))
+                self.delivered += count;
+                Ok(Step::Deliver(item))
             }
-            Some(Event::End(end)) => self.end(&end),
-            // An event of a newer server is as good as a heartbeat.
-            Some(Event::Batch(_) | Event::Heartbeat(_)) | None => Ok(Step::Wait),
+            Event::End(end) => self.end(&end),
+            Event::Wait => Ok(Step::Wait),
         }
     }
 
-    fn end(&self, end: &v1::StreamEnd) -> Result<Step> {
+    fn end(&self, end: &v1::StreamEnd) -> Result<Step<Q::Item>> {
         match end.reason() {
             StreamEndReason::Complete | StreamEndReason::Limit => {}
             StreamEndReason::ServerDrain => {
@@ -127,7 +153,7 @@ impl Resuming {
         let sent = count(end.delivered_count);
         if self.from_start && sent != self.delivered {
             let message =
-                format!("the server sent {sent} contacts, but {} arrived", self.delivered);
+                format!("the server counts {sent} delivered, but {} arrived", self.delivered);
             return Err(Error::new(ErrorKind::Incomplete, message));
         }
         Ok(Step::End)

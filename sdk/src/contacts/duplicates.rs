@@ -1,0 +1,144 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use contacts_proto::v1::{self, stream_duplicate_contacts_response::Event as Sent};
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+
+use super::resuming::{Event, Resumable, Resuming};
+use super::segment::ResumeToken;
+use crate::client::ContactsClient;
+use crate::convert::{FromProto, IntoProto, count};
+use crate::error::Result;
+use crate::model::{Contact, ContactView, DuplicateReason};
+use crate::transport::{Incoming, Transport};
+
+/// Streams groups of contacts that look like one person. From
+/// [`Contacts::duplicates`](crate::Contacts::duplicates).
+///
+/// Resumes and ends as [`StreamContacts`](super::StreamContacts) does.
+#[derive(Clone)]
+#[must_use = "a search does nothing until it is streamed"]
+pub struct StreamDuplicates {
+    client: ContactsClient,
+    message: v1::StreamDuplicateContactsRequest,
+    idle_timeout: Duration,
+}
+
+/// Contacts that look like one person.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DuplicateGroup {
+    /// Why.
+    pub reason: DuplicateReason,
+    /// At least two, oldest first; at most 100.
+    pub contacts: Vec<Contact>,
+    /// How many there are, of which `contacts` are the oldest.
+    pub contact_count: u64,
+    /// The search goes on behind this group.
+    pub resume_token: ResumeToken,
+}
+
+/// The groups of a search. Ends behind the last group or after the first error.
+#[must_use = "streams do nothing until they are polled"]
+pub struct DuplicateGroups(BoxStream<'static, Result<DuplicateGroup>>);
+
+impl StreamDuplicates {
+    pub(super) fn new(client: &ContactsClient) -> Self {
+        let message = v1::StreamDuplicateContactsRequest {
+            workspace_id: client.workspace().to_owned(),
+            view: ContactView::default().into_proto(),
+            ..v1::StreamDuplicateContactsRequest::default()
+        };
+        let idle_timeout = client.config().stream_idle_timeout;
+        Self { client: client.clone(), message, idle_timeout }
+    }
+
+    /// Sets how much of each contact to read; everything by default.
+    pub fn view(mut self, view: ContactView) -> Self {
+        self.message.view = view.into_proto();
+        self
+    }
+
+    /// Stops after so many groups, those before a [resume](Self::resume_from) included. All with 0.
+    pub fn limit(mut self, groups: u64) -> Self {
+        self.message.limit = i64::try_from(groups).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// Goes on behind the group that had this token. The limit has to be as it was then.
+    pub fn resume_from(mut self, token: impl Into<ResumeToken>) -> Self {
+        self.message.resume_token = token.into().into_string();
+        self
+    }
+
+    /// Sets how long the stream may be silent before it is made anew, in place of the client's
+    /// [default](crate::ClientBuilder::stream_idle_timeout).
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Streams the groups.
+    pub fn stream(self) -> DuplicateGroups {
+        let search = Resuming::new(self.client, self.message, self.idle_timeout);
+        let groups = stream::try_unfold(search, async |mut search| {
+            let group = search.next().await?;
+            Ok(group.map(|(group, token)| (DuplicateGroup::new(group, token), search)))
+        });
+        DuplicateGroups(groups.boxed())
+    }
+}
+
+impl DuplicateGroup {
+    fn new(group: v1::DuplicateGroup, resume_token: ResumeToken) -> Self {
+        Self {
+            reason: DuplicateReason::from_proto(group.reason),
+            contacts: group.contacts.into_iter().map(Contact::from_proto).collect(),
+            contact_count: count(group.contact_count),
+            resume_token,
+        }
+    }
+}
+
+impl DuplicateGroups {
+    /// The next group, or none behind the last one. The same as `StreamExt::next`.
+    pub async fn next(&mut self) -> Option<Result<DuplicateGroup>> {
+        self.0.next().await
+    }
+}
+
+impl Stream for DuplicateGroups {
+    type Item = Result<DuplicateGroup>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl Resumable for v1::StreamDuplicateContactsRequest {
+    type Message = v1::StreamDuplicateContactsResponse;
+    type Item = v1::DuplicateGroup;
+
+    fn token(&mut self) -> &mut String {
+        &mut self.resume_token
+    }
+
+    fn open(
+        self,
+        transport: &Transport,
+        patience: Duration,
+    ) -> BoxFuture<'static, Result<Incoming<Self::Message>>> {
+        transport.stream_duplicate_contacts(self, patience)
+    }
+
+    fn read(message: Self::Message) -> (String, Event<Self::Item>) {
+        let event = match message.event {
+            Some(Sent::Group(group)) => Event::Deliver(group, 1),
+            Some(Sent::End(end)) => Event::End(end),
+            Some(Sent::Heartbeat(_)) | None => Event::Wait,
+        };
+        (message.resume_token, event)
+    }
+}
