@@ -11,4 +11,5 @@ mod migrate;
 mod released;
 mod replicas;
 mod standby;
+mod statements;
 mod writers;

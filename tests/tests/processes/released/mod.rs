@@ -1,8 +1,8 @@
 //! Databases that release 0.1.0 left, brought up to this version: everything that was put in comes
 //! out, on both engines. `tests/fixtures/release-0.1.0/README.md` says how they were made.
 
-mod answers;
-mod fill;
+pub mod answers;
+pub mod fill;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,155 @@
+//! Every statement is about one workspace, and reaches its rows by it: Citus sends it to one machine
+//! then, and no condition is forgotten. Judged by the plans of those that really run.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use contacts_sdk::{ContactsClient, ImportOptions, NewContact, OnConflict, OptInSource, Person};
+use contacts_tests::{PostgresServer, ServiceProcess, phone};
+use serde_json::Value;
+use sqlx::{Connection, Executor, PgConnection};
+
+use crate::released::{answers, fill};
+
+/// Statements that are about all workspaces, and have to be.
+const OF_ALL: [&str; 2] = [
+    // The list of workspaces.
+    "FROM workspace WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2",
+    // Whether a migration left a ledger to be sealed.
+    "AND e.position = w.ledger_length + 1 WHERE e.hash IS NULL LIMIT $1",
+];
+
+/// Logs the plan of every statement.
+const SETTINGS: [(&str, &str); 5] = [
+    ("shared_preload_libraries", "auto_explain"),
+    ("auto_explain.log_min_duration", "0"),
+    ("auto_explain.log_format", "json"),
+    ("logging_collector", "on"),
+    ("log_destination", "jsonlog"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_statement_finds_its_rows_by_workspace() {
+    let postgres = PostgresServer::start(&SETTINGS).await;
+    let mut server = ServiceProcess::start(&postgres.url());
+    fill::fill(&server.client()).await.expect("filled");
+    answers::answers(&server.client()).await;
+    the_rest(&server.client()).await;
+    server.stop();
+
+    // What the test itself has to find.
+    let mut seeded = PgConnection::connect(&format!("{}?application_name=seeded", postgres.url()))
+        .await
+        .expect("a connection");
+    for bad in [
+        "SELECT workspace_id, contact_id FROM consent WHERE match_key = '+15551234567'",
+        "UPDATE contact SET version = version WHERE contact_id = gen_random_uuid()",
+        "SELECT c.version FROM workspace AS w JOIN consent AS s ON s.workspace_id = w.workspace_id
+         JOIN contact AS c ON c.contact_id = s.contact_id WHERE w.workspace_id = 'default'",
+    ] {
+        seeded.execute(bad).await.expect("executed");
+    }
+    seeded.close().await.expect("closed");
+
+    let statements = plans(&postgres);
+    let (seeded, real): (Vec<_>, Vec<_>) =
+        statements.iter().partition(|statement| statement.program == "seeded");
+    for statement in &seeded {
+        assert!(statement.unbound().is_some(), "not found: {}", statement.text);
+    }
+    assert_eq!(seeded.len(), 3);
+    let real: Vec<_> =
+        real.into_iter().filter(|one| one.program.starts_with("contacts-service ")).collect();
+    let texts: BTreeSet<&str> = real.iter().map(|statement| &*statement.text).collect();
+    assert!(texts.len() >= 50, "only {} statements ran", texts.len());
+    let spread = |text: &str| OF_ALL.iter().any(|known| text.contains(known));
+    let found: BTreeSet<_> = real
+        .iter()
+        .filter(|statement| !spread(&statement.text))
+        .filter_map(|statement| Some((statement.unbound()?, &statement.text)))
+        .collect();
+    assert!(found.is_empty(), "these reach other workspaces, too: {found:#?}");
+}
+
+/// Calls that neither filling nor looking has made.
+async fn the_rest(client: &ContactsClient) {
+    let (contacts, opt_in) = (client.contacts(), client.opt_in());
+    let rows = (0..1200).map(|n| NewContact::new().phone(phone(n)).tag("vip"));
+    let rows = rows.chain((0..50).map(|n| NewContact::new().phone(phone(n)).first_name("Li")));
+    let options = ImportOptions::new().on_conflict(OnConflict::Merge);
+    contacts.import(options).send(rows.collect::<Vec<_>>()).await.expect("an import");
+    for order in ["first_name", "last_name desc", "create_time desc"] {
+        let list = contacts.list().order_by(order).page_size(50).filter("tags:vip");
+        let page = list.clone().await.expect("a page");
+        let next = page.next_page_token.expect("another page");
+        list.page_token(next).await.expect("the next page");
+    }
+    contacts.batch_get([phone(1), phone(2)]).await.expect("contacts");
+    let edit = contacts.update_tags().filter("first_name = \"Li\"", 50).remove("vip");
+    edit.await.expect("an edit");
+    contacts.update_tags().people([phone(3)]).add("event_attendee").await.expect("an edit");
+    opt_in.record_opt_in(phone(4), OptInSource::Paper).await.expect("an opt-in");
+    let by_id = Person::whatsapp_user_id("US.4444444444");
+    contacts.update(phone(4)).whatsapp_user_id("US.4444444444").await.expect("an update");
+    opt_in.record_opt_out(by_id.clone()).await.expect("an opt-out");
+    contacts.delete(by_id).await.expect("a receipt");
+    client.tags().update("vip").display_name("Very important").await.expect("a tag");
+    client.tags().delete("vip").force(true).await.expect("deleted");
+    client.attributes().delete("city").force(true).await.expect("deleted");
+    let workspaces = client.workspaces();
+    workspaces.get("acme").await.expect("a workspace");
+    workspaces.delete("acme").confirm("acme").await.expect("deleted");
+}
+
+struct Statement {
+    /// The application name of its session.
+    program: String,
+    text: String,
+    plan: Value,
+}
+
+impl Statement {
+    /// A table whose rows are found without their workspace.
+    fn unbound(&self) -> Option<String> {
+        unbound(&self.plan)
+    }
+}
+
+fn unbound(node: &Value) -> Option<String> {
+    let below = node["Plans"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let table = node["Relation Name"].as_str();
+    // The rows that a change writes are those it found below, or new.
+    let is_scan = node["Node Type"] != "ModifyTable";
+    if let Some(table) = table.filter(|table| is_scan && *table != "_sqlx_migrations") {
+        // The index of a bitmap is below the table.
+        let conditions = [node].into_iter().chain(below).flat_map(|node| {
+            ["Index Cond", "Recheck Cond", "Filter"]
+                .map(|name| node[name].as_str().unwrap_or_default())
+        });
+        if !conditions.into_iter().any(|condition| condition.contains("workspace_id = ")) {
+            return Some(table.to_owned());
+        }
+    }
+    below.iter().find_map(unbound)
+}
+
+/// The statements that ran, from the server's log.
+fn plans(postgres: &PostgresServer) -> Vec<Statement> {
+    let files = fs::read_dir(postgres.data().join("log")).expect("a log");
+    let files = files.map(|file| file.expect("a file").path());
+    let logs = files.filter(|file| file.extension().is_some_and(|name| name == "json"));
+    let log: String = logs.map(|file| fs::read_to_string(file).expect("a log")).collect();
+    log.lines()
+        .filter_map(|line| {
+            let entry: Value = serde_json::from_str(line).expect("JSON");
+            let (_, plan) = entry["message"].as_str()?.split_once("plan:\n")?;
+            let plan: Value = serde_json::from_str(plan).expect("JSON");
+            let text = plan["Query Text"].as_str().expect("a text");
+            Some(Statement {
+                program: entry["application_name"].as_str().unwrap_or_default().to_owned(),
+                text: text.split_whitespace().collect::<Vec<_>>().join(" "),
+                plan: plan["Plan"].clone(),
+            })
+        })
+        .collect()
+}
