@@ -17,7 +17,7 @@ COPY tests tests
 RUN cargo build --release --locked --package contacts-service --bin contacts-service
 
 FROM debian:bookworm-slim
-# The user and the folder that a SQLite file would be in; with Postgres it stays empty.
+# The user, and the folder for the key file and, without Postgres, the database.
 RUN useradd --system --uid 10001 --no-create-home contacts \
     && install --directory --owner=contacts --mode=0700 /data
 COPY --from=build /source/target/release/contacts-service /usr/local/bin/contacts-service

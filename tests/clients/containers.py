@@ -30,7 +30,7 @@ def check(holds, message):
 def help_text():
     program = os.environ["CONTACTS_TEST_PROGRAM"]
     shown = [subprocess.run([program, *command, "--help"], capture_output=True, text=True, check=True).stdout
-             for command in ([], ["serve"], ["migrate"])]
+             for command in ([], ["serve"], ["migrate"], ["key", "create"])]
     return "\n".join(shown)
 
 
@@ -43,7 +43,7 @@ def substituted(text):
 
 
 def flags(command):
-    return [word for word in command if word.startswith("--")]
+    return [word for part in command for word in part.split() if word.startswith("--")]
 
 
 def compose(program_help):
@@ -61,7 +61,10 @@ def compose(program_help):
     postgres, contacts = services["postgres"], services["contacts"]
     check(re.fullmatch(r"postgres:15(\.\d+)?", postgres["image"]), "the tested version of Postgres")
     check((ROOT / contacts["build"] / "Dockerfile").is_file(), "the image is built here")
-    for flag in flags(contacts["command"]):
+    key = services["key"]
+    check("contacts-service key create " in key["entrypoint"][-1], "the key is made by the program")
+    check(key["volumes"] == contacts["volumes"], "the key is where the server looks for it")
+    for flag in flags(contacts["command"] + key["entrypoint"]):
         check(known(flag, program_help), f"the program has {flag}")
     for variable in contacts["environment"]:
         check(known(variable, program_help), f"the program reads {variable}")

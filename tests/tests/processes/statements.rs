@@ -12,9 +12,11 @@ use sqlx::{Connection, Executor, PgConnection};
 use crate::released::{answers, fill};
 
 /// Statements that are about all workspaces, and have to be.
-const OF_ALL: [&str; 2] = [
+const OF_ALL: [&str; 3] = [
     // The list of workspaces.
     "FROM workspace WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2",
+    // Which keys a server has to have.
+    "SELECT DISTINCT key_version, fingerprint FROM suppression_key",
     // Whether a migration left a ledger to be sealed.
     "AND e.position = w.ledger_length + 1 WHERE e.hash IS NULL LIMIT $1",
 ];

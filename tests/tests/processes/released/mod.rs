@@ -78,6 +78,10 @@ async fn a_released_postgres_database_is_brought_up_to_date() {
     for server in &servers {
         assert_same(&answers(&server.client()).await, &expected);
     }
+    // Who is no contact is named nowhere any more, neither clearly nor in what was answered once.
+    for nobody in [fill::STRANGER, fill::STRANGER_BY_ID, fill::ERASED, fill::ERASED_OBJECTOR] {
+        assert_eq!(database.columns_with(nobody).await, Vec::<String>::new(), "of {nobody}");
+    }
     works_on(&servers[0].client()).await;
     assert_whole(&mut database.connect().await).await;
     assert_sealed(database.url());
