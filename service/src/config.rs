@@ -46,6 +46,9 @@ pub enum Command {
     /// Show that the consent ledger is as it was written.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Overwrite what erasures left in unused parts of a SQLite file. A server does
+    /// the same every hour.
+    Vacuum,
     /// Make and rotate the key under which erased people and those who objected
     /// are remembered.
     #[command(subcommand)]

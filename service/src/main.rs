@@ -27,6 +27,7 @@ async fn main() -> ExitCode {
         Command::Audit(AuditCommand::Verify { workspace, head }) => {
             audit(config, workspace, head).await
         }
+        Command::Vacuum => vacuum(&config).await,
         Command::Key(command) => key(config, command).await,
     };
     match done {
@@ -114,6 +115,13 @@ async fn verify_ledgers(
         }
     }
     Ok(broken)
+}
+
+async fn vacuum(config: &Config) -> Result<(), Box<dyn Error>> {
+    let store = open_store(config).await?;
+    let purged = store.purge().await;
+    store.close().await;
+    Ok(purged?)
 }
 
 async fn key(config: Config, command: KeyCommand) -> Result<(), Box<dyn Error>> {

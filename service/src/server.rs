@@ -1,10 +1,12 @@
 //! A server from its settings to its end.
 
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, lookup_host};
 use tokio::task::JoinHandle;
@@ -16,8 +18,8 @@ use crate::domain::error::Error;
 use crate::domain::keyring::Keyring;
 use crate::grpc;
 use crate::key_file::{self, KeyFileError};
-use crate::operations::{upgrade, workspaces};
-use crate::store::{Clock, Store, postgres, sqlite};
+use crate::operations::{suppression, upgrade, workspaces};
+use crate::store::{Clock, Store, loggable, postgres, sqlite};
 
 /// Why a server does not start or ended early, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -185,6 +187,23 @@ pub async fn migrate(config: &Config, citus: bool) -> Result<(), ServerError> {
     migrated.map_err(|source| failed(database, source))
 }
 
+/// What is done beside serving, now and every hour. Several servers may.
+async fn maintain(store: &Store) -> Infallible {
+    const EVERY: Duration = Duration::from_secs(3600);
+    loop {
+        let done = async {
+            // Servers of an older version, while they are replaced, name people.
+            suppression::hash_all(store).await?;
+            store.purge().await
+        };
+        if let Err(error) = done.await {
+            let cause = StdError::source(&error).map(loggable);
+            tracing::warn!(error.cause = cause, "maintenance is put off");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
 fn failed(database: &Database, source: Error) -> ServerError {
     ServerError::Database { database: database.to_string(), source }
 }
@@ -231,6 +250,7 @@ impl Server {
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
             () = shutdown => None,
+            never = maintain(&store) => match never {},
         };
         let result = match ended {
             Some(ended) => ended,

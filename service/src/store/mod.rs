@@ -267,6 +267,14 @@ impl Store {
         self.backend.parallel_writes()
     }
 
+    /// Overwrites what erasures left in unused parts of the database's files.
+    ///
+    /// # Errors
+    /// When the database cannot be written now; then nothing is lost.
+    pub async fn purge(&self) -> Result<()> {
+        self.backend.purge().await
+    }
+
     /// Waits for changes under way, then closes the database.
     pub async fn close(&self) {
         self.writes.close();

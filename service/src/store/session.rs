@@ -37,6 +37,9 @@ pub trait Backend: Send + Sync {
     /// How many transactions that write one caller may run beside each other and
     /// gain by it.
     fn parallel_writes(&self) -> usize;
+    /// Overwrites what erasures left in unused parts of the database's files, if
+    /// anything; nothing to do where the database server sees to it.
+    async fn purge(&self) -> Result<()>;
     /// Closes all connections.
     async fn close(&self);
 }

@@ -5,6 +5,7 @@ mod attributes;
 mod audit;
 mod bad_inputs;
 mod batch_upsert;
+mod canary;
 mod concurrency;
 mod contacts;
 mod deadlines;

@@ -147,6 +147,11 @@ impl Backend for PostgresBackend {
         self.watch(Use::Unary).over(suppression::all_keys(&mut connection)).await
     }
 
+    async fn purge(&self) -> Result<()> {
+        // Autovacuum does.
+        Ok(())
+    }
+
     async fn close(&self) {
         for pool in [&self.checks, &self.stream, &self.unary, &self.writers] {
             pool.close().await;

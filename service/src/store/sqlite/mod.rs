@@ -11,6 +11,7 @@ mod likeness;
 mod names;
 mod packed;
 mod pages;
+mod purge;
 mod redirects;
 mod session;
 mod suppression;
@@ -168,6 +169,11 @@ impl Backend for SqliteBackend {
 
     async fn suppression_keys(&self) -> Result<Vec<KeyId>> {
         suppression::all_keys(&mut *self.unary.acquire().await.map_err(failure)?).await
+    }
+
+    async fn purge(&self) -> Result<()> {
+        let mut writer = self.writer.acquire().await.map_err(failure)?;
+        purge::purge(&mut writer).await
     }
 
     async fn close(&self) {

@@ -82,6 +82,7 @@ pub(super) async fn delete(db: &mut SqliteConnection, workspace: &Workspace) -> 
     ] {
         sqlx::query(sql).bind(workspace.row_key).execute(&mut *db).await.map_err(failure)?;
     }
+    super::purge::demand(db).await?;
     Ok(count)
 }
 

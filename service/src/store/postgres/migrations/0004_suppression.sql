@@ -14,13 +14,6 @@ BEGIN
     -- Those who are no contacts, in the order they were written.
     CREATE INDEX consent_suppressed ON consent (workspace_id, revision) WHERE contact_id IS NULL;
 
-    -- What an erasure left behind, so that it can be done again in a database
-    -- restored from before it: the keyed hashes, and the categories (bits) the
-    -- person had objected to.
-    ALTER TABLE deletion_receipt
-        ADD COLUMN suppressed text[] COLLATE "C",
-        ADD COLUMN opted_out smallint;
-
     -- The hashed key of somebody who is no contact, whose erasure erases the
     -- answer too.
     ALTER TABLE saved_answer ADD COLUMN match_key text COLLATE "C";

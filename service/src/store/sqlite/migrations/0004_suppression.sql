@@ -10,11 +10,6 @@ CREATE TABLE suppression_key (
 -- Those who are no contacts, in the order they were written.
 CREATE INDEX consent_suppressed ON consent (workspace_key, revision) WHERE contact_id IS NULL;
 
--- What an erasure left behind, so that it can be done again in a database restored from before it:
--- the keyed hashes (a JSON array) and the categories (bits) the person had objected to.
-ALTER TABLE deletion_receipt ADD COLUMN suppressed TEXT;
-ALTER TABLE deletion_receipt ADD COLUMN opted_out INTEGER;
-
 -- The hashed key of somebody who is no contact, whose erasure erases the answer too.
 ALTER TABLE saved_answer ADD COLUMN match_key TEXT;
 CREATE INDEX saved_answer_stranger ON saved_answer (workspace_key, match_key)

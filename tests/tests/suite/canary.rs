@@ -1,0 +1,164 @@
+//! A thousand people, each with texts of their own in every field, are erased among others who stay:
+//! then nothing of them is anywhere, and no import brings them back as people who agreed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use contacts_sdk::{
+    Evidence, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource,
+};
+use contacts_tests::{Backend, TestApp, apply, contains, logged, on_each_store};
+use futures::stream::{self, StreamExt};
+use sqlx::Executor;
+use uuid::Uuid;
+
+const ERASED: usize = 1000;
+/// Every so many-th person stays.
+const STAYS: usize = 7;
+const AT_ONCE: usize = 16;
+
+/// In every text of those who are erased.
+const WORD: &str = "zqxgone";
+const PHONES: &str = "4917299";
+
+fn phone(n: usize) -> String {
+    let prefix = if stays(n) { "4917100" } else { PHONES };
+    format!("{prefix}{n:06}")
+}
+
+fn stays(n: usize) -> bool {
+    n.is_multiple_of(STAYS)
+}
+
+fn text(n: usize, what: &str) -> String {
+    let word = if stays(n) { "kept" } else { WORD };
+    format!("{word}{what}{n:06}")
+}
+
+fn person(n: usize) -> NewContact {
+    NewContact::new()
+        .phone(phone(n))
+        .whatsapp_user_id(format!("DE.{}", text(n, "user")))
+        .first_name(text(n, "first"))
+        .last_name(text(n, "last"))
+        .email(format!("{}@example.com", text(n, "mail")))
+        .attribute("city", &*text(n, "city"))
+}
+
+fn evidence(n: usize) -> Evidence {
+    Evidence::new()
+        .wording(text(n, "wording"))
+        .business_name(text(n, "business"))
+        .url(text(n, "url"))
+        .message_id(text(n, "message"))
+        .actor(text(n, "actor"))
+}
+
+/// Everybody, with what is said of them and answers kept.
+async fn fill(app: &TestApp, people: usize) {
+    app.make_attributes().await;
+    // Some objected before they were contacts.
+    let before = |n: usize| async move {
+        let id = Uuid::new_v4().to_string();
+        let out = app.opt_in().record_opt_out(phone(n)).reason_text(text(n, "said"));
+        out.request_id(id).await.expect("an opt-out");
+    };
+    stream::iter((0..people).filter(|n| n.is_multiple_of(5)))
+        .for_each_concurrent(AT_ONCE, before)
+        .await;
+    let each = |n: usize| async move {
+        let id = || Uuid::new_v4().to_string();
+        let made = app.contacts().create(person(n)).request_id(id()).await.expect("a contact");
+        let agree = app.opt_in().record_opt_in(&made, OptInSource::WebForm).evidence(evidence(n));
+        agree.request_id(id()).await.expect("an opt-in");
+        // Their rows move within the tables.
+        let longer = format!("{} {}", text(n, "longer"), "x".repeat(n % 60));
+        let update = app.contacts().update(&made).last_name(longer).request_id(id());
+        update.await.expect("a contact");
+        if n.is_multiple_of(3) {
+            let out = app.opt_in().record_opt_out(&made).reason_text(text(n, "said"));
+            out.request_id(id()).await.expect("an opt-out");
+        }
+    };
+    stream::iter(0..people).for_each_concurrent(AT_ONCE, each).await;
+}
+
+#[apply(on_each_store!)]
+async fn nothing_of_who_is_erased_is_anywhere(app: TestApp) {
+    let people = ERASED * STAYS / (STAYS - 1);
+    fill(&app, people).await;
+    let gone: Vec<_> = (0..people).filter(|n| !stays(*n)).collect();
+    for needle in [WORD, PHONES] {
+        assert!(app.database().columns_with(needle).await.len() > 1, "{needle}");
+    }
+    let erase = |n: usize| {
+        let app = &app;
+        async move { drop(app.contacts().delete(phone(n)).await.expect("a receipt")) }
+    };
+    stream::iter(gone.clone()).for_each_concurrent(AT_ONCE, erase).await;
+
+    match app.backend() {
+        Backend::Sqlite => no_file_has_it(&app).await,
+        Backend::Postgres => no_data_file_has_it(&app).await,
+    }
+    for needle in [WORD, PHONES] {
+        assert_eq!(app.database().columns_with(needle).await, Vec::<String>::new(), "{needle}");
+    }
+    let log = logged().to_lowercase();
+    assert!(!log.contains(WORD) && !log.contains(PHONES), "the log names somebody");
+    assert_eq!(app.contacts().count().await.expect("a count"), (people - gone.len()) as u64);
+
+    // They come back with a file that says they agreed.
+    for claims in [true, false, true] {
+        let rows: Vec<_> = gone.iter().map(|n| person(*n)).collect();
+        let options = ImportOptions::new().on_conflict(OnConflict::Merge);
+        let options = if claims { options.consent(ImportConsent::opted_in()) } else { options };
+        let outcome = app.contacts().import(options).send(rows).await.expect("an import");
+        assert_eq!(outcome.failed as usize, if claims { gone.len() } else { 0 });
+        let numbers: Vec<_> = gone.iter().map(|n| phone(*n)).collect();
+        let checks = app.opt_in().check_batch(&numbers, MessageCategory::Marketing).await;
+        assert_eq!(checks.expect("answers").allowed_indexes().count(), 0);
+    }
+}
+
+/// The server rewrites the file by itself: at its start, and every hour.
+async fn no_file_has_it(app: &TestApp) {
+    app.restart().await;
+    let path = app.database().path().to_owned();
+    let log = PathBuf::from(format!("{}-wal", path.display()));
+    for _ in 0..600 {
+        if named_in(&path) + named_in(&log) == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("after a minute {} and {} name somebody", named_in(&path), named_in(&log));
+}
+
+/// What a vacuum that rewrites the tables, and samples them for the planner anew, leaves. The write-ahead log is not looked at: it is history
+/// until the server recycles it.
+async fn no_data_file_has_it(app: &TestApp) {
+    let mut db = app.database().connect().await;
+    db.execute("VACUUM (FULL, ANALYZE)").await.expect("a vacuum");
+    db.execute("CHECKPOINT").await.expect("a checkpoint");
+    let folder: String = sqlx::query_scalar(
+        "SELECT current_setting('data_directory') || '/base/' || oid
+             FROM pg_database WHERE datname = current_database()",
+    )
+    .fetch_one(&mut db)
+    .await
+    .expect("a folder");
+    let mut files = 0;
+    for file in std::fs::read_dir(folder).expect("the server's files") {
+        files += 1;
+        let file = file.expect("a file").path();
+        assert_eq!(named_in(&file), 0, "{}", file.display());
+    }
+    assert!(files > 100, "{files}");
+}
+
+/// How many of the needles are in a file.
+fn named_in(path: &Path) -> usize {
+    let bytes = std::fs::read(path).unwrap_or_default().to_ascii_lowercase();
+    [WORD, PHONES].into_iter().filter(|needle| contains(&bytes, needle)).count()
+}
