@@ -1,0 +1,122 @@
+//! What is known of people before they are changed.
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use super::{Draft, Entry};
+use crate::domain::contact::Person;
+use crate::domain::error::Result;
+use crate::domain::phone::MatchKey;
+use crate::store::{ConsentRow, Transaction, Workspace, decode_profile};
+
+impl<'a> Draft<'a> {
+    /// Loads what is known of these people.
+    pub async fn load(
+        tx: &mut Transaction,
+        workspace: &'a Workspace,
+        people: &[Person],
+    ) -> Result<Self> {
+        let mut draft = Self {
+            workspace,
+            entries: Vec::new(),
+            by_key: HashMap::new(),
+            by_id: HashMap::new(),
+            events: Vec::new(),
+            merges: Vec::new(),
+        };
+        // Sorted: transactions that lock the same rows lock them in one order.
+        let mut keys: BTreeSet<MatchKey> = BTreeSet::new();
+        let mut ids: BTreeSet<Uuid> = BTreeSet::new();
+        for person in people {
+            match person {
+                Person::Id(id) => drop(ids.insert(*id)),
+                Person::Key(key) => drop(keys.insert(key.clone())),
+            }
+        }
+        let asked = keys.clone();
+        let mut rows = fetch_consent(tx, workspace, keys).await?;
+        ids.extend(rows.values().filter_map(|row| row.contact_id));
+        let people: Vec<_> = ids.into_iter().map(Person::Id).collect();
+        let contacts = match people.as_slice() {
+            [] => Vec::new(),
+            some => tx.session.find_contacts(workspace, some).await?,
+        };
+        let mut contacts =
+            contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
+        // One contact may have been named by its id and by that of one merged into it.
+        contacts.sort_by_key(|contact| contact.contact_id);
+        contacts.dedup_by_key(|contact| contact.contact_id);
+        // All of a contact's rows, since all of them are written.
+        let unseen = contacts
+            .iter()
+            .flat_map(|contact| contact.profile.match_keys())
+            .filter(|key| !rows.contains_key(key))
+            .collect();
+        rows.extend(fetch_consent(tx, workspace, unseen).await?);
+
+        for contact in contacts {
+            let first = contact.profile.match_keys().into_iter().next();
+            let state = first.and_then(|key| rows.get(&key)).map(|row| row.state.clone());
+            let state = state.unwrap_or_default();
+            draft.add(Entry {
+                before: Some(contact.clone()),
+                after: Some(contact),
+                loose_keys: Vec::new(),
+                rows: Vec::new(),
+                stored_state: state.clone(),
+                state,
+            });
+        }
+        let owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
+        let strangers = asked.into_iter().filter(|key| !owned(key)).collect();
+        for row in rows.values().filter(|row| row.contact_id.is_none()) {
+            // As a server of an older version writes them, until the last of them is replaced.
+            let rows = vec![row.match_key.clone()];
+            draft.add_stranger_as(row.match_key.clone(), rows, row.state.clone());
+        }
+        draft.load_strangers(tx, strangers).await?;
+        Ok(draft)
+    }
+
+    /// Loads what is known of people who are no contacts.
+    async fn load_strangers(&mut self, tx: &mut Transaction, keys: Vec<MatchKey>) -> Result<()> {
+        let workspace = self.workspace;
+        let keyring = tx.keyring();
+        let mut names = HashMap::new();
+        for key in &keys {
+            let hashed = keyring.hashed_all(&workspace.workspace_id, key);
+            names.extend(hashed.map(|hashed| (hashed, key)));
+        }
+        let found = fetch_consent(tx, workspace, names.keys().cloned().collect()).await?;
+        for row in found.into_values() {
+            let Some(key) = names.get(&row.match_key) else { continue };
+            match self.by_key.get(*key) {
+                // One person may be there under several versions.
+                Some(entry) => {
+                    let known = &mut self.entries[*entry];
+                    known.state = std::mem::take(&mut known.state).stricter(row.state);
+                    known.stored_state = known.state.clone();
+                    known.rows.push(row.match_key);
+                }
+                None => {
+                    self.add_stranger_as((*key).clone(), vec![row.match_key], row.state);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn fetch_consent(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    keys: BTreeSet<MatchKey>,
+) -> Result<HashMap<MatchKey, ConsentRow>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys: Vec<_> = keys.into_iter().collect();
+    let rows = tx.session.consent(workspace, &keys).await?;
+    Ok(rows.into_iter().flatten().map(|row| (row.match_key.clone(), row)).collect())
+}

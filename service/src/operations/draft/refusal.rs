@@ -1,0 +1,42 @@
+//! What cannot be done to people, and what to do instead.
+
+use crate::domain::consent::{ConsentState, Statement};
+use crate::domain::contact::Contact;
+use crate::domain::error::{Error, Reason, Result};
+use crate::domain::phone::MatchKey;
+
+/// Refuses consent that others claim for somebody who objected or was erased.
+pub fn refuse_conflict(state: &ConsentState, claim: &Statement) -> Result<()> {
+    let mut claimed = claim.categories.iter().map(|category| state.get(*category));
+    let Some(known) = claimed.find(|known| known.is_suppressed()) else { return Ok(()) };
+    let message = "the person opted out or was erased, which only they can lift: if they agreed \
+                   again themselves, record it with OptInService.RecordOptIn and the source \
+                   WEB_FORM, INBOUND_MESSAGE, IVR or PAPER";
+    let error = Error::new(Reason::ConsentConflict, message);
+    Err(match known.event_id {
+        Some(event_id) => error.with("event_id", event_id.to_string()),
+        None => error,
+    })
+}
+
+/// The error for a number or user id that a contact has, or had before.
+pub fn already_exists(key: &MatchKey, contact: &Contact, advice: &str) -> Error {
+    let id = contact.contact_id.to_string();
+    let (field, what) = match key.is_phone() {
+        true => ("phone_number", "phone number"),
+        false => ("whatsapp_user_id", "user id"),
+    };
+    let former = contact.profile.is_former(key);
+    let message = match (former, key.is_phone()) {
+        (false, true) => format!("contact {id} has this {what}, in this or another form; {advice}"),
+        (false, false) => format!("contact {id} has this {what}; {advice}"),
+        (true, _) => format!(
+            "this is a former {what} of contact {id}; {advice}; if it is somebody else's now, \
+             release it with LinkIdentity"
+        ),
+    };
+    let error = Error::invalid(Reason::ContactAlreadyExists, field, message)
+        .about("contact", id.clone())
+        .with("contact_id", id);
+    if former { error.with("former", "true") } else { error }
+}
