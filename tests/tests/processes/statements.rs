@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use contacts_sdk::{ContactsClient, ImportOptions, NewContact, OnConflict, OptInSource, Person};
 use contacts_tests::{PostgresServer, ServiceProcess, phone};
@@ -53,7 +54,15 @@ async fn every_statement_finds_its_rows_by_workspace() {
     }
     seeded.close().await.expect("closed");
 
-    let statements = plans(&postgres);
+    // The log is written by a process of its own, a little later.
+    let mut statements = plans(&postgres);
+    for _ in 0..100 {
+        if statements.iter().filter(|statement| statement.program == "seeded").count() == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        statements = plans(&postgres);
+    }
     let (seeded, real): (Vec<_>, Vec<_>) =
         statements.iter().partition(|statement| statement.program == "seeded");
     for statement in &seeded {
@@ -141,7 +150,9 @@ fn plans(postgres: &PostgresServer) -> Vec<Statement> {
     let files = files.map(|file| file.expect("a file").path());
     let logs = files.filter(|file| file.extension().is_some_and(|name| name == "json"));
     let log: String = logs.map(|file| fs::read_to_string(file).expect("a log")).collect();
-    log.lines()
+    log.split_inclusive('\n')
+        // The last one may not be all there yet.
+        .filter(|line| line.ends_with('\n'))
         .filter_map(|line| {
             let entry: Value = serde_json::from_str(line).expect("JSON");
             let (_, plan) = entry["message"].as_str()?.split_once("plan:\n")?;
