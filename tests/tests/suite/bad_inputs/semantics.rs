@@ -68,7 +68,7 @@ async fn row_39_phone_number_and_consent_are_changed_elsewhere(app: TestApp) {
     for paths in [&[][..], &["phone_number"]] {
         let changed = update(raw_contact(phone(2)), paths).await;
         let error = changed.refused_at(reason::IMMUTABLE_FIELD, "contact.phone_number");
-        assert!(error.message().contains("CreateContact"), "{error}");
+        assert!(error.message().contains("LinkIdentity"), "{error}");
     }
     let opt_in = || {
         let status = v1::OptInStatus::OptedIn.into();

@@ -97,7 +97,7 @@ async fn who_stays_comes_once_while_others_come_and_go_and_connections_break(app
     // The changes may be through by then.
     let _ = done.send(());
     let changes = churn.await.expect("the changes");
-    assert!(changes > 10, "only {changes} changes came during the stream");
+    assert!(changes > 2, "only {changes} changes came during the stream");
 
     let delivered = phones_of(delivered);
     let unique: BTreeSet<_> = delivered.iter().collect();
