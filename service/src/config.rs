@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use database::Database;
 
+use crate::domain::Time;
 use crate::domain::ledger::Head;
 
 /// The command line of `contacts-service`.
@@ -46,6 +47,9 @@ pub enum Command {
     /// Show that the consent ledger is as it was written.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Keep erasures apart from backups, and repeat them on a restored one.
+    #[command(subcommand)]
+    Erasure(ErasureCommand),
     /// Overwrite what erasures left in unused parts of a SQLite file. A server does
     /// the same every hour.
     Vacuum,
@@ -70,6 +74,28 @@ pub enum AuditCommand {
         /// that somebody wrote anew, or cut off, with its head.
         #[arg(long, value_name = "LENGTH:HASH", requires = "workspace")]
         head: Option<Head>,
+    },
+}
+
+/// What can be done with erasures.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ErasureCommand {
+    /// List the erasures, each as a line of JSON without personal data. Keep the
+    /// lines where a loss of the database does not reach them.
+    List {
+        /// Only those from this time on, such as 2026-11-22T00:00:00Z.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        since: Option<Time>,
+        /// Only of this workspace.
+        #[arg(long, value_name = "ID")]
+        workspace: Option<String>,
+    },
+    /// Repeat erasures on a database that was restored from an older backup, before
+    /// servers use it. Doing so again changes nothing. Fails if a line could not be
+    /// applied; the others are.
+    Replay {
+        /// Lines of `erasure list`; - for standard input.
+        file: PathBuf,
     },
 }
 
@@ -277,6 +303,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .map(Duration::from_secs_f64)
         .ok_or_else(|| "send seconds between 0.001 and 86400, such as 60".to_owned())
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    let time = chrono::DateTime::parse_from_rfc3339(text);
+    time.map(|time| time.to_utc())
+        .map_err(|_| "send a time such as 2026-11-22T13:49:51Z".to_owned())
 }
 
 fn count(text: &str) -> Result<usize, String> {

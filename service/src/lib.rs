@@ -16,6 +16,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod erasures;
 mod grpc;
 pub mod key_file;
 pub mod operations;

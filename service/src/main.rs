@@ -1,12 +1,18 @@
 //! The program `contacts-service`.
 
 use std::error::Error;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use contacts_service::config::{AuditCommand, Cli, Command, KeyCommand, WorkspaceCommand};
+use contacts_service::config::{
+    AuditCommand, Cli, Command, ErasureCommand, KeyCommand, WorkspaceCommand,
+};
+use contacts_service::domain::Time;
 use contacts_service::domain::ledger::Head;
+use contacts_service::erasures::{self, Summary};
 use contacts_service::operations::workspaces::{self, CreateWorkspace};
 use contacts_service::operations::{audit, suppression};
 use contacts_service::store::Store;
@@ -27,6 +33,10 @@ async fn main() -> ExitCode {
         Command::Audit(AuditCommand::Verify { workspace, head }) => {
             audit(config, workspace, head).await
         }
+        Command::Erasure(ErasureCommand::List { since, workspace }) => {
+            list_erasures(&config, workspace, since.unwrap_or_default()).await
+        }
+        Command::Erasure(ErasureCommand::Replay { file }) => replay_erasures(&config, &file).await,
         Command::Vacuum => vacuum(&config).await,
         Command::Key(command) => key(config, command).await,
     };
@@ -115,6 +125,40 @@ async fn verify_ledgers(
         }
     }
     Ok(broken)
+}
+
+async fn list_erasures(
+    config: &Config,
+    workspace: Option<String>,
+    since: Time,
+) -> Result<(), Box<dyn Error>> {
+    let store = open_store(config).await?;
+    let listed = erasures::list(&store, workspace, since, |line| say(format_args!("{line}"))).await;
+    store.close().await;
+    Ok(listed?)
+}
+
+async fn replay_erasures(config: &Config, file: &Path) -> Result<(), Box<dyn Error>> {
+    let lines: Box<dyn BufRead> = match file.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => {
+            let opened = File::open(file);
+            let opened = opened.map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+            Box::new(BufReader::new(opened))
+        }
+    };
+    let store = open_store(config).await?;
+    let refused = |line, error| {
+        drop(writeln!(std::io::stderr(), "contacts-service: line {line}: {error}"));
+    };
+    let replayed = erasures::replay(&store, lines, refused).await;
+    store.close().await;
+    let Summary { erased, suppressed, already_gone, failed } = replayed?;
+    say(format_args!("erased {erased}, suppressed {suppressed}, already gone {already_gone}"));
+    match failed {
+        0 => Ok(()),
+        _ => Err(format!("{failed} of the lines could not be applied").into()),
+    }
 }
 
 async fn vacuum(config: &Config) -> Result<(), Box<dyn Error>> {

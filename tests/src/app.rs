@@ -48,11 +48,28 @@ pub async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(Tes
 impl TestApp {
     /// Starts a server on a free port.
     pub async fn start(backend: Backend) -> Self {
-        crate::logs::begin();
         let database = TestDatabase::create(backend).await;
+        Self::start_on(backend, database, (backend == Backend::Postgres).then(key_file)).await
+    }
+
+    /// Copies the database. The server is not there meanwhile.
+    pub async fn backup(&self) -> TestDatabase {
+        self.stop().await;
+        let backup = self.database().copy().await;
+        self.restart().await;
+        backup
+    }
+
+    /// Starts another server, on a backup of this one's database.
+    pub async fn restore(&self, backup: TestDatabase) -> Self {
+        Self::start_on(self.backend(), backup, Some(self.key_file())).await
+    }
+
+    async fn start_on(backend: Backend, database: TestDatabase, key: Option<PathBuf>) -> Self {
+        crate::logs::begin();
         let mut config = Config {
             database: database.settings.clone(),
-            key_file: (backend == Backend::Postgres).then(key_file),
+            key_file: key,
             migrate: true,
             ..Config::for_tests("unused")
         };

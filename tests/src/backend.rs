@@ -58,6 +58,27 @@ impl TestDatabase {
         Self { settings, _directory: None, postgres: Some((server, name)) }
     }
 
+    /// A copy, as a backup is one. Nobody may be connected to a Postgres database meanwhile.
+    pub async fn copy(&self) -> Self {
+        match &self.postgres {
+            None => {
+                let copy = Self::sqlite();
+                let options = SqliteConnectOptions::new().filename(self.path());
+                let mut connection = options.connect().await.expect("a connection");
+                let to = copy.path().to_str().expect("a path of characters");
+                let copied = sqlx::query("VACUUM INTO ?").bind(to).execute(&mut connection).await;
+                copied.expect("a copy");
+                copy
+            }
+            Some((server, name)) => {
+                let copy = format!("test_{}", Uuid::new_v4().simple());
+                execute(server, format!("CREATE DATABASE {copy} TEMPLATE {name}")).await;
+                let settings = Database::Postgres(with_name(server, &copy));
+                Self { settings, _directory: None, postgres: Some((server.clone(), copy)) }
+            }
+        }
+    }
+
     /// The file of a SQLite database.
     pub fn path(&self) -> &Path {
         match &self.settings {

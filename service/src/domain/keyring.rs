@@ -101,6 +101,13 @@ impl Keyring {
         registered.iter().find(|key| self.ids().all(|id| id != **key)).copied()
     }
 
+    /// The key that a hashed match key is under. None: it is not here.
+    pub fn key_of(&self, hashed: &MatchKey) -> Option<KeyId> {
+        let (version, _) = hashed.as_str().strip_prefix('h')?.split_once(':')?;
+        let version: u32 = version.parse().ok()?;
+        self.ids().find(|key| key.version == version)
+    }
+
     /// What a person is written under.
     pub fn hashed(&self, workspace_id: &str, key: &MatchKey) -> MatchKey {
         self.last().hashed(workspace_id, key)

@@ -151,12 +151,14 @@ impl Operation for DeleteContact {
             .ok_or_else(Error::contact_not_found)?
             .clone();
         contact.check_etag(&self.etag)?;
-        draft.erase(tx, &contact).await?;
+        let hashed_keys = draft.erase(tx, &contact, tx.now).await?;
         let receipt = Receipt {
             receipt_id: tx.new_id(),
             contact_id: contact.contact_id,
             reason: self.reason,
             delete_time: tx.now,
+            merged_contact_ids: contact.profile.merged_contact_ids,
+            hashed_keys,
         };
         tx.session.insert_receipt(&workspace, &receipt).await?;
         Ok(receipt)

@@ -8,6 +8,7 @@ pub mod contacts;
 mod definition;
 mod draft;
 pub mod duplicates;
+pub mod erasure;
 pub mod export;
 pub mod idempotency;
 pub mod identity;

@@ -301,6 +301,11 @@ pub struct Receipt {
     pub reason: i32,
     /// When.
     pub delete_time: Time,
+    /// The contacts that were merged into it.
+    pub merged_contact_ids: Vec<Uuid>,
+    /// Under what is remembered that the person was erased. Empty: from before
+    /// receipts kept it.
+    pub hashed_keys: Vec<MatchKey>,
 }
 
 /// One connection: in a transaction if it came from [`Backend::begin`].
@@ -410,6 +415,14 @@ pub trait Session: Send {
     async fn insert_receipt(&mut self, workspace: &Workspace, receipt: &Receipt) -> Result<()>;
     /// The proofs of erasures of the contact that had this id.
     async fn receipts(&mut self, workspace: &Workspace, contact_id: Uuid) -> Result<Vec<Receipt>>;
+    /// The proofs of all erasures from `since` on, by their id, behind `after`.
+    async fn receipts_since(
+        &mut self,
+        workspace: &Workspace,
+        since: Time,
+        after: Uuid,
+        limit: usize,
+    ) -> Result<Vec<Receipt>>;
 
     // Consent
 

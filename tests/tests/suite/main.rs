@@ -11,6 +11,7 @@ mod contacts;
 mod deadlines;
 mod directory;
 mod duplicates;
+mod erasures;
 mod etags;
 mod export_data;
 mod filters;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::Draft;
+use crate::domain::Time;
 use crate::domain::consent::ConsentState;
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::{Error, Result};
@@ -114,9 +115,14 @@ impl Draft<'_> {
         ledger::append(tx, workspace, head, &mut events).await
     }
 
-    /// Erases a contact. What remains under keyed hashes is what it objected to,
-    /// and that it was erased.
-    pub async fn erase(self, tx: &mut Transaction, contact: &Contact) -> Result<()> {
+    /// Erases a contact. What remains under keyed hashes, which it returns, is what
+    /// it objected to, and that it was erased at this time.
+    pub async fn erase(
+        self,
+        tx: &mut Transaction,
+        contact: &Contact,
+        delete_time: Time,
+    ) -> Result<Vec<MatchKey>> {
         let workspace = self.workspace;
         let keys = contact.profile.match_keys();
         let (revision, head) = tx.session.next_consent_revision(workspace).await?;
@@ -124,7 +130,7 @@ impl Draft<'_> {
         let event_id = tx.new_id();
         let entry = self.find(&Person::Id(contact.contact_id));
         let state = entry.map(|entry| self.consent(entry).clone()).unwrap_or_default();
-        let state = state.erased(event_id, tx.now);
+        let state = state.erased(event_id, delete_time);
         let keyring = tx.keyring();
         let subjects = Subjects::of(contact, &keyring, workspace);
         tx.session.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
@@ -134,8 +140,10 @@ impl Draft<'_> {
         tx.session.forget_answers(workspace, &subjects).await?;
         tx.session.delete_consent(workspace, &keys).await?;
         let hashed = |key| keyring.hashed(&workspace.workspace_id, key);
-        let row = |key| row(hashed(key), None, state.clone(), revision);
-        put_suppressions(tx, workspace, keys.iter().map(row).collect()).await
+        let hashed: Vec<_> = keys.iter().map(hashed).collect();
+        let row = |key: &MatchKey| row(key.clone(), None, state.clone(), revision);
+        put_suppressions(tx, workspace, hashed.iter().map(row).collect()).await?;
+        Ok(hashed)
     }
 }
 

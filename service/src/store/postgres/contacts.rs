@@ -12,7 +12,7 @@ use super::{ROWS, expect_rows, failure, micros, redirects, time};
 use crate::domain::consent::{ConsentSummary, OptInStatus};
 use crate::domain::contact::{Contact, Person};
 use crate::domain::error::{Error, Result};
-use crate::store::{ContactRow, Receipt, Workspace, record_id};
+use crate::store::{ContactRow, Workspace, record_id};
 
 /// What a [`ContactRow`] is read from, of `contact c`. The three statuses come
 /// as digits of one number: a column costs as much as what is in it.
@@ -177,47 +177,6 @@ pub(super) async fn set_consent(
         expect_rows(result.rows_affected(), chunk.len())?;
     }
     Ok(())
-}
-
-pub(super) async fn insert_receipt(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    receipt: &Receipt,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO deletion_receipt (workspace_id, receipt_id, contact_id, reason, delete_time)
-         VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(&workspace.workspace_id)
-    .bind(Id(receipt.receipt_id))
-    .bind(Id(receipt.contact_id))
-    .bind(receipt.reason)
-    .bind(micros(receipt.delete_time))
-    .execute(db)
-    .await
-    .map_err(failure)?;
-    Ok(())
-}
-
-pub(super) async fn receipts(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    contact_id: Uuid,
-) -> Result<Vec<Receipt>> {
-    let rows: Vec<(Id, i32, i64)> = sqlx::query_as(
-        "SELECT receipt_id, reason, delete_time FROM deletion_receipt
-         WHERE workspace_id = $1 AND contact_id = $2 ORDER BY receipt_id",
-    )
-    .bind(&workspace.workspace_id)
-    .bind(Id(contact_id))
-    .fetch_all(db)
-    .await
-    .map_err(failure)?;
-    let receipt = |(Id(receipt_id), reason, delete_time)| {
-        let delete_time = time(delete_time);
-        Receipt { receipt_id, contact_id, reason, delete_time }
-    };
-    Ok(rows.into_iter().map(receipt).collect())
 }
 
 /// Columns by position: by name costs more than all the rest.

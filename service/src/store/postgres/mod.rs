@@ -16,6 +16,7 @@ mod idempotency;
 mod ids;
 mod likeness;
 mod pages;
+mod receipts;
 mod redirects;
 mod rows;
 mod schema;

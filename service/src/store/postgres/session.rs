@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::connection::Watch;
 use super::usage::{Kind, Usage};
 use super::{
-    consent, contacts, definitions, events, failure, idempotency, likeness, pages, redirects, rows,
-    suppression, workspaces,
+    consent, contacts, definitions, events, failure, idempotency, likeness, pages, receipts,
+    redirects, rows, suppression, workspaces,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
@@ -269,11 +269,22 @@ impl Session for PostgresSession {
     }
 
     async fn insert_receipt(&mut self, workspace: &Workspace, receipt: &Receipt) -> Result<()> {
-        self.watch.over(contacts::insert_receipt(&mut self.connection, workspace, receipt)).await
+        self.watch.over(receipts::insert(&mut self.connection, workspace, receipt)).await
     }
 
     async fn receipts(&mut self, workspace: &Workspace, contact_id: Uuid) -> Result<Vec<Receipt>> {
-        self.watch.over(contacts::receipts(&mut self.connection, workspace, contact_id)).await
+        self.watch.over(receipts::of_contact(&mut self.connection, workspace, contact_id)).await
+    }
+
+    async fn receipts_since(
+        &mut self,
+        workspace: &Workspace,
+        since: Time,
+        after: Uuid,
+        limit: usize,
+    ) -> Result<Vec<Receipt>> {
+        let db = &mut self.connection;
+        self.watch.over(receipts::since(db, workspace, since, after, limit)).await
     }
 
     async fn consent(

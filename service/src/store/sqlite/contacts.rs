@@ -6,12 +6,12 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::{ROWS, attributes, definitions, failure, micros, names, packed, redirects, time};
+use super::{ROWS, attributes, definitions, failure, micros, names, packed, redirects};
 use crate::domain::consent::{ConsentSummary, OptInStatus};
 use crate::domain::contact::{Contact, Person, Profile};
 use crate::domain::error::{Error, Result};
 use crate::domain::{ids, search};
-use crate::store::{ContactRow, Receipt, Workspace, encode_profile, sort_key};
+use crate::store::{ContactRow, Workspace, encode_profile, sort_key};
 
 pub(super) async fn find(
     db: &mut SqliteConnection,
@@ -231,47 +231,6 @@ pub(super) async fn set_consent(
     });
     super::execute_all(db, statements).await?;
     Ok(())
-}
-
-pub(super) async fn insert_receipt(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    receipt: &Receipt,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO deletion_receipt (workspace_key, receipt_id, contact_id, reason, delete_time)
-         VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(workspace.row_key)
-    .bind(receipt.receipt_id.as_bytes().as_slice())
-    .bind(receipt.contact_id.as_bytes().as_slice())
-    .bind(receipt.reason)
-    .bind(micros(receipt.delete_time))
-    .execute(db)
-    .await
-    .map_err(failure)?;
-    Ok(())
-}
-
-pub(super) async fn receipts(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    contact_id: Uuid,
-) -> Result<Vec<Receipt>> {
-    let rows: Vec<(Vec<u8>, i32, i64)> = sqlx::query_as(
-        "SELECT receipt_id, reason, delete_time FROM deletion_receipt
-         WHERE workspace_key = ? AND contact_id = ? ORDER BY receipt_id",
-    )
-    .bind(workspace.row_key)
-    .bind(contact_id.as_bytes().as_slice())
-    .fetch_all(db)
-    .await
-    .map_err(failure)?;
-    let receipt = |(id, reason, delete_time): (Vec<u8>, i32, i64)| {
-        let delete_time = time(delete_time);
-        Ok(Receipt { receipt_id: uuid(&id)?, contact_id, reason, delete_time })
-    };
-    rows.into_iter().map(receipt).collect()
 }
 
 /// A contact's change, as the tables that hang on it see it.

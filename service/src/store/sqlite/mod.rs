@@ -12,6 +12,7 @@ mod names;
 mod packed;
 mod pages;
 mod purge;
+mod receipts;
 mod redirects;
 mod session;
 mod suppression;

@@ -6,8 +6,8 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::{
-    consent, contacts, definitions, events, failure, idempotency, likeness, pages, redirects,
-    suppression, workspaces,
+    consent, contacts, definitions, events, failure, idempotency, likeness, pages, receipts,
+    redirects, suppression, workspaces,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
@@ -182,11 +182,21 @@ impl Session for SqliteSession {
     }
 
     async fn insert_receipt(&mut self, workspace: &Workspace, receipt: &Receipt) -> Result<()> {
-        contacts::insert_receipt(self.db(), workspace, receipt).await
+        receipts::insert(self.db(), workspace, receipt).await
     }
 
     async fn receipts(&mut self, workspace: &Workspace, contact_id: Uuid) -> Result<Vec<Receipt>> {
-        contacts::receipts(self.db(), workspace, contact_id).await
+        receipts::of_contact(self.db(), workspace, contact_id).await
+    }
+
+    async fn receipts_since(
+        &mut self,
+        workspace: &Workspace,
+        since: Time,
+        after: Uuid,
+        limit: usize,
+    ) -> Result<Vec<Receipt>> {
+        receipts::since(self.db(), workspace, since, after, limit).await
     }
 
     async fn consent(

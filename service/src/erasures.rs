@@ -1,0 +1,159 @@
+//! Erasures as lines of JSON, to be kept apart from backups and repeated on a
+//! database that was restored from one. A line holds no personal data.
+
+use std::io::{self, BufRead};
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use contacts_proto::v1::DeleteReason;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::consent::MessageCategory;
+use crate::domain::error::Result;
+use crate::domain::keyring::Keyring;
+use crate::domain::phone::MatchKey;
+use crate::operations::erasure::{self, Erasure, RepeatErasure, Repeated};
+use crate::operations::workspaces;
+use crate::store::{Receipt, Store, parse_id};
+
+/// Erasures in memory at a time.
+const PAGE: usize = 500;
+
+/// In the order of [`MessageCategory::ALL`].
+const CATEGORIES: [&str; 3] = ["MARKETING", "UTILITY", "AUTHENTICATION"];
+
+/// Or what is wrong with a line.
+type Read<T> = std::result::Result<T, &'static str>;
+
+/// What came of the lines of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// A contact was there, and is not any more.
+    pub erased: u64,
+    /// No contact was there; now it is known that the person was erased.
+    pub suppressed: u64,
+    /// The database knew of the erasure.
+    pub already_gone: u64,
+    /// Lines that could not be applied.
+    pub failed: u64,
+}
+
+/// Hands out a line for each erasure since then, of one workspace or of all.
+///
+/// # Errors
+/// When there is no such workspace, or the database cannot be read.
+pub async fn list(
+    store: &Store,
+    workspace_id: Option<String>,
+    since: Time,
+    mut out: impl FnMut(String),
+) -> Result<()> {
+    let ids = match workspace_id {
+        Some(id) => vec![id],
+        None => {
+            let all = workspaces::list(store, "", usize::MAX >> 1).await?;
+            all.into_iter().map(|workspace| workspace.workspace_id).collect()
+        }
+    };
+    for id in ids {
+        let mut after = Uuid::nil();
+        loop {
+            let page = erasure::page(store, &id, since, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.receipt.receipt_id;
+            page.iter().for_each(|erasure| out(write_line(&id, erasure)));
+        }
+    }
+    Ok(())
+}
+
+/// Repeats the erasures of these lines; a second time changes nothing. `refused`
+/// hears of each line that cannot be applied; the others are.
+///
+/// # Errors
+/// When the lines cannot be read.
+pub async fn replay(
+    store: &Store,
+    lines: impl BufRead,
+    mut refused: impl FnMut(u64, String),
+) -> io::Result<Summary> {
+    let mut summary = Summary::default();
+    for (number, line) in (1..).zip(lines.split(b'\n')) {
+        let line = line?;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let repeated = match read_line(&line, store.keyring()) {
+            Ok(repeat) => store.write(repeat).await.map_err(|error| error.to_string()),
+            Err(what) => Err(what.to_owned()),
+        };
+        match repeated {
+            Ok(Repeated::Erased) => summary.erased += 1,
+            Ok(Repeated::Suppressed) => summary.suppressed += 1,
+            Ok(Repeated::AlreadyGone) => summary.already_gone += 1,
+            Err(error) => {
+                summary.failed += 1;
+                refused(number, error);
+            }
+        }
+    }
+    Ok(summary)
+}
+
+fn write_line(workspace_id: &str, Erasure { receipt, opted_out }: &Erasure) -> String {
+    let reason = DeleteReason::try_from(receipt.reason).unwrap_or_default();
+    let opted_out: Vec<_> =
+        opted_out.iter().map(|category| CATEGORIES[*category as usize]).collect();
+    json!({
+        "workspace_id": workspace_id,
+        "contact_id": receipt.contact_id.to_string(),
+        "merged_contact_ids":
+            receipt.merged_contact_ids.iter().map(Uuid::to_string).collect::<Vec<_>>(),
+        "receipt_id": receipt.receipt_id.to_string(),
+        "reason": reason.as_str_name(),
+        "delete_time": receipt.delete_time.to_rfc3339_opts(SecondsFormat::Micros, true),
+        "hashed_keys": receipt.hashed_keys.iter().map(MatchKey::as_str).collect::<Vec<_>>(),
+        "opted_out": opted_out,
+    })
+    .to_string()
+}
+
+fn read_line(line: &[u8], keyring: &Keyring) -> Read<RepeatErasure> {
+    const MALFORMED: &str = "not a line of `erasure list`";
+    let line: Value = serde_json::from_slice(line).map_err(|_| MALFORMED)?;
+    let text = |name: &str| line[name].as_str().ok_or(MALFORMED);
+    let id = |text: &str| parse_id(text).ok_or(MALFORMED);
+    let texts = |name: &str| {
+        let all = line[name].as_array().ok_or(MALFORMED)?;
+        all.iter().map(|value| value.as_str().ok_or(MALFORMED)).collect::<Read<Vec<_>>>()
+    };
+    let category = |name| {
+        MessageCategory::ALL.into_iter().find(|c| CATEGORIES[*c as usize] == name).ok_or(MALFORMED)
+    };
+    let hashed_keys: Vec<_> = texts("hashed_keys")?
+        .into_iter()
+        .map(|key| MatchKey::from_stored(key.to_owned()))
+        .collect();
+    if hashed_keys.iter().any(|key| keyring.key_of(key).is_none()) {
+        return Err("the key file lacks the key that its hashed_keys are under");
+    }
+    let delete_time = DateTime::parse_from_rfc3339(text("delete_time")?).map_err(|_| MALFORMED)?;
+    let reason = DeleteReason::from_str_name(text("reason")?).ok_or(MALFORMED)?;
+    let receipt = Receipt {
+        receipt_id: id(text("receipt_id")?)?,
+        contact_id: id(text("contact_id")?)?,
+        reason: reason.into(),
+        delete_time: delete_time.with_timezone(&Utc).trunc_subsecs(6),
+        merged_contact_ids: texts("merged_contact_ids")?
+            .into_iter()
+            .map(id)
+            .collect::<Read<_>>()?,
+        hashed_keys,
+    };
+    let opted_out = texts("opted_out")?.into_iter().map(category).collect::<Read<_>>()?;
+    // Empty would mean the default one.
+    let workspace_id = Some(text("workspace_id")?).filter(|id| !id.is_empty()).ok_or(MALFORMED)?;
+    let workspace_id = workspace_id.to_owned();
+    Ok(RepeatErasure { workspace_id, erasure: Erasure { receipt, opted_out } })
+}

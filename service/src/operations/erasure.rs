@@ -1,0 +1,157 @@
+//! Erasures of the past: listed, and repeated on a database that was restored
+//! from a backup older than they are.
+
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::consent::{
+    CategoryConsent, ConsentState, MessageCategory, OptInStatus, PlatformPreferences,
+};
+use crate::domain::contact::Person;
+use crate::domain::error::Result;
+use crate::domain::ledger::Entry;
+use crate::store::{
+    ConsentRow, KeyHold, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
+};
+
+use super::draft::{Draft, put_suppressions};
+use super::{ledger, workspace};
+
+/// An erasure that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Erasure {
+    /// Its proof.
+    pub receipt: Receipt,
+    /// What the person objected to, as far as is still known.
+    pub opted_out: Vec<MessageCategory>,
+}
+
+/// A page of the erasures of a workspace from `since` on, behind the receipt
+/// `after`.
+pub async fn page(
+    store: &Store,
+    workspace_id: &str,
+    since: Time,
+    after: Uuid,
+    limit: usize,
+) -> Result<Vec<Erasure>> {
+    let mut session = store.read().await?;
+    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
+    let receipts = session.receipts_since(&workspace, since, after, limit).await?;
+    let mut erasures = Vec::with_capacity(receipts.len());
+    for receipt in receipts {
+        let rows = session.consent(&workspace, &receipt.hashed_keys).await?;
+        let states = rows.into_iter().flatten().map(|row| row.state);
+        let summary = states.fold(ConsentState::default(), ConsentState::stricter).summary();
+        let is_out = |category: &MessageCategory| {
+            summary.categories[*category as usize].0 == OptInStatus::OptedOut
+        };
+        let opted_out = MessageCategory::ALL.into_iter().filter(is_out).collect();
+        erasures.push(Erasure { receipt, opted_out });
+    }
+    Ok(erasures)
+}
+
+/// Repeats an erasure.
+#[derive(Debug)]
+pub struct RepeatErasure {
+    /// Where.
+    pub workspace_id: String,
+    /// Which. Its hashed keys are under keys of the keyring.
+    pub erasure: Erasure,
+}
+
+/// What was left to do of an erasure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    /// The contact, or one that was merged into it, was there.
+    Erased,
+    /// There was no contact; now it is known that the person was erased.
+    Suppressed,
+    /// Nothing.
+    AlreadyGone,
+}
+
+impl Operation for RepeatErasure {
+    type Output = Repeated;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Repeated> {
+        let receipt = &self.erasure.receipt;
+        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let known = tx.session.receipts(&workspace, receipt.contact_id).await?;
+        if known.iter().any(|known| known.receipt_id == receipt.receipt_id) {
+            return Ok(Repeated::AlreadyGone);
+        }
+        let mut ids = vec![receipt.contact_id];
+        ids.extend(&receipt.merged_contact_ids);
+        let mut repeated = Repeated::Suppressed;
+        for id in &ids {
+            let person = Person::Id(*id);
+            let draft = Draft::load(tx, &workspace, std::slice::from_ref(&person)).await?;
+            let found = draft.find_contact(&person).and_then(|entry| draft.contact(entry)).cloned();
+            if let Some(contact) = found {
+                draft.erase(tx, &contact, receipt.delete_time).await?;
+                repeated = Repeated::Erased;
+            }
+        }
+        self.suppress(tx, &workspace, ids).await?;
+        tx.session.insert_receipt(&workspace, receipt).await?;
+        Ok(repeated)
+    }
+}
+
+impl RepeatErasure {
+    /// Forgets what was said under keys that the contact got after the backup, and
+    /// remembers under them that it was erased.
+    async fn suppress(
+        &self,
+        tx: &mut Transaction,
+        workspace: &Workspace,
+        contact_ids: Vec<Uuid>,
+    ) -> Result<()> {
+        let Receipt { contact_id, delete_time, hashed_keys, .. } = &self.erasure.receipt;
+        let (revision, head) = tx.session.next_consent_revision(workspace).await?;
+        tx.hold_suppression_keys(workspace, KeyHold::Exclusive).await?;
+        let keyring = tx.keyring();
+        for key in hashed_keys.iter().filter_map(|key| keyring.key_of(key)) {
+            // The backup may be from before this version was in use.
+            tx.session.hold_suppression_keys(workspace, key, KeyHold::Exclusive).await?;
+        }
+        let event_id = tx.new_id();
+        let state = self.state(event_id, *delete_time);
+        let known = tx.session.consent(workspace, hashed_keys).await?;
+        let mut rows = Vec::new();
+        for (key, known) in hashed_keys.iter().zip(known) {
+            let known = known.map(|row| row.state).unwrap_or_default();
+            if known.clone().stricter(state.clone()) != known {
+                let (match_key, state) = (key.clone(), state.clone());
+                rows.push(ConsentRow { match_key, contact_id: None, state, revision });
+            }
+        }
+        let subjects = Subjects { contact_ids, keys: hashed_keys.clone() };
+        let forgotten = tx.session.forget_details(workspace, &subjects).await?;
+        tx.session.forget_answers(workspace, &subjects).await?;
+        if rows.is_empty() && forgotten.is_empty() {
+            return Ok(());
+        }
+        let event = Entry::of_erasure(event_id, *contact_id, forgotten, tx.now);
+        ledger::append(tx, workspace, head, &mut [event]).await?;
+        put_suppressions(tx, workspace, rows).await
+    }
+
+    /// What is kept of the person. They were erased then, and not now: what they
+    /// said since counts when it is recorded again.
+    fn state(&self, event_id: Uuid, delete_time: Time) -> ConsentState {
+        let category = |category| match self.erasure.opted_out.contains(&category) {
+            true => CategoryConsent {
+                status: OptInStatus::OptedOut,
+                occurred_time: Some(delete_time),
+                expire_time: None,
+                event_id: Some(event_id),
+            },
+            false => CategoryConsent::default(),
+        };
+        ConsentState::new(MessageCategory::ALL.map(category), PlatformPreferences::default(), None)
+            .erased(event_id, delete_time)
+    }
+}

@@ -1,0 +1,109 @@
+//! A restored backup goes back in time: who was erased since is erased again.
+
+use contacts_sdk::{
+    CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, reason,
+};
+use contacts_service::erasures::{self, Summary};
+use contacts_service::open_store;
+use contacts_service::operations::audit;
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
+
+async fn list(app: &TestApp) -> Vec<String> {
+    let store = open_store(app.config()).await.expect("a store");
+    let mut lines = Vec::new();
+    let listed = erasures::list(&store, None, Default::default(), |line| lines.push(line)).await;
+    store.close().await;
+    listed.expect("the erasures");
+    lines
+}
+
+/// What came of it, and the lines that were refused.
+async fn replay(app: &TestApp, lines: &[String]) -> (Summary, Vec<(u64, String)>) {
+    let store = open_store(app.config()).await.expect("a store");
+    let mut refused = Vec::new();
+    let text = lines.join("\n");
+    let said = |line, error| refused.push((line, error));
+    let summary = erasures::replay(&store, text.as_bytes(), said).await.expect("lines");
+    store.close().await;
+    (summary, refused)
+}
+
+async fn reason_of(app: &TestApp, n: usize) -> CheckReason {
+    let check = app.opt_in().check(phone(n), MessageCategory::Marketing).await.expect("a check");
+    check.reason
+}
+
+async fn erase(app: &TestApp, n: usize) {
+    app.contacts().delete(phone(n)).await.expect("a receipt");
+}
+
+#[apply(on_each_store!)]
+async fn who_was_erased_after_a_backup_is_erased_again(app: TestApp) {
+    app.workspaces().create("acme").await.expect("a workspace");
+    // 0 is erased before, 1 is there and stays, 2 to 4 go, 5 objects before being a contact.
+    for n in 0..5 {
+        app.make_opted_in(phone(n)).await;
+    }
+    erase(&app, 0).await;
+    app.opt_in().record_opt_out(phone(5)).reason_text("Never you").await.expect("an opt-out");
+    let backup = app.backup().await;
+
+    app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
+    erase(&app, 2).await;
+    app.contacts().merge(phone(3), phone(4)).await.expect("one contact");
+    erase(&app, 3).await;
+    app.make_contact(phone(5)).await;
+    erase(&app, 5).await;
+    app.make_opted_in(phone(6)).await;
+    erase(&app, 6).await;
+
+    let mut lines = list(&app).await;
+    assert_eq!(lines.len(), 5);
+    for n in 0..7 {
+        assert!(!lines.concat().contains(phone(n).trim_start_matches('+')), "{n}");
+    }
+    let good = lines.clone();
+    // What is wrong is named, and stops nothing.
+    lines.insert(0, lines[1].replace("\"default\"", "\"nobody\""));
+    lines.insert(2, lines[1].replace("h1:", "h9:"));
+    lines.insert(3, "{}".to_owned());
+
+    let restored = app.restore(backup).await;
+    let (summary, refused) = replay(&restored, &lines).await;
+    let expected = Summary { erased: 2, suppressed: 2, already_gone: 1, failed: 3 };
+    assert_eq!(summary, expected, "{refused:?}");
+    let numbers: Vec<_> = refused.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [1, 3, 4], "{refused:?}");
+
+    // Nothing but who stays.
+    let left = restored.contacts().list().await.expect("contacts").items;
+    assert_eq!(left.len(), 1);
+    for n in [0, 2, 3, 4, 5, 6] {
+        let number = phone(n);
+        let found = restored.database().columns_with(number.trim_start_matches('+')).await;
+        assert_eq!(found, Vec::<String>::new(), "{n}");
+    }
+    assert_eq!(restored.database().columns_with("Never you").await, Vec::<String>::new());
+    assert_eq!(list(&restored).await, good, "as it was before the loss");
+
+    let (summary, refused) = replay(&restored, &good).await;
+    assert_eq!(summary, Summary { already_gone: 5, ..Summary::default() }, "{refused:?}");
+
+    // Consent that others claim for them does not count.
+    let options =
+        ImportOptions::new().on_conflict(OnConflict::Merge).consent(ImportConsent::opted_in());
+    for n in [0, 2, 3, 4, 5, 6] {
+        let row = NewContact::new().phone(phone(n));
+        let claim = restored.contacts().batch_upsert([row]).options(options.clone()).await;
+        let error = claim.expect("an outcome").failures.remove(0).error;
+        error.refused_for(reason::CONSENT_CONFLICT);
+        restored.make_contact(phone(n)).await;
+        let out = if [2, 5].contains(&n) { CheckReason::OptedOut } else { CheckReason::NotAsked };
+        assert_eq!(reason_of(&restored, n).await, out, "{n}");
+    }
+    assert_eq!(reason_of(&restored, 1).await, CheckReason::OptedIn);
+    let store = open_store(restored.config()).await.expect("a store");
+    audit::verify(&store, "", None).await.expect("a ledger").expect("in order");
+    store.close().await;
+    restored.finish().await;
+}
