@@ -5,6 +5,7 @@ mod database;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -12,6 +13,7 @@ pub use database::Database;
 
 use crate::domain::Time;
 use crate::domain::ledger::Head;
+use crate::store::ANSWER_RETENTION;
 
 /// The command line of `contacts-service`.
 #[derive(Clone, Debug, Parser)]
@@ -192,6 +194,10 @@ pub struct Config {
     #[command(flatten)]
     pub limits: Limits,
 
+    /// What is kept for a time only.
+    #[command(flatten)]
+    pub retention: Retention,
+
     /// What is logged.
     #[command(flatten)]
     pub log: Log,
@@ -235,6 +241,45 @@ pub struct Limits {
         default_value = "10"
     )]
     pub shutdown_grace: Duration,
+}
+
+/// What is kept for a time only. Times are hours or days, such as 24h or 30d.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Retention {
+    /// How long a change sent again with its request_id gets its first answer, at
+    /// least 24h. The same for all servers of a database.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_ANSWER_RETENTION",
+        value_name = "TIME",
+        value_parser = kept,
+        default_value = "24h"
+    )]
+    pub answer_retention: TimeDelta,
+
+    /// How long it is remembered of people who are no contacts that they objected
+    /// or were erased: at least 24h, or forever. Afterwards an import may claim
+    /// consent for them.
+    #[arg(
+        long,
+        global = true,
+        env = "CONTACTS_SUPPRESSION_RETENTION",
+        value_name = "TIME",
+        value_parser = kept_or_forever,
+        default_value = "forever"
+    )]
+    pub suppression_retention: Kept,
+}
+
+/// How long something is kept. None: forever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept(pub Option<TimeDelta>);
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { answer_retention: ANSWER_RETENTION, suppression_retention: Kept(None) }
+    }
 }
 
 /// What is logged, to standard error.
@@ -287,6 +332,7 @@ impl Config {
             migrate: false,
             no_reflection: false,
             limits: Limits::default(),
+            retention: Retention::default(),
             log: Log { log_format: LogFormat::Text, log_level: "info".to_owned() },
         }
     }
@@ -303,6 +349,26 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .map(Duration::from_secs_f64)
         .ok_or_else(|| "send seconds between 0.001 and 86400, such as 60".to_owned())
+}
+
+fn kept(text: &str) -> Result<TimeDelta, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+    let hours = text.strip_suffix('h').and_then(|hours| hours.parse::<u32>().ok());
+    let hours = hours.or_else(|| days.and_then(|days: u32| days.checked_mul(24)));
+    // A hundred years are forever.
+    hours
+        .filter(|hours| (24..=876_600).contains(hours))
+        .map(|hours| TimeDelta::hours(hours.into()))
+        .ok_or_else(|| "send hours or days, at least 24h, such as 48h or 30d".to_owned())
+}
+
+fn kept_or_forever(text: &str) -> Result<Kept, String> {
+    match text {
+        "forever" => Ok(Kept(None)),
+        _ => {
+            kept(text).map(|time| Kept(Some(time))).map_err(|error| format!("{error}, or forever"))
+        }
+    }
 }
 
 fn time(text: &str) -> Result<Time, String> {
@@ -338,6 +404,8 @@ mod tests {
         assert_eq!(limits.max_concurrent_requests, default.max_concurrent_requests);
         assert_eq!(limits.idle_timeout, default.idle_timeout);
         assert_eq!(limits.shutdown_grace, default.shutdown_grace);
+        assert_eq!(cli.config.retention.answer_retention, TimeDelta::hours(24));
+        assert_eq!(cli.config.retention.suppression_retention, Kept(None));
     }
 
     #[test]
@@ -348,6 +416,17 @@ mod tests {
             &["contacts-service", "workspace", "list", "--listen", "[::1]:1"],
         ] {
             assert_eq!(Cli::parse_from(line).config.listen, "[::1]:1", "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_kept_for_a_day_or_longer() {
+        assert_eq!(kept("24h"), Ok(TimeDelta::days(1)));
+        assert_eq!(kept("30d"), Ok(TimeDelta::days(30)));
+        assert_eq!(kept_or_forever("730d"), Ok(Kept(Some(TimeDelta::days(730)))));
+        assert_eq!(kept_or_forever("forever"), Ok(Kept(None)));
+        for text in ["", "24", "23h", "0d", "-1d", "d", "1y", "4294967295d", "forever"] {
+            assert!(kept(text).is_err(), "{text}");
         }
     }
 

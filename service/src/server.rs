@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Retention};
 use crate::domain::error::Error;
 use crate::domain::keyring::Keyring;
 use crate::grpc;
 use crate::key_file::{self, KeyFileError};
-use crate::operations::{suppression, upgrade, workspaces};
+use crate::operations::{retention, suppression, upgrade, workspaces};
 use crate::store::{Clock, Store, loggable, postgres, sqlite};
 
 /// Why a server does not start or ended early, in one sentence.
@@ -101,7 +101,8 @@ pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
         Database::Sqlite(path) => open_sqlite(path, clock, keyring).await,
         Database::Postgres(url) => open_postgres(url, clock, keyring).await,
     };
-    opened.map_err(|source| failed(&config.database, source))
+    let opened = opened.map_err(|source| failed(&config.database, source))?;
+    Ok(opened.with_answer_retention(config.retention.answer_retention))
 }
 
 async fn open_sqlite(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store, Error> {
@@ -188,12 +189,13 @@ pub async fn migrate(config: &Config, citus: bool) -> Result<(), ServerError> {
 }
 
 /// What is done beside serving, now and every hour. Several servers may.
-async fn maintain(store: &Store) -> Infallible {
+async fn maintain(store: &Store, retention: Retention) -> Infallible {
     const EVERY: Duration = Duration::from_secs(3600);
     loop {
         let done = async {
             // Servers of an older version, while they are replaced, name people.
             suppression::hash_all(store).await?;
+            retention::sweep(store, retention.suppression_retention.0).await?;
             store.purge().await
         };
         if let Err(error) = done.await {
@@ -250,7 +252,7 @@ impl Server {
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
             () = shutdown => None,
-            never = maintain(&store) => match never {},
+            never = maintain(&store, config.retention) => match never {},
         };
         let result = match ended {
             Some(ended) => ended,

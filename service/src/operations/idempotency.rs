@@ -1,7 +1,6 @@
 //! Replays: a change sent again with its request_id returns the first answer.
 
 use bytes::Bytes;
-use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -10,9 +9,6 @@ use crate::domain::phone::MatchKey;
 use crate::store::{Lock, Operation, SavedAnswer, Transaction};
 
 use super::workspace;
-
-/// How long an answer is kept.
-const KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// The first answer, encoded, with the contact it tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +55,7 @@ where
             return Ok((self.encode)(self.operation.run(tx).await?).response);
         };
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let since = tx.now - KEPT;
+        let since = tx.answers_since;
         if let Some(saved) = tx.session.saved_answer(&workspace, request_id, since).await? {
             if saved.fingerprint.is_empty() {
                 let message = "the contact of this request was erased after it; to make one again \

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod merge;
 pub mod opt_in;
 pub mod read;
+pub mod retention;
 pub mod segment;
 pub mod suppression;
 pub mod tag_edit;

@@ -16,7 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::SubsecRound;
+use chrono::{SubsecRound, TimeDelta};
 pub use fault::loggable;
 pub use record::{
     decode_profile, encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
@@ -60,6 +60,9 @@ fn head(workspace_id: &str, length: i64, hash: &[u8]) -> Result<Head> {
     }
 }
 
+/// How long answers are kept at least, for changes that are sent again.
+pub const ANSWER_RETENTION: TimeDelta = TimeDelta::hours(24);
+
 /// How often a write that met another one is tried again.
 const WRITE_ATTEMPTS: u32 = 5;
 
@@ -73,6 +76,7 @@ pub struct Store {
     clock: Clock,
     ids: Arc<IdMaker>,
     keyring: Arc<Keyring>,
+    answer_retention: TimeDelta,
     writes: TaskTracker,
 }
 
@@ -104,6 +108,8 @@ pub struct Transaction {
     pub session: Box<dyn Session>,
     /// When the transaction began.
     pub now: Time,
+    /// Answers from before this are not given again.
+    pub answers_since: Time,
     ids: Arc<IdMaker>,
     keyring: Arc<Keyring>,
 }
@@ -152,7 +158,19 @@ impl Store {
     ) -> Result<Self> {
         require_keys(&keyring, &backend.suppression_keys().await?)?;
         let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
-        Ok(Self { backend, clock, ids, keyring, writes: TaskTracker::new() })
+        let (answer_retention, writes) = (ANSWER_RETENTION, TaskTracker::new());
+        Ok(Self { backend, clock, ids, keyring, answer_retention, writes })
+    }
+
+    /// Keeps answers for another time than [`ANSWER_RETENTION`].
+    #[must_use]
+    pub fn with_answer_retention(self, answer_retention: TimeDelta) -> Self {
+        Self { answer_retention, ..self }
+    }
+
+    /// How long answers are kept.
+    pub fn answer_retention(&self) -> TimeDelta {
+        self.answer_retention
     }
 
     /// Under what people are kept who may not be named.
@@ -195,7 +213,9 @@ impl Store {
     async fn write_once<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         let session = self.backend.begin().await?;
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
-        let mut tx = Transaction { session, now: self.now(), ids, keyring };
+        let now = self.now();
+        let answers_since = now - self.answer_retention;
+        let mut tx = Transaction { session, now, answers_since, ids, keyring };
         match operation.run(&mut tx).await {
             Ok(output) => tx.session.commit().await.map(|()| output),
             Err(error) => {

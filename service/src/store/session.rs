@@ -502,6 +502,14 @@ pub trait Session: Send {
     ) -> Result<Vec<MatchKey>>;
     /// How many rows of people who are no contacts are under a version of the key.
     async fn count_suppressed(&mut self, workspace: &Workspace, version: u32) -> Result<i64>;
+    /// Drops people who are no contacts and of whom nothing was written since
+    /// `before`, up to `limit`; how many.
+    async fn drop_suppressions(
+        &mut self,
+        workspace: &Workspace,
+        before: Time,
+        limit: usize,
+    ) -> Result<u64>;
     /// Some of the people who are no contacts and are still named, as versions
     /// before 0.2 did.
     async fn suppressed_in_clear(
@@ -538,6 +546,13 @@ pub trait Session: Send {
         answer: &SavedAnswer,
         since: Time,
     ) -> Result<()>;
+    /// Drops answers from before this time, up to `limit`; how many.
+    async fn drop_answers(
+        &mut self,
+        workspace: &Workspace,
+        before: Time,
+        limit: usize,
+    ) -> Result<u64>;
     /// Which answers that tell of a contact are kept, newest first.
     async fn answers_about(
         &mut self,

@@ -9,5 +9,6 @@ mod filters;
 mod lost_server;
 mod names;
 mod operations;
+mod retention;
 mod schema;
 mod support;

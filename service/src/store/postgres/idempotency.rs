@@ -127,3 +127,25 @@ pub(super) async fn forget(
     .map_err(failure)?;
     Ok(())
 }
+
+pub(super) async fn drop(
+    db: &mut PgConnection,
+    workspace: &Workspace,
+    before: Time,
+    limit: usize,
+) -> Result<u64> {
+    let result = sqlx::query(
+        "DELETE FROM saved_answer
+         WHERE workspace_id = $1 AND request_id = ANY (ARRAY(
+             SELECT request_id FROM saved_answer
+             WHERE workspace_id = $1 AND create_time < $2
+             ORDER BY create_time LIMIT $3 FOR UPDATE SKIP LOCKED))",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(micros(before))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(result.rows_affected())
+}

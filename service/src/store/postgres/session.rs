@@ -382,6 +382,15 @@ impl Session for PostgresSession {
         self.watch.over(suppression::count(&mut self.connection, workspace, version)).await
     }
 
+    async fn drop_suppressions(
+        &mut self,
+        workspace: &Workspace,
+        before: Time,
+        limit: usize,
+    ) -> Result<u64> {
+        self.watch.over(suppression::drop(&mut self.connection, workspace, before, limit)).await
+    }
+
     async fn suppressed_in_clear(
         &mut self,
         workspace: &Workspace,
@@ -425,6 +434,15 @@ impl Session for PostgresSession {
     ) -> Result<()> {
         self.watch.over(idempotency::save(&mut self.connection, workspace, answer, since)).await
     }
+    async fn drop_answers(
+        &mut self,
+        workspace: &Workspace,
+        before: Time,
+        limit: usize,
+    ) -> Result<u64> {
+        self.watch.over(idempotency::drop(&mut self.connection, workspace, before, limit)).await
+    }
+
     async fn answers_about(
         &mut self,
         workspace: &Workspace,

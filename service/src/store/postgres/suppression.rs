@@ -3,7 +3,8 @@
 use sqlx::{PgConnection, Row};
 
 use super::consent;
-use super::failure;
+use super::{failure, micros};
+use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::KeyId;
 use crate::domain::phone::MatchKey;
@@ -158,4 +159,26 @@ pub(super) async fn count(
     let under = format!("h{version}:%");
     let count = sqlx::query_scalar(sql).bind(&workspace.workspace_id).bind(under);
     count.fetch_one(db).await.map_err(failure)
+}
+
+pub(super) async fn drop(
+    db: &mut PgConnection,
+    workspace: &Workspace,
+    before: Time,
+    limit: usize,
+) -> Result<u64> {
+    let result = sqlx::query(
+        "DELETE FROM consent
+         WHERE workspace_id = $1 AND contact_id IS NULL AND match_key = ANY (ARRAY(
+             SELECT match_key FROM consent
+             WHERE workspace_id = $1 AND contact_id IS NULL AND update_time < $2
+             LIMIT $3 FOR UPDATE SKIP LOCKED))",
+    )
+    .bind(&workspace.workspace_id)
+    .bind(micros(before))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(result.rows_affected())
 }

@@ -110,3 +110,24 @@ pub(super) async fn forget(
     .map_err(failure)?;
     Ok(())
 }
+
+pub(super) async fn drop(
+    db: &mut SqliteConnection,
+    workspace: &Workspace,
+    before: Time,
+    limit: usize,
+) -> Result<u64> {
+    let result = sqlx::query(
+        "DELETE FROM saved_answer
+         WHERE workspace_key = ?1 AND request_id IN (
+             SELECT request_id FROM saved_answer
+             WHERE workspace_key = ?1 AND create_time < ?2 LIMIT ?3)",
+    )
+    .bind(workspace.row_key)
+    .bind(micros(before))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(result.rows_affected())
+}

@@ -281,6 +281,15 @@ impl Session for SqliteSession {
         suppression::count(self.db(), workspace, version).await
     }
 
+    async fn drop_suppressions(
+        &mut self,
+        workspace: &Workspace,
+        before: Time,
+        limit: usize,
+    ) -> Result<u64> {
+        suppression::drop(self.db(), workspace, before, limit).await
+    }
+
     async fn suppressed_in_clear(
         &mut self,
         workspace: &Workspace,
@@ -322,6 +331,15 @@ impl Session for SqliteSession {
     ) -> Result<()> {
         idempotency::save(self.db(), workspace, answer, since).await
     }
+    async fn drop_answers(
+        &mut self,
+        workspace: &Workspace,
+        before: Time,
+        limit: usize,
+    ) -> Result<u64> {
+        idempotency::drop(self.db(), workspace, before, limit).await
+    }
+
     async fn answers_about(
         &mut self,
         workspace: &Workspace,

@@ -4,7 +4,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::consent;
 use super::contacts::json;
-use super::failure;
+use super::{failure, micros};
+use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::KeyId;
 use crate::domain::phone::MatchKey;
@@ -118,4 +119,25 @@ pub(super) async fn count(
     let under = format!("h{version}:%");
     let count = sqlx::query_scalar(sql).bind(workspace.row_key).bind(under);
     count.fetch_one(db).await.map_err(failure)
+}
+
+pub(super) async fn drop(
+    db: &mut SqliteConnection,
+    workspace: &Workspace,
+    before: Time,
+    limit: usize,
+) -> Result<u64> {
+    let result = sqlx::query(
+        "DELETE FROM consent
+         WHERE workspace_key = ?1 AND match_key IN (
+             SELECT match_key FROM consent
+             WHERE workspace_key = ?1 AND contact_id IS NULL AND update_time < ?2 LIMIT ?3)",
+    )
+    .bind(workspace.row_key)
+    .bind(micros(before))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .execute(db)
+    .await
+    .map_err(failure)?;
+    Ok(result.rows_affected())
 }
