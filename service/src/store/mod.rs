@@ -8,6 +8,7 @@ mod fault;
 mod platform;
 pub mod postgres;
 mod record;
+mod rows;
 mod session;
 pub mod sqlite;
 
@@ -21,6 +22,7 @@ pub use fault::loggable;
 pub use record::{
     decode_profile, encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
 };
+pub use rows::*;
 pub use session::*;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
