@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 pub use command::{AuditCommand, Cli, Command, ErasureCommand, KeyCommand, WorkspaceCommand};
 pub use database::Database;
 
-use crate::store::ANSWER_RETENTION;
+use crate::store::RESPONSE_RETENTION;
 
 /// The settings of a server.
 #[derive(Clone, Debug, Args)]
@@ -137,12 +137,12 @@ pub struct Retention {
     #[arg(
         long,
         global = true,
-        env = "CONTACTS_ANSWER_RETENTION",
+        env = "CONTACTS_RESPONSE_RETENTION",
         value_name = "TIME",
         value_parser = kept,
         default_value = "24h"
     )]
-    pub answer_retention: TimeDelta,
+    pub response_retention: TimeDelta,
 
     /// How long it is remembered of people who are no contacts that they objected
     /// or were erased: at least 24h, or forever. Afterwards an import may claim
@@ -164,7 +164,7 @@ pub struct Kept(pub Option<TimeDelta>);
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { answer_retention: ANSWER_RETENTION, suppression_retention: Kept(None) }
+        Self { response_retention: RESPONSE_RETENTION, suppression_retention: Kept(None) }
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(limits.max_concurrent_requests, default.max_concurrent_requests);
         assert_eq!(limits.idle_timeout, default.idle_timeout);
         assert_eq!(limits.shutdown_grace, default.shutdown_grace);
-        assert_eq!(cli.config.retention.answer_retention, TimeDelta::hours(24));
+        assert_eq!(cli.config.retention.response_retention, TimeDelta::hours(24));
         assert_eq!(cli.config.retention.suppression_retention, Kept(None));
     }
 

@@ -1,4 +1,4 @@
-//! The file with the keys under which erased people and strangers are
+//! The file with the keys under which erased people and non_contacts are
 //! remembered (see [`Keyring`]). It is kept apart from the database, so that a
 //! copy of the database alone names nobody.
 

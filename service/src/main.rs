@@ -163,7 +163,7 @@ async fn replay_erasures(config: &Config, file: &Path) -> Result<(), Box<dyn Err
 
 async fn vacuum(config: &Config) -> Result<(), Box<dyn Error>> {
     let store = open_store(config).await?;
-    let purged = store.purge().await;
+    let purged = store.vacuum().await;
     store.close().await;
     Ok(purged?)
 }

@@ -102,7 +102,7 @@ pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
         Database::Postgres(url) => open_postgres(url, clock, keyring).await,
     };
     let opened = opened.map_err(|source| failed(&config.database, source))?;
-    Ok(opened.with_answer_retention(config.retention.answer_retention))
+    Ok(opened.with_response_retention(config.retention.response_retention))
 }
 
 async fn open_sqlite(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store, Error> {
@@ -196,7 +196,7 @@ async fn maintain(store: &Store, retention: Retention) -> Infallible {
             // Servers of an older version, while they are replaced, name people.
             suppression::hash_all(store).await?;
             retention::sweep(store, retention.suppression_retention.0).await?;
-            store.purge().await
+            store.vacuum().await
         };
         if let Err(error) = done.await {
             let cause = StdError::source(&error).map(loggable);

@@ -22,8 +22,8 @@ pub fn phones(people: std::ops::Range<usize>) -> Vec<String> {
     people.map(phone).collect()
 }
 
-/// A moment so many seconds after the beginning of 2026.
-pub fn moment(seconds: u64) -> SystemTime {
+/// The time so many seconds after the beginning of 2026.
+pub fn timestamp(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_767_225_600 + seconds)
 }
 

@@ -28,7 +28,7 @@ mod wire;
 pub use app::{TestApp, run};
 pub use backend::{Backend, TestDatabase};
 pub use contents::{Column, contains};
-pub use fixtures::{TIERS, ids, moment, phone, phones, raw_contact};
+pub use fixtures::{TIERS, ids, phone, phones, raw_contact, timestamp};
 pub use integrity::assert_whole;
 pub use logs::logged;
 pub use macro_rules_attribute::apply;

@@ -117,7 +117,7 @@ impl AttributeDefinition {
         if self.attribute_id.is_empty() {
             self.attribute_id = tag::derive_id("attribute_id", &self.display_name)?;
         }
-        ids::check_slug("attribute_id", &self.attribute_id)?;
+        ids::validate_slug("attribute_id", &self.attribute_id)?;
         if stands_for_consent(&self.attribute_id) {
             let message = format!(
                 "{} stands for consent, which is no attribute: record it with \
@@ -125,19 +125,19 @@ impl AttributeDefinition {
                 self.attribute_id
             );
             return Err(Error::invalid(Reason::ReservedId, "attribute_id", message)
-                .with("id", self.attribute_id));
+                .with_metadata("id", self.attribute_id));
         }
         if self.display_name.is_empty() {
             self.display_name.clone_from(&self.attribute_id);
         }
-        self.check()?;
+        self.validate()?;
         Ok(self)
     }
 
     /// Checks the free fields and the options.
-    pub fn check(&self) -> Result<()> {
-        text::check_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
-        text::check_field("description", &self.description, text::DESCRIPTION)?;
+    pub fn validate(&self) -> Result<()> {
+        text::validate_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
+        text::validate_field("description", &self.description, text::DESCRIPTION)?;
         let options = &self.enum_options;
         if (self.attribute_type == AttributeType::Enum) == options.is_empty() {
             let message = "enum_options go with type ENUM: at least one there, none elsewhere";
@@ -147,7 +147,7 @@ impl AttributeDefinition {
             return Err(Error::limit("enum_options", MAX_ENUM_OPTIONS, options.len()));
         }
         for (index, option) in options.iter().enumerate() {
-            text::check_field("enum_options", option, text::DISPLAY_NAME)?;
+            text::validate_field("enum_options", option, text::DISPLAY_NAME)?;
             if option.is_empty() || options[..index].contains(option) {
                 let message = "enum_options have to be non-empty and different";
                 return Err(Error::invalid(Reason::InvalidArgument, "enum_options", message));
@@ -157,11 +157,11 @@ impl AttributeDefinition {
     }
 
     /// Checks a value against this definition.
-    pub fn check_value(&self, value: &AttributeValue) -> Result<()> {
+    pub fn validate_value(&self, value: &AttributeValue) -> Result<()> {
         let field = || format!("attributes.{}", self.attribute_id);
         match (self.attribute_type, value) {
             (AttributeType::String, AttributeValue::String(string)) => {
-                text::check_field(&field(), string, text::ATTRIBUTE_STRING)
+                text::validate_field(&field(), string, text::ATTRIBUTE_STRING)
             }
             (AttributeType::Number, AttributeValue::Number(number)) if number.is_finite() => Ok(()),
             (AttributeType::Boolean, AttributeValue::Boolean(_))
@@ -173,8 +173,8 @@ impl AttributeDefinition {
                 let options = shortened(&self.enum_options);
                 let message = format!("{} has to be one of: {options}", field());
                 Err(Error::invalid(Reason::InvalidEnumOption, field(), message)
-                    .with("attribute_id", &self.attribute_id)
-                    .with("options", options))
+                    .with_metadata("attribute_id", &self.attribute_id)
+                    .with_metadata("options", options))
             }
             (expected, _) => {
                 let message = format!(
@@ -184,8 +184,8 @@ impl AttributeDefinition {
                     expected.example()
                 );
                 Err(Error::invalid(Reason::WrongAttributeType, field(), message)
-                    .with("attribute_id", &self.attribute_id)
-                    .with("expected_type", expected.name()))
+                    .with_metadata("attribute_id", &self.attribute_id)
+                    .with_metadata("expected_type", expected.name()))
             }
         }
     }
@@ -216,7 +216,7 @@ pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) 
             "{shown} stands for consent, which is no attribute: record it with OptInService, \
              or the consent block of an import"
         );
-        return Error::invalid(Reason::ReservedId, field, message).with("id", shown);
+        return Error::invalid(Reason::ReservedId, field, message).with_metadata("id", shown);
     }
     let suggestion = ids::closest(attribute_id, existing);
     let hint = match suggestion {
@@ -226,10 +226,10 @@ pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) 
     let message = format!(
         "unknown attribute {shown:?}; {hint}define it with AttributeService.CreateAttribute"
     );
-    let error =
-        Error::invalid(Reason::UnknownAttribute, field, message).with("attribute_id", shown);
+    let error = Error::invalid(Reason::UnknownAttribute, field, message)
+        .with_metadata("attribute_id", shown);
     match suggestion {
-        Some(close) => error.with("suggestion", close),
+        Some(close) => error.with_metadata("suggestion", close),
         None => error,
     }
 }

@@ -8,7 +8,7 @@ use super::Time;
 use super::attribute::{self, AttributeDefinition, AttributeValue, MAX_ATTRIBUTES_PER_CONTACT};
 use super::consent::ConsentSummary;
 use super::error::{Error, Reason, Result};
-use super::filter::Vocabulary;
+use super::filter::Definitions;
 use super::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use super::tag::{self, MAX_TAGS_PER_CONTACT};
 use super::text;
@@ -54,12 +54,13 @@ impl Contact {
     }
 
     /// Refuses a change meant for another version. Empty matches any.
-    pub fn check_etag(&self, sent: &str) -> Result<()> {
+    pub fn validate_etag(&self, sent: &str) -> Result<()> {
         if sent.is_empty() || sent == self.etag() {
             return Ok(());
         }
         let message = "the contact changed since this etag was read; read it again";
-        Err(Error::new(Reason::EtagMismatch, message).about("contact", self.contact_id.to_string()))
+        Err(Error::new(Reason::EtagMismatch, message)
+            .with_resource("contact", self.contact_id.to_string()))
     }
 }
 
@@ -71,7 +72,7 @@ pub fn etag(contact_id: Uuid, version: i64) -> String {
 
 /// One person, as a request names them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Person {
+pub enum Recipient {
     /// By the server's id.
     Id(Uuid),
     /// By phone number or user id.
@@ -89,15 +90,15 @@ pub enum View {
 
 impl Profile {
     /// Checks everything that does not depend on the workspace.
-    pub fn check(&self) -> Result<()> {
+    pub fn validate(&self) -> Result<()> {
         if self.phone_number.is_none() && self.whatsapp_user_id.is_none() {
             let message = "a contact needs a phone_number or a whatsapp_user_id";
             return Err(Error::invalid(Reason::RequiredFieldMissing, "phone_number", message));
         }
-        text::check_field("first_name", &self.first_name, text::NAME)?;
-        text::check_field("last_name", &self.last_name, text::NAME)?;
+        text::validate_field("first_name", &self.first_name, text::NAME)?;
+        text::validate_field("last_name", &self.last_name, text::NAME)?;
         if !self.email.is_empty() {
-            text::check_email_field("email", &self.email)?;
+            text::validate_email_field("email", &self.email)?;
         }
         if self.tags.len() > MAX_TAGS_PER_CONTACT {
             return Err(Error::limit("tags", MAX_TAGS_PER_CONTACT, self.tags.len()));
@@ -106,14 +107,14 @@ impl Profile {
             let actual = self.attributes.len();
             return Err(Error::limit("attributes", MAX_ATTRIBUTES_PER_CONTACT, actual));
         }
-        self.check_former_ids()
+        self.validate_former_ids()
     }
 
     /// Checks tags and attributes against the workspace's definitions.
-    pub fn check_against(&self, vocabulary: &Vocabulary) -> Result<()> {
-        check_tags(&self.tags, vocabulary)?;
+    pub fn validate_against(&self, definitions: &Definitions) -> Result<()> {
+        validate_tags(&self.tags, definitions)?;
         for (id, value) in &self.attributes {
-            definition(vocabulary, id)?.check_value(value)?;
+            definition(definitions, id)?.validate_value(value)?;
         }
         Ok(())
     }
@@ -142,17 +143,17 @@ impl Profile {
 }
 
 /// The definition of an attribute, or the error that there is none.
-pub fn definition<'a>(vocabulary: &'a Vocabulary, id: &str) -> Result<&'a AttributeDefinition> {
-    vocabulary
+pub fn definition<'a>(definitions: &'a Definitions, id: &str) -> Result<&'a AttributeDefinition> {
+    definitions
         .attributes
         .get(id)
-        .ok_or_else(|| attribute::unknown(id, vocabulary.attributes.keys().map(String::as_str)))
+        .ok_or_else(|| attribute::unknown(id, definitions.attributes.keys().map(String::as_str)))
 }
 
 /// Refuses a tag the workspace does not have.
-pub fn check_tags(tags: &BTreeSet<String>, vocabulary: &Vocabulary) -> Result<()> {
-    match tags.iter().find(|id| !vocabulary.tags.contains(*id)) {
-        Some(missing) => Err(tag::unknown(missing, vocabulary.tags.iter())),
+pub fn validate_tags(tags: &BTreeSet<String>, definitions: &Definitions) -> Result<()> {
+    match tags.iter().find(|id| !definitions.tags.contains(*id)) {
+        Some(missing) => Err(tag::unknown(missing, definitions.tags.iter())),
         None => Ok(()),
     }
 }

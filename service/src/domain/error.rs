@@ -49,7 +49,7 @@ impl Error {
 
     /// A field that has to be sent differently.
     pub fn invalid(reason: Reason, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(reason, message).at(field)
+        Self::new(reason, message).with_field(field)
     }
 
     /// A required field that is empty.
@@ -64,14 +64,14 @@ impl Error {
         let field = field.into();
         let message = format!("{field}: at most {limit}, got {actual}");
         Self::invalid(Reason::LimitExceeded, field, message)
-            .with("limit", limit.to_string())
-            .with("actual", actual.to_string())
+            .with_metadata("limit", limit.to_string())
+            .with_metadata("actual", actual.to_string())
     }
 
     /// No contact is known by what the request named.
     pub fn contact_not_found() -> Self {
         Self::new(Reason::ContactNotFound, "no such contact; create it with CreateContact")
-            .about("contact", "")
+            .with_resource("contact", "")
     }
 
     /// Another change came first.
@@ -94,7 +94,7 @@ impl Error {
 
     /// Names the field of the request.
     #[must_use]
-    pub fn at(mut self, field: impl Into<String>) -> Self {
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
         self.0.field = Some(field.into());
         self
     }
@@ -102,7 +102,7 @@ impl Error {
     /// Puts the named field below `parent`: `first_name` below `contact` is
     /// `contact.first_name`.
     #[must_use]
-    pub fn below(mut self, parent: &str) -> Self {
+    pub fn in_parent(mut self, parent: &str) -> Self {
         if let Some(field) = &mut self.0.field {
             *field = format!("{parent}.{field}");
         }
@@ -111,21 +111,21 @@ impl Error {
 
     /// Names the resource.
     #[must_use]
-    pub fn about(mut self, kind: &'static str, id: impl Into<String>) -> Self {
+    pub fn with_resource(mut self, kind: &'static str, id: impl Into<String>) -> Self {
         self.0.resource = Some(Resource { kind, id: id.into() });
         self
     }
 
     /// Adds to what the message says.
     #[must_use]
-    pub fn and(mut self, more: &str) -> Self {
+    pub fn with_advice(mut self, more: &str) -> Self {
         self.0.message = format!("{}; {more}", self.0.message);
         self
     }
 
     /// Adds a fact for programs.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+    pub fn with_metadata(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.0.metadata.push((key, value.into()));
         self
     }

@@ -55,7 +55,7 @@ impl Profile {
     }
 
     /// Refuses more former ids than a contact has room for.
-    pub(super) fn check_former_ids(&self) -> Result<()> {
+    pub(super) fn validate_former_ids(&self) -> Result<()> {
         for (field, count) in [
             ("former_phone_numbers", self.former_phone_numbers.len()),
             ("former_whatsapp_user_ids", self.former_whatsapp_user_ids.len()),
@@ -128,10 +128,10 @@ mod tests {
     fn there_is_a_limit() {
         let mut person = person();
         for n in 0..=MAX_FORMER_IDS {
-            assert!(person.check_former_ids().is_ok(), "{n}");
+            assert!(person.validate_former_ids().is_ok(), "{n}");
             person.set_phone_number(number(&format!("1555123{n:04}")));
         }
-        let error = person.check_former_ids().expect_err("too many");
+        let error = person.validate_former_ids().expect_err("too many");
         assert_eq!(error.field(), Some("former_phone_numbers"));
     }
 }

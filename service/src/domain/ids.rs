@@ -11,17 +11,22 @@ use super::error::{Error, Reason, Result};
 pub const MAX_SLUG: usize = 63;
 
 /// Checks `[a-z][a-z0-9_]{0,62}`.
-pub fn check_slug(field: &str, id: &str) -> Result<()> {
-    check(field, id, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_', "a-z, 0-9 and _")
+pub fn validate_slug(field: &str, id: &str) -> Result<()> {
+    validate(
+        field,
+        id,
+        |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_',
+        "a-z, 0-9 and _",
+    )
 }
 
 /// Checks `[a-z][a-z0-9_-]{0,62}`.
-pub fn check_workspace_id(id: &str) -> Result<()> {
+pub fn validate_workspace_id(id: &str) -> Result<()> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    check("workspace_id", id, allowed, "a-z, 0-9, _ and -")
+    validate("workspace_id", id, allowed, "a-z, 0-9, _ and -")
 }
 
-fn check(field: &str, id: &str, allowed: impl Fn(char) -> bool, alphabet: &str) -> Result<()> {
+fn validate(field: &str, id: &str, allowed: impl Fn(char) -> bool, alphabet: &str) -> Result<()> {
     let starts_well = id.starts_with(|c: char| c.is_ascii_lowercase());
     if starts_well && id.len() <= MAX_SLUG && id.chars().all(allowed) {
         return Ok(());
@@ -131,9 +136,9 @@ mod tests {
     #[test]
     fn bad_ids_are_refused() {
         for id in ["", "Vip", "1st", "_x", "a b", "é", &"a".repeat(64)] {
-            assert!(check_slug("tag_id", id).is_err(), "{id}");
+            assert!(validate_slug("tag_id", id).is_err(), "{id}");
         }
-        assert!(check_slug("tag_id", "a_1").is_ok());
-        assert!(check_workspace_id("acme-eu").is_ok());
+        assert!(validate_slug("tag_id", "a_1").is_ok());
+        assert!(validate_workspace_id("acme-eu").is_ok());
     }
 }

@@ -29,7 +29,7 @@ pub enum Taken {
 
 impl MergeRules {
     /// Refuses rules that contradict each other.
-    pub fn check(&self) -> Result<()> {
+    pub fn validate(&self) -> Result<()> {
         if self.keep_survivor_tags && self.takes(&Taken::Tags) {
             let message = "keep_survivor_tags and tags in take_mask contradict each other: send \
                            one of them, or none to have the tags of both";
@@ -189,6 +189,6 @@ mod tests {
         let rules = MergeRules { keep_survivor_tags: true, ..MergeRules::default() };
         assert_eq!(rules.merge(&one, &two).tags, one.profile.tags);
         let both = MergeRules { take: vec![Taken::Tags], ..rules };
-        assert_eq!(both.check().expect_err("both").field(), Some("keep_survivor_tags"));
+        assert_eq!(both.validate().expect_err("both").field(), Some("keep_survivor_tags"));
     }
 }

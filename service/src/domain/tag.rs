@@ -44,18 +44,18 @@ impl Tag {
         if self.tag_id.is_empty() {
             self.tag_id = derive_id("tag_id", &self.display_name)?;
         }
-        ids::check_slug("tag_id", &self.tag_id)?;
+        ids::validate_slug("tag_id", &self.tag_id)?;
         if self.display_name.is_empty() {
             self.display_name.clone_from(&self.tag_id);
         }
-        self.check()?;
+        self.validate()?;
         Ok(self)
     }
 
     /// Checks the free fields.
-    pub fn check(&self) -> Result<()> {
-        text::check_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
-        text::check_field("description", &self.description, text::DESCRIPTION)?;
+    pub fn validate(&self) -> Result<()> {
+        text::validate_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
+        text::validate_field("description", &self.description, text::DESCRIPTION)?;
         let hex =
             |color: &str| color.len() == 7 && color[1..].bytes().all(|b| b.is_ascii_hexdigit());
         let is_color = self.color.starts_with('#') && hex(&self.color);
@@ -93,9 +93,9 @@ pub fn unknown(tag_id: &str, existing: impl Iterator<Item = impl AsRef<str>>) ->
     };
     let shown: String = tag_id.chars().take(64).collect();
     let message = format!("unknown tag {shown:?}; {hint}create it with TagService.CreateTag");
-    let error = Error::invalid(Reason::UnknownTag, "tags", message).with("tag_id", shown);
+    let error = Error::invalid(Reason::UnknownTag, "tags", message).with_metadata("tag_id", shown);
     match suggestion {
-        Some(close) => error.with("suggestion", close),
+        Some(close) => error.with_metadata("suggestion", close),
         None => error,
     }
 }

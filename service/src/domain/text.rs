@@ -19,7 +19,7 @@ pub struct TextLimit {
 
 /// A first or last name.
 pub const NAME: TextLimit = TextLimit::chars(200);
-/// An email address; see [`check_email`].
+/// An email address; see [`validate_email`].
 pub const EMAIL: TextLimit = TextLimit::chars(254);
 /// The display name of a tag, an attribute or a workspace.
 pub const DISPLAY_NAME: TextLimit = TextLimit::chars(100);
@@ -109,7 +109,7 @@ pub enum EmailFault {
 /// # Errors
 /// Too long; NUL (Postgres cannot store it) or a control character with no place in a text; or a
 /// pile of combining marks.
-pub fn check(text: &str, limit: TextLimit) -> Result<(), TextError> {
+pub fn validate(text: &str, limit: TextLimit) -> Result<(), TextError> {
     let TextLimit { max_chars, max_bytes } = limit;
     let chars = text.chars().count();
     if chars > max_chars {
@@ -137,8 +137,8 @@ pub fn check(text: &str, limit: TextLimit) -> Result<(), TextError> {
 ///
 /// # Errors
 /// As [`check`] with [`EMAIL`], or [`TextError::Email`].
-pub fn check_email(email: &str) -> Result<(), TextError> {
-    check(email, EMAIL)?;
+pub fn validate_email(email: &str) -> Result<(), TextError> {
+    validate(email, EMAIL)?;
     let fault = if email.contains(|c: char| c.is_whitespace() || c.is_control()) {
         EmailFault::Space
     } else {
@@ -161,16 +161,16 @@ pub fn check_email(email: &str) -> Result<(), TextError> {
 ///
 /// # Errors
 /// An [`Error`] that names the field.
-pub fn check_field(field: &str, text: &str, limit: TextLimit) -> Result<()> {
-    check(text, limit).map_err(|e| e.of(field))
+pub fn validate_field(field: &str, text: &str, limit: TextLimit) -> Result<()> {
+    validate(text, limit).map_err(|e| e.of(field))
 }
 
-/// [`check_email`] for a field of a request.
+/// [`validate_email`] for a field of a request.
 ///
 /// # Errors
 /// An [`Error`] that names the field.
-pub fn check_email_field(field: &str, email: &str) -> Result<()> {
-    check_email(email).map_err(|e| e.of(field))
+pub fn validate_email_field(field: &str, email: &str) -> Result<()> {
+    validate_email(email).map_err(|e| e.of(field))
 }
 
 impl TextError {
@@ -206,7 +206,7 @@ mod tests {
             &"🎉".repeat(200),
             &format!("a{}", "\u{301}".repeat(16)),
         ] {
-            assert_eq!(check(name, NAME), Ok(()), "{name:?}");
+            assert_eq!(validate(name, NAME), Ok(()), "{name:?}");
         }
     }
 
@@ -223,22 +223,22 @@ mod tests {
             (&format!("a{}", "\u{301}".repeat(17)), TextError::TooManyMarks { position: 18 }),
             (&"\u{301}".repeat(200), TextError::TooManyMarks { position: 17 }),
         ] {
-            assert_eq!(check(text, NAME), Err(error));
+            assert_eq!(validate(text, NAME), Err(error));
         }
         let error = TextError::TooManyBytes { bytes: 6, max_bytes: 5 };
-        assert_eq!(check("ééé", TextLimit::bytes(5)), Err(error));
+        assert_eq!(validate("ééé", TextLimit::bytes(5)), Err(error));
     }
 
     #[test]
     fn errors_read_well() {
         let message = |result: Result<(), TextError>| result.unwrap_err().to_string();
         assert_eq!(
-            message(check("a\0", NAME)),
+            message(validate("a\0", NAME)),
             "has the control character U+0000 at character 2: leave it out; only TAB, LF, CR and ESC \
              may be sent"
         );
         assert_eq!(
-            message(check_email("ana")),
+            message(validate_email("ana")),
             "is not an email address, it has 0 @ signs and not one: send one such as ana@example.com, \
              or leave it empty"
         );
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn emails() {
         for email in ["ana@example.com", "a.b+c@localhost", "用户@例子.中国", "o'x\"@a-b.c"] {
-            assert_eq!(check_email(email), Ok(()), "{email}");
+            assert_eq!(validate_email(email), Ok(()), "{email}");
         }
         for (email, fault) in [
             ("", EmailFault::AtSigns(0)),
@@ -262,17 +262,17 @@ mod tests {
             ("ana@.example.com", EmailFault::DomainDot),
             ("ana@example.com.", EmailFault::DomainDot),
         ] {
-            assert_eq!(check_email(email), Err(TextError::Email(fault)), "{email:?}");
+            assert_eq!(validate_email(email), Err(TextError::Email(fault)), "{email:?}");
         }
         let long = format!("{}@example.com", "a".repeat(288));
         let error = TextError::TooManyChars { chars: 300, max_chars: 254 };
-        assert_eq!(check_email(&long), Err(error));
+        assert_eq!(validate_email(&long), Err(error));
     }
 
     proptest! {
         #[test]
         fn never_panics_and_never_repeats_the_text(text in "\\PC{12,300}") {
-            for result in [check(&text, NAME), check_email(&text)] {
+            for result in [validate(&text, NAME), validate_email(&text)] {
                 if let Err(error) = result {
                     prop_assert!(!error.to_string().contains(&text));
                 }
@@ -281,7 +281,7 @@ mod tests {
 
         #[test]
         fn what_passes_fits(text in any::<String>()) {
-            if check(&text, TextLimit::bytes(20)).is_ok() {
+            if validate(&text, TextLimit::bytes(20)).is_ok() {
                 prop_assert!(text.len() <= 20 && !text.contains('\0'));
             }
         }

@@ -5,11 +5,11 @@ use contacts_proto::v1::attribute_service_server::AttributeService;
 use tonic::{Request, Response, Status};
 
 use super::convert::attribute;
-use super::replay::{Replay, answer};
+use super::idempotency::{IdempotencyKey, answer};
 use super::{Api, pages};
 use crate::domain::error::Result;
 use crate::operations::attributes::{self, CreateAttribute, DeleteAttribute};
-use crate::operations::token::{self, Place};
+use crate::operations::token::{self, Cursor};
 use crate::operations::workspaces;
 
 #[tonic::async_trait]
@@ -20,13 +20,13 @@ impl AttributeService for Api {
     ) -> Result<Response<v1::CreateAttributeResponse>, Status> {
         let request = request.into_inner();
         let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = Replay::of("CreateAttribute", workspace_id, id, &request)?;
+        let replay = IdempotencyKey::of("CreateAttribute", workspace_id, id, &request)?;
         let create = CreateAttribute {
             workspace_id: request.workspace_id,
-            attribute: attribute::read(request.attribute)?,
+            attribute: attribute::decode(request.attribute)?,
         };
         let response = self.change(replay, create, |made| {
-            answer(&v1::CreateAttributeResponse { attribute: Some(attribute::write(made)) })
+            answer(&v1::CreateAttributeResponse { attribute: Some(attribute::encode(made)) })
         });
         Ok(Response::new(response.await?))
     }
@@ -38,7 +38,7 @@ impl AttributeService for Api {
         let request = request.get_ref();
         let id = &request.attribute_id;
         let found = attributes::get(&self.store, &request.workspace_id, id).await?;
-        let attribute = Some(attribute::write(found));
+        let attribute = Some(attribute::encode(found));
         Ok(Response::new(v1::GetAttributeResponse { attribute }))
     }
 
@@ -55,11 +55,14 @@ impl AttributeService for Api {
     ) -> Result<Response<v1::UpdateAttributeResponse>, Status> {
         let request = request.into_inner();
         let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = Replay::of("UpdateAttribute", workspace_id, id, &request)?;
-        let update =
-            attribute::read_changes(request.workspace_id, request.attribute, request.update_mask)?;
+        let replay = IdempotencyKey::of("UpdateAttribute", workspace_id, id, &request)?;
+        let update = attribute::decode_changes(
+            request.workspace_id,
+            request.attribute,
+            request.update_mask,
+        )?;
         let response = self.change(replay, update, |changed| {
-            answer(&v1::UpdateAttributeResponse { attribute: Some(attribute::write(changed)) })
+            answer(&v1::UpdateAttributeResponse { attribute: Some(attribute::encode(changed)) })
         });
         Ok(Response::new(response.await?))
     }
@@ -70,7 +73,7 @@ impl AttributeService for Api {
     ) -> Result<Response<v1::DeleteAttributeResponse>, Status> {
         let request = request.into_inner();
         let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = Replay::of("DeleteAttribute", workspace_id, id, &request)?;
+        let replay = IdempotencyKey::of("DeleteAttribute", workspace_id, id, &request)?;
         let delete = DeleteAttribute {
             workspace_id: request.workspace_id,
             attribute_id: request.attribute_id,
@@ -93,10 +96,10 @@ async fn list(
     let (key, binding) = (&workspace.token_key, ["ListAttributes", id]);
     let after = token::open_page(key, &binding, &request.page_token)?.unwrap_or_default();
     let mut found = attributes::list(&api.store, id, &after.text, size + 1).await?;
-    let next_page_token = pages::cut(&mut found, size, key, &binding, |last| Place {
+    let next_page_token = pages::cut(&mut found, size, key, &binding, |last| Cursor {
         text: last.definition.attribute_id.clone(),
-        ..Place::default()
+        ..Cursor::default()
     });
-    let attributes = found.into_iter().map(attribute::write).collect();
+    let attributes = found.into_iter().map(attribute::encode).collect();
     Ok(v1::ListAttributesResponse { attributes, next_page_token })
 }

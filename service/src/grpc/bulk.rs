@@ -10,8 +10,8 @@ use super::Api;
 use super::contacts::MAX_PAGE_BYTES;
 use super::convert::{contact, import, recipient};
 use super::error::to_rpc_status;
-use super::replay::{Replay, answer};
-use crate::domain::contact::Person;
+use super::idempotency::{IdempotencyKey, answer};
+use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
 use crate::operations::import::ImportChunks;
@@ -22,16 +22,16 @@ use crate::operations::tag_edit::{EditTags, TagTarget};
 const MAX_RECIPIENTS: usize = 1000;
 
 /// Recipients that could be read, with their index, and why others could not.
-type Recipients = (Vec<(usize, Person)>, Vec<(usize, Error)>);
+type Recipients = (Vec<(usize, Recipient)>, Vec<(usize, Error)>);
 
 /// BatchGetContacts.
 pub async fn get(
     api: &Api,
     request: v1::BatchGetContactsRequest,
 ) -> Result<v1::BatchGetContactsResponse> {
-    let view = contact::read_view(request.view)?;
+    let view = contact::decode_view(request.view)?;
     let count = request.recipients.len();
-    let (people, malformed) = read_recipients(request.recipients)?;
+    let (people, malformed) = decode_recipients(request.recipients)?;
     let (indexes, people): (Vec<_>, Vec<_>) = people.into_iter().unzip();
     let found = read::find(&api.store, &request.workspace_id, &people).await?;
 
@@ -45,7 +45,7 @@ pub async fn get(
     for (index, row) in indexes.into_iter().zip(found) {
         items[index] = Some(match row {
             Some(row) => {
-                let contact = contact::write(&row, view, now)?;
+                let contact = contact::encode(&row, view, now)?;
                 let size = contact.encoded_len();
                 bytes += size;
                 match bytes <= MAX_PAGE_BYTES {
@@ -75,11 +75,11 @@ pub async fn upsert(
     request: v1::BatchUpsertContactsRequest,
 ) -> Result<v1::BatchUpsertContactsResponse> {
     let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-    let replay = Replay::of("BatchUpsertContacts", workspace_id, id, &request)?;
-    let rows = import::read_rows("rows", request.rows)?;
+    let replay = IdempotencyKey::of("BatchUpsertContacts", workspace_id, id, &request)?;
+    let rows = import::decode_rows("rows", request.rows)?;
     let upsert = ImportChunks {
         workspace_id: request.workspace_id,
-        options: import::read_options(v1::ImportOptions {
+        options: import::decode_options(v1::ImportOptions {
             on_conflict: request.on_conflict,
             create_missing_tags: request.create_missing_tags,
             add_tags: request.add_tags,
@@ -90,7 +90,7 @@ pub async fn upsert(
     let unreadable = rows.failures;
     api.change(replay, upsert, move |outcomes| {
         let outcome = outcomes.into_iter().next().unwrap_or_default();
-        answer(&import::write(&outcome, unreadable.clone()))
+        answer(&import::encode(&outcome, unreadable.clone()))
     })
     .await
 }
@@ -101,10 +101,10 @@ pub async fn edit_tags(
     request: v1::UpdateContactTagsRequest,
 ) -> Result<v1::UpdateContactTagsResponse> {
     let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-    let replay = Replay::of("UpdateContactTags", workspace_id, id, &request)?;
-    let (add, remove) = read_tags(&request)?;
+    let replay = IdempotencyKey::of("UpdateContactTags", workspace_id, id, &request)?;
+    let (add, remove) = decode_tags(&request)?;
     let (target, malformed) =
-        read_target(request.recipients, request.filter, request.expected_count)?;
+        decode_target(request.recipients, request.filter, request.expected_count)?;
     let edit = EditTags {
         workspace_id: request.workspace_id,
         target,
@@ -126,7 +126,7 @@ pub async fn edit_tags(
     .await
 }
 
-fn read_tags(
+fn decode_tags(
     request: &v1::UpdateContactTagsRequest,
 ) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
     let read = |field: &str, tags: &[String]| match tags.len() {
@@ -146,7 +146,7 @@ fn read_tags(
     Ok((add, remove))
 }
 
-fn read_target(
+fn decode_target(
     recipients: Vec<v1::Recipient>,
     filter: Option<String>,
     expected_count: Option<i64>,
@@ -173,19 +173,19 @@ fn read_target(
             invalid(Reason::RequiredFieldMissing, "recipients", message)
         }
         (None, None) => {
-            let (people, malformed) = read_recipients(recipients)?;
+            let (people, malformed) = decode_recipients(recipients)?;
             Ok((TagTarget::People(people), malformed))
         }
     }
 }
 
-fn read_recipients(recipients: Vec<v1::Recipient>) -> Result<Recipients> {
+fn decode_recipients(recipients: Vec<v1::Recipient>) -> Result<Recipients> {
     if recipients.len() > MAX_RECIPIENTS {
         return Err(Error::limit("recipients", MAX_RECIPIENTS, recipients.len()));
     }
     let (mut people, mut malformed) = (Vec::new(), Vec::new());
     for (index, recipient) in recipients.into_iter().enumerate() {
-        match recipient::person(recipient.recipient) {
+        match recipient::decode_recipient(recipient.recipient) {
             Ok(person) => people.push((index, person)),
             Err(error) => malformed.push((index, error)),
         }
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn tags_are_edited_of_recipients_or_of_a_filter() {
         let refused = |recipients, filter: Option<&str>, expected_count| {
-            let error = read_target(recipients, filter.map(str::to_owned), expected_count)
+            let error = decode_target(recipients, filter.map(str::to_owned), expected_count)
                 .expect_err("refused");
             error.field().unwrap_or_default().to_owned()
         };
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(refused(vec![], None, None), "recipients");
         assert_eq!(refused(vec![v1::Recipient::default(); 1001], None, None), "recipients");
 
-        let (target, malformed) = read_target(one(), None, None).expect("a target");
+        let (target, malformed) = decode_target(one(), None, None).expect("a target");
         assert!(matches!(target, TagTarget::People(people) if people.is_empty()));
         assert_eq!(malformed.len(), 1);
     }
@@ -224,8 +224,12 @@ mod tests {
         let tags = |add: &[&str], remove: &[&str]| {
             let own = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
             let (add_tags, remove_tags) = (own(add), own(remove));
-            read_tags(&v1::UpdateContactTagsRequest { add_tags, remove_tags, ..Default::default() })
-                .map_err(|error| error.reason())
+            decode_tags(&v1::UpdateContactTagsRequest {
+                add_tags,
+                remove_tags,
+                ..Default::default()
+            })
+            .map_err(|error| error.reason())
         };
         assert!(tags(&["a"], &["b"]).is_ok());
         assert_eq!(tags(&["a"], &["a"]), Err(Reason::InvalidArgument));

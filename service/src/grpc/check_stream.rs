@@ -38,9 +38,9 @@ async fn answer(
     request: Result<v1::CheckOptInStreamRequest, Status>,
 ) -> Result<v1::CheckOptInStreamResponse, Status> {
     let request = request?;
-    let sending = consent::read_sending(request.category, &request.sender_phone_number_id)?;
+    let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
     let (reasons, now) =
         checker.check_batch(&request.workspace_id, &request.phone_numbers, &sending).await?;
-    let (decisions, reasons) = consent::write_answers(&reasons);
+    let (decisions, reasons) = consent::encode_answers(&reasons);
     Ok(v1::CheckOptInStreamResponse { decisions, reasons, check_time: Some(timestamp(now)) })
 }

@@ -6,13 +6,13 @@ use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{contact, contact_mask, identity, known, recipient};
-use super::replay::{Replay, answer, contact_answer};
+use super::idempotency::{IdempotencyKey, answer, contact_answer};
 use super::{Api, bulk, duplicates, export, import, pages, stream};
 use crate::domain::error::{Error, Result};
 use crate::operations::contacts::{CreateContact, DeleteContact};
 use crate::operations::read::{self, Query};
-use crate::operations::token::{self, Place};
-use crate::store::{ContactRow, OrderBy, Position, Receipt, timestamp};
+use crate::operations::token::{self, Cursor};
+use crate::store::{ContactRow, OrderBy, PageCursor, Receipt, timestamp};
 
 /// A page ends here even when more was asked for: clients accept 4 MiB.
 pub(super) const MAX_PAGE_BYTES: usize = 3 << 20;
@@ -30,11 +30,11 @@ impl ContactService for Api {
     ) -> Result<Response<v1::CreateContactResponse>, Status> {
         let request = request.into_inner();
         let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = Replay::of("CreateContact", workspace_id, id, &request)?;
+        let replay = IdempotencyKey::of("CreateContact", workspace_id, id, &request)?;
         let contact = request.contact.ok_or_else(|| Error::required("contact"))?;
         let create = CreateContact {
             workspace_id: request.workspace_id,
-            profile: contact::read_new(contact)?,
+            profile: contact::decode_new(contact)?,
         };
         let response = self.change(replay, create, contact_answer(&self.store));
         Ok(Response::new(response.await?))
@@ -45,11 +45,11 @@ impl ContactService for Api {
         request: Request<v1::GetContactRequest>,
     ) -> Result<Response<v1::GetContactResponse>, Status> {
         let request = request.into_inner();
-        let view = contact::read_view(request.view)?;
-        let person = recipient::person(request.recipient)?;
+        let view = contact::decode_view(request.view)?;
+        let person = recipient::decode_recipient(request.recipient)?;
         let found = read::find(&self.store, &request.workspace_id, &[person]).await?;
         let row = found.into_iter().flatten().next().ok_or_else(Error::contact_not_found)?;
-        let contact = Some(contact::write(&row, view, self.store.now())?);
+        let contact = Some(contact::encode(&row, view, self.store.now())?);
         Ok(Response::new(v1::GetContactResponse { contact }))
     }
 
@@ -66,8 +66,8 @@ impl ContactService for Api {
     ) -> Result<Response<v1::UpdateContactResponse>, Status> {
         let request = request.into_inner();
         let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = Replay::of("UpdateContact", workspace_id, id, &request)?;
-        let update = contact_mask::read(request)?;
+        let replay = IdempotencyKey::of("UpdateContact", workspace_id, id, &request)?;
+        let update = contact_mask::decode(request)?;
         let response = self.change(replay, update, contact_answer(&self.store));
         Ok(Response::new(response.await?))
     }
@@ -78,19 +78,19 @@ impl ContactService for Api {
     ) -> Result<Response<v1::DeleteContactResponse>, Status> {
         let request = request.into_inner();
         let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = Replay::of("DeleteContact", workspace_id, id, &request)?;
+        let replay = IdempotencyKey::of("DeleteContact", workspace_id, id, &request)?;
         let reason = match known("reason", request.reason)? {
             v1::DeleteReason::Unspecified => v1::DeleteReason::Other,
             reason => reason,
         };
         let delete = DeleteContact {
             workspace_id: request.workspace_id,
-            person: recipient::person(request.recipient)?,
+            person: recipient::decode_recipient(request.recipient)?,
             etag: request.etag,
             reason: reason.into(),
         };
         let response = self.change(replay, delete, |receipt| {
-            answer(&v1::DeleteContactResponse { receipt: Some(write_receipt(receipt)) })
+            answer(&v1::DeleteContactResponse { receipt: Some(encode_receipt(receipt)) })
         });
         Ok(Response::new(response.await?))
     }
@@ -101,8 +101,8 @@ impl ContactService for Api {
     ) -> Result<Response<v1::LinkIdentityResponse>, Status> {
         let request = request.into_inner();
         let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = Replay::of("LinkIdentity", workspace_id, id, &request)?;
-        let link = identity::read_link(request)?;
+        let replay = IdempotencyKey::of("LinkIdentity", workspace_id, id, &request)?;
+        let link = identity::decode_link(request)?;
         let response = self.change(replay, link, contact_answer(&self.store));
         Ok(Response::new(response.await?))
     }
@@ -113,8 +113,8 @@ impl ContactService for Api {
     ) -> Result<Response<v1::MergeContactsResponse>, Status> {
         let request = request.into_inner();
         let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = Replay::of("MergeContacts", workspace_id, id, &request)?;
-        let merge = identity::read_merge(request)?;
+        let replay = IdempotencyKey::of("MergeContacts", workspace_id, id, &request)?;
+        let merge = identity::decode_merge(request)?;
         let response = self.change(replay, merge, contact_answer(&self.store));
         Ok(Response::new(response.await?))
     }
@@ -180,7 +180,7 @@ impl ContactService for Api {
 
 async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListContactsResponse> {
     let size = pages::size(request.page_size)?;
-    let view = contact::read_view(request.view)?;
+    let view = contact::decode_view(request.view)?;
     let order = read::parse_order(&request.order_by)?;
     let by = match order.by {
         OrderBy::CreateTime => "create_time",
@@ -203,16 +203,16 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
         direction,
     ];
     let place = token::open_page(&workspace.token_key, &binding, &page_token)?;
-    let after = place.map(|Place { id, text, .. }| Position { sort_key: text, contact_id: id });
+    let after = place.map(|Cursor { id, text, .. }| PageCursor { sort_key: text, contact_id: id });
     let mut rows = read::list(&mut *session, &selected, order, after.as_ref(), size + 1).await?;
     drop(session);
     let size = size.min(fitting(&rows));
     let next_page_token = pages::cut(&mut rows, size, &workspace.token_key, &binding, |last| {
-        let Position { sort_key, contact_id } = last.position();
-        Place { id: contact_id, text: sort_key, count: 0 }
+        let PageCursor { sort_key, contact_id } = last.cursor();
+        Cursor { id: contact_id, text: sort_key, count: 0 }
     });
     let now = api.store.now();
-    let contacts = rows.iter().map(|row| contact::write(row, view, now)).collect::<Result<_>>()?;
+    let contacts = rows.iter().map(|row| contact::encode(row, view, now)).collect::<Result<_>>()?;
     Ok(v1::ListContactsResponse { contacts, next_page_token })
 }
 
@@ -226,7 +226,7 @@ fn fitting(rows: &[ContactRow]) -> usize {
     rows.iter().take_while(fits).count().max(1)
 }
 
-pub(super) fn write_receipt(receipt: Receipt) -> v1::DeletionReceipt {
+pub(super) fn encode_receipt(receipt: Receipt) -> v1::DeletionReceipt {
     v1::DeletionReceipt {
         receipt_id: receipt.receipt_id.to_string(),
         contact_id: receipt.contact_id.to_string(),

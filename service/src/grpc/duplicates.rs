@@ -15,9 +15,9 @@ use super::stream::{HEARTBEAT, MAX_BATCH_BYTES};
 use super::{Api, pages};
 use crate::domain::contact::View;
 use crate::domain::error::Result;
-use crate::operations::duplicates::{Duplicates, Group, Place};
+use crate::operations::duplicates::{Duplicates, Group, GroupCursor};
 use crate::operations::{token, workspaces};
-use crate::store::{Likeness, Store};
+use crate::store::{DuplicateKey, Store};
 
 /// Groups read ahead.
 const AHEAD: usize = 4;
@@ -27,7 +27,7 @@ pub async fn open(
     api: &Api,
     request: v1::StreamDuplicateContactsRequest,
 ) -> Result<BoxStream<'static, Result<v1::StreamDuplicateContactsResponse, Status>>> {
-    let view = contact::read_view(request.view)?;
+    let view = contact::decode_view(request.view)?;
     if request.limit < 0 {
         return Err(pages::negative("limit", "all"));
     }
@@ -39,8 +39,8 @@ pub async fn open(
     };
     let place = token::open_resume(&tokens.key, &tokens.binding(), &request.resume_token)?;
     let place = place.unwrap_or_default();
-    let search = Duplicates::new(api.store.clone(), workspace, Place::read(&place.text));
-    let feed = Feed {
+    let search = Duplicates::new(api.store.clone(), workspace, GroupCursor::decode(&place.text));
+    let state = StreamState {
         store: api.store.clone(),
         groups: search_ahead(search),
         view,
@@ -54,8 +54,9 @@ pub async fn open(
         drain: api.drain.clone(),
         ended: false,
     };
-    let next = |mut feed: Feed| async move { feed.next().await.map(|message| (message, feed)) };
-    Ok(stream::unfold(feed, next).boxed())
+    let next =
+        |mut state: StreamState| async move { state.next().await.map(|message| (message, state)) };
+    Ok(stream::unfold(state, next).boxed())
 }
 
 /// Searches until there is no more, or nobody wants it. None is the end.
@@ -91,7 +92,7 @@ impl Tokens {
 }
 
 /// A stream under way.
-struct Feed {
+struct StreamState {
     store: Store,
     groups: mpsc::Receiver<Result<Option<Group>>>,
     view: View,
@@ -106,7 +107,7 @@ struct Feed {
     ended: bool,
 }
 
-impl Feed {
+impl StreamState {
     async fn next(&mut self) -> Option<Result<v1::StreamDuplicateContactsResponse, Status>> {
         if self.ended {
             return None;
@@ -144,14 +145,14 @@ impl Feed {
             if bytes > MAX_BATCH_BYTES && contacts.len() > 1 {
                 break;
             }
-            contacts.push(contact::write(row, self.view, now)?);
+            contacts.push(contact::encode(row, self.view, now)?);
         }
         self.wanted -= 1;
         self.delivered += 1;
-        self.last = group.place.write();
+        self.last = group.place.encode();
         let reason = match group.likeness {
-            Likeness::Email => v1::DuplicateReason::SameEmail,
-            Likeness::NameAndNumber => v1::DuplicateReason::SameNameSimilarNumber,
+            DuplicateKey::Email => v1::DuplicateReason::SameEmail,
+            DuplicateKey::NameAndNumber => v1::DuplicateReason::SameNameSimilarNumber,
         };
         Ok(self.message(Event::Group(v1::DuplicateGroup {
             reason: reason.into(),
@@ -168,7 +169,7 @@ impl Feed {
 
     fn message(&self, event: Event) -> v1::StreamDuplicateContactsResponse {
         let place =
-            token::Place { id: Uuid::nil(), text: self.last.clone(), count: self.delivered };
+            token::Cursor { id: Uuid::nil(), text: self.last.clone(), count: self.delivered };
         let resume_token = token::seal(&self.tokens.key, &self.tokens.binding(), &place);
         v1::StreamDuplicateContactsResponse { event: Some(event), resume_token }
     }

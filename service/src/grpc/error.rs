@@ -221,8 +221,8 @@ mod tests {
     #[test]
     fn a_field_of_another_code_is_in_the_metadata_only() {
         let error = Error::invalid(Reason::ContactAlreadyExists, "contact.phone_number", "taken")
-            .about("contact", "0190")
-            .with("contact_id", "0190");
+            .with_resource("contact", "0190")
+            .with_metadata("contact_id", "0190");
         let details = Status::from(error).get_error_details();
         assert!(details.bad_request().is_none());
         assert_eq!(details.resource_info().expect("a resource").resource_name, "0190");
@@ -250,9 +250,10 @@ mod tests {
     #[test]
     fn the_largest_error_is_small() {
         let long = "é".repeat(10_000);
-        let mut error = Error::invalid(Reason::InvalidEnumOption, &long, &long).about("tag", &long);
+        let mut error =
+            Error::invalid(Reason::InvalidEnumOption, &long, &long).with_resource("tag", &long);
         for key in ["one", "two", "three", "four", "five", "six"] {
-            error = error.with(key, &long);
+            error = error.with_metadata(key, &long);
         }
         let status = Status::from(error);
         let size = status.message().len() + status.details().len();

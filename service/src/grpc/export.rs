@@ -9,7 +9,7 @@ use crate::domain::consent::{ConsentState, MessageCategory, PlatformEntry};
 use crate::domain::contact::View;
 use crate::domain::error::Result;
 use crate::operations::{export, workspaces};
-use crate::store::{AnswerNote, timestamp};
+use crate::store::{StoredResponseInfo, timestamp};
 
 /// Most events, and most saved answers, of one answer.
 const MAX_ITEMS: usize = 1000;
@@ -19,7 +19,7 @@ pub async fn export(
     api: &Api,
     request: v1::ExportContactDataRequest,
 ) -> Result<v1::ExportContactDataResponse> {
-    let person = recipient::person(request.recipient)?;
+    let person = recipient::decode_recipient(request.recipient)?;
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
     let id = workspace.workspace_id.as_str();
     let held = export::held(&api.store, id, &person, MAX_ITEMS + 1).await?;
@@ -32,7 +32,7 @@ pub async fn export(
         .into_iter()
         .take(MAX_ITEMS)
         .map_while(|(position, event)| {
-            let event = consent::write_event(event);
+            let event = consent::encode_event(event);
             bytes += event.encoded_len();
             (bytes <= contacts::MAX_PAGE_BYTES).then(|| {
                 last = position;
@@ -47,25 +47,25 @@ pub async fn export(
     };
     let more_saved_answers = held.answers.len() > MAX_ITEMS;
     Ok(v1::ExportContactDataResponse {
-        contact: held.contact.map(|row| contact::write(&row, View::Full, now)).transpose()?,
-        consents: held.consent.as_ref().map(write_consents).unwrap_or_default(),
+        contact: held.contact.map(|row| contact::encode(&row, View::Full, now)).transpose()?,
+        consents: held.consent.as_ref().map(encode_consents).unwrap_or_default(),
         events,
         more_events,
         events_page_token,
-        saved_answers: held.answers.into_iter().take(MAX_ITEMS).map(write_note).collect(),
+        saved_answers: held.answers.into_iter().take(MAX_ITEMS).map(encode_note).collect(),
         more_saved_answers,
-        platform_preferences: held.consent.as_ref().map(write_preferences).unwrap_or_default(),
-        receipts: held.receipts.into_iter().map(contacts::write_receipt).collect(),
+        platform_preferences: held.consent.as_ref().map(encode_preferences).unwrap_or_default(),
+        receipts: held.receipts.into_iter().map(contacts::encode_receipt).collect(),
         export_time: Some(timestamp(now)),
     })
 }
 
-fn write_consents(state: &ConsentState) -> Vec<v1::RecordedConsent> {
+fn encode_consents(state: &ConsentState) -> Vec<v1::RecordedConsent> {
     let write = |category| {
         let known = state.get(category);
         v1::RecordedConsent {
-            category: consent::write_category(category).into(),
-            status: consent::write_status(known.status).into(),
+            category: consent::encode_category(category).into(),
+            status: consent::encode_status(known.status).into(),
             event_id: known.event_id.map(|id| id.to_string()).unwrap_or_default(),
             occurred_time: known.occurred_time.map(timestamp),
             expire_time: known.expire_time.map(timestamp),
@@ -74,7 +74,7 @@ fn write_consents(state: &ConsentState) -> Vec<v1::RecordedConsent> {
     MessageCategory::ALL.into_iter().map(write).collect()
 }
 
-fn write_preferences(state: &ConsentState) -> Vec<v1::RecordedPlatformPreference> {
+fn encode_preferences(state: &ConsentState) -> Vec<v1::RecordedPlatformPreference> {
     let write = |entry: &PlatformEntry| v1::RecordedPlatformPreference {
         sender_phone_number_id: entry.sender_phone_number_id.clone(),
         preference: match entry.stopped {
@@ -88,7 +88,7 @@ fn write_preferences(state: &ConsentState) -> Vec<v1::RecordedPlatformPreference
     state.platform.entries().iter().map(write).collect()
 }
 
-fn write_note(note: AnswerNote) -> v1::SavedAnswer {
+fn encode_note(note: StoredResponseInfo) -> v1::SavedAnswer {
     v1::SavedAnswer {
         request_id: note.request_id.to_string(),
         method: note.method,

@@ -33,7 +33,7 @@ const MAX_CHUNK_ID: usize = 255;
 /// Most chunks of one commit: those that fail as a whole hold no rows.
 const MAX_CHUNKS: usize = 64;
 
-type Answer = Result<v1::ImportContactsResponse, Status>;
+type EncodedResponse = Result<v1::ImportContactsResponse, Status>;
 type Answers = Result<Vec<v1::ImportContactsResponse>, Status>;
 
 /// Begins an import. Nothing is waited for: some clients send their first
@@ -41,7 +41,7 @@ type Answers = Result<Vec<v1::ImportContactsResponse>, Status>;
 pub fn open(
     api: &Api,
     requests: Streaming<v1::ImportContactsRequest>,
-) -> BoxStream<'static, Answer> {
+) -> BoxStream<'static, EncodedResponse> {
     let (answers, received) = mpsc::channel(1);
     let import = Import {
         store: api.store.clone(),
@@ -58,7 +58,7 @@ pub fn open(
 struct Import {
     store: Store,
     requests: Streaming<v1::ImportContactsRequest>,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<EncodedResponse>,
     drain: CancellationToken,
     idle_timeout: Duration,
 }
@@ -151,7 +151,7 @@ impl Import {
                     }
                 }
                 request = self.requests.message(), if has_room && ending.is_none() => {
-                    match read_chunk(request) {
+                    match decode_chunk(request) {
                         Ok(Some(chunk)) => decoded.push(chunk),
                         Ok(None) => ending = Some(Ok(())),
                         Err(status) => ending = Some(Err(status)),
@@ -182,7 +182,8 @@ impl Import {
             let message = "the first message of an import has to be options";
             return Err(Error::invalid(Reason::RequiredFieldMissing, "options", message).into());
         };
-        let options = convert::read_options(options).map_err(|error| error.below("options"))?;
+        let options =
+            convert::decode_options(options).map_err(|error| error.in_parent("options"))?;
         // Told at once, and not with the first chunk.
         let workspace = workspaces::get(&self.store, &first.workspace_id).await?;
         let store = self.store.clone();
@@ -195,7 +196,7 @@ impl Import {
             "nothing arrived for {seconds} s; answered chunks are stored: send the others in a \
              new import"
         );
-        Error::new(Reason::ImportIdle, message).with("idle_seconds", seconds.to_string())
+        Error::new(Reason::ImportIdle, message).with_metadata("idle_seconds", seconds.to_string())
     }
 }
 
@@ -217,7 +218,7 @@ impl Target {
         async move {
             let outcomes = store.write(operation).await?;
             let answer = |(outcome, (chunk_id, failures))| {
-                let written = convert::write(&outcome, failures);
+                let written = convert::encode(&outcome, failures);
                 v1::ImportContactsResponse {
                     chunk_id,
                     created: written.created,
@@ -232,7 +233,7 @@ impl Target {
 }
 
 /// Decodes a message that has to be a chunk. None at the end.
-fn read_chunk(
+fn decode_chunk(
     request: Result<Option<v1::ImportContactsRequest>, Status>,
 ) -> Result<Option<Chunk>, Status> {
     let invalid = |field: &str, message: &str| {
@@ -249,7 +250,7 @@ fn read_chunk(
     if chunk_id.len() > MAX_CHUNK_ID {
         return Err(Error::limit("chunk.chunk_id", MAX_CHUNK_ID, chunk_id.len()).into());
     }
-    Ok(Some(Chunk { chunk_id, rows: convert::read_rows("chunk.rows", rows)? }))
+    Ok(Some(Chunk { chunk_id, rows: convert::decode_rows("chunk.rows", rows)? }))
 }
 
 #[cfg(test)]
@@ -260,7 +261,7 @@ mod tests {
     fn after_the_options_come_chunks() {
         let read = |message| {
             let request = v1::ImportContactsRequest { message, ..Default::default() };
-            read_chunk(Ok(Some(request))).map_err(|status| status.message().to_owned())
+            decode_chunk(Ok(Some(request))).map_err(|status| status.message().to_owned())
         };
         assert!(read(Some(Message::Chunk(v1::ImportChunk::default()))).is_ok());
         assert!(read(Some(Message::Options(v1::ImportOptions::default()))).is_err());
@@ -268,6 +269,6 @@ mod tests {
         let chunk_id = "x".repeat(256);
         let error = read(Some(Message::Chunk(v1::ImportChunk { chunk_id, rows: vec![] })));
         assert!(error.err().expect("too long").contains("255"));
-        assert!(matches!(read_chunk(Ok(None)), Ok(None)));
+        assert!(matches!(decode_chunk(Ok(None)), Ok(None)));
     }
 }

@@ -1,7 +1,7 @@
 //! Pages of lists: sizes and tokens.
 
 use crate::domain::error::{Error, Reason, Result};
-use crate::operations::token::{self, Binding, Place};
+use crate::operations::token::{self, Binding, Cursor};
 
 const DEFAULT_SIZE: usize = 50;
 const MAX_SIZE: usize = 1000;
@@ -28,7 +28,7 @@ pub fn cut<T>(
     size: usize,
     key: &[u8; 32],
     binding: Binding<'_>,
-    place: impl FnOnce(&T) -> Place,
+    place: impl FnOnce(&T) -> Cursor,
 ) -> String {
     if items.len() <= size {
         return String::new();
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn there_is_a_token_only_if_there_is_more() {
-        let place = |text: &&str| Place { text: (*text).to_owned(), ..Place::default() };
+        let place = |text: &&str| Cursor { text: (*text).to_owned(), ..Cursor::default() };
         let mut items = vec!["a", "b", "c"];
         let next = cut(&mut items, 2, &[0; 32], &["List"], place);
         let opened = token::open(&[0; 32], &["List"], &next).expect("a token");

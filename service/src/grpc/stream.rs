@@ -22,10 +22,10 @@ use super::convert::contact;
 use super::{Api, pages};
 use crate::domain::contact::View;
 use crate::domain::error::{Error, Result};
+use crate::operations::contact_scan::ContactScan;
 use crate::operations::read::{self, Query};
-use crate::operations::segment::Segment;
-use crate::operations::token::{self, Place};
-use crate::store::{ContactRow, Position, Store, wire_contact};
+use crate::operations::token::{self, Cursor};
+use crate::store::{ContactRow, PageCursor, Store, wire_contact};
 
 const DEFAULT_BATCH: usize = 500;
 const MAX_BATCH: usize = 1000;
@@ -44,7 +44,7 @@ pub async fn open(
     api: &Api,
     request: v1::StreamContactsRequest,
 ) -> Result<BoxStream<'static, Result<v1::StreamContactsResponse, Status>>> {
-    let view = contact::read_view(request.view)?;
+    let view = contact::decode_view(request.view)?;
     let batch_size = match usize::try_from(request.max_batch_size) {
         Ok(0) => DEFAULT_BATCH,
         Ok(size) => size.min(MAX_BATCH),
@@ -68,13 +68,13 @@ pub async fn open(
     };
     let place = tokens.open(&resume_token)?.unwrap_or_default();
     let after =
-        (!place.id.is_nil()).then(|| Position { sort_key: String::new(), contact_id: place.id });
+        (!place.id.is_nil()).then(|| PageCursor { sort_key: String::new(), contact_id: place.id });
     let wanted = match limit {
         0 => i64::MAX,
         limit => limit.saturating_sub(place.count),
     };
-    let segment = Segment::new(api.store.clone(), workspace, selection, after);
-    let feed = Feed {
+    let segment = ContactScan::new(api.store.clone(), workspace, selection, after);
+    let state = StreamState {
         store: api.store.clone(),
         pages: read_ahead(segment, wanted),
         page: VecDeque::new(),
@@ -87,13 +87,14 @@ pub async fn open(
         drain: api.drain.clone(),
         ended: false,
     };
-    let next = |mut feed: Feed| async move { feed.next().await.map(|message| (message, feed)) };
-    Ok(stream::unfold(feed, next).boxed())
+    let next =
+        |mut state: StreamState| async move { state.next().await.map(|message| (message, state)) };
+    Ok(stream::unfold(state, next).boxed())
 }
 
 /// Reads pages until there are no more, enough, or nobody wants them. The last
 /// one is empty. Who waits for a slow client here holds no connection.
-fn read_ahead(mut segment: Segment, mut wanted: i64) -> Pages {
+fn read_ahead(mut segment: ContactScan, mut wanted: i64) -> Pages {
     let (sender, pages) = mpsc::channel(PAGES_AHEAD);
     let reading = async move {
         while wanted > 0 {
@@ -126,17 +127,17 @@ impl Tokens {
         ["StreamContacts", &self.workspace_id, filter, query, &self.limit]
     }
 
-    fn open(&self, token: &str) -> Result<Option<Place>> {
+    fn open(&self, token: &str) -> Result<Option<Cursor>> {
         token::open_resume(&self.key, &self.binding(), token)
     }
 
     fn seal(&self, id: Uuid, count: i64) -> String {
-        token::seal(&self.key, &self.binding(), &Place { id, text: String::new(), count })
+        token::seal(&self.key, &self.binding(), &Cursor { id, text: String::new(), count })
     }
 }
 
 /// A stream under way.
-struct Feed {
+struct StreamState {
     store: Store,
     pages: Pages,
     /// Rows read and not yet sent.
@@ -154,7 +155,7 @@ struct Feed {
     ended: bool,
 }
 
-impl Feed {
+impl StreamState {
     async fn next(&mut self) -> Option<Result<v1::StreamContactsResponse, Status>> {
         if self.ended {
             return None;

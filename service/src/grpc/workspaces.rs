@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::convert::workspace;
 use super::{Api, pages};
 use crate::domain::error::{Error, Reason, Result};
-use crate::operations::token::{self, Place};
+use crate::operations::token::{self, Cursor};
 use crate::operations::workspaces::{self, DeleteWorkspace};
 
 #[tonic::async_trait]
@@ -16,9 +16,9 @@ impl WorkspaceService for Api {
         &self,
         request: Request<v1::CreateWorkspaceRequest>,
     ) -> Result<Response<v1::CreateWorkspaceResponse>, Status> {
-        let create = workspace::read(request.into_inner().workspace)?;
-        let made = self.store.write(create).await.map_err(|error| error.below("workspace"))?;
-        let workspace = Some(workspace::write(made));
+        let create = workspace::decode(request.into_inner().workspace)?;
+        let made = self.store.write(create).await.map_err(|error| error.in_parent("workspace"))?;
+        let workspace = Some(workspace::encode(made));
         Ok(Response::new(v1::CreateWorkspaceResponse { workspace }))
     }
 
@@ -27,7 +27,7 @@ impl WorkspaceService for Api {
         request: Request<v1::GetWorkspaceRequest>,
     ) -> Result<Response<v1::GetWorkspaceResponse>, Status> {
         let found = workspaces::get(&self.store, &request.get_ref().workspace_id).await?;
-        let workspace = Some(workspace::write(found));
+        let workspace = Some(workspace::encode(found));
         Ok(Response::new(v1::GetWorkspaceResponse { workspace }))
     }
 
@@ -82,11 +82,11 @@ async fn list(
     let next_page_token = match found.last() {
         Some(last) if more => {
             let id = last.workspace_id.as_str();
-            format!("{id}.{}", token::seal(&last.token_key, &[LIST, id], &Place::default()))
+            format!("{id}.{}", token::seal(&last.token_key, &[LIST, id], &Cursor::default()))
         }
         _ => String::new(),
     };
-    let workspaces = found.into_iter().map(workspace::write).collect();
+    let workspaces = found.into_iter().map(workspace::encode).collect();
     Ok(v1::ListWorkspacesResponse { workspaces, next_page_token })
 }
 

@@ -6,8 +6,8 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Field, Predicate};
 use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
 
-use super::definition::{self, find, refuse_twin};
-use super::segment::{REWRITE_PAGE, each_selected};
+use super::contact_scan::{REWRITE_PAGE, each_selected};
+use super::definition::{self, ensure_unique, find};
 use super::workspace;
 
 /// Defines an attribute.
@@ -29,12 +29,12 @@ impl Operation for CreateAttribute {
             update_time: tx.now,
             ..self.attribute.clone()
         };
-        let attribute = attribute.completed().map_err(|error| error.below("attribute"))?;
+        let attribute = attribute.completed().map_err(|error| error.in_parent("attribute"))?;
         let existing = tx.session.attributes(&workspace).await?;
         if existing.len() >= MAX_ATTRIBUTES {
             return Err(Error::limit("attribute", MAX_ATTRIBUTES, existing.len() + 1));
         }
-        refuse_twin(&attribute, &existing, true)?;
+        ensure_unique(&attribute, &existing, true)?;
         tx.session.put_attribute(&workspace, &attribute).await?;
         Ok(Counted { definition: attribute, contact_count: 0 })
     }
@@ -88,8 +88,8 @@ impl Operation for UpdateAttribute {
             }
         }
         attribute.update_time = tx.now;
-        let attribute = attribute.completed().map_err(|error| error.below("attribute"))?;
-        refuse_twin(&attribute, &existing, false)?;
+        let attribute = attribute.completed().map_err(|error| error.in_parent("attribute"))?;
+        ensure_unique(&attribute, &existing, false)?;
         tx.session.put_attribute(&workspace, &attribute).await?;
         counted(&mut *tx.session, &workspace, attribute).await
     }
@@ -120,9 +120,9 @@ impl Operation for DeleteAttribute {
             let message =
                 format!("{count} contacts have a value of {id}; send force: true to delete them");
             return Err(Error::new(Reason::AttributeInUse, message)
-                .about("attribute", id)
-                .with("attribute_id", id)
-                .with("contact_count", count.to_string()));
+                .with_resource("attribute", id)
+                .with_metadata("attribute_id", id)
+                .with_metadata("contact_count", count.to_string()));
         }
         if count > 0 {
             let field = Field::Attribute { id: id.to_owned(), attribute_type };

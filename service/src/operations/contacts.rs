@@ -1,12 +1,12 @@
 //! Making, changing and erasing one contact.
 
-use crate::domain::contact::{Change, Person, Profile, definition};
+use crate::domain::contact::{Change, Profile, Recipient, definition};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::PhoneNumber;
 use crate::store::{ContactRow, Lock, Operation, Receipt, Transaction};
 
-use super::draft::Draft;
-use super::{vocabulary, workspace};
+use super::unit_of_work::UnitOfWork;
+use super::{definitions, workspace};
 
 /// Makes a contact.
 #[derive(Debug)]
@@ -22,15 +22,15 @@ impl Operation for CreateContact {
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
-        let below = |error: Error| error.below("contact");
-        self.profile.check().map_err(below)?;
-        self.profile.check_against(&vocabulary).map_err(below)?;
+        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let below = |error: Error| error.in_parent("contact");
+        self.profile.validate().map_err(below)?;
+        self.profile.validate_against(&definitions).map_err(below)?;
         let people = people(&self.profile);
-        let mut draft = Draft::load(tx, &workspace, &people).await?;
-        let entry = draft.create(tx, self.profile.clone()).map_err(below)?;
-        let row = draft.row(entry).ok_or_else(Error::contact_not_found)?;
-        draft.write(tx).await?;
+        let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
+        let entry = unit.create(tx, self.profile.clone()).map_err(below)?;
+        let row = unit.row(entry).ok_or_else(Error::contact_not_found)?;
+        unit.write(tx).await?;
         Ok(row)
     }
 }
@@ -41,7 +41,7 @@ pub struct UpdateContact {
     /// Where.
     pub workspace_id: String,
     /// Whom.
-    pub person: Person,
+    pub person: Recipient,
     /// The phone number sent along, which may not be another one.
     pub phone_number: Option<PhoneNumber>,
     /// What.
@@ -57,27 +57,27 @@ impl Operation for UpdateContact {
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
-        let below = |error: Error| error.below("contact");
+        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let below = |error: Error| error.in_parent("contact");
         let mut people = vec![self.person.clone()];
-        people.extend(self.phone_number.as_ref().map(|phone| Person::Key(phone.match_key())));
+        people.extend(self.phone_number.as_ref().map(|phone| Recipient::Key(phone.match_key())));
         people.extend(self.if_missing.iter().flat_map(self::people));
         for change in &self.changes {
             match change {
-                Change::WhatsAppUserId(Some(id)) => people.push(Person::Key(id.match_key())),
+                Change::WhatsAppUserId(Some(id)) => people.push(Recipient::Key(id.match_key())),
                 // Clearing what is not defined is a slip of the pen, too.
                 Change::Attribute { id, value: None } => {
-                    definition(&vocabulary, id).map_err(below)?;
+                    definition(&definitions, id).map_err(below)?;
                 }
                 _ => {}
             }
         }
-        let mut draft = Draft::load(tx, &workspace, &people).await?;
+        let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
 
-        let existing = draft.find_contact(&self.person);
-        let mut profile = match existing.and_then(|entry| draft.contact(entry)) {
+        let existing = unit.find_contact(&self.person);
+        let mut profile = match existing.and_then(|entry| unit.contact(entry)) {
             Some(contact) => {
-                contact.check_etag(&self.etag)?;
+                contact.validate_etag(&self.etag)?;
                 let mut profile = contact.profile.clone();
                 self.keep_phone(&mut profile).map_err(below)?;
                 profile
@@ -87,17 +87,17 @@ impl Operation for UpdateContact {
         for change in &self.changes {
             change.apply(&mut profile);
         }
-        profile.check().map_err(below)?;
-        profile.check_against(&vocabulary).map_err(below)?;
+        profile.validate().map_err(below)?;
+        profile.validate_against(&definitions).map_err(below)?;
         let entry = match existing {
             Some(entry) => {
-                draft.update(tx, entry, profile).map_err(below)?;
+                unit.update(tx, entry, profile).map_err(below)?;
                 entry
             }
-            None => draft.create(tx, profile).map_err(below)?,
+            None => unit.create(tx, profile).map_err(below)?,
         };
-        let row = draft.row(entry).ok_or_else(Error::contact_not_found)?;
-        draft.write(tx).await?;
+        let row = unit.row(entry).ok_or_else(Error::contact_not_found)?;
+        unit.write(tx).await?;
         Ok(row)
     }
 }
@@ -110,7 +110,7 @@ impl UpdateContact {
         let same = |kept: PhoneNumber| kept.match_key() == sent.match_key();
         match profile.phone_number {
             None => profile.set_phone_number(sent),
-            Some(kept) if same(kept) || self.person == Person::Key(sent.match_key()) => {}
+            Some(kept) if same(kept) || self.person == Recipient::Key(sent.match_key()) => {}
             Some(_) => {
                 let message = "a phone number does not change with the rest: if the person has a \
                                new one, send it to LinkIdentity; somebody else's is a new contact";
@@ -122,8 +122,8 @@ impl UpdateContact {
 }
 
 /// The names by which a profile's person may be known already.
-pub(super) fn people(profile: &Profile) -> Vec<Person> {
-    profile.match_keys().into_iter().map(Person::Key).collect()
+pub(super) fn people(profile: &Profile) -> Vec<Recipient> {
+    profile.match_keys().into_iter().map(Recipient::Key).collect()
 }
 
 /// Erases a contact.
@@ -132,7 +132,7 @@ pub struct DeleteContact {
     /// Where.
     pub workspace_id: String,
     /// Whom.
-    pub person: Person,
+    pub person: Recipient,
     /// Empty: whatever the version.
     pub etag: String,
     /// As the API's enum counts.
@@ -144,14 +144,14 @@ impl Operation for DeleteContact {
 
     async fn run(&self, tx: &mut Transaction) -> Result<Receipt> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let draft = Draft::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
-        let contact = draft
+        let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
+        let contact = unit
             .find_contact(&self.person)
-            .and_then(|entry| draft.contact(entry))
+            .and_then(|entry| unit.contact(entry))
             .ok_or_else(Error::contact_not_found)?
             .clone();
-        contact.check_etag(&self.etag)?;
-        let hashed_keys = draft.erase(tx, &contact, tx.now).await?;
+        contact.validate_etag(&self.etag)?;
+        let hashed_keys = unit.erase(tx, &contact, tx.now).await?;
         let receipt = Receipt {
             receipt_id: tx.new_id(),
             contact_id: contact.contact_id,

@@ -60,17 +60,17 @@ pub(super) fn find<'a, D: Definition>(all: &'a [D], id: &str) -> Result<&'a D> {
         let close = ids::closest(id, all.iter().map(D::id));
         let hint = close.map(|id| format!("; did you mean {id}?")).unwrap_or_default();
         let error = Error::new(D::NOT_FOUND, format!("no {} {shown:?}{hint}", D::KIND))
-            .about(D::KIND, shown.clone())
-            .with(D::ID_FIELD, shown);
+            .with_resource(D::KIND, shown.clone())
+            .with_metadata(D::ID_FIELD, shown);
         match close {
-            Some(id) => error.with("suggestion", id),
+            Some(id) => error.with_metadata("suggestion", id),
             None => error,
         }
     })
 }
 
 /// Refuses a display name that another has, and in a new one the id.
-pub(super) fn refuse_twin<D: Definition>(one: &D, existing: &[D], new: bool) -> Result<()> {
+pub(super) fn ensure_unique<D: Definition>(one: &D, existing: &[D], new: bool) -> Result<()> {
     let same_id = |other: &&D| new && other.id() == one.id();
     let same_name = |other: &&D| {
         other.id() != one.id() && tag::same_name(other.display_name(), one.display_name())
@@ -85,9 +85,9 @@ pub(super) fn refuse_twin<D: Definition>(one: &D, existing: &[D], new: bool) -> 
     let id = twin.id();
     let message = format!("{} {id} has this {field}", D::KIND);
     Err(Error::invalid(D::ALREADY_EXISTS, field, message)
-        .below(D::KIND)
-        .about(D::KIND, id)
-        .with(D::ID_FIELD, id))
+        .in_parent(D::KIND)
+        .with_resource(D::KIND, id)
+        .with_metadata(D::ID_FIELD, id))
 }
 
 /// Those behind `after`, of a list by id.

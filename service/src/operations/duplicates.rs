@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use uuid::Uuid;
 
-use crate::domain::contact::Person;
+use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
-use crate::store::{ContactRow, Likely, Likeness, Store, Workspace};
+use crate::store::{ContactRow, DuplicateCandidate, DuplicateKey, Store, Workspace};
 
 /// Most contacts that are read of one group.
 pub const MAX_CONTACTS: usize = 100;
@@ -19,48 +19,48 @@ const LARGEST_PAGE: usize = 50_000;
 #[derive(Debug)]
 pub struct Group {
     /// Why.
-    pub likeness: Likeness,
+    pub likeness: DuplicateKey,
     /// The oldest of them, two at least.
     pub contacts: Vec<ContactRow>,
     /// How many there are.
     pub count: usize,
     /// The search goes on behind it.
-    pub place: Place,
+    pub place: GroupCursor,
 }
 
 /// Where a search is: behind all contacts that are compared by this.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    likeness: Likeness,
+pub struct GroupCursor {
+    likeness: DuplicateKey,
     text: String,
     number: String,
 }
 
-impl Place {
+impl GroupCursor {
     /// As a token keeps it: at most 256 bytes.
-    pub fn write(&self) -> String {
+    pub fn encode(&self) -> String {
         match self.likeness {
-            Likeness::Email => format!("e{}", self.text),
-            Likeness::NameAndNumber => format!("n{:<8}{}", self.number, self.text),
+            DuplicateKey::Email => format!("e{}", self.text),
+            DuplicateKey::NameAndNumber => format!("n{:<8}{}", self.number, self.text),
         }
     }
 
     /// Reads it. None for what [`write`](Self::write) did not make.
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn decode(text: &str) -> Option<Self> {
         if let Some(text) = text.strip_prefix('e') {
-            let (likeness, text) = (Likeness::Email, text.to_owned());
+            let (likeness, text) = (DuplicateKey::Email, text.to_owned());
             return Some(Self { likeness, text, number: String::new() });
         }
-        let (number, text) = text.strip_prefix('n')?.split_at_checked(Likeness::NUMBER_END)?;
+        let (number, text) = text.strip_prefix('n')?.split_at_checked(DuplicateKey::NUMBER_END)?;
         let (number, text) = (number.trim_end().to_owned(), text.to_owned());
-        Some(Self { likeness: Likeness::NameAndNumber, text, number })
+        Some(Self { likeness: DuplicateKey::NameAndNumber, text, number })
     }
 
-    fn of(likeness: Likeness, likely: &Likely) -> Self {
+    fn of(likeness: DuplicateKey, likely: &DuplicateCandidate) -> Self {
         Self { likeness, text: likely.text.clone(), number: likely.number.clone() }
     }
 
-    fn is_of(&self, likely: &Likely) -> bool {
+    fn is_of(&self, likely: &DuplicateCandidate) -> bool {
         self.text == likely.text && self.number == likely.number
     }
 }
@@ -71,17 +71,17 @@ pub struct Duplicates {
     store: Store,
     workspace: Workspace,
     /// None when all was searched.
-    likeness: Option<Likeness>,
-    after: Option<Likely>,
-    page: VecDeque<Likely>,
+    likeness: Option<DuplicateKey>,
+    after: Option<DuplicateCandidate>,
+    page: VecDeque<DuplicateCandidate>,
     page_size: usize,
 }
 
 impl Duplicates {
     /// A search that goes on behind a place.
-    pub fn new(store: Store, workspace: Workspace, place: Option<Place>) -> Self {
-        let likeness = place.as_ref().map_or(Likeness::Email, |place| place.likeness);
-        let after = place.map(|Place { text, number, .. }| Likely {
+    pub fn new(store: Store, workspace: Workspace, place: Option<GroupCursor>) -> Self {
+        let likeness = place.as_ref().map_or(DuplicateKey::Email, |place| place.likeness);
+        let after = place.map(|GroupCursor { text, number, .. }| DuplicateCandidate {
             text,
             number,
             contact_id: Uuid::max(),
@@ -95,13 +95,13 @@ impl Duplicates {
         while let Some(likeness) = self.likeness {
             let Some(first) = self.next(likeness).await? else {
                 self.likeness = match likeness {
-                    Likeness::Email => Some(Likeness::NameAndNumber),
-                    Likeness::NameAndNumber => None,
+                    DuplicateKey::Email => Some(DuplicateKey::NameAndNumber),
+                    DuplicateKey::NameAndNumber => None,
                 };
                 self.after = None;
                 continue;
             };
-            let place = Place::of(likeness, &first);
+            let place = GroupCursor::of(likeness, &first);
             let mut ids = vec![first.contact_id];
             let mut count = 1;
             while let Some(likely) = self.next(likeness).await? {
@@ -124,11 +124,12 @@ impl Duplicates {
     }
 
     /// What the next contact is compared by; none behind the last.
-    async fn next(&mut self, likeness: Likeness) -> Result<Option<Likely>> {
+    async fn next(&mut self, likeness: DuplicateKey) -> Result<Option<DuplicateCandidate>> {
         if self.page.is_empty() {
             let mut session = self.store.read_stream().await?;
             let (after, limit) = (self.after.as_ref(), self.page_size);
-            self.page = session.likely(&self.workspace, likeness, after, limit).await?.into();
+            self.page =
+                session.duplicate_candidates(&self.workspace, likeness, after, limit).await?.into();
             self.page_size = (limit * 8).min(LARGEST_PAGE);
             if let Some(last) = self.page.back() {
                 self.after = Some(last.clone());
@@ -138,8 +139,13 @@ impl Duplicates {
     }
 
     /// None if they were deleted or merged meanwhile.
-    async fn read(&self, place: Place, ids: Vec<Uuid>, count: usize) -> Result<Option<Group>> {
-        let people: Vec<_> = ids.into_iter().map(Person::Id).collect();
+    async fn read(
+        &self,
+        place: GroupCursor,
+        ids: Vec<Uuid>,
+        count: usize,
+    ) -> Result<Option<Group>> {
+        let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
         let mut session = self.store.read_stream().await?;
         let found = session.find_contacts(&self.workspace, &people).await?;
         let mut contacts: Vec<_> = found.into_iter().flatten().collect();
@@ -157,18 +163,18 @@ mod tests {
 
     #[test]
     fn places_are_read_as_they_were_written() {
-        let longest = "x".repeat(Likeness::MAX_EMAIL);
+        let longest = "x".repeat(DuplicateKey::MAX_EMAIL);
         for (likeness, text, number) in [
-            (Likeness::Email, "ana@example.com", ""),
-            (Likeness::Email, longest.as_str(), ""),
-            (Likeness::NameAndNumber, "ana souza", "51234567"),
-            (Likeness::NameAndNumber, "ana", "5123456"),
+            (DuplicateKey::Email, "ana@example.com", ""),
+            (DuplicateKey::Email, longest.as_str(), ""),
+            (DuplicateKey::NameAndNumber, "ana souza", "51234567"),
+            (DuplicateKey::NameAndNumber, "ana", "5123456"),
         ] {
             let (text, number) = (text.to_owned(), number.to_owned());
-            let place = Place { likeness, text, number };
-            assert!(place.write().len() <= 256);
-            assert_eq!(Place::read(&place.write()), Some(place));
+            let place = GroupCursor { likeness, text, number };
+            assert!(place.encode().len() <= 256);
+            assert_eq!(GroupCursor::decode(&place.encode()), Some(place));
         }
-        assert_eq!(Place::read("n123"), None);
+        assert_eq!(GroupCursor::decode("n123"), None);
     }
 }

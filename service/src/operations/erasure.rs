@@ -7,14 +7,14 @@ use crate::domain::Time;
 use crate::domain::consent::{
     CategoryConsent, ConsentState, MessageCategory, OptInStatus, PlatformPreferences,
 };
-use crate::domain::contact::Person;
+use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::domain::ledger::Entry;
 use crate::store::{
-    ConsentRow, KeyHold, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
+    ConsentRow, KeyLock, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
 };
 
-use super::draft::{Draft, put_suppressions};
+use super::unit_of_work::{UnitOfWork, put_suppressions};
 use super::{ledger, workspace};
 
 /// An erasure that happened.
@@ -86,11 +86,11 @@ impl Operation for RepeatErasure {
         ids.extend(&receipt.merged_contact_ids);
         let mut repeated = Repeated::Suppressed;
         for id in &ids {
-            let person = Person::Id(*id);
-            let draft = Draft::load(tx, &workspace, std::slice::from_ref(&person)).await?;
-            let found = draft.find_contact(&person).and_then(|entry| draft.contact(entry)).cloned();
+            let person = Recipient::Id(*id);
+            let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&person)).await?;
+            let found = unit.find_contact(&person).and_then(|entry| unit.contact(entry)).cloned();
             if let Some(contact) = found {
-                draft.erase(tx, &contact, receipt.delete_time).await?;
+                unit.erase(tx, &contact, receipt.delete_time).await?;
                 repeated = Repeated::Erased;
             }
         }
@@ -111,11 +111,11 @@ impl RepeatErasure {
     ) -> Result<()> {
         let Receipt { contact_id, delete_time, hashed_keys, .. } = &self.erasure.receipt;
         let (revision, head) = tx.session.next_consent_revision(workspace).await?;
-        tx.hold_suppression_keys(workspace, KeyHold::Exclusive).await?;
+        tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let keyring = tx.keyring();
         for key in hashed_keys.iter().filter_map(|key| keyring.key_of(key)) {
             // The backup may be from before this version was in use.
-            tx.session.hold_suppression_keys(workspace, key, KeyHold::Exclusive).await?;
+            tx.session.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
         let event_id = tx.new_id();
         let state = self.state(event_id, *delete_time);
@@ -130,7 +130,7 @@ impl RepeatErasure {
         }
         let subjects = Subjects { contact_ids, keys: hashed_keys.clone() };
         let forgotten = tx.session.forget_details(workspace, &subjects).await?;
-        tx.session.forget_answers(workspace, &subjects).await?;
+        tx.session.erase_stored_responses(workspace, &subjects).await?;
         if rows.is_empty() && forgotten.is_empty() {
             return Ok(());
         }

@@ -1,9 +1,9 @@
 //! Everything held about one person.
 
 use crate::domain::consent::{ConsentEvent, ConsentState};
-use crate::domain::contact::Person;
+use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
-use crate::store::{AnswerNote, ContactRow, Lock, Receipt, Store, decode_profile};
+use crate::store::{ContactRow, Lock, Receipt, Store, StoredResponseInfo, decode_profile};
 
 use super::{opt_in, workspace};
 
@@ -17,7 +17,7 @@ pub struct Held {
     /// Newest first, each with its position in the ledger.
     pub events: Vec<(i64, ConsentEvent)>,
     /// Newest first.
-    pub answers: Vec<AnswerNote>,
+    pub answers: Vec<StoredResponseInfo>,
     /// Of erasures of the contact.
     pub receipts: Vec<Receipt>,
 }
@@ -26,7 +26,7 @@ pub struct Held {
 pub async fn held(
     store: &Store,
     workspace_id: &str,
-    person: &Person,
+    person: &Recipient,
     limit: usize,
 ) -> Result<Held> {
     let mut session = store.read().await?;
@@ -35,19 +35,19 @@ pub async fn held(
     let contact = found.into_iter().flatten().next();
     let contact_id = match (&contact, person) {
         (Some(contact), _) => Some(contact.contact_id),
-        (None, Person::Id(id)) => Some(*id),
-        (None, Person::Key(_)) => None,
+        (None, Recipient::Id(id)) => Some(*id),
+        (None, Recipient::Key(_)) => None,
     };
     let (mut answers, mut receipts) = (Vec::new(), Vec::new());
     if let Some(id) = contact_id {
-        answers = session.answers_about(&workspace, id, limit).await?;
+        answers = session.stored_responses_about(&workspace, id, limit).await?;
         receipts = session.receipts(&workspace, id).await?;
     }
     drop(session);
     let key = match (&contact, person) {
         (Some(contact), _) => decode_profile(contact)?.profile.match_keys().into_iter().next(),
-        (None, Person::Key(key)) => Some(key.clone()),
-        (None, Person::Id(_)) => None,
+        (None, Recipient::Key(key)) => Some(key.clone()),
+        (None, Recipient::Id(_)) => None,
     };
     let (mut consent, mut events) = (None, Vec::new());
     if let Some(key) = key {
@@ -59,7 +59,7 @@ pub async fn held(
         contact.is_none() && consent.is_none() && events.is_empty() && receipts.is_empty();
     if nothing {
         let message = "nothing is held about this person";
-        return Err(Error::new(Reason::ContactNotFound, message).about("contact", ""));
+        return Err(Error::new(Reason::ContactNotFound, message).with_resource("contact", ""));
     }
     Ok(Held { contact, consent, events, answers, receipts })
 }

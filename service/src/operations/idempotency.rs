@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{Lock, Operation, SavedAnswer, Transaction};
+use crate::store::{Lock, NewStoredResponse, Operation, Transaction};
 
 use super::workspace;
 
 /// The first answer, encoded, with the contact it tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct EncodedResponse {
     /// The encoded response.
     pub response: Bytes,
     /// Whose erasure erases it.
@@ -22,7 +22,7 @@ pub struct Answer {
 }
 
 /// A change that happens once per request_id.
-pub struct Once<O, F> {
+pub struct Idempotent<O, F> {
     /// The change.
     pub operation: O,
     /// Encodes its outcome.
@@ -42,11 +42,11 @@ pub fn fingerprint(method: &str, request: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(method).chain_update([0]).chain_update(request).finalize().into()
 }
 
-impl<O, F> Operation for Once<O, F>
+impl<O, F> Operation for Idempotent<O, F>
 where
     O: Operation,
     O::Output: Sync,
-    F: Fn(O::Output) -> Answer + Send + Sync + 'static,
+    F: Fn(O::Output) -> EncodedResponse + Send + Sync + 'static,
 {
     type Output = Bytes;
 
@@ -55,12 +55,14 @@ where
             return Ok((self.encode)(self.operation.run(tx).await?).response);
         };
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let since = tx.answers_since;
-        if let Some(saved) = tx.session.saved_answer(&workspace, request_id, since).await? {
+        let since = tx.responses_since;
+        if let Some(saved) = tx.session.stored_response(&workspace, request_id, since).await? {
             if saved.fingerprint.is_empty() {
                 let message = "the contact of this request was erased after it; to make one again \
                                send another request_id";
-                return Err(Error::new(Reason::ContactNotFound, message).about("contact", ""));
+                return Err(
+                    Error::new(Reason::ContactNotFound, message).with_resource("contact", "")
+                );
             }
             // Versions before 0.2 saved it as it is.
             let keyring = tx.keyring();
@@ -72,7 +74,7 @@ where
             return Err(Error::invalid(Reason::RequestIdReused, "request_id", message));
         }
         let answer = (self.encode)(self.operation.run(tx).await?);
-        let saved = SavedAnswer {
+        let saved = NewStoredResponse {
             request_id,
             // Sealed: what a request told of a person could be found by trying.
             fingerprint: tx.keyring().seal(&self.fingerprint).to_vec(),
@@ -82,7 +84,7 @@ where
             match_key: answer.match_key,
             create_time: tx.now,
         };
-        tx.session.save_answer(&workspace, &saved, since).await?;
+        tx.session.store_response(&workspace, &saved, since).await?;
         Ok(answer.response)
     }
 }

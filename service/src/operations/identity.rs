@@ -1,11 +1,11 @@
 //! Who is one person: new numbers and user ids.
 
-use crate::domain::contact::Person;
+use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
-use super::draft::Draft;
+use super::unit_of_work::UnitOfWork;
 use super::workspace;
 
 /// Gives a person another phone number or user id.
@@ -14,7 +14,7 @@ pub struct LinkIdentity {
     /// Where.
     pub workspace_id: String,
     /// Whom.
-    pub person: Person,
+    pub person: Recipient,
     /// The number they have now.
     pub phone_number: Option<PhoneNumber>,
     /// The user id they have now.
@@ -31,12 +31,12 @@ impl Operation for LinkIdentity {
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
         let mut people = vec![self.person.clone()];
-        people.extend(self.phone_number.iter().map(|number| Person::Key(number.match_key())));
-        people.extend(self.whatsapp_user_id.iter().map(|id| Person::Key(id.match_key())));
-        let mut draft = Draft::load(tx, &workspace, &people).await?;
-        let entry = draft.find_contact(&self.person).ok_or_else(Error::contact_not_found)?;
-        let contact = draft.contact(entry).ok_or_else(Error::contact_not_found)?;
-        contact.check_etag(&self.etag)?;
+        people.extend(self.phone_number.iter().map(|number| Recipient::Key(number.match_key())));
+        people.extend(self.whatsapp_user_id.iter().map(|id| Recipient::Key(id.match_key())));
+        let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
+        let entry = unit.find_contact(&self.person).ok_or_else(Error::contact_not_found)?;
+        let contact = unit.contact(entry).ok_or_else(Error::contact_not_found)?;
+        contact.validate_etag(&self.etag)?;
         let mut profile = contact.profile.clone();
         if let Some(number) = self.phone_number {
             profile.set_phone_number(number);
@@ -49,10 +49,10 @@ impl Operation for LinkIdentity {
                 return Err(not_former());
             }
         }
-        profile.check()?;
-        draft.update(tx, entry, profile).map_err(new)?;
-        let row = draft.row(entry).ok_or_else(Error::contact_not_found)?;
-        draft.write(tx).await?;
+        profile.validate()?;
+        unit.update(tx, entry, profile).map_err(new)?;
+        let row = unit.row(entry).ok_or_else(Error::contact_not_found)?;
+        unit.write(tx).await?;
         Ok(row)
     }
 }
@@ -60,7 +60,7 @@ impl Operation for LinkIdentity {
 /// Names the field as the request calls it.
 fn new(error: Error) -> Error {
     match error.field().map(|field| format!("new_{field}")) {
-        Some(field) => error.at(field),
+        Some(field) => error.with_field(field),
         None => error,
     }
 }

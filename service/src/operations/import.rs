@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use crate::domain::consent::{OptInStatus, Statement};
-use crate::domain::contact::{Person, check_tags};
+use crate::domain::contact::{Recipient, validate_tags};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::filter::Vocabulary;
+use crate::domain::filter::Definitions;
 use crate::domain::ids;
 use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
 use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Lock, Operation, Transaction, Workspace};
 
 use super::contacts::people;
-use super::draft::{Draft, EntryId, already_exists, refuse_conflict};
-use super::{vocabulary, workspace};
+use super::unit_of_work::{EntryId, UnitOfWork, already_exists, refuse_conflict};
+use super::{definitions, workspace};
 
 /// Rows are stored this many at a time, if so many are there: a transaction
 /// writes each page of an index once, however many rows changed it.
@@ -43,31 +43,31 @@ impl Operation for ImportChunks {
 
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let mut vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
+        let mut definitions = definitions(&mut *tx.session, &workspace).await?;
         if self.options.create_missing_tags {
-            self.create_missing_tags(tx, &workspace, &mut vocabulary).await?;
+            self.create_missing_tags(tx, &workspace, &mut definitions).await?;
         }
-        self.check(&vocabulary, tx)?;
+        self.validate(&definitions, tx)?;
 
-        let people: Vec<Person> = self.rows().flat_map(|row| people(&row.profile)).collect();
-        let mut draft = Draft::load(tx, &workspace, &people).await?;
+        let people: Vec<Recipient> = self.rows().flat_map(|row| people(&row.profile)).collect();
+        let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
         let mut outcomes = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
             let mut outcome = ChunkOutcome::default();
             for (index, row) in chunk {
-                match self.import_row(tx, &mut draft, &vocabulary, row) {
+                match self.import_row(tx, &mut unit, &definitions, row) {
                     Ok(RowOutcome::Created) => outcome.created += 1,
                     Ok(RowOutcome::Updated) => outcome.updated += 1,
                     Ok(RowOutcome::Unchanged) => outcome.unchanged += 1,
                     Err(error) => {
-                        let error = self.keep_objection(tx, &mut draft, row, error);
+                        let error = self.keep_objection(tx, &mut unit, row, error);
                         outcome.failures.push((*index, error));
                     }
                 }
             }
             outcomes.push(outcome);
         }
-        draft.write(tx).await?;
+        unit.write(tx).await?;
         Ok(outcomes)
     }
 }
@@ -78,50 +78,52 @@ impl ImportChunks {
     }
 
     /// Checks what all rows share.
-    fn check(&self, vocabulary: &Vocabulary, tx: &Transaction) -> Result<()> {
+    fn validate(&self, definitions: &Definitions, tx: &Transaction) -> Result<()> {
         let add_tags: BTreeSet<_> = self.options.add_tags.iter().cloned().collect();
-        check_tags(&add_tags, vocabulary).map_err(|error| error.at("add_tags"))?;
+        validate_tags(&add_tags, definitions).map_err(|error| error.with_field("add_tags"))?;
         match &self.options.consent {
-            Some(statement) => statement.check(tx.now).map_err(|error| error.below("consent")),
+            Some(statement) => {
+                statement.validate(tx.now).map_err(|error| error.in_parent("consent"))
+            }
             None => Ok(()),
         }
     }
 
-    /// Everything that can fail comes before the first change of the draft, so
+    /// Everything that can fail comes before the first change of the unit, so
     /// that a row happens as a whole or not at all.
     fn import_row(
         &self,
         tx: &Transaction,
-        draft: &mut Draft<'_>,
-        vocabulary: &Vocabulary,
+        unit: &mut UnitOfWork<'_>,
+        definitions: &Definitions,
         row: &ImportRow,
     ) -> Result<RowOutcome> {
         if let Some(fault) = &row.fault {
             return Err(fault.for_another_caller());
         }
-        let below = |error: Error| error.below("contact");
+        let below = |error: Error| error.in_parent("contact");
         let mut profile = row.profile.clone();
         profile.tags.extend(self.options.add_tags.iter().cloned());
-        profile.check().map_err(below)?;
-        profile.check_against(vocabulary).map_err(below)?;
+        profile.validate().map_err(below)?;
+        profile.validate_against(definitions).map_err(below)?;
         let statement = row.consent.as_ref().or(self.options.consent.as_ref());
         if let Some(statement) = &row.consent {
-            statement.check(tx.now).map_err(|error| error.below("consent"))?;
+            statement.validate(tx.now).map_err(|error| error.in_parent("consent"))?;
         }
         let people = people(&profile);
         if let Some(claim) = statement.filter(|said| said.status == OptInStatus::OptedIn) {
-            for known in people.iter().filter_map(|person| draft.find(person)) {
-                refuse_conflict(draft.consent(known), claim).map_err(|e| e.at("consent"))?;
+            for known in people.iter().filter_map(|person| unit.find(person)) {
+                refuse_conflict(unit.consent(known), claim).map_err(|e| e.with_field("consent"))?;
             }
         }
 
         // When both are sent, the phone number says who it is.
-        let Some(entry) = people.iter().find_map(|person| draft.find_contact(person)) else {
-            let entry = draft.create(tx, profile).map_err(below)?;
-            record_if_news(tx, draft, entry, statement);
+        let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
+            let entry = unit.create(tx, profile).map_err(below)?;
+            record_if_news(tx, unit, entry, statement);
             return Ok(RowOutcome::Created);
         };
-        let existing = draft.contact(entry).ok_or_else(Error::contact_not_found)?;
+        let existing = unit.contact(entry).ok_or_else(Error::contact_not_found)?;
         let objects = statement.is_some_and(|s| s.status == OptInStatus::OptedOut);
         let changed = match self.options.on_conflict {
             OnConflict::Fail => {
@@ -140,12 +142,12 @@ impl ImportChunks {
             OnConflict::Merge => {
                 let mut merged = existing.profile.clone();
                 merged.merge(&profile);
-                merged.check().map_err(below)?;
-                draft.update(tx, entry, merged).map_err(below)?
+                merged.validate().map_err(below)?;
+                unit.update(tx, entry, merged).map_err(below)?
             }
         };
         let skipped = self.options.on_conflict == OnConflict::Skip && !objects;
-        let said = !skipped && record_if_news(tx, draft, entry, statement);
+        let said = !skipped && record_if_news(tx, unit, entry, statement);
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
     }
 
@@ -153,21 +155,23 @@ impl ImportChunks {
     fn keep_objection(
         &self,
         tx: &Transaction,
-        draft: &mut Draft<'_>,
+        unit: &mut UnitOfWork<'_>,
         row: &ImportRow,
         error: Error,
     ) -> Error {
         let statement = row.consent.as_ref().or(self.options.consent.as_ref());
         let objects = |statement: &&Statement| {
-            statement.status == OptInStatus::OptedOut && statement.check(tx.now).is_ok()
+            statement.status == OptInStatus::OptedOut && statement.validate(tx.now).is_ok()
         };
         let Some(objection) = statement.filter(objects) else { return error };
         for key in row.profile.match_keys() {
-            let known = draft.find(&Person::Key(key.clone()));
-            let entry = known.unwrap_or_else(|| draft.add_stranger(key));
-            record_if_news(tx, draft, entry, Some(objection));
+            let known = unit.find(&Recipient::Key(key.clone()));
+            let entry = known.unwrap_or_else(|| unit.add_non_contact(key));
+            record_if_news(tx, unit, entry, Some(objection));
         }
-        error.and("the row's opt-out counts all the same").with("opt_out", "recorded")
+        error
+            .with_advice("the row's opt-out counts all the same")
+            .with_metadata("opt_out", "recorded")
     }
 
     /// Makes the tags that rows name and the workspace lacks. An id that cannot
@@ -176,14 +180,14 @@ impl ImportChunks {
         &self,
         tx: &mut Transaction,
         workspace: &Workspace,
-        vocabulary: &mut Vocabulary,
+        definitions: &mut Definitions,
     ) -> Result<()> {
         let named = self.rows().flat_map(|row| &row.profile.tags);
         let missing: BTreeSet<&String> = named
             .chain(&self.options.add_tags)
-            .filter(|id| !vocabulary.tags.contains(*id) && ids::check_slug("tags", id).is_ok())
+            .filter(|id| !definitions.tags.contains(*id) && ids::validate_slug("tags", id).is_ok())
             .collect();
-        let total = vocabulary.tags.len() + missing.len();
+        let total = definitions.tags.len() + missing.len();
         if total > MAX_TAGS {
             return Err(Error::limit("tags", MAX_TAGS, total));
         }
@@ -192,7 +196,7 @@ impl ImportChunks {
         }
         let tags: Vec<_> = missing.into_iter().map(|id| Tag::bare(id, tx.now)).collect();
         tx.session.put_tags(workspace, &tags).await?;
-        vocabulary.tags.extend(tags.into_iter().map(|tag| tag.tag_id));
+        definitions.tags.extend(tags.into_iter().map(|tag| tag.tag_id));
         Ok(())
     }
 }
@@ -201,13 +205,13 @@ impl ImportChunks {
 /// later overtook: sending a chunk again changes nothing.
 fn record_if_news(
     tx: &Transaction,
-    draft: &mut Draft<'_>,
+    unit: &mut UnitOfWork<'_>,
     entry: EntryId,
     statement: Option<&Statement>,
 ) -> bool {
     let Some(statement) = statement else { return false };
     let objects = statement.status == OptInStatus::OptedOut;
-    let known = draft.consent(entry);
+    let known = unit.consent(entry);
     let news = statement.categories.iter().map(|category| known.get(*category)).any(|known| {
         match (statement.occurred_time, known.occurred_time) {
             (Some(said), Some(known_since)) if said < known_since => false,
@@ -220,7 +224,7 @@ fn record_if_news(
         }
     });
     if news {
-        draft.record(tx, entry, statement);
+        unit.record(tx, entry, statement);
     }
     news
 }

@@ -1,12 +1,12 @@
 //! Joining two contacts that are one person.
 
-use crate::domain::contact::{Person, definition};
+use crate::domain::contact::{Recipient, definition};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::merge::{MergeRules, Taken};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
-use super::draft::{Draft, EntryId};
-use super::{vocabulary, workspace};
+use super::unit_of_work::{EntryId, UnitOfWork};
+use super::{definitions, workspace};
 
 /// Joins two contacts.
 #[derive(Debug)]
@@ -14,9 +14,9 @@ pub struct MergeContacts {
     /// Where.
     pub workspace_id: String,
     /// Who stays.
-    pub survivor: Person,
+    pub survivor: Recipient,
     /// Who goes.
-    pub merged: Person,
+    pub merged: Recipient,
     /// What remains of both.
     pub rules: MergeRules,
     /// Empty: whatever the version.
@@ -30,20 +30,20 @@ impl Operation for MergeContacts {
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
+        let definitions = definitions(&mut *tx.session, &workspace).await?;
         for field in &self.rules.take {
             if let Taken::Attribute(id) = field {
-                definition(&vocabulary, id).map_err(|error| error.at("take_mask"))?;
+                definition(&definitions, id).map_err(|error| error.with_field("take_mask"))?;
             }
         }
         let people = [self.survivor.clone(), self.merged.clone()];
-        let mut draft = Draft::load(tx, &workspace, &people).await?;
+        let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
         let find = |person, field| -> Result<EntryId> {
-            draft.find_contact(person).ok_or_else(|| Error::contact_not_found().at(field))
+            unit.find_contact(person).ok_or_else(|| Error::contact_not_found().with_field(field))
         };
         let survivor = find(&self.survivor, "survivor")?;
         let merged = find(&self.merged, "merged")?;
-        let (Some(kept), Some(gone)) = (draft.contact(survivor), draft.contact(merged)) else {
+        let (Some(kept), Some(gone)) = (unit.contact(survivor), unit.contact(merged)) else {
             return Err(Error::contact_not_found());
         };
         if survivor == merged {
@@ -51,13 +51,13 @@ impl Operation for MergeContacts {
             let message = format!("survivor and merged are one contact already: {id}");
             return Err(Error::invalid(Reason::InvalidArgument, "merged", message));
         }
-        kept.check_etag(&self.survivor_etag)?;
-        gone.check_etag(&self.merged_etag)?;
+        kept.validate_etag(&self.survivor_etag)?;
+        gone.validate_etag(&self.merged_etag)?;
         let profile = self.rules.merge(kept, gone);
-        profile.check()?;
-        draft.merge(tx, survivor, merged, profile)?;
-        let row = draft.row(survivor).ok_or_else(Error::contact_not_found)?;
-        draft.write(tx).await?;
+        profile.validate()?;
+        unit.merge(tx, survivor, merged, profile)?;
+        let row = unit.row(survivor).ok_or_else(Error::contact_not_found)?;
+        unit.write(tx).await?;
         Ok(row)
     }
 }

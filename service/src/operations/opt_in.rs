@@ -3,12 +3,12 @@
 use crate::domain::consent::{
     ConsentEvent, ConsentSummary, OptInStatus, PlatformStatement, Statement,
 };
-use crate::domain::contact::Person;
+use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Result};
 use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
-use super::draft::{Draft, refuse_conflict};
+use super::unit_of_work::{UnitOfWork, refuse_conflict};
 use super::workspace;
 
 /// Records that a person agreed or objected.
@@ -17,7 +17,7 @@ pub struct RecordConsent {
     /// Where.
     pub workspace_id: String,
     /// Who.
-    pub person: Person,
+    pub person: Recipient,
     /// What they said.
     pub statement: Statement,
 }
@@ -27,22 +27,22 @@ impl Operation for RecordConsent {
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        self.statement.check(tx.now)?;
-        let mut draft = Draft::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
+        self.statement.validate(tx.now)?;
+        let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
         // An objection is taken from anybody; agreeing takes a contact.
         let entry = match (&self.person, self.statement.status) {
-            (Person::Key(key), OptInStatus::OptedOut) => {
-                draft.find(&self.person).unwrap_or_else(|| draft.add_stranger(key.clone()))
+            (Recipient::Key(key), OptInStatus::OptedOut) => {
+                unit.find(&self.person).unwrap_or_else(|| unit.add_non_contact(key.clone()))
             }
-            _ => draft.find_contact(&self.person).ok_or_else(Error::contact_not_found)?,
+            _ => unit.find_contact(&self.person).ok_or_else(Error::contact_not_found)?,
         };
         let claims = self.statement.status == OptInStatus::OptedIn;
         if claims && !self.statement.source.is_the_person() {
-            refuse_conflict(draft.consent(entry), &self.statement)?;
+            refuse_conflict(unit.consent(entry), &self.statement)?;
         }
-        let event = draft.record(tx, entry, &self.statement);
-        let summary = draft.consent(entry).summary();
-        draft.write(tx).await?;
+        let event = unit.record(tx, entry, &self.statement);
+        let summary = unit.consent(entry).summary();
+        unit.write(tx).await?;
         Ok((event, summary))
     }
 }
@@ -53,7 +53,7 @@ pub struct RecordPlatformPreference {
     /// Where.
     pub workspace_id: String,
     /// Who.
-    pub person: Person,
+    pub person: Recipient,
     /// What they told it.
     pub statement: PlatformStatement,
 }
@@ -63,20 +63,20 @@ impl Operation for RecordPlatformPreference {
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        self.statement.check(tx.now)?;
-        let mut draft = Draft::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
+        self.statement.validate(tx.now)?;
+        let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
         // Taken from anybody, a resume too: the stop it lifts may arrive later.
         let entry = match &self.person {
-            Person::Key(key) => {
-                draft.find(&self.person).unwrap_or_else(|| draft.add_stranger(key.clone()))
+            Recipient::Key(key) => {
+                unit.find(&self.person).unwrap_or_else(|| unit.add_non_contact(key.clone()))
             }
-            Person::Id(_) => {
-                draft.find_contact(&self.person).ok_or_else(Error::contact_not_found)?
+            Recipient::Id(_) => {
+                unit.find_contact(&self.person).ok_or_else(Error::contact_not_found)?
             }
         };
-        let event = draft.record_on_platform(tx, entry, &self.statement);
-        let summary = draft.consent(entry).summary();
-        draft.write(tx).await?;
+        let event = unit.record_on_platform(tx, entry, &self.statement);
+        let summary = unit.consent(entry).summary();
+        unit.write(tx).await?;
         Ok((event, summary))
     }
 }
@@ -86,7 +86,7 @@ impl Operation for RecordPlatformPreference {
 pub async fn events(
     store: &Store,
     workspace_id: &str,
-    person: &Person,
+    person: &Recipient,
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<(i64, ConsentEvent)>> {
@@ -95,8 +95,8 @@ pub async fn events(
     let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
     let subjects = match (found.into_iter().flatten().next(), person) {
         (Some(row), _) => Subjects::of(&decode_profile(&row)?, store.keyring(), &workspace),
-        (None, Person::Key(key)) => Subjects::of_stranger(key, store.keyring(), &workspace),
-        (None, Person::Id(_)) => return Err(Error::contact_not_found()),
+        (None, Recipient::Key(key)) => Subjects::of_non_contact(key, store.keyring(), &workspace),
+        (None, Recipient::Id(_)) => return Err(Error::contact_not_found()),
     };
     let before = before.unwrap_or(i64::MAX);
     let entries = session.entries_about(&workspace, &subjects, before, limit).await?;

@@ -1,20 +1,20 @@
 //! Reading contacts: by name, in pages, counted.
 
-use crate::domain::contact::Person;
+use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{self, FilterError};
 use crate::domain::search::{self, SearchError};
 use crate::store::{
-    ContactRow, Lock, Order, OrderBy, Position, Selection, Session, Store, Workspace,
+    ContactRow, Lock, Order, OrderBy, PageCursor, Selection, Session, Store, Workspace,
 };
 
-use super::{vocabulary, workspace};
+use super::{definitions, workspace};
 
 /// The contacts these name, index for index.
 pub async fn find(
     store: &Store,
     workspace_id: &str,
-    people: &[Person],
+    people: &[Recipient],
 ) -> Result<Vec<Option<ContactRow>>> {
     let mut session = store.read().await?;
     let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
@@ -42,8 +42,8 @@ pub async fn select(
     let filter = match query.filter.trim().is_empty() {
         true => None,
         false => {
-            let vocabulary = vocabulary(session, &workspace).await?;
-            filter::compile(&query.filter, &vocabulary).map_err(filter_error)?
+            let definitions = definitions(session, &workspace).await?;
+            filter::compile(&query.filter, &definitions).map_err(filter_error)?
         }
     };
     let words = match search::query_words(&query.query) {
@@ -59,7 +59,7 @@ pub async fn list(
     session: &mut dyn Session,
     (workspace, selection): &(Workspace, Selection),
     order: Order,
-    after: Option<&Position>,
+    after: Option<&PageCursor>,
     limit: usize,
 ) -> Result<Vec<ContactRow>> {
     session.page(workspace, selection, order, after, limit).await
@@ -99,5 +99,6 @@ pub fn parse_order(text: &str) -> Result<Order> {
 /// The error for a filter that does not parse or check.
 pub fn filter_error(error: FilterError) -> Error {
     let column = error.column.to_string();
-    Error::invalid(Reason::InvalidFilter, "filter", error.to_string()).with("column", column)
+    Error::invalid(Reason::InvalidFilter, "filter", error.to_string())
+        .with_metadata("column", column)
 }

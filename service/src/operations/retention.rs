@@ -16,7 +16,7 @@ const BATCH: usize = 500;
 pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()> {
     for found in workspaces::list(store, "", usize::MAX >> 1).await? {
         let sweep = |what, before| Sweep { workspace_id: found.workspace_id.clone(), what, before };
-        let before = store.now() - store.answer_retention();
+        let before = store.now() - store.response_retention();
         while store.write(sweep(What::Answers, before)).await? {}
         if let Some(kept) = suppressions {
             let before = store.now() - kept;
@@ -49,7 +49,9 @@ impl Operation for Sweep {
             return Ok(false);
         };
         let dropped = match self.what {
-            What::Answers => session.drop_answers(&workspace, self.before, BATCH).await?,
+            What::Answers => {
+                session.delete_stored_responses(&workspace, self.before, BATCH).await?
+            }
             What::Suppressions => session.drop_suppressions(&workspace, self.before, BATCH).await?,
         };
         Ok(dropped == BATCH as u64)

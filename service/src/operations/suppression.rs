@@ -3,9 +3,9 @@
 
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
-use crate::store::{KeyHold, Lock, Operation, Store, Transaction};
+use crate::store::{KeyLock, Lock, Operation, Store, Transaction};
 
-use super::draft::put_suppressions;
+use super::unit_of_work::put_suppressions;
 use super::{workspace, workspaces};
 
 /// People worked on in one transaction.
@@ -37,7 +37,7 @@ impl Operation for HashSome {
             return Ok(false);
         }
         let (revision, _) = tx.session.next_consent_revision(&workspace).await?;
-        tx.hold_suppression_keys(&workspace, KeyHold::Exclusive).await?;
+        tx.lock_suppression_keys(&workspace, KeyLock::Exclusive).await?;
         let keyring = tx.keyring();
         let hashed = |key: &MatchKey| keyring.hashed(&workspace.workspace_id, key);
         let rename = |old| {

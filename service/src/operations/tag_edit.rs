@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::contact::{Contact, Person, Profile, check_tags};
+use crate::domain::contact::{Contact, Profile, Recipient, validate_tags};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter;
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
 use crate::store::{Lock, Operation, Selection, Transaction, Workspace};
 
-use super::draft::Draft;
+use super::contact_scan::{Edited, REWRITE_PAGE, try_each_selected};
 use super::read::filter_error;
-use super::segment::{Edited, REWRITE_PAGE, try_each_selected};
-use super::{vocabulary, workspace};
+use super::unit_of_work::UnitOfWork;
+use super::{definitions, workspace};
 
 /// Adds and removes tags.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct EditTags {
 #[derive(Debug)]
 pub enum TagTarget {
     /// These people's; with their index in the request.
-    People(Vec<(usize, Person)>),
+    People(Vec<(usize, Recipient)>),
     /// Everybody's whom a filter selects.
     Filter {
         /// The filter language.
@@ -56,13 +56,14 @@ impl Operation for EditTags {
 
     async fn run(&self, tx: &mut Transaction) -> Result<EditTagsOutcome> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let vocabulary = vocabulary(&mut *tx.session, &workspace).await?;
-        check_tags(&self.add, &vocabulary).map_err(|error| error.at("add_tags"))?;
-        check_tags(&self.remove, &vocabulary).map_err(|error| error.at("remove_tags"))?;
+        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        validate_tags(&self.add, &definitions).map_err(|error| error.with_field("add_tags"))?;
+        validate_tags(&self.remove, &definitions)
+            .map_err(|error| error.with_field("remove_tags"))?;
         match &self.target {
             TagTarget::People(people) => self.edit_people(tx, &workspace, people).await,
             TagTarget::Filter { filter, expected_count } => {
-                let filter = filter::compile(filter, &vocabulary).map_err(filter_error)?;
+                let filter = filter::compile(filter, &definitions).map_err(filter_error)?;
                 let selection = Selection { filter, words: Vec::new(), now: tx.now };
                 let count = tx.session.count(&workspace, &selection).await?;
                 if count != *expected_count {
@@ -84,15 +85,15 @@ impl EditTags {
         &self,
         tx: &mut Transaction,
         workspace: &Workspace,
-        people: &[(usize, Person)],
+        people: &[(usize, Recipient)],
     ) -> Result<EditTagsOutcome> {
         let names: Vec<_> = people.iter().map(|(_, person)| person.clone()).collect();
-        let mut draft = Draft::load(tx, workspace, &names).await?;
+        let mut unit = UnitOfWork::load(tx, workspace, &names).await?;
         let mut outcome = EditTagsOutcome::default();
         let mut seen = BTreeSet::new();
         for (index, person) in people {
-            let entry = draft.find_contact(person);
-            let Some((entry, contact)) = entry.and_then(|e| Some((e, draft.contact(e)?))) else {
+            let entry = unit.find_contact(person);
+            let Some((entry, contact)) = entry.and_then(|e| Some((e, unit.contact(e)?))) else {
                 outcome.failures.push((*index, Error::contact_not_found()));
                 continue;
             };
@@ -100,7 +101,7 @@ impl EditTags {
                 continue;
             }
             let mut profile = contact.profile.clone();
-            match self.edit(&mut profile).and_then(|_| draft.update(tx, entry, profile)) {
+            match self.edit(&mut profile).and_then(|_| unit.update(tx, entry, profile)) {
                 Ok(changed) => {
                     outcome.edited.matched += 1;
                     outcome.edited.changed += i64::from(changed);
@@ -109,7 +110,7 @@ impl EditTags {
             }
         }
         if !self.validate_only {
-            draft.write(tx).await?;
+            unit.write(tx).await?;
         }
         Ok(outcome)
     }
@@ -131,6 +132,6 @@ fn count_mismatch(expected: i64, count: i64) -> Error {
          look at them with ListContacts and send expected_count: {count} if they are right"
     );
     Error::invalid(Reason::CountMismatch, "expected_count", message)
-        .with("expected_count", expected.to_string())
-        .with("count", count.to_string())
+        .with_metadata("expected_count", expected.to_string())
+        .with_metadata("count", count.to_string())
 }

@@ -6,8 +6,8 @@ use crate::domain::filter::{Expr, Predicate};
 use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
 
-use super::definition::{self, find, refuse_twin};
-use super::segment::{REWRITE_PAGE, each_selected};
+use super::contact_scan::{REWRITE_PAGE, each_selected};
+use super::definition::{self, ensure_unique, find};
 use super::workspace;
 
 /// Makes a tag.
@@ -25,12 +25,12 @@ impl Operation for CreateTag {
     async fn run(&self, tx: &mut Transaction) -> Result<Counted<Tag>> {
         let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
         let tag = Tag { create_time: tx.now, update_time: tx.now, ..self.tag.clone() };
-        let tag = tag.completed().map_err(|error| error.below("tag"))?;
+        let tag = tag.completed().map_err(|error| error.in_parent("tag"))?;
         let existing = tx.session.tags(&workspace).await?;
         if existing.len() >= MAX_TAGS {
             return Err(Error::limit("tag", MAX_TAGS, existing.len() + 1));
         }
-        refuse_twin(&tag, &existing, true)?;
+        ensure_unique(&tag, &existing, true)?;
         tx.session.put_tags(&workspace, std::slice::from_ref(&tag)).await?;
         Ok(Counted { definition: tag, contact_count: 0 })
     }
@@ -71,8 +71,8 @@ impl Operation for UpdateTag {
             }
         }
         tag.update_time = tx.now;
-        let tag = tag.completed().map_err(|error| error.below("tag"))?;
-        refuse_twin(&tag, &existing, false)?;
+        let tag = tag.completed().map_err(|error| error.in_parent("tag"))?;
+        ensure_unique(&tag, &existing, false)?;
         tx.session.put_tags(&workspace, std::slice::from_ref(&tag)).await?;
         counted(&mut *tx.session, &workspace, tag).await
     }
@@ -103,9 +103,9 @@ impl Operation for DeleteTag {
                  ContactService.UpdateContactTags, or send force: true"
             );
             return Err(Error::new(Reason::TagInUse, message)
-                .about("tag", id)
-                .with("tag_id", id)
-                .with("contact_count", count.to_string()));
+                .with_resource("tag", id)
+                .with_metadata("tag_id", id)
+                .with_metadata("contact_count", count.to_string()));
         }
         if count > 0 {
             let carries = Expr::Is(Predicate::HasTag(id.to_owned()));

@@ -15,7 +15,7 @@ const FIXED_LENGTH: usize = 16 + 8 + MAC_LENGTH;
 
 /// A place in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Cursor {
     /// Behind this one.
     pub id: Uuid,
     /// The text the list is ordered by, at most 256 bytes.
@@ -29,7 +29,7 @@ pub struct Place {
 pub type Binding<'a> = &'a [&'a str];
 
 /// Makes a token.
-pub fn seal(key: &[u8; 32], binding: Binding<'_>, place: &Place) -> String {
+pub fn seal(key: &[u8; 32], binding: Binding<'_>, place: &Cursor) -> String {
     let mut token = Vec::with_capacity(FIXED_LENGTH + place.text.len());
     token.extend_from_slice(place.id.as_bytes());
     token.extend_from_slice(&place.count.to_be_bytes());
@@ -40,13 +40,13 @@ pub fn seal(key: &[u8; 32], binding: Binding<'_>, place: &Place) -> String {
 }
 
 /// Reads a token that [`seal`] made with the same key and binding.
-pub fn open(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Option<Place> {
+pub fn open(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Option<Cursor> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (content, code) = bytes.split_at_checked(bytes.len().checked_sub(MAC_LENGTH)?)?;
     mac(key, binding, content).verify_truncated_left(code).ok()?;
     let (id, rest) = content.split_first_chunk::<16>()?;
     let (count, text) = rest.split_first_chunk::<8>()?;
-    Some(Place {
+    Some(Cursor {
         id: Uuid::from_bytes(*id),
         text: String::from_utf8(text.to_vec()).ok()?,
         count: i64::from_be_bytes(*count),
@@ -54,7 +54,7 @@ pub fn open(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Option<Place> 
 }
 
 /// The place a page request goes on at; None for the first page.
-pub fn open_page(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Option<Place>> {
+pub fn open_page(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Option<Cursor>> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -69,7 +69,7 @@ pub fn invalid_page_token() -> Error {
 }
 
 /// The place a stream goes on at; None for its beginning.
-pub fn open_resume(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Option<Place>> {
+pub fn open_resume(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Option<Cursor>> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -96,8 +96,8 @@ mod tests {
 
     const KEY: [u8; 32] = [7; 32];
 
-    fn place() -> Place {
-        Place { id: Uuid::from_u128(42), text: "maría".to_owned(), count: 7 }
+    fn place() -> Cursor {
+        Cursor { id: Uuid::from_u128(42), text: "maría".to_owned(), count: 7 }
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_longest_token_is_short_enough() {
-        let longest = Place { text: "x".repeat(256), ..place() };
+        let longest = Cursor { text: "x".repeat(256), ..place() };
         assert!(seal(&KEY, &[], &longest).len() <= 512);
     }
 }

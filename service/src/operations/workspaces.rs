@@ -3,7 +3,7 @@
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::Head;
 use crate::domain::{ids, tag, text};
-use crate::store::{KeyHold, Lock, Operation, Store, Transaction, Workspace};
+use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace};
 
 use super::{DEFAULT_WORKSPACE, workspace, workspace_not_found};
 
@@ -20,12 +20,12 @@ impl Operation for CreateWorkspace {
     type Output = Workspace;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Workspace> {
-        text::check_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
+        text::validate_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
         let workspace_id = match self.workspace_id.as_str() {
             "" => tag::derive_id("workspace_id", &self.display_name)?,
             id => id.to_owned(),
         };
-        ids::check_workspace_id(&workspace_id)?;
+        ids::validate_workspace_id(&workspace_id)?;
         let display_name = match self.display_name.as_str() {
             "" => workspace_id.clone(),
             name => name.to_owned(),
@@ -43,12 +43,12 @@ impl Operation for CreateWorkspace {
             let id = made.workspace_id;
             let message = format!("workspace {id} exists; use it or choose another id");
             return Err(Error::invalid(Reason::WorkspaceAlreadyExists, "workspace_id", message)
-                .about("workspace", id.clone())
-                .with("workspace_id", id));
+                .with_resource("workspace", id.clone())
+                .with_metadata("workspace_id", id));
         }
         // From now on the key file has to go with the database.
         let stored = workspace(&mut *tx.session, &made.workspace_id, Lock::Shared).await?;
-        tx.hold_suppression_keys(&stored, KeyHold::Shared).await?;
+        tx.lock_suppression_keys(&stored, KeyLock::Shared).await?;
         Ok(made)
     }
 }

@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::rows::{
-    AnswerNote, CheckRows, ConsentRow, ContactRow, FirstAnswer, KeyHold, Likely, Likeness, Lock,
-    Order, Position, ReadPurpose, Receipt, SavedAnswer, Selection, Subjects, Workspace,
+use super::types::{
+    CheckRows, ConsentRow, ContactRow, DuplicateCandidate, DuplicateKey, KeyLock, Lock,
+    NewStoredResponse, Order, PageCursor, ReadPurpose, Receipt, Selection, StoredResponse,
+    StoredResponseInfo, Subjects, Workspace,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::consent::ConsentSummary;
-use crate::domain::contact::{Contact, Person};
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::keyring::KeyId;
 use crate::domain::ledger::{Entry, Head};
@@ -41,7 +42,7 @@ pub trait Backend: Send + Sync {
     fn parallel_writes(&self) -> usize;
     /// Overwrites what erasures left in unused parts of the database's files, if
     /// anything; nothing to do where the database server sees to it.
-    async fn purge(&self) -> Result<()>;
+    async fn vacuum(&self) -> Result<()>;
     /// Closes all connections.
     async fn close(&self);
 }
@@ -107,7 +108,7 @@ pub trait Session: Send {
     async fn find_contacts(
         &mut self,
         workspace: &Workspace,
-        people: &[Person],
+        people: &[Recipient],
     ) -> Result<Vec<Option<ContactRow>>>;
     /// A page of the contacts selected, behind `after`.
     async fn page(
@@ -115,18 +116,18 @@ pub trait Session: Send {
         workspace: &Workspace,
         selection: &Selection,
         order: Order,
-        after: Option<&Position>,
+        after: Option<&PageCursor>,
         limit: usize,
     ) -> Result<Vec<ContactRow>>;
     /// What contacts are compared by, in its order and then that of their ids,
     /// behind `after`.
-    async fn likely(
+    async fn duplicate_candidates(
         &mut self,
         workspace: &Workspace,
-        likeness: Likeness,
-        after: Option<&Likely>,
+        likeness: DuplicateKey,
+        after: Option<&DuplicateCandidate>,
         limit: usize,
-    ) -> Result<Vec<Likely>>;
+    ) -> Result<Vec<DuplicateCandidate>>;
     /// How many contacts are selected.
     async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64>;
     /// Adds contacts, without their consent rows.
@@ -225,11 +226,11 @@ pub trait Session: Send {
 
     /// Holds the keys under which the workspace remembers people who are no
     /// contacts, after `current` was made one of them.
-    async fn hold_suppression_keys(
+    async fn lock_suppression_keys(
         &mut self,
         workspace: &Workspace,
         current: KeyId,
-        hold: KeyHold,
+        hold: KeyLock,
     ) -> Result<Vec<KeyId>>;
     /// The people who are no contacts of whom was written since this consent
     /// revision; none where transactions follow one another.
@@ -271,33 +272,37 @@ pub trait Session: Send {
     // Idempotency
 
     /// The first answer to a request_id, unless it is from before `since`.
-    async fn saved_answer(
+    async fn stored_response(
         &mut self,
         workspace: &Workspace,
         request_id: Uuid,
         since: Time,
-    ) -> Result<Option<FirstAnswer>>;
+    ) -> Result<Option<StoredResponse>>;
     /// Keeps an answer, and drops some from before `since`.
-    async fn save_answer(
+    async fn store_response(
         &mut self,
         workspace: &Workspace,
-        answer: &SavedAnswer,
+        answer: &NewStoredResponse,
         since: Time,
     ) -> Result<()>;
     /// Drops answers from before this time, up to `limit`; how many.
-    async fn drop_answers(
+    async fn delete_stored_responses(
         &mut self,
         workspace: &Workspace,
         before: Time,
         limit: usize,
     ) -> Result<u64>;
     /// Which answers that tell of a contact are kept, newest first.
-    async fn answers_about(
+    async fn stored_responses_about(
         &mut self,
         workspace: &Workspace,
         contact_id: Uuid,
         limit: usize,
-    ) -> Result<Vec<AnswerNote>>;
+    ) -> Result<Vec<StoredResponseInfo>>;
     /// Leaves nothing but the ids of requests about one person.
-    async fn forget_answers(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()>;
+    async fn erase_stored_responses(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+    ) -> Result<()>;
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use contacts_service::domain::consent::{CheckReason, OptInStatus};
-use contacts_service::domain::contact::{Change, Person, Profile};
+use contacts_service::domain::contact::{Change, Profile, Recipient};
 use contacts_service::domain::error::Reason;
 use contacts_service::domain::phone::WhatsAppUserId;
 use contacts_service::operations::{contacts, opt_in, read, tag_edit, tags};
@@ -25,7 +25,7 @@ async fn create(store: &Store, profile: Profile) -> Result<(), Reason> {
     store.write(create).await.map(drop).map_err(|error| error.reason())
 }
 
-fn record(who: &Person, status: OptInStatus) -> opt_in::RecordConsent {
+fn record(who: &Recipient, status: OptInStatus) -> opt_in::RecordConsent {
     opt_in::RecordConsent {
         workspace_id: String::new(),
         person: who.clone(),
@@ -57,7 +57,7 @@ fn one_of_several_creates_of_one_person_wins() {
     });
 }
 
-/// A stranger's objection that arrives while somebody makes a contact of them
+/// A non_contact's objection that arrives while somebody makes a contact of them
 /// is never lost, whichever comes first.
 #[test]
 fn an_opt_out_survives_a_create_at_the_same_time() {
@@ -130,7 +130,7 @@ fn opt_outs_of_one_person_by_both_names_all_count() {
         create(&stores[0], both).await.unwrap();
         let found = read::find(&stores[0], "", &[person("15551234567")]).await.unwrap();
         let id = found[0].as_ref().unwrap().contact_id;
-        let names = [person("15551234567"), Person::Key(user.match_key()), Person::Id(id)];
+        let names = [person("15551234567"), Recipient::Key(user.match_key()), Recipient::Id(id)];
         let started = std::time::Instant::now();
         let calls = (0..60).map(|i| {
             let status = [OptInStatus::OptedIn, OptInStatus::OptedOut][i % 2];

@@ -292,7 +292,7 @@ async fn page_through(
         let page = session.page(workspace, selection, order, after.as_ref(), 4).await.unwrap();
         contacts.extend(page.iter().map(|row| decode_profile(row).unwrap()));
         match page.last() {
-            Some(last) if page.len() == 4 => after = Some(last.position()),
+            Some(last) if page.len() == 4 => after = Some(last.cursor()),
             _ => return contacts,
         }
     }

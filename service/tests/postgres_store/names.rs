@@ -40,7 +40,7 @@ const NAMES: [&str; 24] = [
 ];
 
 fn names() -> impl Strategy<Value = String> {
-    let fits = |name: &String| text::check(name, text::NAME).is_ok();
+    let fits = |name: &String| text::validate(name, text::NAME).is_ok();
     let any = any::<String>().prop_filter("a name", fits);
     let words = prop::collection::vec(prop::sample::select(NAMES.to_vec()), 0..3)
         .prop_map(|words| words.join(" "));

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use contacts_service::domain::attribute::AttributeType;
 use contacts_service::domain::consent::{CheckReason, EventKind, OptInStatus};
-use contacts_service::domain::contact::{Change, Person, Profile};
+use contacts_service::domain::contact::{Change, Profile, Recipient};
 use contacts_service::domain::error::Reason;
 use contacts_service::domain::phone::WhatsAppUserId;
 use contacts_service::operations::{
-    attributes, contacts, idempotency, opt_in, read, segment, tag_edit, tags, workspaces,
+    attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags, workspaces,
 };
 use contacts_service::opt_in::Checker;
 use contacts_service::store::{Lock, Store, decode_profile};
@@ -25,7 +25,7 @@ async fn create(store: &Store, profile: Profile) -> Result<Uuid, Reason> {
     store.write(create).await.map(|row| row.contact_id).map_err(|error| error.reason())
 }
 
-fn record(who: &Person, status: OptInStatus) -> opt_in::RecordConsent {
+fn record(who: &Recipient, status: OptInStatus) -> opt_in::RecordConsent {
     opt_in::RecordConsent {
         workspace_id: String::new(),
         person: who.clone(),
@@ -33,7 +33,7 @@ fn record(who: &Person, status: OptInStatus) -> opt_in::RecordConsent {
     }
 }
 
-fn update(who: &Person, changes: Vec<Change>) -> contacts::UpdateContact {
+fn update(who: &Recipient, changes: Vec<Change>) -> contacts::UpdateContact {
     contacts::UpdateContact {
         workspace_id: String::new(),
         person: who.clone(),
@@ -44,7 +44,7 @@ fn update(who: &Person, changes: Vec<Change>) -> contacts::UpdateContact {
     }
 }
 
-fn delete(who: &Person) -> contacts::DeleteContact {
+fn delete(who: &Recipient) -> contacts::DeleteContact {
     contacts::DeleteContact {
         workspace_id: String::new(),
         person: who.clone(),
@@ -62,7 +62,7 @@ async fn count(store: &Store, filter: &str, query: &str) -> i64 {
     read::count(store, &query).await.unwrap()
 }
 
-async fn stored(store: &Store, who: &Person) -> Option<Profile> {
+async fn stored(store: &Store, who: &Recipient) -> Option<Profile> {
     let rows = read::find(store, "", std::slice::from_ref(who)).await.unwrap();
     rows[0].as_ref().map(|row| decode_profile(row).unwrap().profile)
 }
@@ -73,7 +73,7 @@ fn a_contact_lives_and_is_erased() {
         let store = database.store().await;
         create_definitions(&store).await;
         let id = create(&store, rich_profile("5521987654321")).await.unwrap();
-        let who = Person::Id(id);
+        let who = Recipient::Id(id);
         assert_eq!(stored(&store, &who).await, Some(rich_profile("5521987654321")));
         assert_eq!(stored(&store, &person("552187654321")).await, stored(&store, &who).await);
         // Another form of the number is the same person.
@@ -97,7 +97,7 @@ fn a_contact_lives_and_is_erased() {
 
         // By either name, with an effect under both.
         let checker = Checker::new(store.clone());
-        let by_user = Person::Key(user.match_key());
+        let by_user = Recipient::Key(user.match_key());
         store.write(record(&by_user, OptInStatus::OptedIn)).await.unwrap();
         for who in [&who, &by_user, &person("5521987654321")] {
             let answer = checker.check("", who, &MARKETING_MESSAGE).await.unwrap();
@@ -136,7 +136,7 @@ fn a_user_id_is_taken_off_and_its_opt_out_stays() {
         store.write(record(&by_phone, OptInStatus::OptedOut)).await.unwrap();
         store.write(update(&by_phone, vec![Change::WhatsAppUserId(None)])).await.unwrap();
         let checker = Checker::new(store);
-        for (who, is_contact) in [(Person::Key(user.match_key()), false), (by_phone, true)] {
+        for (who, is_contact) in [(Recipient::Key(user.match_key()), false), (by_phone, true)] {
             let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
             assert_eq!(answer.reason, CheckReason::OptedOut);
             assert_eq!(answer.contact_id.is_some(), is_contact);
@@ -145,7 +145,7 @@ fn a_user_id_is_taken_off_and_its_opt_out_stays() {
 }
 
 #[test]
-fn strangers_object_and_are_remembered() {
+fn non_contact_object_and_are_remembered() {
     with_database(|database| async move {
         let store = database.store().await;
         let who = person("15551234567");
@@ -191,7 +191,8 @@ fn segments_walk_over_everybody_once() {
             let query = read::Query { filter: filter.to_owned(), ..read::Query::default() };
             let mut session = store.read().await.unwrap();
             let (workspace, selection) = read::select(&store, &mut *session, &query).await.unwrap();
-            let mut walk = segment::Segment::new(store.clone(), workspace, selection, None);
+            let mut walk =
+                contact_scan::ContactScan::new(store.clone(), workspace, selection, None);
             let mut seen = Vec::new();
             loop {
                 let page = walk.next_page().await.unwrap();
@@ -273,13 +274,13 @@ fn definitions_are_counted_and_deleted() {
 fn a_request_id_is_answered_once() {
     with_database(|database| async move {
         let store = database.store().await;
-        let once = |number: &str| idempotency::Once {
+        let once = |number: &str| idempotency::Idempotent {
             method: "CreateContact",
             operation: contacts::CreateContact {
                 workspace_id: String::new(),
                 profile: profile(number),
             },
-            encode: |row: contacts_service::store::ContactRow| idempotency::Answer {
+            encode: |row: contacts_service::store::ContactRow| idempotency::EncodedResponse {
                 response: Bytes::copy_from_slice(row.contact_id.as_bytes()),
                 contact_id: Some(row.contact_id),
                 match_key: None,

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use contacts_service::domain::consent::{MessageCategory, OptInStatus};
 use contacts_service::domain::error::Result;
 use contacts_service::domain::phone::match_key_of;
-use contacts_service::operations::idempotency::{Answer, Once, fingerprint};
+use contacts_service::operations::idempotency::{EncodedResponse, Idempotent, fingerprint};
 use contacts_service::operations::{contacts, opt_in, retention, suppression, workspace};
 use contacts_service::store::postgres::PostgresOptions;
 use contacts_service::store::{Lock, Operation, Store, Transaction};
@@ -32,9 +32,9 @@ impl Operation for Nothing {
 
 /// Sends a change under this id, which answers `answer` the first time.
 async fn send(store: &Store, id: u128, answer: &'static str) -> Bytes {
-    let once = Once {
+    let once = Idempotent {
         operation: Nothing,
-        encode: move |()| Answer {
+        encode: move |()| EncodedResponse {
             response: Bytes::from_static(answer.as_bytes()),
             contact_id: Some(CONTACT),
             match_key: None,
@@ -50,7 +50,7 @@ async fn send(store: &Store, id: u128, answer: &'static str) -> Bytes {
 async fn answers(store: &Store) -> usize {
     let mut session = store.read().await.unwrap();
     let workspace = workspace(&mut *session, "", Lock::None).await.unwrap();
-    session.answers_about(&workspace, CONTACT, 10_000).await.unwrap().len()
+    session.stored_responses_about(&workspace, CONTACT, 10_000).await.unwrap().len()
 }
 
 /// Two servers do the same at once.
@@ -94,7 +94,7 @@ fn answers_go_after_their_time() {
             assert_eq!(answers(&store).await, ANSWERS as usize);
             assert_eq!(send(&store, 0, "second").await, "first");
 
-            let longer = store.clone().with_answer_retention(TimeDelta::hours(48));
+            let longer = store.clone().with_response_retention(TimeDelta::hours(48));
             hands.set(START + 25 * HOUR);
             sweep(&longer, None).await;
             assert_eq!(answers(&store).await, ANSWERS as usize);
@@ -115,12 +115,12 @@ fn people_who_are_no_contacts_are_forgotten_only_when_asked_to() {
         let postgres = database.store_with(PostgresOptions::default(), hands.clock()).await;
         let (sqlite, _directory) = sqlite_store(hands.clock()).await;
         let kept = Some(TimeDelta::days(30));
-        let (stranger, erased, contact, late) =
+        let (non_contact, erased, contact, late) =
             ("15550000001", "15550000002", "15550000003", "15550000004");
         for store in [postgres, sqlite] {
             hands.set(START);
             import(&store, [erased, contact].map(profile)).await;
-            for number in [stranger, contact, late] {
+            for number in [non_contact, contact, late] {
                 opt_out(&store, number).await;
             }
             let delete = contacts::DeleteContact {
@@ -142,7 +142,7 @@ fn people_who_are_no_contacts_are_forgotten_only_when_asked_to() {
             assert_eq!(suppressed(&store).await, 3);
             sweep(&store, kept).await;
             assert_eq!(suppressed(&store).await, 1);
-            assert!(!is_out(&store, stranger).await);
+            assert!(!is_out(&store, non_contact).await);
             assert!(is_out(&store, late).await);
             assert!(is_out(&store, contact).await, "contacts keep theirs");
             store.close().await;

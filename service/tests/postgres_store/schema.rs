@@ -109,7 +109,7 @@ fn every_statement_names_its_workspace() {
         "opt_in_event",
         "opt_in_event_detail",
         "deletion_receipt",
-        "saved_answer",
+        "stored_response",
         "suppression_key",
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/postgres");

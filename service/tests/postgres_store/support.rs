@@ -11,7 +11,7 @@ use contacts_service::domain::attribute::{AttributeDefinition, AttributeType};
 use contacts_service::domain::consent::{
     ALL_SENDERS, Evidence, MessageCategory, OptInStatus, Sending, Source, Statement,
 };
-use contacts_service::domain::contact::{Person, Profile};
+use contacts_service::domain::contact::{Profile, Recipient};
 use contacts_service::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
 use contacts_service::domain::keyring::Keyring;
 use contacts_service::domain::phone::{PhoneNumber, match_key_of};
@@ -133,8 +133,8 @@ pub fn phone(number: &str) -> PhoneNumber {
     PhoneNumber::parse(number).unwrap()
 }
 
-pub fn person(number: &str) -> Person {
-    Person::Key(match_key_of(number).unwrap())
+pub fn person(number: &str) -> Recipient {
+    Recipient::Key(match_key_of(number).unwrap())
 }
 
 /// A profile of just a number.

@@ -10,7 +10,7 @@ use contacts_tests::{PostgresServer, ServiceProcess, phone};
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
 
-use crate::released::{answers, fill};
+use crate::sample::{answers, fill};
 
 /// Statements that are about all workspaces, and have to be.
 const OF_ALL: [&str; 3] = [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contacts_proto::{FieldMask, v1};
 use contacts_sdk::{AttributeType, AttributeValue, Filter, NewContact, reason};
-use contacts_tests::{Refused, TIERS, TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{Refused, TIERS, TestApp, apply, on_each_store, phone, timestamp};
 
 #[apply(on_each_store!)]
 async fn a_definition_is_made_and_read(app: TestApp) {
@@ -24,7 +24,7 @@ async fn values_of_every_type_come_back_as_they_were(app: TestApp) {
         .attribute("city", "São Paulo")
         .attribute("orders", -12.5)
         .attribute("member", false)
-        .attribute("last_order", moment(1))
+        .attribute("last_order", timestamp(1))
         .attribute("tier", "Gold");
     let made = app.contacts().create(made).await.expect("a contact");
     let read = app.contacts().get(&made).await.expect("a contact");
@@ -32,7 +32,7 @@ async fn values_of_every_type_come_back_as_they_were(app: TestApp) {
         assert_eq!(contact.attribute("city"), Some(&AttributeValue::from("São Paulo")));
         assert_eq!(contact.attribute("orders"), Some(&AttributeValue::from(-12.5)));
         assert_eq!(contact.attribute("member"), Some(&AttributeValue::from(false)));
-        assert_eq!(contact.attribute("last_order"), Some(&AttributeValue::from(moment(1))));
+        assert_eq!(contact.attribute("last_order"), Some(&AttributeValue::from(timestamp(1))));
         assert_eq!(contact.attribute("tier"), Some(&AttributeValue::from("Gold")));
         assert_eq!(contact.attributes.len(), 5);
     }
@@ -44,7 +44,7 @@ async fn moments_are_kept_to_the_microsecond(app: TestApp) {
     for (n, (sent, kept)) in
         [(123_456_789, 123_456_000), (999, 0), (999_999_999, 999_999_000)].into_iter().enumerate()
     {
-        let at = |nanos| AttributeValue::from(moment(0) + Duration::from_nanos(nanos));
+        let at = |nanos| AttributeValue::from(timestamp(0) + Duration::from_nanos(nanos));
         let made = NewContact::new().phone(phone(n)).attribute("last_order", at(sent));
         let made = app.contacts().create(made).await.expect("a contact");
         let read = app.contacts().get(&made).await.expect("a contact");

@@ -7,7 +7,7 @@ use contacts_sdk::{
     CheckReason, Contact, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus, Person,
     reason,
 };
-use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
@@ -310,7 +310,7 @@ async fn an_opt_out_during_merges_is_never_lost(app: TestApp) {
         let one = app.make_opted_in(phone(2 * n)).await;
         let two = app.make_opted_in(phone(2 * n + 1)).await;
         let merge = app.contacts().merge(&one, &two).send();
-        let objection = app.opt_in().record_opt_out(&two).occurred_time(moment(0)).send();
+        let objection = app.opt_in().record_opt_out(&two).occurred_time(timestamp(0)).send();
         let now = app.opt_in().record_opt_out(phone(2 * n + 1)).send();
         let (merge, objection, now) = tokio::join!(merge, objection, now);
         merge.expect("a contact");

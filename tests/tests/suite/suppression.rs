@@ -111,7 +111,7 @@ async fn who_was_erased_agrees_again_only_themselves(app: TestApp) {
     }
     // What they said before they were erased is over.
     let before = app.opt_in().record_opt_in(&again, OptInSource::WebForm);
-    let before = before.occurred_time(contacts_tests::moment(0)).await.expect("history");
+    let before = before.occurred_time(contacts_tests::timestamp(0)).await.expect("history");
     assert!(before.event.changed_categories.is_empty());
 
     let marketing = app.opt_in().record_opt_in(&again, OptInSource::WebForm);

@@ -132,7 +132,7 @@ pub struct Statement {
 }
 
 /// Refuses a time no clock explains.
-fn check_occurred(occurred_time: Option<Time>, now: Time) -> Result<()> {
+fn validate_occurred_time(occurred_time: Option<Time>, now: Time) -> Result<()> {
     if occurred_time.is_none_or(|time| time <= now + MAX_CLOCK_SKEW) {
         return Ok(());
     }
@@ -143,8 +143,8 @@ fn check_occurred(occurred_time: Option<Time>, now: Time) -> Result<()> {
 
 impl Statement {
     /// Refuses times no clock explains.
-    pub fn check(&self, now: Time) -> Result<()> {
-        check_occurred(self.occurred_time, now)?;
+    pub fn validate(&self, now: Time) -> Result<()> {
+        validate_occurred_time(self.occurred_time, now)?;
         let said = self.occurred_time.unwrap_or(now);
         if self.expire_time.is_some_and(|expire| expire <= said) {
             let message = "expire_time has to be later than occurred_time";
@@ -196,8 +196,8 @@ pub struct PlatformStatement {
 
 impl PlatformStatement {
     /// Refuses a time no clock explains.
-    pub fn check(&self, now: Time) -> Result<()> {
-        check_occurred(self.occurred_time, now)
+    pub fn validate(&self, now: Time) -> Result<()> {
+        validate_occurred_time(self.occurred_time, now)
     }
 
     /// The event this statement is of one person.

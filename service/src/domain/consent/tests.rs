@@ -76,9 +76,9 @@ fn only_an_opt_in_that_holds_allows() {
 #[test]
 fn the_future_is_refused() {
     let now = at(0);
-    assert!(statement(OptInStatus::OptedIn, 299).check(now).is_ok());
-    assert!(statement(OptInStatus::OptedIn, 301).check(now).is_err());
+    assert!(statement(OptInStatus::OptedIn, 299).validate(now).is_ok());
+    assert!(statement(OptInStatus::OptedIn, 301).validate(now).is_err());
     let mut ended = statement(OptInStatus::OptedIn, 0);
     ended.expire_time = Some(at(0) - TimeDelta::seconds(1));
-    assert!(ended.check(now).is_err());
+    assert!(ended.validate(now).is_err());
 }

@@ -5,7 +5,7 @@ use super::kind::{Kind, phone_digits};
 use super::lexer::{Literal, Star};
 use super::names::{listed, no_such, unknown_attribute, unknown_field};
 use super::parse::{Comparison, Test, Tree, quotable};
-use super::{FilterError, FilterErrorKind, Vocabulary};
+use super::{Definitions, FilterError, FilterErrorKind};
 use crate::domain::attribute::AttributeType;
 use crate::domain::consent::{MessageCategory, OptInStatus};
 use crate::domain::ids::closest;
@@ -13,17 +13,17 @@ use crate::domain::ids::closest;
 const STATUSES: [OptInStatus; 3] =
     [OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];
 
-pub(super) fn check(tree: Tree, vocabulary: &Vocabulary) -> Result<Expr, FilterError> {
+pub(super) fn check(tree: Tree, definitions: &Definitions) -> Result<Expr, FilterError> {
     let all = |trees: Vec<Tree>| {
-        trees.into_iter().map(|tree| check(tree, vocabulary)).collect::<Result<Vec<_>, _>>()
+        trees.into_iter().map(|tree| check(tree, definitions)).collect::<Result<Vec<_>, _>>()
     };
     match tree {
         Tree::And(trees) => all(trees).map(Expr::and),
         Tree::Or(trees) => all(trees).map(Expr::or),
-        Tree::Not(tree) => check(*tree, vocabulary).map(Expr::negate),
+        Tree::Not(tree) => check(*tree, definitions).map(Expr::negate),
         Tree::Comparison(comparison) => {
-            let subject = Subject::resolve(&comparison, vocabulary)?;
-            let check = Check { comparison: &comparison, vocabulary };
+            let subject = Subject::resolve(&comparison, definitions)?;
+            let check = Check { comparison: &comparison, definitions };
             check.predicate(subject).map(Expr::Is)
         }
     }
@@ -35,7 +35,7 @@ enum Subject<'v> {
     Field(Field, Kind<'v>),
 }
 impl<'v> Subject<'v> {
-    fn resolve(comparison: &Comparison, vocabulary: &'v Vocabulary) -> Result<Self, FilterError> {
+    fn resolve(comparison: &Comparison, definitions: &'v Definitions) -> Result<Self, FilterError> {
         let name = &comparison.field;
         Ok(match name.text.as_str() {
             "tags" => Self::Tags,
@@ -49,15 +49,19 @@ impl<'v> Subject<'v> {
             "create_time" => Self::Field(Field::CreateTime, Kind::Time),
             "update_time" => Self::Field(Field::UpdateTime, Kind::Time),
             other => match other.strip_prefix("attributes.") {
-                Some(id) => Self::attribute(id, name.column, vocabulary)?,
-                None => return Err(unknown_field(comparison, vocabulary)),
+                Some(id) => Self::attribute(id, name.column, definitions)?,
+                None => return Err(unknown_field(comparison, definitions)),
             },
         })
     }
 
-    fn attribute(id: &str, column: usize, vocabulary: &'v Vocabulary) -> Result<Self, FilterError> {
-        let Some(definition) = vocabulary.attributes.get(id) else {
-            return Err(unknown_attribute(id, column, vocabulary));
+    fn attribute(
+        id: &str,
+        column: usize,
+        definitions: &'v Definitions,
+    ) -> Result<Self, FilterError> {
+        let Some(definition) = definitions.attributes.get(id) else {
+            return Err(unknown_attribute(id, column, definitions));
         };
         let kind = match definition.attribute_type {
             AttributeType::String => Kind::Text,
@@ -73,7 +77,7 @@ impl<'v> Subject<'v> {
 
 struct Check<'c> {
     comparison: &'c Comparison,
-    vocabulary: &'c Vocabulary,
+    definitions: &'c Definitions,
 }
 
 impl Check<'_> {
@@ -107,7 +111,7 @@ impl Check<'_> {
                 }
             }
             Test::Compare(op, literal) => {
-                let known = self.vocabulary.tags.contains(&literal.text);
+                let known = self.definitions.tags.contains(&literal.text);
                 let tag = if known { literal.text.as_str() } else { "<tag id>" };
                 Err(self.wrong_operator(match op {
                     CompareOp::Eq => format!("a contact has many tags: write tags:{tag}"),
@@ -125,12 +129,12 @@ impl Check<'_> {
                 "a tag is named in full; tags:* is any tag, and tags IN (a, b) one of several";
             return Err(FilterError::new(FilterErrorKind::WrongType, literal.column, message));
         }
-        if self.vocabulary.tags.contains(&literal.text) {
+        if self.definitions.tags.contains(&literal.text) {
             return Ok(literal.text.clone());
         }
-        let advice = match closest(&literal.text, self.vocabulary.tags.iter()) {
+        let advice = match closest(&literal.text, self.definitions.tags.iter()) {
             Some(tag) => format!("did you mean tags:{tag}?"),
-            None => listed("tags", self.vocabulary.tags.iter(), "TagService.ListTags"),
+            None => listed("tags", self.definitions.tags.iter(), "TagService.ListTags"),
         };
         let message = format!("{}: {advice}", no_such("tag", quotable(&literal.text)));
         Err(FilterError::new(FilterErrorKind::UnknownTag, literal.column, message))

@@ -2,7 +2,7 @@
 
 use super::super::ids::closest;
 use super::parse::{Comparison, Test, quotable};
-use super::{FilterError, FilterErrorKind, Vocabulary};
+use super::{Definitions, FilterError, FilterErrorKind};
 
 pub(super) const FIELDS: [&str; 10] = [
     "tags",
@@ -19,43 +19,43 @@ pub(super) const FIELDS: [&str; 10] = [
 /// How many names an error lists; it travels in a gRPC trailer.
 const LISTED_NAMES: usize = 8;
 
-pub(super) fn unknown_attribute(id: &str, column: usize, vocabulary: &Vocabulary) -> FilterError {
+pub(super) fn unknown_attribute(id: &str, column: usize, definitions: &Definitions) -> FilterError {
     let advice = if means_consent(id) {
         CONSENT_ADVICE.to_owned()
-    } else if let Some(close) = closest(id, vocabulary.attributes.keys()) {
+    } else if let Some(close) = closest(id, definitions.attributes.keys()) {
         format!("did you mean attributes.{close}?")
     } else {
-        let names = vocabulary.attributes.keys();
+        let names = definitions.attributes.keys();
         listed("attributes", names, "AttributeService.ListAttributes")
     };
     let message = format!("{}: {advice}", no_such("attribute", quotable(id)));
     FilterError::new(FilterErrorKind::UnknownAttribute, column, message)
 }
 
-pub(super) fn unknown_field(comparison: &Comparison, vocabulary: &Vocabulary) -> FilterError {
+pub(super) fn unknown_field(comparison: &Comparison, definitions: &Definitions) -> FilterError {
     let name = &comparison.field;
     let alone = matches!(comparison.test, Test::Missing);
     let lower = name.text.to_ascii_lowercase();
-    let attribute = |id: &str| vocabulary.attributes.contains_key(id);
+    let attribute = |id: &str| definitions.attributes.contains_key(id);
     let (parent, child) = lower.split_once('.').unwrap_or(("", ""));
     let advice = if attribute(&lower) {
         format!("{lower} is an attribute, write attributes.{lower}")
-    } else if vocabulary.tags.contains(&lower) {
+    } else if definitions.tags.contains(&lower) {
         format!("{lower} is a tag, write tags:{lower}")
-    } else if parent.starts_with("tag") && vocabulary.tags.contains(child) {
+    } else if parent.starts_with("tag") && definitions.tags.contains(child) {
         format!("write tags:{child}")
     } else if means_consent(&lower) {
         CONSENT_ADVICE.to_owned()
     } else if parent.starts_with("attr") {
-        let id = closest(child, vocabulary.attributes.keys()).unwrap_or("<attribute id>");
+        let id = closest(child, definitions.attributes.keys()).unwrap_or("<attribute id>");
         format!("write attributes.{id}")
     } else if let Some(advice) = usual_guess(&lower) {
         advice.to_owned()
     } else if let Some(field) = closest(&lower, FIELDS.iter()) {
         format!("did you mean {field}?")
-    } else if let Some(id) = closest(&lower, vocabulary.attributes.keys()) {
+    } else if let Some(id) = closest(&lower, definitions.attributes.keys()) {
         format!("did you mean attributes.{id}?")
-    } else if let Some(id) = closest(&lower, vocabulary.tags.iter()) {
+    } else if let Some(id) = closest(&lower, definitions.tags.iter()) {
         format!("did you mean tags:{id}?")
     } else if alone {
         "write a comparison such as first_name = \"Maria\" or tags:vip; free text is searched with \

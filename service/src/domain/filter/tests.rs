@@ -24,7 +24,7 @@ const ATTRIBUTES: [(&str, AttributeType); 5] = [
 const OPTIONS: [&str; 3] = ["Gold", "Silver \"plus\"", "None*"];
 const TAGS: [&str; 4] = ["event_attendee", "vip", "and", "newsletter"];
 
-fn vocabulary() -> Vocabulary {
+fn definitions() -> Definitions {
     let attributes = ATTRIBUTES.map(|(id, attribute_type)| {
         let definition = AttributeDefinition {
             attribute_id: id.to_owned(),
@@ -40,11 +40,11 @@ fn vocabulary() -> Vocabulary {
         };
         (id.to_owned(), definition)
     });
-    Vocabulary { tags: TAGS.map(str::to_owned).into(), attributes: attributes.into() }
+    Definitions { tags: TAGS.map(str::to_owned).into(), attributes: attributes.into() }
 }
 
 fn canonical(text: &str) -> String {
-    match compile(text, &vocabulary()) {
+    match compile(text, &definitions()) {
         Ok(Some(expr)) => expr.to_string(),
         Ok(None) => String::new(),
         Err(error) => panic!("{text}: {error}"),
@@ -52,7 +52,7 @@ fn canonical(text: &str) -> String {
 }
 
 fn error(text: &str) -> FilterError {
-    match compile(text, &vocabulary()) {
+    match compile(text, &definitions()) {
         Ok(expr) => panic!("{text} compiled to {expr:?}"),
         Err(error) => error,
     }
@@ -276,12 +276,12 @@ fn limits() {
 
 #[test]
 fn long_vocabularies_do_not_make_long_errors() {
-    let mut vocabulary = vocabulary();
-    vocabulary.tags = (0..5000).map(|n| format!("{}{n}", "t".repeat(58))).collect();
-    let tier = vocabulary.attributes.get_mut("tier").unwrap();
+    let mut definitions = definitions();
+    definitions.tags = (0..5000).map(|n| format!("{}{n}", "t".repeat(58))).collect();
+    let tier = definitions.attributes.get_mut("tier").unwrap();
     tier.enum_options = (0..8).map(|n| format!("{n}{}", "é".repeat(2000))).collect();
     for text in ["tags:zzzz", "zzzz:*", "attributes.tier = zzzz", "attributes.tier"] {
-        let error = compile(text, &vocabulary).unwrap_err();
+        let error = compile(text, &definitions).unwrap_err();
         assert!(error.message.len() < 1200, "{error}");
     }
 }
@@ -346,7 +346,7 @@ fn meaning() {
         ("tags:and OR tags:vip", true),
         ("NOT (tags:and OR tags:vip)", false),
     ] {
-        let expr = compile(text, &vocabulary()).unwrap().unwrap();
+        let expr = compile(text, &definitions()).unwrap().unwrap();
         assert_eq!(matches(&expr, &contact), expected, "{text}");
     }
 }

@@ -12,7 +12,7 @@ use crate::store::{Counted, timestamp};
 const TYPE_FIELD: &str = "attribute.type";
 
 /// Reads a definition to be made. Its times are the transaction's.
-pub fn read(attribute: Option<v1::Attribute>) -> Result<AttributeDefinition> {
+pub fn decode(attribute: Option<v1::Attribute>) -> Result<AttributeDefinition> {
     let attribute = attribute.ok_or_else(|| Error::required("attribute"))?;
     for (field, set) in [
         ("contact_count", attribute.contact_count != 0),
@@ -23,7 +23,7 @@ pub fn read(attribute: Option<v1::Attribute>) -> Result<AttributeDefinition> {
             return Err(output_only(format_args!("attribute.{field}"), "leave it out"));
         }
     }
-    let attribute_type = read_type(attribute.r#type)?.ok_or_else(|| {
+    let attribute_type = decode_type(attribute.r#type)?.ok_or_else(|| {
         let message = "attribute.type is required: STRING, NUMBER, BOOLEAN, TIMESTAMP or ENUM, \
                        each with the prefix ATTRIBUTE_TYPE_";
         Error::invalid(Reason::RequiredFieldMissing, TYPE_FIELD, message)
@@ -41,7 +41,7 @@ pub fn read(attribute: Option<v1::Attribute>) -> Result<AttributeDefinition> {
 
 /// Reads a change. What only the server sets is passed over, so that a
 /// definition can be sent back as it was read.
-pub fn read_changes(
+pub fn decode_changes(
     workspace_id: String,
     attribute: Option<v1::Attribute>,
     update_mask: Option<FieldMask>,
@@ -61,7 +61,7 @@ pub fn read_changes(
     };
     // Sent without a mask it is part of a definition sent back as it was read.
     let attribute_type = match update_mask {
-        None => read_type(attribute.r#type)?,
+        None => decode_type(attribute.r#type)?,
         Some(_) => None,
     };
     let writable = [
@@ -83,7 +83,7 @@ pub fn read_changes(
 }
 
 /// Writes a definition.
-pub fn write(counted: Counted<AttributeDefinition>) -> v1::Attribute {
+pub fn encode(counted: Counted<AttributeDefinition>) -> v1::Attribute {
     let Counted { definition, contact_count } = counted;
     v1::Attribute {
         attribute_id: definition.attribute_id,
@@ -105,7 +105,7 @@ pub fn write(counted: Counted<AttributeDefinition>) -> v1::Attribute {
 }
 
 /// None for UNSPECIFIED.
-fn read_type(number: i32) -> Result<Option<AttributeType>> {
+fn decode_type(number: i32) -> Result<Option<AttributeType>> {
     Ok(match known(TYPE_FIELD, number)? {
         v1::AttributeType::Unspecified => None,
         v1::AttributeType::String => Some(AttributeType::String),
@@ -117,15 +117,15 @@ fn read_type(number: i32) -> Result<Option<AttributeType>> {
 }
 
 /// Reads the value of an attribute. None if no case is set.
-pub fn read_value(field: &str, value: v1::AttributeValue) -> Result<Option<AttributeValue>> {
+pub fn decode_value(field: &str, value: v1::AttributeValue) -> Result<Option<AttributeValue>> {
     use v1::attribute_value::Value;
     Ok(match value.value {
         None => None,
         Some(Value::String(string)) => Some(AttributeValue::String(string)),
         Some(Value::Number(number)) => Some(AttributeValue::Number(number)),
         Some(Value::Bool(bool)) => Some(AttributeValue::Boolean(bool)),
-        Some(Value::Timestamp(moment)) => {
-            Some(AttributeValue::Timestamp(time::read(field, moment)?))
+        Some(Value::Timestamp(timestamp)) => {
+            Some(AttributeValue::Timestamp(time::decode(field, timestamp)?))
         }
     })
 }
@@ -138,9 +138,9 @@ pub fn value_field(attribute_id: &str) -> String {
 }
 
 /// The same where a value has to be.
-pub fn read_present(attribute_id: &str, value: v1::AttributeValue) -> Result<AttributeValue> {
+pub fn decode_present(attribute_id: &str, value: v1::AttributeValue) -> Result<AttributeValue> {
     let field = value_field(attribute_id);
-    read_value(&field, value)?.ok_or_else(|| {
+    decode_value(&field, value)?.ok_or_else(|| {
         let message = format!("{field} has no value: send string, number, bool or timestamp");
         Error::invalid(Reason::WrongAttributeType, field, message)
     })
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_definition_can_be_sent_back_as_it_was_read() {
-        let update = read_changes(String::new(), sent(v1::AttributeType::String), None);
+        let update = decode_changes(String::new(), sent(v1::AttributeType::String), None);
         let update = update.expect("an update");
         assert_eq!(update.attribute_type, Some(AttributeType::String));
         assert!(
@@ -173,14 +173,14 @@ mod tests {
     #[test]
     fn the_type_is_no_path() {
         let mask = FieldMask { paths: vec!["type".to_owned()] };
-        let update = read_changes(String::new(), sent(v1::AttributeType::Number), Some(mask));
+        let update = decode_changes(String::new(), sent(v1::AttributeType::Number), Some(mask));
         assert_eq!(update.expect_err("immutable").reason(), Reason::ImmutableField);
     }
 
     #[test]
     fn a_definition_needs_a_type_and_has_no_count() {
         let attribute = |r#type, contact_count| {
-            read(Some(v1::Attribute { r#type, contact_count, ..v1::Attribute::default() }))
+            decode(Some(v1::Attribute { r#type, contact_count, ..v1::Attribute::default() }))
                 .map_err(|error| error.reason())
         };
         assert_eq!(attribute(0, 0).expect_err("none"), Reason::RequiredFieldMissing);

@@ -18,7 +18,7 @@ const FREE_TEXT: text::TextLimit = text::DESCRIPTION;
 const MAX_SENDER: usize = 64;
 
 /// Reads the category of a check.
-fn read_category(category: i32) -> Result<MessageCategory> {
+fn decode_category(category: i32) -> Result<MessageCategory> {
     Ok(match known("category", category)? {
         v1::MessageCategory::Unspecified | v1::MessageCategory::Marketing => {
             MessageCategory::Marketing
@@ -29,14 +29,14 @@ fn read_category(category: i32) -> Result<MessageCategory> {
 }
 
 /// Reads what is about to be sent.
-pub fn read_sending(category: i32, sender_phone_number_id: &str) -> Result<Sending<'_>> {
-    check_sender(sender_phone_number_id)?;
-    Ok(Sending { category: read_category(category)?, sender_phone_number_id })
+pub fn decode_sending(category: i32, sender_phone_number_id: &str) -> Result<Sending<'_>> {
+    validate_sender(sender_phone_number_id)?;
+    Ok(Sending { category: decode_category(category)?, sender_phone_number_id })
 }
 
 /// Meta's id of a number: digits. Others are taken as they are, but not at any
 /// length.
-fn check_sender(sender_phone_number_id: &str) -> Result<()> {
+fn validate_sender(sender_phone_number_id: &str) -> Result<()> {
     let fits = sender_phone_number_id.len() <= MAX_SENDER
         && sender_phone_number_id.bytes().all(|byte| byte.is_ascii_graphic());
     if fits {
@@ -48,8 +48,8 @@ fn check_sender(sender_phone_number_id: &str) -> Result<()> {
 }
 
 /// Reads what a person told WhatsApp.
-pub fn read_platform(request: &v1::RecordPlatformPreferenceRequest) -> Result<PlatformStatement> {
-    check_sender(&request.sender_phone_number_id)?;
+pub fn decode_platform(request: &v1::RecordPlatformPreferenceRequest) -> Result<PlatformStatement> {
+    validate_sender(&request.sender_phone_number_id)?;
     let stopped = match known("preference", request.preference)? {
         v1::PlatformPreference::Stop => true,
         v1::PlatformPreference::Resume => false,
@@ -62,45 +62,45 @@ pub fn read_platform(request: &v1::RecordPlatformPreferenceRequest) -> Result<Pl
     Ok(PlatformStatement {
         stopped,
         sender_phone_number_id: request.sender_phone_number_id.clone(),
-        evidence: read_evidence(request.evidence.as_ref())?,
-        occurred_time: time::read_optional("occurred_time", request.occurred_time)?,
+        evidence: decode_evidence(request.evidence.as_ref())?,
+        occurred_time: time::decode_optional("occurred_time", request.occurred_time)?,
     })
 }
 
 /// Reads what a person agreed to.
-pub fn read_opt_in(request: &v1::RecordOptInRequest) -> Result<Statement> {
-    let source = read_source("source", request.source)?.ok_or_else(|| {
+pub fn decode_opt_in(request: &v1::RecordOptInRequest) -> Result<Statement> {
+    let source = decode_source("source", request.source)?.ok_or_else(|| {
         let message = "source is required: say how the opt-in reached you, such as \
                        OPT_IN_SOURCE_WEB_FORM";
         Error::invalid(Reason::RequiredFieldMissing, "source", message)
     })?;
     Ok(Statement {
         status: OptInStatus::OptedIn,
-        categories: read_categories(&request.categories)?,
+        categories: decode_categories(&request.categories)?,
         source,
-        evidence: read_evidence(request.evidence.as_ref())?,
+        evidence: decode_evidence(request.evidence.as_ref())?,
         reason_text: String::new(),
-        occurred_time: time::read_optional("occurred_time", request.occurred_time)?,
-        expire_time: time::read_optional("expire_time", request.expire_time)?,
+        occurred_time: time::decode_optional("occurred_time", request.occurred_time)?,
+        expire_time: time::decode_optional("expire_time", request.expire_time)?,
     })
 }
 
 /// Reads what a person objected to.
-pub fn read_opt_out(request: &v1::RecordOptOutRequest) -> Result<Statement> {
-    text::check_field("reason_text", &request.reason_text, FREE_TEXT)?;
+pub fn decode_opt_out(request: &v1::RecordOptOutRequest) -> Result<Statement> {
+    text::validate_field("reason_text", &request.reason_text, FREE_TEXT)?;
     Ok(Statement {
         status: OptInStatus::OptedOut,
-        categories: read_categories(&request.categories)?,
-        source: read_source("source", request.source)?.unwrap_or(Source::Api),
+        categories: decode_categories(&request.categories)?,
+        source: decode_source("source", request.source)?.unwrap_or(Source::Api),
         evidence: Evidence::default(),
         reason_text: request.reason_text.clone(),
-        occurred_time: time::read_optional("occurred_time", request.occurred_time)?,
+        occurred_time: time::decode_optional("occurred_time", request.occurred_time)?,
         expire_time: None,
     })
 }
 
 /// Reads the consent block of an import or of one of its rows.
-pub fn read_import(consent: Option<v1::ImportConsent>) -> Result<Option<Statement>> {
+pub fn decode_import(consent: Option<v1::ImportConsent>) -> Result<Option<Statement>> {
     let read = |consent: v1::ImportConsent| {
         let status = match known("status", consent.status)? {
             v1::OptInStatus::OptedIn => OptInStatus::OptedIn,
@@ -113,19 +113,19 @@ pub fn read_import(consent: Option<v1::ImportConsent>) -> Result<Option<Statemen
         };
         Ok(Statement {
             status,
-            categories: read_categories(&consent.categories)?,
-            source: read_source("source", consent.source)?.unwrap_or(Source::Import),
-            evidence: read_evidence(consent.evidence.as_ref())?,
+            categories: decode_categories(&consent.categories)?,
+            source: decode_source("source", consent.source)?.unwrap_or(Source::Import),
+            evidence: decode_evidence(consent.evidence.as_ref())?,
             reason_text: String::new(),
-            occurred_time: time::read_optional("occurred_time", consent.occurred_time)?,
+            occurred_time: time::decode_optional("occurred_time", consent.occurred_time)?,
             expire_time: None,
         })
     };
-    consent.map(read).transpose().map_err(|error: Error| error.below("consent"))
+    consent.map(read).transpose().map_err(|error: Error| error.in_parent("consent"))
 }
 
 /// None means all.
-fn read_categories(categories: &[i32]) -> Result<Vec<MessageCategory>> {
+fn decode_categories(categories: &[i32]) -> Result<Vec<MessageCategory>> {
     if categories.is_empty() {
         return Ok(MessageCategory::ALL.to_vec());
     }
@@ -146,7 +146,7 @@ fn read_categories(categories: &[i32]) -> Result<Vec<MessageCategory>> {
 }
 
 /// None for UNSPECIFIED.
-fn read_source(field: &str, source: i32) -> Result<Option<Source>> {
+fn decode_source(field: &str, source: i32) -> Result<Option<Source>> {
     Ok(match known(field, source)? {
         v1::OptInSource::Unspecified => None,
         v1::OptInSource::WebForm => Some(Source::WebForm),
@@ -160,7 +160,7 @@ fn read_source(field: &str, source: i32) -> Result<Option<Source>> {
     })
 }
 
-fn read_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Evidence> {
+fn decode_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Evidence> {
     let Some(evidence) = evidence else { return Ok(Evidence::default()) };
     let v1::OptInEvidence { wording, wording_version, business_name, url, message_id, actor } =
         evidence;
@@ -172,7 +172,7 @@ fn read_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Evidence> {
         ("evidence.message_id", message_id),
         ("evidence.actor", actor),
     ] {
-        text::check_field(field, text, FREE_TEXT)?;
+        text::validate_field(field, text, FREE_TEXT)?;
     }
     Ok(Evidence {
         wording: wording.clone(),
@@ -185,11 +185,11 @@ fn read_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Evidence> {
 }
 
 /// Writes an entry of the ledger.
-pub fn write_event(event: ConsentEvent) -> v1::OptInEvent {
+pub fn encode_event(event: ConsentEvent) -> v1::OptInEvent {
     let Evidence { wording, wording_version, business_name, url, message_id, actor } =
         event.evidence;
     let categories = |categories: Vec<MessageCategory>| {
-        categories.into_iter().map(|category| write_category(category).into()).collect()
+        categories.into_iter().map(|category| encode_category(category).into()).collect()
     };
     let evidence =
         v1::OptInEvidence { wording, wording_version, business_name, url, message_id, actor };
@@ -232,7 +232,7 @@ pub fn write_event(event: ConsentEvent) -> v1::OptInEvent {
 }
 
 /// Writes a status.
-pub fn write_status(status: OptInStatus) -> v1::OptInStatus {
+pub fn encode_status(status: OptInStatus) -> v1::OptInStatus {
     match status {
         OptInStatus::NotAsked => v1::OptInStatus::NotAsked,
         OptInStatus::OptedIn => v1::OptInStatus::OptedIn,
@@ -241,7 +241,7 @@ pub fn write_status(status: OptInStatus) -> v1::OptInStatus {
 }
 
 /// Writes a category.
-pub fn write_category(category: MessageCategory) -> v1::MessageCategory {
+pub fn encode_category(category: MessageCategory) -> v1::MessageCategory {
     match category {
         MessageCategory::Marketing => v1::MessageCategory::Marketing,
         MessageCategory::Utility => v1::MessageCategory::Utility,
@@ -250,11 +250,11 @@ pub fn write_category(category: MessageCategory) -> v1::MessageCategory {
 }
 
 /// Writes the answer to one check.
-pub fn write_answer(answer: CheckAnswer) -> v1::CheckOptInResponse {
+pub fn encode_answer(answer: CheckAnswer) -> v1::CheckOptInResponse {
     let id = |id: Option<uuid::Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
     v1::CheckOptInResponse {
-        decision: write_decision(answer.reason).into(),
-        reason: write_reason(answer.reason).into(),
+        decision: encode_decision(answer.reason).into(),
+        reason: encode_reason(answer.reason).into(),
         contact_id: id(answer.contact_id),
         event_id: id(answer.event_id),
         consent_time: answer.consent_time.map(timestamp),
@@ -263,20 +263,20 @@ pub fn write_answer(answer: CheckAnswer) -> v1::CheckOptInResponse {
 }
 
 /// Writes decisions and reasons, packed.
-pub fn write_answers(reasons: &[CheckReason]) -> (Vec<i32>, Vec<i32>) {
-    let decision = |reason: &CheckReason| i32::from(write_decision(*reason));
-    let reason = |reason: &CheckReason| i32::from(write_reason(*reason));
+pub fn encode_answers(reasons: &[CheckReason]) -> (Vec<i32>, Vec<i32>) {
+    let decision = |reason: &CheckReason| i32::from(encode_decision(*reason));
+    let reason = |reason: &CheckReason| i32::from(encode_reason(*reason));
     (reasons.iter().map(decision).collect(), reasons.iter().map(reason).collect())
 }
 
-fn write_decision(reason: CheckReason) -> v1::Decision {
+fn encode_decision(reason: CheckReason) -> v1::Decision {
     match reason.decision() {
         Decision::Allow => v1::Decision::Allow,
         Decision::Deny => v1::Decision::Deny,
     }
 }
 
-fn write_reason(reason: CheckReason) -> v1::CheckReason {
+fn encode_reason(reason: CheckReason) -> v1::CheckReason {
     match reason {
         CheckReason::OptedIn => v1::CheckReason::OptedIn,
         CheckReason::NotAsked => v1::CheckReason::NotAsked,
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn categories_default_to_all_and_never_to_something_unknown() {
-        let read = |categories: &[i32]| read_categories(categories).map_err(|e| e.reason());
+        let read = |categories: &[i32]| decode_categories(categories).map_err(|e| e.reason());
         assert_eq!(read(&[]), Ok(MessageCategory::ALL.to_vec()));
         assert_eq!(read(&[2, 1, 2]), Ok(MessageCategory::ALL[..2].to_vec()));
         assert_eq!(read(&[1, 0]), Err(Reason::InvalidArgument));
@@ -303,23 +303,23 @@ mod tests {
 
     #[test]
     fn a_check_of_an_unspecified_category_is_the_strictest() {
-        assert_eq!(read_category(0).expect("a category"), MessageCategory::Marketing);
-        let error = read_category(4).expect_err("unknown");
+        assert_eq!(decode_category(0).expect("a category"), MessageCategory::Marketing);
+        let error = decode_category(4).expect_err("unknown");
         assert_eq!((error.reason(), error.field()), (Reason::InvalidArgument, Some("category")));
     }
 
     #[test]
     fn an_opt_in_needs_a_source_and_an_opt_out_none() {
-        let error = read_opt_in(&v1::RecordOptInRequest::default()).expect_err("no source");
+        let error = decode_opt_in(&v1::RecordOptInRequest::default()).expect_err("no source");
         assert_eq!((error.reason(), error.field()), (Reason::RequiredFieldMissing, Some("source")));
-        let statement = read_opt_out(&v1::RecordOptOutRequest::default()).expect("a statement");
+        let statement = decode_opt_out(&v1::RecordOptOutRequest::default()).expect("a statement");
         assert_eq!(statement.source, Source::Api);
     }
 
     #[test]
     fn a_consent_block_says_yes_or_no() {
         let read = |status: i32| {
-            read_import(Some(v1::ImportConsent { status, ..v1::ImportConsent::default() }))
+            decode_import(Some(v1::ImportConsent { status, ..v1::ImportConsent::default() }))
         };
         for status in [0, 1, 9] {
             let error = read(status).expect_err("neither");
@@ -327,12 +327,12 @@ mod tests {
         }
         let statement = read(2).expect("read").expect("a statement");
         assert_eq!((statement.status, statement.source), (OptInStatus::OptedIn, Source::Import));
-        assert!(read_import(None).expect("read").is_none());
+        assert!(decode_import(None).expect("read").is_none());
     }
 
     #[test]
     fn only_opted_in_is_written_as_allow() {
-        let (decisions, reasons) = write_answers(&[
+        let (decisions, reasons) = encode_answers(&[
             CheckReason::OptedIn,
             CheckReason::NotAsked,
             CheckReason::OptedOut,

@@ -18,12 +18,12 @@ const OPT_IN_ADVICE: &str = "consent is recorded with OptInService.RecordOptIn a
                              or with the consent block of an import";
 
 /// Writes a contact.
-pub fn write(row: &ContactRow, view: View, now: Time) -> Result<v1::Contact> {
+pub fn encode(row: &ContactRow, view: View, now: Time) -> Result<v1::Contact> {
     v1::Contact::decode(wire_contact(row, view, now)).map_err(Error::internal)
 }
 
 /// Reads how much of a contact to answer.
-pub fn read_view(view: i32) -> Result<View> {
+pub fn decode_view(view: i32) -> Result<View> {
     Ok(match known("view", view)? {
         v1::ContactView::Basic => View::Basic,
         v1::ContactView::Unspecified | v1::ContactView::Full => View::Full,
@@ -32,7 +32,7 @@ pub fn read_view(view: i32) -> Result<View> {
 
 /// Reads a contact to be made. Its phone number and user id are checked here,
 /// the rest with the workspace's definitions at hand.
-pub fn read_new(contact: v1::Contact) -> Result<Profile> {
+pub fn decode_new(contact: v1::Contact) -> Result<Profile> {
     if !contact.contact_id.is_empty() {
         return Err(output_only("contact.contact_id", "leave it out"));
     }
@@ -41,13 +41,13 @@ pub fn read_new(contact: v1::Contact) -> Result<Profile> {
     }
     refuse_output_only(&contact, "leave it out")?;
     Ok(Profile {
-        phone_number: read_phone(&contact)?,
-        whatsapp_user_id: read_user_id(&contact)?,
+        phone_number: decode_phone(&contact)?,
+        whatsapp_user_id: decode_user_id(&contact)?,
         first_name: contact.first_name,
         last_name: contact.last_name,
         email: contact.email,
         tags: contact.tags.into_iter().collect(),
-        attributes: read_attributes(contact.attributes)?,
+        attributes: decode_attributes(contact.attributes)?,
         ..Profile::default()
     })
 }
@@ -77,7 +77,7 @@ pub fn opt_in_is_elsewhere() -> Error {
 }
 
 /// None if none is sent.
-pub fn read_phone(contact: &v1::Contact) -> Result<Option<PhoneNumber>> {
+pub fn decode_phone(contact: &v1::Contact) -> Result<Option<PhoneNumber>> {
     match contact.phone_number.as_str() {
         "" => Ok(None),
         number => parse_phone("contact.phone_number", number).map(Some),
@@ -85,7 +85,7 @@ pub fn read_phone(contact: &v1::Contact) -> Result<Option<PhoneNumber>> {
 }
 
 /// None if none is sent.
-pub fn read_user_id(contact: &v1::Contact) -> Result<Option<WhatsAppUserId>> {
+pub fn decode_user_id(contact: &v1::Contact) -> Result<Option<WhatsAppUserId>> {
     match contact.whatsapp_user_id.as_str() {
         "" => Ok(None),
         id => parse_user_id("contact.whatsapp_user_id", id).map(Some),
@@ -93,11 +93,11 @@ pub fn read_user_id(contact: &v1::Contact) -> Result<Option<WhatsAppUserId>> {
 }
 
 /// Reads attribute values.
-pub fn read_attributes(
+pub fn decode_attributes(
     attributes: BTreeMap<String, v1::AttributeValue>,
 ) -> Result<BTreeMap<String, AttributeValue>> {
     let read = |(id, value): (String, v1::AttributeValue)| {
-        let value = attribute::read_present(&id, value)?;
+        let value = attribute::decode_present(&id, value)?;
         Ok((id, value))
     };
     attributes.into_iter().map(read).collect()
@@ -139,7 +139,7 @@ mod tests {
             ),
             (v1::Contact { merged_contact_ids: one(), ..contact() }, "contact.merged_contact_ids"),
         ] {
-            let error = read_new(sent).expect_err("refused");
+            let error = decode_new(sent).expect_err("refused");
             assert_eq!((error.reason(), error.field()), (Reason::OutputOnlyField, Some(field)));
             let elsewhere = error.message().contains("OptInService");
             assert_eq!(elsewhere, field == "contact.opt_in", "{error}");
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_value_without_a_case_is_named() {
         let attributes = BTreeMap::from([("city".to_owned(), v1::AttributeValue::default())]);
-        let error = read_new(v1::Contact { attributes, ..v1::Contact::default() });
+        let error = decode_new(v1::Contact { attributes, ..v1::Contact::default() });
         let error = error.expect_err("no value");
         assert_eq!(error.reason(), Reason::WrongAttributeType);
         assert_eq!(error.field(), Some("contact.attributes.city"));

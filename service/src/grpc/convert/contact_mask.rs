@@ -3,7 +3,7 @@
 use contacts_proto::v1;
 
 use super::{attribute, contact, mask, output_only, recipient};
-use crate::domain::contact::{Change, Person, Profile};
+use crate::domain::contact::{Change, Profile, Recipient};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::operations::contacts::UpdateContact;
@@ -16,16 +16,16 @@ pub const WRITABLE: [&str; 6] =
     ["first_name", "last_name", "email", "tags", "attributes", "whatsapp_user_id"];
 
 /// Reads an update.
-pub fn read(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
+pub fn decode(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
     let sent = request.contact.ok_or_else(|| Error::required("contact"))?;
-    let phone_number = contact::read_phone(&sent)?;
-    let user_id = contact::read_user_id(&sent)?;
+    let phone_number = contact::decode_phone(&sent)?;
+    let user_id = contact::decode_user_id(&sent)?;
     let person = if !sent.contact_id.is_empty() {
-        Person::Id(recipient::contact_id("contact.contact_id", &sent.contact_id)?)
+        Recipient::Id(recipient::contact_id("contact.contact_id", &sent.contact_id)?)
     } else if let Some(phone) = &phone_number {
-        Person::Key(phone.match_key())
+        Recipient::Key(phone.match_key())
     } else if let Some(id) = &user_id {
-        Person::Key(MatchKey::user(id))
+        Recipient::Key(MatchKey::user(id))
     } else {
         let message = "name the contact: send contact.contact_id, contact.phone_number or \
                        contact.whatsapp_user_id";
@@ -51,7 +51,7 @@ pub fn read(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
         }
     };
     // Named by a former user id, the person does not get it back.
-    let names = |id: &_| person == Person::Key(MatchKey::user(id));
+    let names = |id: &_| person == Recipient::Key(MatchKey::user(id));
     changes.retain(|c| !matches!(c, Change::WhatsAppUserId(Some(id)) if names(id)));
     Ok(UpdateContact {
         workspace_id: request.workspace_id,
@@ -78,7 +78,7 @@ fn populated(sent: &v1::Contact) -> Result<Vec<Change>> {
             changes.push(field(sent, path)?);
         }
     }
-    for (id, value) in contact::read_attributes(sent.attributes.clone())? {
+    for (id, value) in contact::decode_attributes(sent.attributes.clone())? {
         changes.push(Change::Attribute { id, value: Some(value) });
     }
     Ok(changes)
@@ -118,15 +118,15 @@ fn field(sent: &v1::Contact, path: &str) -> Result<Change> {
         "last_name" => Change::LastName(sent.last_name.clone()),
         "email" => Change::Email(sent.email.clone()),
         "tags" => Change::Tags(sent.tags.iter().cloned().collect()),
-        "attributes" => Change::Attributes(contact::read_attributes(sent.attributes.clone())?),
-        _ => Change::WhatsAppUserId(contact::read_user_id(sent)?),
+        "attributes" => Change::Attributes(contact::decode_attributes(sent.attributes.clone())?),
+        _ => Change::WhatsAppUserId(contact::decode_user_id(sent)?),
     })
 }
 
 fn one_attribute(sent: &v1::Contact, id: &str) -> Result<Change> {
     let value = match sent.attributes.get(id) {
         None => None,
-        Some(value) => attribute::read_value(&attribute::value_field(id), value.clone())?,
+        Some(value) => attribute::decode_value(&attribute::value_field(id), value.clone())?,
     };
     Ok(Change::Attribute { id: id.to_owned(), value })
 }
@@ -173,7 +173,7 @@ mod tests {
 
     fn update(contact: v1::Contact, paths: Option<&[&str]>) -> Result<UpdateContact> {
         let paths = paths.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect());
-        read(v1::UpdateContactRequest {
+        decode(v1::UpdateContactRequest {
             contact: Some(contact),
             update_mask: paths.map(|paths| FieldMask { paths }),
             ..v1::UpdateContactRequest::default()
@@ -224,11 +224,11 @@ mod tests {
             ..sent()
         };
         let by_id = update(both.clone(), None).expect("an update");
-        assert!(matches!(by_id.person, Person::Id(_)));
+        assert!(matches!(by_id.person, Recipient::Id(_)));
         assert!(by_id.phone_number.is_some());
         let by_phone = update(v1::Contact { contact_id: String::new(), ..both.clone() }, None);
         let by_phone = by_phone.expect("an update");
-        assert!(matches!(&by_phone.person, Person::Key(key) if key.is_phone()));
+        assert!(matches!(&by_phone.person, Recipient::Key(key) if key.is_phone()));
         assert!(by_phone.changes.iter().any(|c| matches!(c, Change::WhatsAppUserId(Some(_)))));
         let nobody = v1::Contact { phone_number: String::new(), ..sent() };
         let expected = (Reason::RequiredFieldMissing, "contact.phone_number".to_owned());
@@ -270,14 +270,14 @@ mod tests {
             allow_missing: true,
             ..v1::UpdateContactRequest::default()
         };
-        let update = read(request(sent())).expect("an update");
+        let update = decode(request(sent())).expect("an update");
         assert_eq!(update.if_missing.expect("a profile").match_keys().len(), 1);
         let by_id = v1::Contact {
             contact_id: "01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f".to_owned(),
             phone_number: String::new(),
             ..sent()
         };
-        let error = read(request(by_id)).expect_err("no name");
+        let error = decode(request(by_id)).expect_err("no name");
         assert_eq!(error.reason(), Reason::RequiredFieldMissing);
     }
 }

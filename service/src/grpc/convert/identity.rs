@@ -3,7 +3,7 @@
 use contacts_proto::v1;
 
 use super::{contact_mask, mask, recipient};
-use crate::domain::contact::{Person, parse_phone, parse_user_id};
+use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::identity::MAX_FORMER_IDS;
 use crate::domain::merge::{MergeRules, Taken};
@@ -12,8 +12,8 @@ use crate::operations::identity::LinkIdentity;
 use crate::operations::merge::MergeContacts;
 
 /// Reads what a person is to be known by.
-pub fn read_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
-    let person = recipient::person(request.recipient)?;
+pub fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
+    let person = recipient::decode_recipient(request.recipient)?;
     let (number, id) = (&request.new_phone_number, &request.new_whatsapp_user_id);
     if number.is_empty() && id.is_empty() && request.release.is_empty() {
         let message = "there is nothing to do: send new_phone_number, new_whatsapp_user_id or \
@@ -33,7 +33,8 @@ pub fn read_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
     if request.release.len() > 2 * MAX_FORMER_IDS {
         return Err(Error::limit("release", 2 * MAX_FORMER_IDS, request.release.len()));
     }
-    let release = request.release.iter().map(|text| read_released(text)).collect::<Result<_>>()?;
+    let release =
+        request.release.iter().map(|text| decode_released(text)).collect::<Result<_>>()?;
     Ok(LinkIdentity {
         workspace_id: request.workspace_id,
         person,
@@ -45,7 +46,7 @@ pub fn read_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
 }
 
 /// A number or a user id: no text is both.
-fn read_released(text: &str) -> Result<MatchKey> {
+fn decode_released(text: &str) -> Result<MatchKey> {
     match PhoneNumber::parse(text) {
         Ok(number) => Ok(number.match_key()),
         Err(PhoneError::UserId) => WhatsAppUserId::parse(text)
@@ -56,30 +57,30 @@ fn read_released(text: &str) -> Result<MatchKey> {
 }
 
 /// Reads which contacts are one person.
-pub fn read_merge(request: v1::MergeContactsRequest) -> Result<MergeContacts> {
+pub fn decode_merge(request: v1::MergeContactsRequest) -> Result<MergeContacts> {
     let paths = mask::paths(request.take_mask).unwrap_or_default();
     let mut take = Vec::new();
     for path in &paths {
-        read_taken(path, &mut take)?;
+        decode_taken(path, &mut take)?;
     }
     let rules = MergeRules { take, keep_survivor_tags: request.keep_survivor_tags };
-    rules.check()?;
+    rules.validate()?;
     Ok(MergeContacts {
         workspace_id: request.workspace_id,
-        survivor: read_contact("survivor", request.survivor)?,
-        merged: read_contact("merged", request.merged)?,
+        survivor: decode_contact("survivor", request.survivor)?,
+        merged: decode_contact("merged", request.merged)?,
         rules,
         survivor_etag: request.survivor_etag,
         merged_etag: request.merged_etag,
     })
 }
 
-fn read_contact(field: &str, recipient: Option<v1::Recipient>) -> Result<Person> {
+fn decode_contact(field: &str, recipient: Option<v1::Recipient>) -> Result<Recipient> {
     let recipient = recipient.ok_or_else(|| Error::required(field))?;
-    recipient::person(recipient.recipient).map_err(|error| error.below(field))
+    recipient::decode_recipient(recipient.recipient).map_err(|error| error.in_parent(field))
 }
 
-fn read_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
+fn decode_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
     let taken = match path {
         "phone_number" => Taken::PhoneNumber,
         "whatsapp_user_id" => Taken::WhatsAppUserId,
@@ -90,7 +91,7 @@ fn read_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
         "attributes" => Taken::Attributes,
         "*" => {
             for path in contact_mask::WRITABLE {
-                read_taken(path, take)?;
+                decode_taken(path, take)?;
             }
             Taken::PhoneNumber
         }
@@ -102,7 +103,7 @@ fn read_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
                 let message =
                     format!("no field {shown:?} to take; the paths are phone_number, {paths}");
                 return Err(Error::invalid(Reason::InvalidUpdateMask, "take_mask", message)
-                    .with("path", shown));
+                    .with_metadata("path", shown));
             }
         },
     };
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_released_is_a_number_or_a_user_id() {
-        let key = |text| read_released(text).map_err(|e| (e.reason(), e.field().is_some()));
+        let key = |text| decode_released(text).map_err(|e| (e.reason(), e.field().is_some()));
         let number = PhoneNumber::parse("5521987654321").expect("a number");
         assert_eq!(key("+55 21 8765-4321"), Ok(number.match_key()));
         assert_eq!(key("US.1").expect("an id").as_str(), "uUS.1");
@@ -128,7 +129,7 @@ mod tests {
     fn what_is_taken_is_a_field() {
         let take = |paths: &[&str]| {
             let mut take = Vec::new();
-            let read = paths.iter().try_for_each(|path| read_taken(path, &mut take));
+            let read = paths.iter().try_for_each(|path| decode_taken(path, &mut take));
             read.map(|()| take).map_err(|error| (error.reason(), error.message().to_owned()))
         };
         let city = Taken::Attribute("city".to_owned());
@@ -148,9 +149,9 @@ mod tests {
             recipient: Some(recipient),
             ..v1::LinkIdentityRequest::default()
         };
-        let error = read_link(request.clone()).expect_err("nothing to do");
+        let error = decode_link(request.clone()).expect_err("nothing to do");
         assert_eq!(error.field(), Some("new_phone_number"));
         let many = v1::LinkIdentityRequest { release: vec!["US.1".to_owned(); 101], ..request };
-        assert_eq!(read_link(many).expect_err("many").reason(), Reason::LimitExceeded);
+        assert_eq!(decode_link(many).expect_err("many").reason(), Reason::LimitExceeded);
     }
 }

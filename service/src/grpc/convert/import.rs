@@ -25,7 +25,7 @@ pub struct Rows {
 }
 
 /// Reads how an import works.
-pub fn read_options(options: v1::ImportOptions) -> Result<ImportOptions> {
+pub fn decode_options(options: v1::ImportOptions) -> Result<ImportOptions> {
     Ok(ImportOptions {
         on_conflict: match known("on_conflict", options.on_conflict)? {
             v1::OnConflict::Unspecified | v1::OnConflict::Skip => OnConflict::Skip,
@@ -34,18 +34,18 @@ pub fn read_options(options: v1::ImportOptions) -> Result<ImportOptions> {
         },
         create_missing_tags: options.create_missing_tags,
         add_tags: options.add_tags,
-        consent: consent::read_import(options.consent)?,
+        consent: consent::decode_import(options.consent)?,
     })
 }
 
 /// Reads rows; a bad one fails by itself.
-pub fn read_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows> {
+pub fn decode_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows> {
     if rows.len() > MAX_ROWS {
         return Err(Error::limit(field, MAX_ROWS, rows.len()));
     }
     let mut read = Rows::default();
     for (index, row) in rows.into_iter().enumerate() {
-        match read_row(row) {
+        match decode_row(row) {
             Ok(row) => read.readable.push((index, row)),
             Err(error) => read.failures.push(failure(index, &error)),
         }
@@ -53,11 +53,11 @@ pub fn read_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows> {
     Ok(read)
 }
 
-fn read_row(row: v1::ImportRow) -> Result<ImportRow> {
+fn decode_row(row: v1::ImportRow) -> Result<ImportRow> {
     let contact = row.contact.ok_or_else(empty_row)?;
-    let consent = consent::read_import(row.consent)?;
+    let consent = consent::decode_import(row.consent)?;
     let identity = (contact.phone_number.clone(), contact.whatsapp_user_id.clone());
-    match contact::read_new(contact) {
+    match contact::decode_new(contact) {
         Ok(profile) => Ok(ImportRow { profile, consent, fault: None }),
         Err(error) => {
             // Who it is about, for an objection not to be lost with the row.
@@ -76,7 +76,7 @@ fn read_row(row: v1::ImportRow) -> Result<ImportRow> {
 
 /// Writes what became of the rows: those that could not be stored and those
 /// that could not be read, by index.
-pub fn write(
+pub fn encode(
     outcome: &ChunkOutcome,
     mut failures: Vec<v1::RowFailure>,
 ) -> v1::BatchUpsertContactsResponse {
@@ -114,7 +114,7 @@ mod tests {
     fn bad_rows_fail_by_themselves_and_are_answered_in_order() {
         let rows =
             vec![v1::ImportRow::default(), row("15551234567"), row("12"), row("15551234568")];
-        let read = read_rows("rows", rows).expect("rows");
+        let read = decode_rows("rows", rows).expect("rows");
         let indexes: Vec<_> = read.readable.iter().map(|(index, _)| *index).collect();
         assert_eq!(indexes, [1, 3]);
 
@@ -123,14 +123,14 @@ mod tests {
             failures: vec![(1, Error::new(Reason::UnknownTag, "x"))],
             ..ChunkOutcome::default()
         };
-        let response = write(&outcome, read.failures);
+        let response = encode(&outcome, read.failures);
         let failed: Vec<_> = response.failures.iter().map(|failure| failure.row).collect();
         assert_eq!((failed, response.created), (vec![0, 1, 2], 1));
     }
 
     #[test]
     fn a_chunk_has_a_limit() {
-        let error = read_rows("rows", vec![row("15551234567"); MAX_ROWS + 1]).expect_err("many");
+        let error = decode_rows("rows", vec![row("15551234567"); MAX_ROWS + 1]).expect_err("many");
         assert_eq!((error.reason(), error.field()), (Reason::LimitExceeded, Some("rows")));
     }
 }

@@ -34,7 +34,7 @@ pub fn chosen<'a>(mask: Option<FieldMask>, writable: &[(&'a str, bool)]) -> Resu
 pub fn unknown(path: &str, valid: &str) -> Error {
     let shown: String = path.chars().take(64).collect();
     let message = format!("no field {shown:?} to update; the paths are {valid}");
-    Error::invalid(Reason::InvalidUpdateMask, "update_mask", message).with("path", shown)
+    Error::invalid(Reason::InvalidUpdateMask, "update_mask", message).with_metadata("path", shown)
 }
 
 #[cfg(test)]

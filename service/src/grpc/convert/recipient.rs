@@ -1,30 +1,30 @@
 //! How a request names a person.
 
 use contacts_proto::v1;
-use contacts_proto::v1::recipient::Recipient;
+use contacts_proto::v1::recipient::Recipient as Name;
 use uuid::Uuid;
 
-use crate::domain::contact::{Person, parse_phone, parse_user_id};
+use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::parse_id;
 
 /// The oneof by which a request names a person.
-pub trait NamesPerson {
+pub trait NamesRecipient {
     /// The same as of [`v1::Recipient`].
-    fn recipient(self) -> Recipient;
+    fn name(self) -> Name;
 }
 
 /// Whom a request is about.
-pub fn person(recipient: Option<impl NamesPerson>) -> Result<Person> {
-    match recipient.map(NamesPerson::recipient) {
-        Some(Recipient::PhoneNumber(number)) => {
-            Ok(Person::Key(parse_phone("phone_number", &number)?.match_key()))
+pub fn decode_recipient(recipient: Option<impl NamesRecipient>) -> Result<Recipient> {
+    match recipient.map(NamesRecipient::name) {
+        Some(Name::PhoneNumber(number)) => {
+            Ok(Recipient::Key(parse_phone("phone_number", &number)?.match_key()))
         }
-        Some(Recipient::WhatsappUserId(id)) => {
-            Ok(Person::Key(MatchKey::user(&parse_user_id("whatsapp_user_id", &id)?)))
+        Some(Name::WhatsappUserId(id)) => {
+            Ok(Recipient::Key(MatchKey::user(&parse_user_id("whatsapp_user_id", &id)?)))
         }
-        Some(Recipient::ContactId(id)) => Ok(Person::Id(contact_id("contact_id", &id)?)),
+        Some(Name::ContactId(id)) => Ok(Recipient::Id(contact_id("contact_id", &id)?)),
         None => {
             let message = "name the person: send phone_number, whatsapp_user_id or contact_id";
             Err(Error::invalid(Reason::RequiredFieldMissing, "phone_number", message))
@@ -43,8 +43,8 @@ pub fn contact_id(field: &str, id: &str) -> Result<Uuid> {
     })
 }
 
-impl NamesPerson for Recipient {
-    fn recipient(self) -> Recipient {
+impl NamesRecipient for Name {
+    fn name(self) -> Name {
         self
     }
 }
@@ -53,12 +53,12 @@ impl NamesPerson for Recipient {
 /// generates a type of its own each time.
 macro_rules! inline_recipients {
     ($($request:ident),* $(,)?) => {$(
-        impl NamesPerson for v1::$request::Recipient {
-            fn recipient(self) -> Recipient {
+        impl NamesRecipient for v1::$request::Recipient {
+            fn name(self) -> Name {
                 match self {
-                    Self::PhoneNumber(number) => Recipient::PhoneNumber(number),
-                    Self::WhatsappUserId(id) => Recipient::WhatsappUserId(id),
-                    Self::ContactId(id) => Recipient::ContactId(id),
+                    Self::PhoneNumber(number) => Name::PhoneNumber(number),
+                    Self::WhatsappUserId(id) => Name::WhatsappUserId(id),
+                    Self::ContactId(id) => Name::ContactId(id),
                 }
             }
         }
@@ -85,19 +85,15 @@ mod tests {
     fn errors_name_the_field_that_was_sent() {
         for (recipient, reason, field) in [
             (None, Reason::RequiredFieldMissing, "phone_number"),
+            (Some(Name::PhoneNumber(String::new())), Reason::InvalidPhoneNumber, "phone_number"),
             (
-                Some(Recipient::PhoneNumber(String::new())),
-                Reason::InvalidPhoneNumber,
-                "phone_number",
-            ),
-            (
-                Some(Recipient::WhatsappUserId("x".to_owned())),
+                Some(Name::WhatsappUserId("x".to_owned())),
                 Reason::InvalidWhatsappUserId,
                 "whatsapp_user_id",
             ),
-            (Some(Recipient::ContactId("7".to_owned())), Reason::InvalidId, "contact_id"),
+            (Some(Name::ContactId("7".to_owned())), Reason::InvalidId, "contact_id"),
         ] {
-            let error = person(recipient).expect_err("nobody");
+            let error = decode_recipient(recipient).expect_err("nobody");
             assert_eq!((error.reason(), error.field()), (reason, Some(field)));
         }
     }

@@ -10,7 +10,7 @@ use crate::operations::tags::TagChange;
 use crate::store::{Counted, timestamp};
 
 /// Reads one to be made. Its times are the transaction's.
-pub fn read(tag: Option<v1::Tag>) -> Result<Tag> {
+pub fn decode(tag: Option<v1::Tag>) -> Result<Tag> {
     let tag = tag.ok_or_else(|| Error::required("tag"))?;
     refuse_output_only(&tag)?;
     Ok(Tag {
@@ -25,7 +25,7 @@ pub fn read(tag: Option<v1::Tag>) -> Result<Tag> {
 
 /// Reads a change: the tag's id, and what changes. What only the server sets is
 /// passed over, so that a tag can be sent back as it was read.
-pub fn read_changes(
+pub fn decode_changes(
     tag: Option<v1::Tag>,
     update_mask: Option<FieldMask>,
 ) -> Result<(String, Vec<TagChange>)> {
@@ -47,7 +47,7 @@ pub fn read_changes(
 }
 
 /// Writes one.
-pub fn write(Counted { definition, contact_count }: Counted<Tag>) -> v1::Tag {
+pub fn encode(Counted { definition, contact_count }: Counted<Tag>) -> v1::Tag {
     v1::Tag {
         tag_id: definition.tag_id,
         display_name: definition.display_name,

@@ -9,7 +9,7 @@ use crate::domain::error::{Error, Reason, Result};
 const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 /// Reads a moment and cuts it to the microsecond.
-pub fn read(field: &str, timestamp: Timestamp) -> Result<Time> {
+pub fn decode(field: &str, timestamp: Timestamp) -> Result<Time> {
     let invalid = |what: &str| {
         let message = format!("{field}: {what}; send a time such as 2026-01-31T09:30:00Z");
         Error::invalid(Reason::InvalidTime, field, message)
@@ -24,8 +24,8 @@ pub fn read(field: &str, timestamp: Timestamp) -> Result<Time> {
 }
 
 /// The same for a moment that may be absent.
-pub fn read_optional(field: &str, timestamp: Option<Timestamp>) -> Result<Option<Time>> {
-    timestamp.map(|timestamp| read(field, timestamp)).transpose()
+pub fn decode_optional(field: &str, timestamp: Option<Timestamp>) -> Result<Option<Time>> {
+    timestamp.map(|timestamp| decode(field, timestamp)).transpose()
 }
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn times_are_cut_to_the_microsecond() {
-        let time = read("t", Timestamp { seconds: -1, nanos: 999_999_999 }).expect("a time");
+        let time = decode("t", Timestamp { seconds: -1, nanos: 999_999_999 }).expect("a time");
         assert_eq!(time.to_rfc3339(), "1969-12-31T23:59:59.999999+00:00");
     }
 
@@ -48,11 +48,11 @@ mod tests {
             (0, -1),
             (0, 1_000_000_000),
         ] {
-            let error = read("t", Timestamp { seconds, nanos }).expect_err("out of range");
+            let error = decode("t", Timestamp { seconds, nanos }).expect_err("out of range");
             assert_eq!(error.reason(), Reason::InvalidTime, "{seconds} {nanos}");
         }
         for seconds in [*SECONDS.start(), *SECONDS.end()] {
-            assert!(read("t", Timestamp { seconds, nanos: 999_999_999 }).is_ok());
+            assert!(decode("t", Timestamp { seconds, nanos: 999_999_999 }).is_ok());
         }
     }
 }

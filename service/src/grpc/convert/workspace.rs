@@ -8,7 +8,7 @@ use crate::operations::workspaces::CreateWorkspace;
 use crate::store::{Workspace, timestamp};
 
 /// Reads one to be made.
-pub fn read(workspace: Option<v1::Workspace>) -> Result<CreateWorkspace> {
+pub fn decode(workspace: Option<v1::Workspace>) -> Result<CreateWorkspace> {
     let workspace = workspace.ok_or_else(|| Error::required("workspace"))?;
     if workspace.create_time.is_some() {
         return Err(output_only("workspace.create_time", "leave it out"));
@@ -20,7 +20,7 @@ pub fn read(workspace: Option<v1::Workspace>) -> Result<CreateWorkspace> {
 }
 
 /// Writes one.
-pub fn write(workspace: Workspace) -> v1::Workspace {
+pub fn encode(workspace: Workspace) -> v1::Workspace {
     v1::Workspace {
         workspace_id: workspace.workspace_id,
         display_name: workspace.display_name,

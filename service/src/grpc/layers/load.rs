@@ -23,7 +23,7 @@ pub async fn limit<S, B>(
     permits: Arc<Semaphore>,
     request: Request<Body>,
     next: Next<S>,
-) -> Response<Placed<B>>
+) -> Response<PermitBody<B>>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
 {
@@ -34,7 +34,7 @@ where
             Err(_) => return Status::from(overloaded()).into_http(),
         },
     };
-    next.run(request).await.map(|body| Placed { body: Some(body), _place: place })
+    next.run(request).await.map(|body| PermitBody { body: Some(body), _place: place })
 }
 
 fn overloaded() -> Error {
@@ -42,19 +42,19 @@ fn overloaded() -> Error {
 }
 
 /// A response body that holds its call's place.
-pub struct Placed<B> {
+pub struct PermitBody<B> {
     /// None: empty.
     body: Option<B>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
-impl<B> Default for Placed<B> {
+impl<B> Default for PermitBody<B> {
     fn default() -> Self {
         Self { body: None, _place: None }
     }
 }
 
-impl<B> http_body::Body for Placed<B>
+impl<B> http_body::Body for PermitBody<B>
 where
     B: http_body::Body<Data = Bytes, Error = Status> + Unpin,
 {

@@ -62,7 +62,7 @@ const SILENCE: Duration = Duration::from_millis(300);
 
 /// Who a pool is for.
 #[derive(Clone, Copy)]
-pub(super) enum Use {
+pub(super) enum PoolRole {
     Check,
     Unary,
     Stream,
@@ -73,25 +73,25 @@ pub(super) enum Use {
 pub(super) fn pool(
     connect: PgConnectOptions,
     options: &PostgresOptions,
-    usage: Use,
-    losses: &Arc<Losses>,
+    usage: PoolRole,
+    disconnects: &Arc<DisconnectTracker>,
 ) -> PgPool {
     let (size, acquire) = match usage {
-        Use::Check => (options.check_connections, options.check_acquire_timeout),
-        Use::Unary => (options.unary_connections, options.acquire_timeout),
-        Use::Stream => (options.stream_connections, options.acquire_timeout),
-        Use::Write => (options.write_connections, options.acquire_timeout),
+        PoolRole::Check => (options.check_connections, options.check_acquire_timeout),
+        PoolRole::Unary => (options.unary_connections, options.acquire_timeout),
+        PoolRole::Stream => (options.stream_connections, options.acquire_timeout),
+        PoolRole::Write => (options.write_connections, options.acquire_timeout),
     };
     let limit = limit(options, usage);
-    let losses = Arc::clone(losses);
+    let disconnects = Arc::clone(disconnects);
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(acquire)
         // A round trip per call, a third of a check. A connection that died
-        // unseen fails one call instead, and after it `losses` retires its kin.
+        // unseen fails one call instead, and after it `disconnects` retires its kin.
         .test_before_acquire(false)
         .before_acquire(move |_, meta| {
-            let usable = !losses.since(meta.age);
+            let usable = !disconnects.since(meta.age);
             Box::pin(async move { Ok(usable) })
         })
         // A call that was given up leaves its answer on the way: it is waited
@@ -105,22 +105,26 @@ pub(super) fn pool(
 }
 
 /// Lets an operator tell what a session is for.
-fn named(connect: PgConnectOptions, usage: Use) -> PgConnectOptions {
+fn named(connect: PgConnectOptions, usage: PoolRole) -> PgConnectOptions {
     let purpose = match usage {
-        Use::Check => "check",
-        Use::Unary => "read",
-        Use::Stream => "stream",
-        Use::Write => "write",
+        PoolRole::Check => "check",
+        PoolRole::Unary => "read",
+        PoolRole::Stream => "stream",
+        PoolRole::Write => "write",
     };
     let program = connect.get_application_name().unwrap_or("contacts-service").to_owned();
     connect.application_name(&format!("{program} {purpose}"))
 }
 
-fn settings(connect: PgConnectOptions, options: &PostgresOptions, usage: Use) -> PgConnectOptions {
+fn settings(
+    connect: PgConnectOptions,
+    options: &PostgresOptions,
+    usage: PoolRole,
+) -> PgConnectOptions {
     let millis = |duration: Duration| duration.as_millis().to_string();
     let statement_timeout = match usage {
-        Use::Check => options.check_statement_timeout,
-        Use::Unary | Use::Stream | Use::Write => options.statement_timeout,
+        PoolRole::Check => options.check_statement_timeout,
+        PoolRole::Unary | PoolRole::Stream | PoolRole::Write => options.statement_timeout,
     };
     let connect = connect.options([
         ("statement_timeout", millis(statement_timeout)),
@@ -133,33 +137,33 @@ fn settings(connect: PgConnectOptions, options: &PostgresOptions, usage: Use) ->
     match usage {
         // Only lookups by key, planned once. On a table that was empty then, a
         // scan may look as good and would stay.
-        Use::Check => {
+        PoolRole::Check => {
             connect.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")])
         }
-        Use::Write => connect.options([("enable_seqscan", "off")]),
+        PoolRole::Write => connect.options([("enable_seqscan", "off")]),
         // Contacts are in memory or on flash, where the next row on disk is not
         // four times as cheap as any other; and the list of those that match
         // should fit.
-        Use::Unary | Use::Stream => {
+        PoolRole::Unary | PoolRole::Stream => {
             connect.options([("random_page_cost", "1.1"), ("work_mem", "16MB")])
         }
     }
 }
 
-fn limit(options: &PostgresOptions, usage: Use) -> Duration {
+fn limit(options: &PostgresOptions, usage: PoolRole) -> Duration {
     SILENCE
         + match usage {
-            Use::Check => options.check_statement_timeout,
-            Use::Unary | Use::Stream | Use::Write => options.statement_timeout,
+            PoolRole::Check => options.check_statement_timeout,
+            PoolRole::Unary | PoolRole::Stream | PoolRole::Write => options.statement_timeout,
         }
 }
 
 /// When a connection was last lost. The server that restarted or failed over
 /// cut all of them, so those from before are not worth a try.
 #[derive(Default)]
-pub(super) struct Losses(Mutex<Option<Instant>>);
+pub(super) struct DisconnectTracker(Mutex<Option<Instant>>);
 
-impl Losses {
+impl DisconnectTracker {
     fn add(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -174,15 +178,19 @@ impl Losses {
 /// Watches the statements of one connection.
 pub(super) struct Watch {
     limit: Duration,
-    losses: Arc<Losses>,
+    disconnects: Arc<DisconnectTracker>,
     failed: AtomicBool,
 }
 
 impl Watch {
-    pub(super) fn new(options: &PostgresOptions, usage: Use, losses: &Arc<Losses>) -> Self {
+    pub(super) fn new(
+        options: &PostgresOptions,
+        usage: PoolRole,
+        disconnects: &Arc<DisconnectTracker>,
+    ) -> Self {
         Self {
             limit: limit(options, usage),
-            losses: Arc::clone(losses),
+            disconnects: Arc::clone(disconnects),
             failed: AtomicBool::new(false),
         }
     }
@@ -195,7 +203,7 @@ impl Watch {
         if let Err(error) = &result {
             self.failed.store(true, Ordering::Relaxed);
             if is_disconnected(error) {
-                self.losses.add();
+                self.disconnects.add();
             }
         }
         result

@@ -222,12 +222,12 @@ pub(super) async fn delete(
 /// Columns by position: by name costs more than all the rest of a check.
 pub(super) fn decode(row: &PgRow, match_key: String) -> Result<ConsentRow> {
     let id = |at: usize| row.get::<Option<Id>, _>(at).map(|Id(id)| id);
-    let moment = |at: usize| row.get::<Option<i64>, _>(at).map(time);
+    let timestamp = |at: usize| row.get::<Option<i64>, _>(at).map(time);
     let category = |at: usize| -> Result<CategoryConsent> {
         Ok(CategoryConsent {
             status: status(row.get(at))?,
-            occurred_time: moment(at + 1),
-            expire_time: moment(at + 2),
+            occurred_time: timestamp(at + 1),
+            expire_time: timestamp(at + 2),
             event_id: id(at + 3),
         })
     };
@@ -238,7 +238,7 @@ pub(super) fn decode(row: &PgRow, match_key: String) -> Result<ConsentRow> {
         state: ConsentState::new(
             [category(4)?, category(8)?, category(12)?],
             platform::decode(row.get(16))?,
-            moment(3),
+            timestamp(3),
         ),
     })
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::ids::Id;
 use super::{ROWS, expect_rows, failure, micros, redirects, time};
 use crate::domain::consent::{ConsentSummary, OptInStatus};
-use crate::domain::contact::{Contact, Person};
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::{Error, Result};
 use crate::store::{ContactRow, Workspace, record_id};
 
@@ -27,20 +27,20 @@ pub(super) const COLUMN_COUNT: usize = 7;
 pub(super) async fn find(
     db: &mut PgConnection,
     workspace: &Workspace,
-    people: &[Person],
+    people: &[Recipient],
     hold: bool,
 ) -> Result<Vec<Option<ContactRow>>> {
     let keys: BTreeSet<&str> = people
         .iter()
         .filter_map(|person| match person {
-            Person::Key(key) => Some(key.as_str()),
-            Person::Id(_) => None,
+            Recipient::Key(key) => Some(key.as_str()),
+            Recipient::Id(_) => None,
         })
         .collect();
     let ids_by_key = contact_ids(db, workspace, &keys).await?;
-    let id_of = |person: &Person| match person {
-        Person::Id(id) => Some(*id),
-        Person::Key(key) => ids_by_key.get(key.as_str()).copied(),
+    let id_of = |person: &Recipient| match person {
+        Recipient::Id(id) => Some(*id),
+        Recipient::Key(key) => ids_by_key.get(key.as_str()).copied(),
     };
     let wanted: BTreeSet<Uuid> = people.iter().filter_map(id_of).collect();
     let mut rows = by_ids(db, workspace, &wanted, hold).await?;

@@ -28,7 +28,7 @@ pub(super) async fn put_tags(
 ) -> Result<()> {
     for chunk in tags.chunks(ROWS) {
         let text = |of: fn(&Tag) -> &str| chunk.iter().map(of).collect::<Vec<_>>();
-        let moment = |of: fn(&Tag) -> i64| chunk.iter().map(of).collect::<Vec<_>>();
+        let timestamp = |of: fn(&Tag) -> i64| chunk.iter().map(of).collect::<Vec<_>>();
         // A tag that is there with another time of creation is not the one that
         // was read, but one that somebody else made in between.
         let result = sqlx::query(
@@ -47,8 +47,8 @@ pub(super) async fn put_tags(
         .bind(text(|tag| &tag.display_name))
         .bind(text(|tag| &tag.description))
         .bind(text(|tag| &tag.color))
-        .bind(moment(|tag| micros(tag.create_time)))
-        .bind(moment(|tag| micros(tag.update_time)))
+        .bind(timestamp(|tag| micros(tag.create_time)))
+        .bind(timestamp(|tag| micros(tag.update_time)))
         .execute(&mut *db)
         .await
         .map_err(failure)?;

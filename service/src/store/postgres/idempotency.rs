@@ -9,7 +9,7 @@ use super::{expect_rows, failure, micros, time};
 use crate::domain::Time;
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
-use crate::store::{AnswerNote, FirstAnswer, SavedAnswer, Subjects, Workspace};
+use crate::store::{NewStoredResponse, StoredResponse, StoredResponseInfo, Subjects, Workspace};
 
 /// Answers dropped with each one kept: more than come in, so that none pile up.
 const DROPPED: i64 = 10;
@@ -19,9 +19,9 @@ pub(super) async fn get(
     workspace: &Workspace,
     request_id: Uuid,
     since: Time,
-) -> Result<Option<FirstAnswer>> {
+) -> Result<Option<StoredResponse>> {
     let row = sqlx::query(
-        "SELECT fingerprint, response FROM saved_answer
+        "SELECT fingerprint, response FROM stored_response
          WHERE workspace_id = $1 AND request_id = $2 AND create_time >= $3",
     )
     .bind(&workspace.workspace_id)
@@ -32,7 +32,7 @@ pub(super) async fn get(
     .map_err(failure)?;
     let Some(row) = row else { return Ok(None) };
     let response: Vec<u8> = row.get(1);
-    Ok(Some(FirstAnswer { fingerprint: row.get(0), response: Bytes::from(response) }))
+    Ok(Some(StoredResponse { fingerprint: row.get(0), response: Bytes::from(response) }))
 }
 
 pub(super) async fn about(
@@ -40,9 +40,9 @@ pub(super) async fn about(
     workspace: &Workspace,
     contact_id: Uuid,
     limit: usize,
-) -> Result<Vec<AnswerNote>> {
+) -> Result<Vec<StoredResponseInfo>> {
     let rows: Vec<(Id, Option<String>, i64)> = sqlx::query_as(
-        "SELECT request_id, method, create_time FROM saved_answer
+        "SELECT request_id, method, create_time FROM stored_response
          WHERE workspace_id = $1 AND contact_id = $2
          ORDER BY create_time DESC, request_id LIMIT $3",
     )
@@ -54,7 +54,7 @@ pub(super) async fn about(
     .map_err(failure)?;
     let note = |(Id(request_id), method, create_time): (Id, Option<String>, i64)| {
         let (method, create_time) = (method.unwrap_or_default(), time(create_time));
-        AnswerNote { request_id, method, create_time }
+        StoredResponseInfo { request_id, method, create_time }
     };
     Ok(rows.into_iter().map(note).collect())
 }
@@ -62,14 +62,14 @@ pub(super) async fn about(
 pub(super) async fn save(
     db: &mut PgConnection,
     workspace: &Workspace,
-    answer: &SavedAnswer,
+    answer: &NewStoredResponse,
     since: Time,
 ) -> Result<()> {
     // Of what others are dropping, none: nobody waits for it.
     sqlx::query(
-        "DELETE FROM saved_answer
+        "DELETE FROM stored_response
          WHERE workspace_id = $1 AND request_id = ANY (ARRAY(
-             SELECT request_id FROM saved_answer
+             SELECT request_id FROM stored_response
              WHERE workspace_id = $1 AND create_time < $2 AND request_id <> $3
              ORDER BY create_time LIMIT $4 FOR UPDATE SKIP LOCKED))",
     )
@@ -82,7 +82,7 @@ pub(super) async fn save(
     .map_err(failure)?;
     // An answer of the same id that came in between is the one to give.
     let result = sqlx::query(
-        "INSERT INTO saved_answer
+        "INSERT INTO stored_response
              (workspace_id, request_id, fingerprint, response, contact_id, create_time, method,
               match_key)
          VALUES ($1, $2, $3, $4, $5, $6, $8, $9)
@@ -90,7 +90,7 @@ pub(super) async fn save(
              fingerprint = excluded.fingerprint, response = excluded.response,
              contact_id = excluded.contact_id, create_time = excluded.create_time,
              method = excluded.method, match_key = excluded.match_key
-         WHERE saved_answer.create_time < $7",
+         WHERE stored_response.create_time < $7",
     )
     .bind(&workspace.workspace_id)
     .bind(Id(answer.request_id))
@@ -115,7 +115,7 @@ pub(super) async fn forget(
     let ids: Vec<_> = subjects.contact_ids.iter().copied().map(Id).collect();
     let keys: Vec<_> = subjects.keys.iter().map(MatchKey::as_str).collect();
     sqlx::query(
-        "UPDATE saved_answer SET fingerprint = '', response = '', contact_id = NULL,
+        "UPDATE stored_response SET fingerprint = '', response = '', contact_id = NULL,
              match_key = NULL
          WHERE workspace_id = $1 AND (contact_id = ANY($2) OR match_key = ANY($3))",
     )
@@ -135,9 +135,9 @@ pub(super) async fn drop(
     limit: usize,
 ) -> Result<u64> {
     let result = sqlx::query(
-        "DELETE FROM saved_answer
+        "DELETE FROM stored_response
          WHERE workspace_id = $1 AND request_id = ANY (ARRAY(
-             SELECT request_id FROM saved_answer
+             SELECT request_id FROM stored_response
              WHERE workspace_id = $1 AND create_time < $2
              ORDER BY create_time LIMIT $3 FOR UPDATE SKIP LOCKED))",
     )

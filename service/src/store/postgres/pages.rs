@@ -12,7 +12,7 @@ use super::contacts::{COLUMN_COUNT, COLUMNS, decode};
 use super::ids::Id;
 use super::{expect_rows, failure, filter};
 use crate::domain::error::Result;
-use crate::store::{ContactRow, Order, OrderBy, Position, Selection, Workspace};
+use crate::store::{ContactRow, Order, OrderBy, PageCursor, Selection, Workspace};
 
 /// How many contacts a walk passes per contact asked for, before the index is
 /// asked: as if one in so many matched. And how many at least: about 10 ms.
@@ -28,7 +28,7 @@ pub(super) struct Page<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) selection: &'a Selection,
     pub(super) order: Order,
-    pub(super) after: Option<&'a Position>,
+    pub(super) after: Option<&'a PageCursor>,
     pub(super) limit: usize,
 }
 

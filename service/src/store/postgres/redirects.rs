@@ -37,7 +37,7 @@ pub(super) async fn put(
 ) -> Result<()> {
     for sql in [
         "UPDATE contact_redirect SET contact_id = $3 WHERE workspace_id = $1 AND contact_id = $2",
-        "UPDATE saved_answer SET contact_id = $3 WHERE workspace_id = $1 AND contact_id = $2",
+        "UPDATE stored_response SET contact_id = $3 WHERE workspace_id = $1 AND contact_id = $2",
         "INSERT INTO contact_redirect (workspace_id, merged_id, contact_id) VALUES ($1, $2, $3)",
     ] {
         sqlx::query(sql)

@@ -24,7 +24,7 @@ const TABLES: [&str; 12] = [
     "opt_in_event",
     "opt_in_event_detail",
     "deletion_receipt",
-    "saved_answer",
+    "stored_response",
     "suppression_key",
 ];
 

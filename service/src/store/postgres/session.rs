@@ -10,21 +10,22 @@ use uuid::Uuid;
 use super::connection::Watch;
 use super::usage::{Kind, Usage};
 use super::{
-    consent, contacts, definitions, events, failure, idempotency, likeness, pages, receipts,
+    consent, contacts, definitions, duplicates, events, failure, idempotency, pages, receipts,
     redirects, rows, suppression, workspaces,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::consent::ConsentSummary;
-use crate::domain::contact::{Contact, Person};
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::KeyId;
 use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
-    AnswerNote, ConsentRow, ContactRow, FirstAnswer, KeyHold, Likely, Likeness, Lock, Order,
-    Position, Receipt, SavedAnswer, Selection, Session, Subjects, Workspace,
+    ConsentRow, ContactRow, DuplicateCandidate, DuplicateKey, KeyLock, Lock, NewStoredResponse,
+    Order, PageCursor, Receipt, Selection, Session, StoredResponse, StoredResponseInfo, Subjects,
+    Workspace,
 };
 
 pub(super) struct PostgresSession {
@@ -186,7 +187,7 @@ impl Session for PostgresSession {
     async fn find_contacts(
         &mut self,
         workspace: &Workspace,
-        people: &[Person],
+        people: &[Recipient],
     ) -> Result<Vec<Option<ContactRow>>> {
         let hold = self.in_transaction;
         self.watch.over(contacts::find(&mut self.connection, workspace, people, hold)).await
@@ -197,7 +198,7 @@ impl Session for PostgresSession {
         workspace: &Workspace,
         selection: &Selection,
         order: Order,
-        after: Option<&Position>,
+        after: Option<&PageCursor>,
         limit: usize,
     ) -> Result<Vec<ContactRow>> {
         let page = pages::Page { workspace, selection, order, after, limit };
@@ -207,15 +208,15 @@ impl Session for PostgresSession {
         self.watch.over(pages::page(&mut self.connection, page)).await
     }
 
-    async fn likely(
+    async fn duplicate_candidates(
         &mut self,
         workspace: &Workspace,
-        likeness: Likeness,
-        after: Option<&Likely>,
+        likeness: DuplicateKey,
+        after: Option<&DuplicateCandidate>,
         limit: usize,
-    ) -> Result<Vec<Likely>> {
+    ) -> Result<Vec<DuplicateCandidate>> {
         self.watch
-            .over(likeness::page(&mut self.connection, workspace, likeness, after, limit))
+            .over(duplicates::page(&mut self.connection, workspace, likeness, after, limit))
             .await
     }
 
@@ -359,14 +360,14 @@ impl Session for PostgresSession {
         self.watch.over(events::seal(&mut self.connection, workspace, entries, head)).await
     }
 
-    async fn hold_suppression_keys(
+    async fn lock_suppression_keys(
         &mut self,
         workspace: &Workspace,
         current: KeyId,
-        hold: KeyHold,
+        hold: KeyLock,
     ) -> Result<Vec<KeyId>> {
         let db = &mut self.connection;
-        self.watch.over(suppression::hold_keys(db, workspace, current, hold)).await
+        self.watch.over(suppression::lock_keys(db, workspace, current, hold)).await
     }
 
     async fn suppressed_since(
@@ -417,24 +418,24 @@ impl Session for PostgresSession {
         self.watch.over(suppression::rename_subjects(db, workspace, renamed)).await
     }
 
-    async fn saved_answer(
+    async fn stored_response(
         &mut self,
         workspace: &Workspace,
         request_id: Uuid,
         since: Time,
-    ) -> Result<Option<FirstAnswer>> {
+    ) -> Result<Option<StoredResponse>> {
         self.watch.over(idempotency::get(&mut self.connection, workspace, request_id, since)).await
     }
 
-    async fn save_answer(
+    async fn store_response(
         &mut self,
         workspace: &Workspace,
-        answer: &SavedAnswer,
+        answer: &NewStoredResponse,
         since: Time,
     ) -> Result<()> {
         self.watch.over(idempotency::save(&mut self.connection, workspace, answer, since)).await
     }
-    async fn drop_answers(
+    async fn delete_stored_responses(
         &mut self,
         workspace: &Workspace,
         before: Time,
@@ -443,18 +444,22 @@ impl Session for PostgresSession {
         self.watch.over(idempotency::drop(&mut self.connection, workspace, before, limit)).await
     }
 
-    async fn answers_about(
+    async fn stored_responses_about(
         &mut self,
         workspace: &Workspace,
         contact_id: Uuid,
         limit: usize,
-    ) -> Result<Vec<AnswerNote>> {
+    ) -> Result<Vec<StoredResponseInfo>> {
         self.watch
             .over(idempotency::about(&mut self.connection, workspace, contact_id, limit))
             .await
     }
 
-    async fn forget_answers(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {
+    async fn erase_stored_responses(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+    ) -> Result<()> {
         self.watch.over(idempotency::forget(&mut self.connection, workspace, subjects)).await
     }
 }

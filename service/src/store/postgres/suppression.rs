@@ -8,7 +8,7 @@ use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::KeyId;
 use crate::domain::phone::MatchKey;
-use crate::store::{ConsentRow, KeyHold, Workspace};
+use crate::store::{ConsentRow, KeyLock, Workspace};
 
 /// Those of all workspaces: what the key file has to have.
 pub(super) async fn all_keys(db: &mut PgConnection) -> Result<Vec<KeyId>> {
@@ -23,19 +23,19 @@ pub(super) async fn keys_of(db: &mut PgConnection, workspace_id: &str) -> Result
 }
 
 /// Until the transaction ends, who holds them exclusively is alone with them.
-pub(super) async fn hold_keys(
+pub(super) async fn lock_keys(
     db: &mut PgConnection,
     workspace: &Workspace,
     current: KeyId,
-    hold: KeyHold,
+    hold: KeyLock,
 ) -> Result<Vec<KeyId>> {
     loop {
         let sql = match hold {
-            KeyHold::Shared => {
+            KeyLock::Shared => {
                 "SELECT key_version, fingerprint FROM suppression_key
                  WHERE workspace_id = $1 ORDER BY key_version FOR SHARE"
             }
-            KeyHold::Exclusive => {
+            KeyLock::Exclusive => {
                 "SELECT key_version, fingerprint FROM suppression_key
                  WHERE workspace_id = $1 ORDER BY key_version FOR UPDATE"
             }

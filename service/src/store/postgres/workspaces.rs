@@ -86,7 +86,7 @@ pub(super) async fn delete(db: &mut PgConnection, workspace: &Workspace) -> Resu
         "DELETE FROM opt_in_event_detail WHERE workspace_id = $1",
         "DELETE FROM opt_in_event WHERE workspace_id = $1",
         "DELETE FROM deletion_receipt WHERE workspace_id = $1",
-        "DELETE FROM saved_answer WHERE workspace_id = $1",
+        "DELETE FROM stored_response WHERE workspace_id = $1",
         "DELETE FROM suppression_key WHERE workspace_id = $1",
         "DELETE FROM tag WHERE workspace_id = $1",
         "DELETE FROM attribute WHERE workspace_id = $1",

@@ -130,12 +130,12 @@ pub(super) async fn delete(
 /// Columns by position: by name costs more than all the rest of a check.
 pub(super) fn decode(row: &SqliteRow, match_key: String) -> Result<ConsentRow> {
     let id = |at: usize| row.get::<Option<&[u8]>, _>(at).map(uuid).transpose();
-    let moment = |at: usize| row.get::<Option<i64>, _>(at).map(time);
+    let timestamp = |at: usize| row.get::<Option<i64>, _>(at).map(time);
     let category = |at: usize| -> Result<CategoryConsent> {
         Ok(CategoryConsent {
             status: status(row.get(at))?,
-            occurred_time: moment(at + 1),
-            expire_time: moment(at + 2),
+            occurred_time: timestamp(at + 1),
+            expire_time: timestamp(at + 2),
             event_id: id(at + 3)?,
         })
     };
@@ -145,7 +145,7 @@ pub(super) fn decode(row: &SqliteRow, match_key: String) -> Result<ConsentRow> {
         state: ConsentState::new(
             [category(3)?, category(7)?, category(11)?],
             platform::decode(row.get(17))?,
-            moment(15),
+            timestamp(15),
         ),
         revision: row.get(16),
     })

@@ -6,9 +6,9 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::{ROWS, attributes, definitions, failure, micros, names, packed, redirects};
+use super::{ROWS, attributes, definitions, failure, micros, name_index, redirects, row_batch};
 use crate::domain::consent::{ConsentSummary, OptInStatus};
-use crate::domain::contact::{Contact, Person, Profile};
+use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::{Error, Result};
 use crate::domain::{ids, search};
 use crate::store::{ContactRow, Workspace, encode_profile, sort_key};
@@ -16,19 +16,19 @@ use crate::store::{ContactRow, Workspace, encode_profile, sort_key};
 pub(super) async fn find(
     db: &mut SqliteConnection,
     workspace: &Workspace,
-    people: &[Person],
+    people: &[Recipient],
 ) -> Result<Vec<Option<ContactRow>>> {
     let keys: BTreeSet<&str> = people
         .iter()
         .filter_map(|person| match person {
-            Person::Key(key) => Some(key.as_str()),
-            Person::Id(_) => None,
+            Recipient::Key(key) => Some(key.as_str()),
+            Recipient::Id(_) => None,
         })
         .collect();
     let ids_by_key = contact_ids(db, workspace, &keys).await?;
-    let id_of = |person: &Person| match person {
-        Person::Id(id) => Some(*id),
-        Person::Key(key) => ids_by_key.get(key.as_str()).copied(),
+    let id_of = |person: &Recipient| match person {
+        Recipient::Id(id) => Some(*id),
+        Recipient::Key(key) => ids_by_key.get(key.as_str()).copied(),
     };
     let wanted: BTreeSet<Uuid> = people.iter().filter_map(id_of).collect();
     let mut rows = by_ids(db, workspace, &wanted).await?;
@@ -73,11 +73,11 @@ async fn by_ids(
         return Ok(HashMap::new());
     }
     let sequences: Vec<_> = wanted.iter().map(|id| seq(*id)).collect();
-    let mut sql = packed::select("''");
+    let mut sql = row_batch::select("''");
     sql.push(" FROM json_each(").push_bind(json(&sequences)?);
     sql.push(") AS asked CROSS JOIN contact AS c ON c.workspace_key = ");
     sql.push_bind(workspace.row_key).push(" AND c.seq = asked.value");
-    let found = packed::fetch(db, sql).await?;
+    let found = row_batch::fetch(db, sql).await?;
     // Two ids may share a sequence; only the whole id names a contact.
     Ok(found
         .into_iter()
@@ -117,7 +117,7 @@ pub(super) async fn insert(
     super::execute_all(db, statements).await?;
     let nobody = Profile::default();
     let changes: Vec<_> = contacts.iter().map(|c| (c.contact_id, &nobody, &c.profile)).collect();
-    names::insert(db, workspace, &changes).await?;
+    name_index::insert(db, workspace, &changes).await?;
     write_tags(db, workspace, &changes, &tag_keys).await?;
     definitions::count_attributes(db, workspace, &changes).await?;
     let last = contacts.iter().map(|contact| seq(contact.contact_id)).max().unwrap_or(0);
@@ -143,7 +143,7 @@ pub(super) async fn update(
         .map(|(before, after)| (after.contact_id, &before.profile, &after.profile))
         .collect();
     // While the row still says what the index has to forget.
-    names::delete(db, workspace, &changes).await?;
+    name_index::delete(db, workspace, &changes).await?;
     let statements = changed.chunks(ROWS).map(|chunk| {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "WITH changed (seq, version, update_time, tags, attributes, phone_number, email,
@@ -167,7 +167,7 @@ pub(super) async fn update(
         sql
     });
     super::execute_all(db, statements).await?;
-    names::insert(db, workspace, &changes).await?;
+    name_index::insert(db, workspace, &changes).await?;
     write_tags(db, workspace, &changes, &tag_keys).await?;
     definitions::count_attributes(db, workspace, &changes).await
 }
@@ -180,7 +180,7 @@ pub(super) async fn delete(
     let tag_keys = definitions::tag_keys(db, workspace).await?;
     let nobody = Profile::default();
     let changes: Vec<_> = contacts.iter().map(|c| (c.contact_id, &c.profile, &nobody)).collect();
-    names::delete(db, workspace, &changes).await?;
+    name_index::delete(db, workspace, &changes).await?;
     write_tags(db, workspace, &changes, &tag_keys).await?;
     definitions::count_attributes(db, workspace, &changes).await?;
     for contact in contacts {

@@ -153,7 +153,7 @@ pub(super) async fn list(
 }
 
 /// The details of entries that follow one another, by position. Each by its
-/// contact; those of strangers by their own index.
+/// contact; those of non_contacts by their own index.
 async fn details(
     db: &mut SqliteConnection,
     workspace: &Workspace,

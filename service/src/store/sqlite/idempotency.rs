@@ -9,16 +9,16 @@ use super::{failure, micros, time};
 use crate::domain::Time;
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
-use crate::store::{AnswerNote, FirstAnswer, SavedAnswer, Subjects, Workspace};
+use crate::store::{NewStoredResponse, StoredResponse, StoredResponseInfo, Subjects, Workspace};
 
 pub(super) async fn get(
     db: &mut SqliteConnection,
     workspace: &Workspace,
     request_id: Uuid,
     since: Time,
-) -> Result<Option<FirstAnswer>> {
+) -> Result<Option<StoredResponse>> {
     let row = sqlx::query(
-        "SELECT fingerprint, response FROM saved_answer
+        "SELECT fingerprint, response FROM stored_response
          WHERE workspace_key = ? AND request_id = ? AND create_time >= ?",
     )
     .bind(workspace.row_key)
@@ -29,7 +29,7 @@ pub(super) async fn get(
     .map_err(failure)?;
     let Some(row) = row else { return Ok(None) };
     let response: Vec<u8> = row.get(1);
-    Ok(Some(FirstAnswer { fingerprint: row.get(0), response: Bytes::from(response) }))
+    Ok(Some(StoredResponse { fingerprint: row.get(0), response: Bytes::from(response) }))
 }
 
 pub(super) async fn about(
@@ -37,9 +37,9 @@ pub(super) async fn about(
     workspace: &Workspace,
     contact_id: Uuid,
     limit: usize,
-) -> Result<Vec<AnswerNote>> {
+) -> Result<Vec<StoredResponseInfo>> {
     let rows: Vec<(Vec<u8>, Option<String>, i64)> = sqlx::query_as(
-        "SELECT request_id, method, create_time FROM saved_answer
+        "SELECT request_id, method, create_time FROM stored_response
          WHERE workspace_key = ? AND contact_id = ?
          ORDER BY create_time DESC, request_id LIMIT ?",
     )
@@ -51,7 +51,7 @@ pub(super) async fn about(
     .map_err(failure)?;
     let note = |(id, method, create_time): (Vec<u8>, Option<String>, i64)| {
         let (method, create_time) = (method.unwrap_or_default(), time(create_time));
-        Ok(AnswerNote { request_id: uuid(&id)?, method, create_time })
+        Ok(StoredResponseInfo { request_id: uuid(&id)?, method, create_time })
     };
     rows.into_iter().map(note).collect()
 }
@@ -59,17 +59,17 @@ pub(super) async fn about(
 pub(super) async fn save(
     db: &mut SqliteConnection,
     workspace: &Workspace,
-    answer: &SavedAnswer,
+    answer: &NewStoredResponse,
     since: Time,
 ) -> Result<()> {
-    sqlx::query("DELETE FROM saved_answer WHERE workspace_key = ? AND create_time < ?")
+    sqlx::query("DELETE FROM stored_response WHERE workspace_key = ? AND create_time < ?")
         .bind(workspace.row_key)
         .bind(micros(since))
         .execute(&mut *db)
         .await
         .map_err(failure)?;
     sqlx::query(
-        "INSERT INTO saved_answer
+        "INSERT INTO stored_response
              (workspace_key, request_id, fingerprint, method, response, contact_id, match_key,
               create_time)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -96,7 +96,7 @@ pub(super) async fn forget(
     let ids: Vec<_> = subjects.contact_ids.iter().map(|id| id.simple().to_string()).collect();
     let keys: Vec<_> = subjects.keys.iter().map(MatchKey::as_str).collect();
     sqlx::query(
-        "UPDATE saved_answer SET fingerprint = x'', response = x'', contact_id = NULL,
+        "UPDATE stored_response SET fingerprint = x'', response = x'', contact_id = NULL,
              match_key = NULL
          WHERE workspace_key = ?
              AND (lower(hex(contact_id)) IN (SELECT value FROM json_each(?))
@@ -118,9 +118,9 @@ pub(super) async fn drop(
     limit: usize,
 ) -> Result<u64> {
     let result = sqlx::query(
-        "DELETE FROM saved_answer
+        "DELETE FROM stored_response
          WHERE workspace_key = ?1 AND request_id IN (
-             SELECT request_id FROM saved_answer
+             SELECT request_id FROM stored_response
              WHERE workspace_key = ?1 AND create_time < ?2 LIMIT ?3)",
     )
     .bind(workspace.row_key)

@@ -3,10 +3,10 @@
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::contacts::seq;
-use super::{failure, filter, packed};
+use super::{failure, filter, row_batch};
 use crate::domain::error::Result;
 use crate::domain::filter::{Expr, Predicate};
-use crate::store::{ContactRow, Order, OrderBy, Position, Selection, Workspace};
+use crate::store::{ContactRow, Order, OrderBy, PageCursor, Selection, Workspace};
 
 /// A tag carried by no more contacts than this leads the way to them. A more
 /// frequent one is found sooner by walking over all contacts.
@@ -17,7 +17,7 @@ pub(super) async fn page(
     workspace: &Workspace,
     selection: &Selection,
     order: Order,
-    after: Option<&Position>,
+    after: Option<&PageCursor>,
     limit: usize,
 ) -> Result<Vec<ContactRow>> {
     let sort_key = match order.by {
@@ -29,7 +29,7 @@ pub(super) async fn page(
     let from = Source::choose(db, workspace, selection).await?;
     let seq_column = from.seq_column();
 
-    let mut sql = packed::select(sort_key.unwrap_or("''"));
+    let mut sql = row_batch::select(sort_key.unwrap_or("''"));
     from.push(&mut sql, workspace, selection);
     match (after, sort_key) {
         (Some(position), Some(column)) => {
@@ -50,7 +50,7 @@ pub(super) async fn page(
     };
     sql.push(direction).push(" LIMIT ");
     sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    packed::fetch(db, sql).await
+    row_batch::fetch(db, sql).await
 }
 
 pub(super) async fn count(

@@ -6,21 +6,22 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::{
-    consent, contacts, definitions, events, failure, idempotency, likeness, pages, receipts,
+    consent, contacts, definitions, duplicates, events, failure, idempotency, pages, receipts,
     redirects, suppression, workspaces,
 };
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::consent::ConsentSummary;
-use crate::domain::contact::{Contact, Person};
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::keyring::KeyId;
 use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::store::{
-    AnswerNote, ConsentRow, ContactRow, FirstAnswer, KeyHold, Likely, Likeness, Lock, Order,
-    Position, Receipt, SavedAnswer, Selection, Session, Subjects, Workspace,
+    ConsentRow, ContactRow, DuplicateCandidate, DuplicateKey, KeyLock, Lock, NewStoredResponse,
+    Order, PageCursor, Receipt, Selection, Session, StoredResponse, StoredResponseInfo, Subjects,
+    Workspace,
 };
 
 pub(super) enum SqliteSession {
@@ -118,7 +119,7 @@ impl Session for SqliteSession {
     async fn find_contacts(
         &mut self,
         workspace: &Workspace,
-        people: &[Person],
+        people: &[Recipient],
     ) -> Result<Vec<Option<ContactRow>>> {
         contacts::find(self.db(), workspace, people).await
     }
@@ -128,20 +129,20 @@ impl Session for SqliteSession {
         workspace: &Workspace,
         selection: &Selection,
         order: Order,
-        after: Option<&Position>,
+        after: Option<&PageCursor>,
         limit: usize,
     ) -> Result<Vec<ContactRow>> {
         pages::page(self.db(), workspace, selection, order, after, limit).await
     }
 
-    async fn likely(
+    async fn duplicate_candidates(
         &mut self,
         workspace: &Workspace,
-        likeness: Likeness,
-        after: Option<&Likely>,
+        likeness: DuplicateKey,
+        after: Option<&DuplicateCandidate>,
         limit: usize,
-    ) -> Result<Vec<Likely>> {
-        likeness::page(self.db(), workspace, likeness, after, limit).await
+    ) -> Result<Vec<DuplicateCandidate>> {
+        duplicates::page(self.db(), workspace, likeness, after, limit).await
     }
 
     async fn count(&mut self, workspace: &Workspace, selection: &Selection) -> Result<i64> {
@@ -264,13 +265,13 @@ impl Session for SqliteSession {
         events::seal(self.db(), workspace, entries, head).await
     }
 
-    async fn hold_suppression_keys(
+    async fn lock_suppression_keys(
         &mut self,
         workspace: &Workspace,
         current: KeyId,
-        _: KeyHold,
+        _: KeyLock,
     ) -> Result<Vec<KeyId>> {
-        suppression::hold_keys(self.db(), workspace, current).await
+        suppression::lock_keys(self.db(), workspace, current).await
     }
 
     async fn suppressed_since(&mut self, _: &Workspace, _: i64) -> Result<Vec<MatchKey>> {
@@ -314,24 +315,24 @@ impl Session for SqliteSession {
         suppression::rename_subjects(self.db(), workspace, renamed).await
     }
 
-    async fn saved_answer(
+    async fn stored_response(
         &mut self,
         workspace: &Workspace,
         request_id: Uuid,
         since: Time,
-    ) -> Result<Option<FirstAnswer>> {
+    ) -> Result<Option<StoredResponse>> {
         idempotency::get(self.db(), workspace, request_id, since).await
     }
 
-    async fn save_answer(
+    async fn store_response(
         &mut self,
         workspace: &Workspace,
-        answer: &SavedAnswer,
+        answer: &NewStoredResponse,
         since: Time,
     ) -> Result<()> {
         idempotency::save(self.db(), workspace, answer, since).await
     }
-    async fn drop_answers(
+    async fn delete_stored_responses(
         &mut self,
         workspace: &Workspace,
         before: Time,
@@ -340,16 +341,20 @@ impl Session for SqliteSession {
         idempotency::drop(self.db(), workspace, before, limit).await
     }
 
-    async fn answers_about(
+    async fn stored_responses_about(
         &mut self,
         workspace: &Workspace,
         contact_id: Uuid,
         limit: usize,
-    ) -> Result<Vec<AnswerNote>> {
+    ) -> Result<Vec<StoredResponseInfo>> {
         idempotency::about(self.db(), workspace, contact_id, limit).await
     }
 
-    async fn forget_answers(&mut self, workspace: &Workspace, subjects: &Subjects) -> Result<()> {
+    async fn erase_stored_responses(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+    ) -> Result<()> {
         idempotency::forget(self.db(), workspace, subjects).await
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn keys_of(db: &mut SqliteConnection, workspace_id: &str) -> Re
 }
 
 /// There is one writer at a time: nothing has to be held.
-pub(super) async fn hold_keys(
+pub(super) async fn lock_keys(
     db: &mut SqliteConnection,
     workspace: &Workspace,
     current: KeyId,

@@ -74,7 +74,7 @@ pub(super) async fn delete(db: &mut SqliteConnection, workspace: &Workspace) -> 
         "DELETE FROM opt_in_event_detail WHERE workspace_key = ?",
         "DELETE FROM opt_in_event WHERE workspace_key = ?",
         "DELETE FROM deletion_receipt WHERE workspace_key = ?",
-        "DELETE FROM saved_answer WHERE workspace_key = ?",
+        "DELETE FROM stored_response WHERE workspace_key = ?",
         "DELETE FROM suppression_key WHERE workspace_key = ?",
         "DELETE FROM tag WHERE workspace_key = ?",
         "DELETE FROM attribute WHERE workspace_key = ?",
@@ -82,7 +82,7 @@ pub(super) async fn delete(db: &mut SqliteConnection, workspace: &Workspace) -> 
     ] {
         sqlx::query(sql).bind(workspace.row_key).execute(&mut *db).await.map_err(failure)?;
     }
-    super::purge::demand(db).await?;
+    super::vacuum::demand(db).await?;
     Ok(count)
 }
 

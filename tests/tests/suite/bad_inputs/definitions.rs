@@ -3,7 +3,7 @@
 use contacts_proto::v1;
 use contacts_proto::v1::attribute_value::Value;
 use contacts_sdk::{AttributeType, AttributeValue, NewContact, reason};
-use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone, raw_contact};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, raw_contact, timestamp};
 
 #[apply(on_each_store!)]
 async fn row_29_a_value_of_the_wrong_type_names_the_right_one(app: TestApp) {
@@ -13,7 +13,7 @@ async fn row_29_a_value_of_the_wrong_type_names_the_right_one(app: TestApp) {
         AttributeValue::from("3"),
         AttributeValue::from(3),
         AttributeValue::from(true),
-        AttributeValue::from(moment(0)),
+        AttributeValue::from(timestamp(0)),
     ];
     for (id, expected, right) in [
         ("city", "STRING", 0),

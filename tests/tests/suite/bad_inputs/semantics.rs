@@ -7,7 +7,9 @@ use contacts_sdk::{
     CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
     OptInSource, Person, reason,
 };
-use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone, phones, raw_contact};
+use contacts_tests::{
+    Refused, TestApp, apply, on_each_store, phone, phones, raw_contact, timestamp,
+};
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
@@ -124,7 +126,7 @@ async fn row_40_a_claim_of_consent_fails_for_who_objected_and_the_rest_lands(app
 async fn row_41_old_news_is_history_and_the_future_is_refused(app: TestApp) {
     app.make_contact(phone(1)).await;
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
-    let old = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(moment(0));
+    let old = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(timestamp(0));
     assert!(old.await.expect("an opt-in").event.changed_categories.is_empty());
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     assert_eq!(app.opt_in().events(phone(1)).await.expect("events").items.len(), 2);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contacts_sdk::{AttributeValue, Filter, MessageCategory, NewContact, OptInSource, OptInStatus};
-use contacts_tests::{TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{TestApp, apply, on_each_store, phone, timestamp};
 
 use super::names;
 
@@ -20,7 +20,7 @@ async fn make_people(app: &TestApp) {
         .attribute("city", "Lisboa")
         .attribute("orders", 3)
         .attribute("member", true)
-        .attribute("last_order", moment(0))
+        .attribute("last_order", timestamp(0))
         .attribute("tier", "Gold");
     let bo = NewContact::new()
         .phone("4915112345678")
@@ -31,7 +31,7 @@ async fn make_people(app: &TestApp) {
         .attribute("city", "")
         .attribute("orders", -0.5)
         .attribute("member", false)
-        .attribute("last_order", moment(60))
+        .attribute("last_order", timestamp(60))
         .attribute("tier", "Silver");
     let cy = NewContact::new().whatsapp_user_id("US.1").first_name("Cy");
     for person in [ana, bo, cy] {

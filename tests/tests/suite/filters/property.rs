@@ -10,8 +10,8 @@ use contacts_sdk::{
 };
 use contacts_service::domain::attribute::{AttributeDefinition, AttributeType, AttributeValue};
 use contacts_service::domain::consent::OptInStatus;
-use contacts_service::domain::filter::{self, ContactFacts, OptInFacts, Vocabulary};
-use contacts_tests::{TIERS, TestApp, apply, ids, moment, on_each_store, phone};
+use contacts_service::domain::filter::{self, ContactFacts, Definitions, OptInFacts};
+use contacts_tests::{TIERS, TestApp, apply, ids, on_each_store, phone, timestamp};
 use futures::TryStreamExt;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -38,7 +38,7 @@ async fn make(app: &TestApp, n: usize, (tags, texts, values, consents): Person) 
         ("city", city.map(Sdk::from)),
         ("orders", values[0].map(|v| Sdk::from(NUMBERS[usize::from(v)]))),
         ("member", values[1].map(|v| Sdk::from(v % 2 == 0))),
-        ("last_order", values[2].map(|v| Sdk::from(moment(u64::from(v) * 3600)))),
+        ("last_order", values[2].map(|v| Sdk::from(timestamp(u64::from(v) * 3600)))),
         ("tier", values[3].map(|v| Sdk::from(TIERS[usize::from(v) % 3]))),
     ] {
         contact = match value {
@@ -59,7 +59,7 @@ async fn make(app: &TestApp, n: usize, (tags, texts, values, consents): Person) 
     }
 }
 
-fn vocabulary() -> Vocabulary {
+fn definitions() -> Definitions {
     let define = |(id, attribute_type): (&str, AttributeType)| {
         let options = if attribute_type == AttributeType::Enum { &TIERS[..] } else { &[] };
         let definition = AttributeDefinition {
@@ -81,7 +81,7 @@ fn vocabulary() -> Vocabulary {
         ("tier", AttributeType::Enum),
     ];
     let tags: BTreeSet<_> = TAGS.map(str::to_owned).into();
-    Vocabulary { tags, attributes: attributes.into_iter().map(define).collect() }
+    Definitions { tags, attributes: attributes.into_iter().map(define).collect() }
 }
 
 fn time(time: Option<SystemTime>) -> DateTime<Utc> {
@@ -99,7 +99,7 @@ fn status(status: Status) -> OptInStatus {
 
 /// What the filter means, of these contacts.
 fn expected(everybody: &[Contact], written: &str) -> Vec<String> {
-    let compiled = filter::compile(written, &vocabulary());
+    let compiled = filter::compile(written, &definitions());
     let meaning = compiled.unwrap_or_else(|error| panic!("{written}: {error}")).expect("a filter");
     let selects = |contact: &&Contact| {
         let value = |value: &Sdk| match value {

@@ -6,7 +6,7 @@ use contacts_sdk::{
     AttributeValue, CheckReason, Evidence, ImportConsent, ImportRow, MessageCategory, OptInSource,
     OptInStatus, Person, reason,
 };
-use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 use super::{counts, fail, import, merge, row, skip};
 
@@ -32,7 +32,7 @@ async fn a_block_is_recorded_for_every_row(app: TestApp) {
         .categories([MessageCategory::Marketing])
         .source(OptInSource::Paper)
         .evidence(evidence.clone())
-        .occurred_time(moment(0));
+        .occurred_time(timestamp(0));
     let chunk = import(&app, skip().consent(consent), (0..3).map(|n| row(phone(n)))).await;
     assert_eq!(counts(&chunk), [3, 0, 0, 0]);
     for n in 0..3 {
@@ -42,7 +42,7 @@ async fn a_block_is_recorded_for_every_row(app: TestApp) {
         let events = app.opt_in().events(phone(n)).await.expect("events").items;
         assert_eq!(events.len(), 1);
         assert_eq!((events[0].source, &events[0].evidence), (OptInSource::Paper, &evidence));
-        assert_eq!(events[0].occurred_time, Some(moment(0)));
+        assert_eq!(events[0].occurred_time, Some(timestamp(0)));
         assert_eq!(events[0].contact_id.as_deref(), Some(&*contact.contact_id));
     }
 }
@@ -154,7 +154,7 @@ async fn an_opt_out_is_recorded_whatever_on_conflict_says(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn the_same_chunk_again_records_nothing_again(app: TestApp) {
-    let said = ImportConsent::opted_in().occurred_time(moment(0));
+    let said = ImportConsent::opted_in().occurred_time(timestamp(0));
     for consent in [ImportConsent::opted_out(), said.clone()] {
         let n = usize::from(consent == said);
         for round in 0..3 {
@@ -211,18 +211,20 @@ async fn old_news_in_a_chunk_sent_again_is_not_recorded_again(app: TestApp) {
     // Said before what is known already, of the other status: without effect, however often.
     app.make_contact(phone(1)).await;
     app.make_contact(phone(2)).await;
-    let opt_in = app.opt_in().record_opt_in(phone(1), OptInSource::Api).occurred_time(moment(20));
+    let opt_in =
+        app.opt_in().record_opt_in(phone(1), OptInSource::Api).occurred_time(timestamp(20));
     opt_in.await.expect("an opt-in");
-    let opt_in = app.opt_in().record_opt_in(phone(2), OptInSource::Api).occurred_time(moment(20));
-    opt_in.expire_time(moment(30)).await.expect("an opt-in");
+    let opt_in =
+        app.opt_in().record_opt_in(phone(2), OptInSource::Api).occurred_time(timestamp(20));
+    opt_in.expire_time(timestamp(30)).await.expect("an opt-in");
 
     let mut ledgers = Vec::new();
     for _ in 0..3 {
         let rows = vec![
             ImportRow::new(row(phone(1)))
-                .consent(ImportConsent::opted_out().occurred_time(moment(10))),
+                .consent(ImportConsent::opted_out().occurred_time(timestamp(10))),
             ImportRow::new(row(phone(2)))
-                .consent(ImportConsent::opted_in().occurred_time(moment(10))),
+                .consent(ImportConsent::opted_in().occurred_time(timestamp(10))),
         ];
         let chunk = import(&app, merge(), rows).await;
         assert!(chunk.failures.is_empty(), "{chunk:?}");

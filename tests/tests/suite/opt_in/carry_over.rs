@@ -9,7 +9,7 @@ use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 use super::{MARKETING, UTILITY, check, reason_of};
 
 #[apply(on_each_store!)]
-async fn a_strangers_opt_out_is_there_when_they_become_a_contact(app: TestApp) {
+async fn a_non_contact_opt_out_is_there_when_they_become_a_contact(app: TestApp) {
     let objection = app.opt_in().record_opt_out(phone(1)).categories([MARKETING]).await;
     let objection = objection.expect("an opt-out");
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
 use contacts_sdk::{CheckReason, NewContact, OptInSource, OptInStatus, Person, reason};
-use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 use super::{AUTHENTICATION, MARKETING, UTILITY, check, reason_of};
 
@@ -33,7 +33,7 @@ async fn the_latest_statement_decides_and_of_two_the_opt_out(app: TestApp) {
     for (n, (said, expected)) in TABLE.into_iter().enumerate() {
         let contact = app.make_contact(phone(n)).await;
         for (agrees, when) in said {
-            let when = moment(*when);
+            let when = timestamp(*when);
             let recorded = match agrees {
                 true => {
                     app.opt_in()

@@ -1,7 +1,7 @@
 //! ListOptInEvents: everything that was said, newest first.
 
 use contacts_sdk::{NewContact, OptInEvent, OptInSource, OptInStatus, Person, reason};
-use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 use futures::TryStreamExt;
 
 async fn ledger(app: &TestApp, person: impl Into<Person>) -> Vec<OptInEvent> {
@@ -15,9 +15,9 @@ async fn the_newest_record_comes_first(app: TestApp) {
     // In the order of recording, whatever time each is about.
     for seconds in [50, 10, 40, 20] {
         let record = app.opt_in().record_opt_in(phone(1), OptInSource::Paper);
-        recorded.push(record.occurred_time(moment(seconds)).await.expect("an opt-in").event);
+        recorded.push(record.occurred_time(timestamp(seconds)).await.expect("an opt-in").event);
         let record = app.opt_in().record_opt_out(phone(1)).reason_text(format!("{seconds}"));
-        recorded.push(record.occurred_time(moment(seconds)).await.expect("an opt-out").event);
+        recorded.push(record.occurred_time(timestamp(seconds)).await.expect("an opt-out").event);
     }
     recorded.reverse();
     assert_eq!(ledger(&app, phone(1)).await, recorded);

@@ -5,7 +5,7 @@ use contacts_sdk::{
     CheckReason, Evidence, OptInEventKind, OptInSource, OptInStatus, Person, PlatformPreference,
     reason,
 };
-use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 use futures::{StreamExt, stream};
 
 use CheckReason::{OptedIn, PlatformOptedOut as Stopped};
@@ -18,7 +18,7 @@ const B: &str = "106540352242923";
 /// Said of one sender, or of all, so many seconds after the beginning of 2026.
 async fn say(app: &TestApp, who: &str, what: PlatformPreference, sender: &str, when: u64) {
     let record = app.opt_in().record_platform_preference(who, what).sender_phone_number_id(sender);
-    record.occurred_time(moment(when)).await.expect("an event");
+    record.occurred_time(timestamp(when)).await.expect("an event");
 }
 
 /// Why marketing is allowed or not from A, from B, and from a sender not told: in a check, in a
@@ -135,7 +135,7 @@ async fn the_ledger_shows_what_was_said_of_which_sender(app: TestApp) {
     let record = app.opt_in().record_platform_preference(&contact, Stop);
     let stop = record
         .sender_phone_number_id(A)
-        .occurred_time(moment(10))
+        .occurred_time(timestamp(10))
         .evidence(Evidence::new().message_id("wamid.1"))
         .await
         .expect("an event");
@@ -155,7 +155,7 @@ async fn the_ledger_shows_what_was_said_of_which_sender(app: TestApp) {
     let check = app.opt_in().check(&contact, MARKETING).sender_phone_number_id(A);
     let check = check.await.expect("a check");
     assert_eq!(check.event_id.as_deref(), Some(&*stop.event.event_id));
-    assert_eq!(check.consent_time, Some(moment(10)));
+    assert_eq!(check.consent_time, Some(timestamp(10)));
 }
 
 #[apply(on_each_store!)]

@@ -1,7 +1,7 @@
 //! Whatever was said in whatever order, what holds is told by the latest statement alone.
 
 use contacts_sdk::{CheckReason, OptInSource};
-use contacts_tests::{TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{TestApp, apply, on_each_store, phone, timestamp};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::strategy::ValueTree;
@@ -46,11 +46,11 @@ async fn the_latest_statement_holds_whatever_came_before(app: TestApp) {
             let recorded = match agrees {
                 true => {
                     let record = app.opt_in().record_opt_in(&contact, OptInSource::WebForm);
-                    record.categories(about).occurred_time(moment(*when)).await
+                    record.categories(about).occurred_time(timestamp(*when)).await
                 }
                 false => {
                     let record = app.opt_in().record_opt_out(&contact);
-                    record.categories(about).occurred_time(moment(*when)).await
+                    record.categories(about).occurred_time(timestamp(*when)).await
                 }
             };
             recorded.expect("an event");

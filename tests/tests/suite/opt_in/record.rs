@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
 use contacts_sdk::{CheckReason, Evidence, OptInSource, OptInStatus, Person, reason};
-use contacts_tests::{Refused, TestApp, apply, moment, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 use super::{AUTHENTICATION, MARKETING, UTILITY, reason_of};
 
@@ -24,7 +24,7 @@ async fn an_opt_in_is_recorded_with_its_evidence(app: TestApp) {
         .record_opt_in(phone(1), OptInSource::WebForm)
         .categories([UTILITY, MARKETING, UTILITY])
         .evidence(evidence.clone())
-        .occurred_time(moment(5))
+        .occurred_time(timestamp(5))
         .expire_time(expires);
     let recorded = record.await.expect("an opt-in");
     let event = &recorded.event;
@@ -32,7 +32,7 @@ async fn an_opt_in_is_recorded_with_its_evidence(app: TestApp) {
     assert_eq!((event.status, event.source), (OptInStatus::OptedIn, OptInSource::WebForm));
     assert_eq!((&event.categories[..], &event.evidence), (&[MARKETING, UTILITY][..], &evidence));
     assert_eq!(event.changed_categories, [MARKETING, UTILITY]);
-    assert_eq!(event.occurred_time, Some(moment(5)));
+    assert_eq!(event.occurred_time, Some(timestamp(5)));
     assert!(event.record_time > event.occurred_time && event.expire_time.is_some());
     assert_eq!(recorded.opt_in.marketing, OptInStatus::OptedIn);
     assert_eq!(recorded.opt_in.authentication, OptInStatus::NotAsked);
@@ -93,13 +93,14 @@ async fn the_person_can_agree_again(app: TestApp) {
 async fn an_opt_in_from_before_an_opt_out_is_history_without_effect(app: TestApp) {
     app.make_contact(phone(1)).await;
     let out =
-        app.opt_in().record_opt_out(phone(1)).categories([MARKETING]).occurred_time(moment(20));
+        app.opt_in().record_opt_out(phone(1)).categories([MARKETING]).occurred_time(timestamp(20));
     let out = out.await.expect("an opt-out");
-    let old = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(moment(10));
+    let old = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(timestamp(10));
     let old = old.await.expect("an opt-in");
     assert_eq!(old.event.changed_categories, [UTILITY, AUTHENTICATION]);
     assert_eq!(old.opt_in.marketing, OptInStatus::OptedOut);
-    let older = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(moment(5));
+    let older =
+        app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(timestamp(5));
     assert!(older.await.expect("an opt-in").event.changed_categories.is_empty());
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     assert_eq!(app.opt_in().events(phone(1)).await.expect("events").items.len(), 3);
@@ -116,9 +117,9 @@ async fn times_are_checked(app: TestApp) {
     let future = reason::INVALID_TIME;
     opt_in().occurred_time(after(400)).await.refused_at(future, "occurred_time");
     opt_out().occurred_time(after(400)).await.refused_at(future, "occurred_time");
-    let past = moment(10);
+    let past = timestamp(10);
     opt_in().occurred_time(past).expire_time(past).await.refused_at(future, "expire_time");
-    opt_in().expire_time(moment(10)).await.refused_at(future, "expire_time");
+    opt_in().expire_time(timestamp(10)).await.refused_at(future, "expire_time");
     assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
     // Clocks differ by some minutes.
     opt_in().occurred_time(after(200)).await.expect("an opt-in");

@@ -125,10 +125,10 @@ fn tokens() -> impl Strategy<Value = Vec<&'static str>> {
 }
 
 fn well_formed(written: &str) {
-    match compile(written, &vocabulary()) {
+    match compile(written, &definitions()) {
         Ok(None) => assert!(written.trim().is_empty()),
         Ok(Some(expr)) => {
-            let again = compile(&expr.to_string(), &vocabulary());
+            let again = compile(&expr.to_string(), &definitions());
             assert_eq!(again, Ok(Some(expr)), "{written}");
         }
         Err(error) => {
@@ -160,13 +160,13 @@ proptest! {
     #[test]
     fn errors_repeat_no_literal(tokens in tokens()) {
         let written = tokens.join(" ");
-        if let Err(error) = compile(&written, &vocabulary()) {
+        if let Err(error) = compile(&written, &definitions()) {
             prop_assert!(!error.message.contains("Zxqv"), "{}: {}", written, error);
         }
     }
 
     #[test]
     fn canonical_text_compiles_to_an_equal_filter(expr in expr()) {
-        prop_assert_eq!(compile(&expr.to_string(), &vocabulary()), Ok(Some(expr)));
+        prop_assert_eq!(compile(&expr.to_string(), &definitions()), Ok(Some(expr)));
     }
 }

@@ -4,20 +4,20 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::{Draft, Entry};
-use crate::domain::contact::Person;
+use super::{Entry, UnitOfWork};
+use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 use crate::store::{ConsentRow, Transaction, Workspace, decode_profile};
 
-impl<'a> Draft<'a> {
+impl<'a> UnitOfWork<'a> {
     /// Loads what is known of these people.
     pub async fn load(
         tx: &mut Transaction,
         workspace: &'a Workspace,
-        people: &[Person],
+        people: &[Recipient],
     ) -> Result<Self> {
-        let mut draft = Self {
+        let mut unit = Self {
             workspace,
             entries: Vec::new(),
             by_key: HashMap::new(),
@@ -30,14 +30,14 @@ impl<'a> Draft<'a> {
         let mut ids: BTreeSet<Uuid> = BTreeSet::new();
         for person in people {
             match person {
-                Person::Id(id) => drop(ids.insert(*id)),
-                Person::Key(key) => drop(keys.insert(key.clone())),
+                Recipient::Id(id) => drop(ids.insert(*id)),
+                Recipient::Key(key) => drop(keys.insert(key.clone())),
             }
         }
         let asked = keys.clone();
         let mut rows = fetch_consent(tx, workspace, keys).await?;
         ids.extend(rows.values().filter_map(|row| row.contact_id));
-        let people: Vec<_> = ids.into_iter().map(Person::Id).collect();
+        let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
         let contacts = match people.as_slice() {
             [] => Vec::new(),
             some => tx.session.find_contacts(workspace, some).await?,
@@ -59,7 +59,7 @@ impl<'a> Draft<'a> {
             let first = contact.profile.match_keys().into_iter().next();
             let state = first.and_then(|key| rows.get(&key)).map(|row| row.state.clone());
             let state = state.unwrap_or_default();
-            draft.add(Entry {
+            unit.add(Entry {
                 before: Some(contact.clone()),
                 after: Some(contact),
                 loose_keys: Vec::new(),
@@ -69,18 +69,18 @@ impl<'a> Draft<'a> {
             });
         }
         let owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
-        let strangers = asked.into_iter().filter(|key| !owned(key)).collect();
+        let non_contacts = asked.into_iter().filter(|key| !owned(key)).collect();
         for row in rows.values().filter(|row| row.contact_id.is_none()) {
             // As a server of an older version writes them, until the last of them is replaced.
             let rows = vec![row.match_key.clone()];
-            draft.add_stranger_as(row.match_key.clone(), rows, row.state.clone());
+            unit.add_non_contact_as(row.match_key.clone(), rows, row.state.clone());
         }
-        draft.load_strangers(tx, strangers).await?;
-        Ok(draft)
+        unit.load_non_contacts(tx, non_contacts).await?;
+        Ok(unit)
     }
 
     /// Loads what is known of people who are no contacts.
-    async fn load_strangers(&mut self, tx: &mut Transaction, keys: Vec<MatchKey>) -> Result<()> {
+    async fn load_non_contacts(&mut self, tx: &mut Transaction, keys: Vec<MatchKey>) -> Result<()> {
         let workspace = self.workspace;
         let keyring = tx.keyring();
         let mut names = HashMap::new();
@@ -100,7 +100,7 @@ impl<'a> Draft<'a> {
                     known.rows.push(row.match_key);
                 }
                 None => {
-                    self.add_stranger_as((*key).clone(), vec![row.match_key], row.state);
+                    self.add_non_contact_as((*key).clone(), vec![row.match_key], row.state);
                 }
             }
         }

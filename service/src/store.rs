@@ -4,13 +4,13 @@
 //! in the same shape and order. What happens in a transaction is not decided
 //! here but in [`operations`](crate::operations), once for both.
 
-mod fault;
+mod log_redaction;
 mod platform;
 pub mod postgres;
 mod record;
-mod rows;
 mod session;
 pub mod sqlite;
+mod types;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -18,14 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{SubsecRound, TimeDelta};
-pub use fault::loggable;
+pub use log_redaction::loggable;
 pub use record::{
     decode_profile, encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
 };
-pub use rows::*;
 pub use session::*;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+pub use types::*;
 use uuid::Uuid;
 
 use crate::domain::Time;
@@ -63,7 +63,7 @@ fn head(workspace_id: &str, length: i64, hash: &[u8]) -> Result<Head> {
 }
 
 /// How long answers are kept at least, for changes that are sent again.
-pub const ANSWER_RETENTION: TimeDelta = TimeDelta::hours(24);
+pub const RESPONSE_RETENTION: TimeDelta = TimeDelta::hours(24);
 
 /// How often a write that met another one is tried again.
 const WRITE_ATTEMPTS: u32 = 5;
@@ -78,7 +78,7 @@ pub struct Store {
     clock: Clock,
     ids: Arc<IdMaker>,
     keyring: Arc<Keyring>,
-    answer_retention: TimeDelta,
+    response_retention: TimeDelta,
     writes: TaskTracker,
 }
 
@@ -111,7 +111,7 @@ pub struct Transaction {
     /// When the transaction began.
     pub now: Time,
     /// Answers from before this are not given again.
-    pub answers_since: Time,
+    pub responses_since: Time,
     ids: Arc<IdMaker>,
     keyring: Arc<Keyring>,
 }
@@ -129,13 +129,13 @@ impl Transaction {
 
     /// Holds the workspace's suppression keys; an error if one is not known
     /// here, and what was written under it would be overlooked.
-    pub async fn hold_suppression_keys(
+    pub async fn lock_suppression_keys(
         &mut self,
         workspace: &Workspace,
-        hold: KeyHold,
+        hold: KeyLock,
     ) -> Result<()> {
         let current = self.keyring.current();
-        let keys = self.session.hold_suppression_keys(workspace, current, hold).await?;
+        let keys = self.session.lock_suppression_keys(workspace, current, hold).await?;
         require_keys(&self.keyring, &keys)
     }
 }
@@ -160,19 +160,19 @@ impl Store {
     ) -> Result<Self> {
         require_keys(&keyring, &backend.suppression_keys().await?)?;
         let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
-        let (answer_retention, writes) = (ANSWER_RETENTION, TaskTracker::new());
-        Ok(Self { backend, clock, ids, keyring, answer_retention, writes })
+        let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
+        Ok(Self { backend, clock, ids, keyring, response_retention, writes })
     }
 
-    /// Keeps answers for another time than [`ANSWER_RETENTION`].
+    /// Keeps answers for another time than [`RESPONSE_RETENTION`].
     #[must_use]
-    pub fn with_answer_retention(self, answer_retention: TimeDelta) -> Self {
-        Self { answer_retention, ..self }
+    pub fn with_response_retention(self, response_retention: TimeDelta) -> Self {
+        Self { response_retention, ..self }
     }
 
     /// How long answers are kept.
-    pub fn answer_retention(&self) -> TimeDelta {
-        self.answer_retention
+    pub fn response_retention(&self) -> TimeDelta {
+        self.response_retention
     }
 
     /// Under what people are kept who may not be named.
@@ -216,8 +216,8 @@ impl Store {
         let session = self.backend.begin().await?;
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
         let now = self.now();
-        let answers_since = now - self.answer_retention;
-        let mut tx = Transaction { session, now, answers_since, ids, keyring };
+        let responses_since = now - self.response_retention;
+        let mut tx = Transaction { session, now, responses_since, ids, keyring };
         match operation.run(&mut tx).await {
             Ok(output) => tx.session.commit().await.map(|()| output),
             Err(error) => {
@@ -249,14 +249,14 @@ impl Store {
             return Ok(None);
         };
         if rows.len() < keys.len() {
-            self.check_strangers(workspace_id, keys, &mut rows).await?;
+            self.check_non_contacts(workspace_id, keys, &mut rows).await?;
         }
         Ok(Some(rows))
     }
 
     /// The same for those of them who are no contacts. They are not allowed
     /// anyhow; this tells whether they objected.
-    async fn check_strangers(
+    async fn check_non_contacts(
         &self,
         workspace_id: &str,
         keys: &[MatchKey],
@@ -293,8 +293,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written now; then nothing is lost.
-    pub async fn purge(&self) -> Result<()> {
-        self.backend.purge().await
+    pub async fn vacuum(&self) -> Result<()> {
+        self.backend.vacuum().await
     }
 
     /// Waits for changes under way, then closes the database.

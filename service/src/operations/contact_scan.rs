@@ -6,7 +6,8 @@ use crate::domain::contact::Contact;
 use crate::domain::error::Result;
 use crate::domain::filter::Expr;
 use crate::store::{
-    ContactRow, Order, OrderBy, Position, Selection, Store, Transaction, Workspace, decode_profile,
+    ContactRow, Order, OrderBy, PageCursor, Selection, Store, Transaction, Workspace,
+    decode_profile,
 };
 
 /// Contacts rewritten at a time.
@@ -25,22 +26,22 @@ const PAGE_BYTES: usize = 4 << 20;
 
 /// A walk over all selected contacts. Between pages no connection is held, so
 /// a slow reader blocks nobody.
-pub struct Segment {
+pub struct ContactScan {
     store: Store,
     workspace: Workspace,
     selection: Selection,
-    after: Option<Position>,
+    after: Option<PageCursor>,
     page_size: usize,
     finished: bool,
 }
 
-impl Segment {
+impl ContactScan {
     /// A walk that begins behind `after`.
     pub fn new(
         store: Store,
         workspace: Workspace,
         selection: Selection,
-        after: Option<Position>,
+        after: Option<PageCursor>,
     ) -> Self {
         Self { store, workspace, selection, after, page_size: FIRST_PAGE, finished: false }
     }
@@ -61,7 +62,7 @@ impl Segment {
         let fitting = PAGE_BYTES * rows.len() / bytes.max(1);
         self.page_size = (limit * 4).min(LARGEST_PAGE).min(fitting.max(1));
         if let Some(last) = rows.last() {
-            self.after = Some(last.position());
+            self.after = Some(last.cursor());
         }
         Ok(rows.into())
     }
@@ -107,7 +108,7 @@ pub async fn try_each_selected(
         let page =
             tx.session.page(workspace, &selection, BY_CREATION, after.as_ref(), page_size).await?;
         let full = page.len() == page_size;
-        after = page.last().map(ContactRow::position);
+        after = page.last().map(ContactRow::cursor);
         let mut changes = Vec::new();
         for row in &page {
             let before = decode_profile(row)?;

@@ -48,7 +48,7 @@ pub enum Lock {
 
 /// How a transaction holds the suppression keys of a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyHold {
+pub enum KeyLock {
     /// To make a contact of somebody: until it is there, nobody writes what
     /// is known of people who are none.
     Shared,
@@ -108,7 +108,7 @@ pub struct Order {
 
 /// A place in an ordered list: behind this contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct PageCursor {
     /// The name key it is ordered by; empty when ordered by creation.
     pub sort_key: String,
     /// The contact.
@@ -117,14 +117,14 @@ pub struct Position {
 
 /// What makes contacts look like one person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Likeness {
+pub enum DuplicateKey {
     /// The same email address, the case of a-z aside.
     Email,
     /// The same name, as search sees it, and the same end of the phone number.
     NameAndNumber,
 }
 
-impl Likeness {
+impl DuplicateKey {
     /// Longer email addresses are not compared, in bytes: the place of one has to
     /// fit into a resume token.
     pub const MAX_EMAIL: usize = 254;
@@ -134,7 +134,7 @@ impl Likeness {
 
 /// What one contact is compared by: two that are equal look like one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Likely {
+pub struct DuplicateCandidate {
     /// The email address, or the name.
     pub text: String,
     /// The end of the phone number; empty with an email address.
@@ -160,8 +160,8 @@ pub struct ContactRow {
 
 impl ContactRow {
     /// Where a page that ends with this row ends.
-    pub fn position(&self) -> Position {
-        Position { sort_key: self.sort_key.clone(), contact_id: self.contact_id }
+    pub fn cursor(&self) -> PageCursor {
+        PageCursor { sort_key: self.sort_key.clone(), contact_id: self.contact_id }
     }
 }
 
@@ -185,7 +185,7 @@ pub struct ConsentRow {
 pub struct Subjects {
     /// The contact, and those that were merged into it.
     pub contact_ids: Vec<Uuid>,
-    /// Its keys, or the stranger's.
+    /// Its keys, or the non_contact's.
     pub keys: Vec<MatchKey>,
 }
 
@@ -202,7 +202,7 @@ impl Subjects {
     }
 
     /// The same of somebody who is no contact.
-    pub fn of_stranger(key: &MatchKey, keyring: &Keyring, workspace: &Workspace) -> Self {
+    pub fn of_non_contact(key: &MatchKey, keyring: &Keyring, workspace: &Workspace) -> Self {
         let keys = keyring.hashed_all(&workspace.workspace_id, key).collect();
         Self { contact_ids: Vec::new(), keys }
     }
@@ -219,7 +219,7 @@ pub struct Counted<T> {
 
 /// An answer to be kept.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SavedAnswer {
+pub struct NewStoredResponse {
     /// The caller's id.
     pub request_id: Uuid,
     /// Of method and request: the same id with another is a mistake.
@@ -238,7 +238,7 @@ pub struct SavedAnswer {
 
 /// That an answer is kept, without what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnswerNote {
+pub struct StoredResponseInfo {
     /// The caller's id.
     pub request_id: Uuid,
     /// Empty: kept before methods were.
@@ -249,7 +249,7 @@ pub struct AnswerNote {
 
 /// The first answer to a request_id, as it is found again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstAnswer {
+pub struct StoredResponse {
     /// Of method and request: the same id with another is a mistake. Empty after
     /// an erasure, which leaves nothing but the id.
     pub fingerprint: Vec<u8>,

@@ -4,17 +4,17 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::Draft;
+use super::UnitOfWork;
 use crate::domain::Time;
 use crate::domain::consent::ConsentState;
-use crate::domain::contact::{Contact, Person};
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::{Error, Result};
 use crate::domain::ledger::Entry as LedgerEntry;
 use crate::domain::phone::MatchKey;
 use crate::operations::ledger;
-use crate::store::{ConsentRow, KeyHold, Subjects, Transaction, Workspace};
+use crate::store::{ConsentRow, KeyLock, Subjects, Transaction, Workspace};
 
-impl Draft<'_> {
+impl UnitOfWork<'_> {
     /// Writes what changed.
     pub async fn write(self, tx: &mut Transaction) -> Result<()> {
         let workspace = self.workspace;
@@ -25,7 +25,7 @@ impl Draft<'_> {
         let mut revision = workspace.consent_revision;
         let (mut inserts, mut updates, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
         let (mut rows, mut dropped) = (Vec::new(), Vec::new());
-        let (mut claimed, mut strangers) = (Vec::new(), Vec::new());
+        let (mut claimed, mut non_contacts) = (Vec::new(), Vec::new());
         for entry in self.entries {
             let keys = entry.keys();
             let summary = entry.state.summary();
@@ -48,7 +48,7 @@ impl Draft<'_> {
                     }
                     None => {
                         rows.extend(keys.iter().map(|key| row(hashed(key), None)));
-                        strangers.extend(keys.iter().cloned());
+                        non_contacts.extend(keys.iter().cloned());
                     }
                 }
                 for key in old_keys.into_iter().filter(|key| !keys.contains(key)) {
@@ -91,8 +91,8 @@ impl Draft<'_> {
             (revision, head) = tx.session.next_consent_revision(workspace).await?;
         }
         if suppresses {
-            tx.hold_suppression_keys(workspace, KeyHold::Exclusive).await?;
-            refuse_new_contacts(tx, workspace, &strangers).await?;
+            tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
+            refuse_new_contacts(tx, workspace, &non_contacts).await?;
             refuse_new_suppressions(tx, workspace, &claimed).await?;
         }
         rows.iter_mut().for_each(|row| row.revision = revision);
@@ -106,7 +106,7 @@ impl Draft<'_> {
             tx.session.put_consent(workspace, &rows).await?;
         }
         if !claimed.is_empty() && !suppresses {
-            tx.hold_suppression_keys(workspace, KeyHold::Shared).await?;
+            tx.lock_suppression_keys(workspace, KeyLock::Shared).await?;
             refuse_new_suppressions(tx, workspace, &claimed).await?;
         }
         if !summaries.is_empty() {
@@ -126,9 +126,9 @@ impl Draft<'_> {
         let workspace = self.workspace;
         let keys = contact.profile.match_keys();
         let (revision, head) = tx.session.next_consent_revision(workspace).await?;
-        tx.hold_suppression_keys(workspace, KeyHold::Exclusive).await?;
+        tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let event_id = tx.new_id();
-        let entry = self.find(&Person::Id(contact.contact_id));
+        let entry = self.find(&Recipient::Id(contact.contact_id));
         let state = entry.map(|entry| self.consent(entry).clone()).unwrap_or_default();
         let state = state.erased(event_id, delete_time);
         let keyring = tx.keyring();
@@ -137,7 +137,7 @@ impl Draft<'_> {
         let erased = tx.session.forget_details(workspace, &subjects).await?;
         let event = LedgerEntry::of_erasure(event_id, contact.contact_id, erased, tx.now);
         ledger::append(tx, workspace, head, &mut [event]).await?;
-        tx.session.forget_answers(workspace, &subjects).await?;
+        tx.session.erase_stored_responses(workspace, &subjects).await?;
         tx.session.delete_consent(workspace, &keys).await?;
         let hashed = |key| keyring.hashed(&workspace.workspace_id, key);
         let hashed: Vec<_> = keys.iter().map(hashed).collect();
@@ -169,9 +169,9 @@ pub(in crate::operations) async fn put_suppressions(
 async fn refuse_new_contacts(
     tx: &mut Transaction,
     workspace: &Workspace,
-    strangers: &[MatchKey],
+    non_contacts: &[MatchKey],
 ) -> Result<()> {
-    let found = tx.session.consent(workspace, strangers).await?;
+    let found = tx.session.consent(workspace, non_contacts).await?;
     if found.into_iter().flatten().any(|row| row.contact_id.is_some()) {
         return Err(Error::write_conflict());
     }

@@ -15,13 +15,13 @@ pub(super) use write::put_suppressions;
 use crate::domain::consent::{
     ConsentEvent, ConsentState, OptInStatus, PlatformStatement, Statement,
 };
-use crate::domain::contact::{Contact, Person, Profile};
+use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::{ContactRow, Transaction, Workspace, encode_profile};
 
 /// People to be changed together.
-pub struct Draft<'a> {
+pub struct UnitOfWork<'a> {
     workspace: &'a Workspace,
     entries: Vec<Entry>,
     by_key: HashMap<MatchKey, usize>,
@@ -31,7 +31,7 @@ pub struct Draft<'a> {
     merges: Vec<(Contact, Uuid)>,
 }
 
-/// One person of a [`Draft`].
+/// One person of a [`UnitOfWork`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryId(usize);
 
@@ -57,8 +57,8 @@ impl Entry {
     }
 }
 
-impl Draft<'_> {
-    fn add_stranger_as(
+impl UnitOfWork<'_> {
+    fn add_non_contact_as(
         &mut self,
         key: MatchKey,
         rows: Vec<MatchKey>,
@@ -91,16 +91,16 @@ impl Draft<'_> {
     }
 
     /// The person of this name, contact or not.
-    pub fn find(&self, person: &Person) -> Option<EntryId> {
+    pub fn find(&self, person: &Recipient) -> Option<EntryId> {
         match person {
-            Person::Id(id) => self.by_id.get(id),
-            Person::Key(key) => self.by_key.get(key),
+            Recipient::Id(id) => self.by_id.get(id),
+            Recipient::Key(key) => self.by_key.get(key),
         }
         .map(|entry| EntryId(*entry))
     }
 
     /// The contact of this name.
-    pub fn find_contact(&self, person: &Person) -> Option<EntryId> {
+    pub fn find_contact(&self, person: &Recipient) -> Option<EntryId> {
         self.find(person).filter(|entry| self.contact(*entry).is_some())
     }
 
@@ -204,7 +204,7 @@ impl Draft<'_> {
 
     fn refuse_taken(&self, keys: &[MatchKey], by: Option<EntryId>) -> Result<()> {
         for key in keys {
-            let Some(owner) = self.find_contact(&Person::Key(key.clone())) else { continue };
+            let Some(owner) = self.find_contact(&Recipient::Key(key.clone())) else { continue };
             if Some(owner) != by
                 && let Some(contact) = self.contact(owner)
             {
@@ -280,7 +280,7 @@ impl Draft<'_> {
     }
 
     /// Adds somebody who is no contact, to hold an opt-out.
-    pub fn add_stranger(&mut self, key: MatchKey) -> EntryId {
-        self.add_stranger_as(key, Vec::new(), ConsentState::default())
+    pub fn add_non_contact(&mut self, key: MatchKey) -> EntryId {
+        self.add_non_contact_as(key, Vec::new(), ConsentState::default())
     }
 }

@@ -20,7 +20,7 @@ struct Held;
 
 /// Rewrites the file if anybody was erased since it was rewritten. Meanwhile it
 /// is read, and writes wait.
-pub(super) async fn purge(db: &mut SqliteConnection) -> Result<()> {
+pub(super) async fn vacuum(db: &mut SqliteConnection) -> Result<()> {
     // The file's own number, which nobody else uses, is that of the receipts
     // when it was rewritten.
     let purged: i32 = fetch(db, "PRAGMA user_version").await?;

@@ -62,7 +62,7 @@
 //!
 //! # Stages
 //!
-//! `lexer` and `parse` know the grammar, `check` (with `kind` and `names`) knows the fields and the workspace's [`Vocabulary`],
+//! `lexer` and `parse` know the grammar, `check` (with `kind` and `names`) knows the fields and the workspace's [`Definitions`],
 //! [`ast`] is what remains for the stores to turn into SQL, and [`eval`] is the meaning against
 //! which they are tested. An error never repeats a literal: it may be a person's name or number.
 
@@ -94,7 +94,7 @@ pub const MAX_IN_VALUES: usize = 1000;
 
 /// The names that a filter may use in one workspace.
 #[derive(Clone, Debug, Default)]
-pub struct Vocabulary {
+pub struct Definitions {
     /// The ids of the workspace's tags.
     pub tags: BTreeSet<String>,
     /// The workspace's attribute definitions by their id.
@@ -153,7 +153,7 @@ impl FilterError {
 /// # Errors
 ///
 /// The first thing that is wrong with the text; errors of grammar come before errors of meaning.
-pub fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Option<Expr>, FilterError> {
+pub fn compile(text: &str, definitions: &Definitions) -> Result<Option<Expr>, FilterError> {
     if text.len() > MAX_BYTES {
         let column = text.char_indices().take_while(|(byte, _)| *byte < MAX_BYTES).count() + 1;
         let message = format!(
@@ -164,7 +164,7 @@ pub fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Option<Expr>, Filt
         return Err(FilterError::new(FilterErrorKind::TooComplex, column, message));
     }
     match parse::parse(text)? {
-        Some(tree) => check::check(tree, vocabulary).map(Some),
+        Some(tree) => check::check(tree, definitions).map(Some),
         None => Ok(None),
     }
 }

@@ -4,9 +4,9 @@
 
 pub mod attributes;
 pub mod audit;
+pub mod contact_scan;
 pub mod contacts;
 mod definition;
-mod draft;
 pub mod duplicates;
 pub mod erasure;
 pub mod export;
@@ -18,16 +18,16 @@ pub mod merge;
 pub mod opt_in;
 pub mod read;
 pub mod retention;
-pub mod segment;
 pub mod suppression;
 pub mod tag_edit;
 pub mod tags;
 pub mod token;
+mod unit_of_work;
 pub mod upgrade;
 pub mod workspaces;
 
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::filter::Vocabulary;
+use crate::domain::filter::Definitions;
 use crate::domain::ids;
 use crate::store::{Lock, Session, Workspace};
 
@@ -44,7 +44,7 @@ pub async fn workspace(session: &mut dyn Session, id: &str, lock: Lock) -> Resul
 pub fn named(id: &str) -> Result<&str> {
     match id {
         "" => Ok(DEFAULT_WORKSPACE),
-        _ if ids::check_workspace_id(id).is_err() => Err(workspace_not_found(id)),
+        _ if ids::validate_workspace_id(id).is_err() => Err(workspace_not_found(id)),
         _ => Ok(id),
     }
 }
@@ -54,15 +54,15 @@ pub fn workspace_not_found(id: &str) -> Error {
     let shown: String = id.chars().take(64).collect();
     let message = format!("no workspace {shown:?}; WorkspaceService.ListWorkspaces shows them");
     Error::new(Reason::WorkspaceNotFound, message)
-        .about("workspace", shown.clone())
-        .with("workspace_id", shown)
+        .with_resource("workspace", shown.clone())
+        .with_metadata("workspace_id", shown)
 }
 
 /// The names filters and profiles may use in a workspace.
-pub async fn vocabulary(session: &mut dyn Session, workspace: &Workspace) -> Result<Vocabulary> {
+pub async fn definitions(session: &mut dyn Session, workspace: &Workspace) -> Result<Definitions> {
     let tags = session.tags(workspace).await?;
     let attributes = session.attributes(workspace).await?;
-    Ok(Vocabulary {
+    Ok(Definitions {
         tags: tags.into_iter().map(|tag| tag.tag_id).collect(),
         attributes: attributes.into_iter().map(|a| (a.attribute_id.clone(), a)).collect(),
     })

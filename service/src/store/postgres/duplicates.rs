@@ -8,19 +8,19 @@ use super::failure;
 use super::ids::Id;
 use crate::domain::error::Result;
 use crate::domain::search::IN_NO_NAME;
-use crate::store::{Likely, Likeness, Workspace};
+use crate::store::{DuplicateCandidate, DuplicateKey, Workspace};
 
 pub(super) async fn page(
     db: &mut PgConnection,
     workspace: &Workspace,
-    likeness: Likeness,
-    after: Option<&Likely>,
+    likeness: DuplicateKey,
+    after: Option<&DuplicateCandidate>,
     limit: usize,
-) -> Result<Vec<Likely>> {
+) -> Result<Vec<DuplicateCandidate>> {
     let (text, number) = match likeness {
-        Likeness::Email => ("lower(c.email)", "''::text COLLATE \"C\"".to_owned()),
-        Likeness::NameAndNumber => {
-            ("c.first_name_key", format!("right(c.phone_number, {})", Likeness::NUMBER_END))
+        DuplicateKey::Email => ("lower(c.email)", "''::text COLLATE \"C\"".to_owned()),
+        DuplicateKey::NameAndNumber => {
+            ("c.first_name_key", format!("right(c.phone_number, {})", DuplicateKey::NUMBER_END))
         }
     };
     let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
@@ -28,15 +28,15 @@ pub(super) async fn page(
     sql.push(" FROM contact AS c WHERE c.workspace_id = ");
     sql.push_bind(workspace.workspace_id.clone());
     match likeness {
-        Likeness::Email => {
+        DuplicateKey::Email => {
             sql.push(" AND c.email <> '' AND octet_length(c.email) <= ");
-            sql.push_bind(Likeness::MAX_EMAIL as i32);
+            sql.push_bind(DuplicateKey::MAX_EMAIL as i32);
         }
-        Likeness::NameAndNumber => {
+        DuplicateKey::NameAndNumber => {
             sql.push(" AND c.phone_number <> '' AND c.first_name_key <> ").push_bind(IN_NO_NAME);
         }
     }
-    if let Some(Likely { text: last_text, number: last_number, contact_id }) = after {
+    if let Some(DuplicateCandidate { text: last_text, number: last_number, contact_id }) = after {
         // By itself, because an index has it.
         sql.push(" AND ").push(text).push(" >= ").push_bind(last_text.clone());
         sql.push(" AND (").push(text).push(", ").push(&number).push(", c.contact_id) > (");
@@ -48,7 +48,7 @@ pub(super) async fn page(
     let rows = sql.build().fetch_all(db).await.map_err(failure)?;
     let likely = rows.iter().map(|row| {
         let Id(contact_id) = row.get(2);
-        Likely { text: row.get(0), number: row.get(1), contact_id }
+        DuplicateCandidate { text: row.get(0), number: row.get(1), contact_id }
     });
     Ok(likely.collect())
 }

@@ -14,7 +14,7 @@ pub fn refuse_conflict(state: &ConsentState, claim: &Statement) -> Result<()> {
                    WEB_FORM, INBOUND_MESSAGE, IVR or PAPER";
     let error = Error::new(Reason::ConsentConflict, message);
     Err(match known.event_id {
-        Some(event_id) => error.with("event_id", event_id.to_string()),
+        Some(event_id) => error.with_metadata("event_id", event_id.to_string()),
         None => error,
     })
 }
@@ -36,7 +36,7 @@ pub fn already_exists(key: &MatchKey, contact: &Contact, advice: &str) -> Error 
         ),
     };
     let error = Error::invalid(Reason::ContactAlreadyExists, field, message)
-        .about("contact", id.clone())
-        .with("contact_id", id);
-    if former { error.with("former", "true") } else { error }
+        .with_resource("contact", id.clone())
+        .with_metadata("contact_id", id);
+    if former { error.with_metadata("former", "true") } else { error }
 }

@@ -8,34 +8,34 @@ use super::contacts::seq;
 use super::failure;
 use crate::domain::error::Result;
 use crate::domain::search::IN_NO_NAME;
-use crate::store::{Likely, Likeness, Workspace, record_id};
+use crate::store::{DuplicateCandidate, DuplicateKey, Workspace, record_id};
 
 pub(super) async fn page(
     db: &mut SqliteConnection,
     workspace: &Workspace,
-    likeness: Likeness,
-    after: Option<&Likely>,
+    likeness: DuplicateKey,
+    after: Option<&DuplicateCandidate>,
     limit: usize,
-) -> Result<Vec<Likely>> {
+) -> Result<Vec<DuplicateCandidate>> {
     let (text, number) = match likeness {
-        Likeness::Email => ("lower(c.email)", "''".to_owned()),
-        Likeness::NameAndNumber => {
-            ("c.first_name_key", format!("substr(c.phone_number, -{})", Likeness::NUMBER_END))
+        DuplicateKey::Email => ("lower(c.email)", "''".to_owned()),
+        DuplicateKey::NameAndNumber => {
+            ("c.first_name_key", format!("substr(c.phone_number, -{})", DuplicateKey::NUMBER_END))
         }
     };
     let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
     sql.push(text).push(", ").push(&number).push(", substr(c.record, 1, 38)");
     sql.push(" FROM contact AS c WHERE c.workspace_key = ").push_bind(workspace.row_key);
     match likeness {
-        Likeness::Email => {
+        DuplicateKey::Email => {
             sql.push(" AND c.email <> '' AND octet_length(c.email) <= ");
-            sql.push_bind(Likeness::MAX_EMAIL as i64);
+            sql.push_bind(DuplicateKey::MAX_EMAIL as i64);
         }
-        Likeness::NameAndNumber => {
+        DuplicateKey::NameAndNumber => {
             sql.push(" AND c.phone_number <> '' AND c.first_name_key <> ").push_bind(IN_NO_NAME);
         }
     }
-    if let Some(Likely { text: last_text, number: last_number, contact_id }) = after {
+    if let Some(DuplicateCandidate { text: last_text, number: last_number, contact_id }) = after {
         sql.push(" AND (").push(text).push(", ").push(&number).push(", c.seq) > (");
         sql.push_bind(last_text.clone()).push(", ").push_bind(last_number.clone()).push(", ");
         sql.push_bind(seq(*contact_id)).push(")");
@@ -45,7 +45,7 @@ pub(super) async fn page(
     let likely = rows.iter().map(|row| {
         // The record begins with the contact's id.
         let contact_id = record_id(row.get(2))?;
-        Ok(Likely { text: row.get(0), number: row.get(1), contact_id })
+        Ok(DuplicateCandidate { text: row.get(0), number: row.get(1), contact_id })
     });
     likely.collect()
 }

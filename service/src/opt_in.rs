@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::consent::{CheckReason, Sending, decide};
-use crate::domain::contact::Person;
+use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, match_key_of};
 use crate::operations::{named, read, workspaces};
@@ -57,13 +57,13 @@ impl Checker {
     pub async fn check(
         &self,
         workspace_id: &str,
-        person: &Person,
+        person: &Recipient,
         sending: &Sending<'_>,
     ) -> Result<CheckAnswer> {
         let workspace_id = named(workspace_id)?;
         let row = match person {
-            Person::Key(key) => self.coalescer.read(workspace_id, key.clone()).await?,
-            Person::Id(_) => self.check_contact(workspace_id, person).await?,
+            Recipient::Key(key) => self.coalescer.read(workspace_id, key.clone()).await?,
+            Recipient::Id(_) => self.check_contact(workspace_id, person).await?,
         };
         let now = self.store.now();
         let reason = reason(row.as_ref(), sending, now);
@@ -114,7 +114,11 @@ impl Checker {
 
     /// What is known of a contact, by a key it has. The key may change hands in
     /// between (a number released, a contact merged): then once more.
-    async fn check_contact(&self, workspace_id: &str, person: &Person) -> Result<Option<CheckRow>> {
+    async fn check_contact(
+        &self,
+        workspace_id: &str,
+        person: &Recipient,
+    ) -> Result<Option<CheckRow>> {
         for _ in 0..LOOKUPS {
             let people = std::slice::from_ref(person);
             let found = read::find(&self.store, workspace_id, people).await?;

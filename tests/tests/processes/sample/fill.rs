@@ -1,4 +1,4 @@
-//! A little of everything that release 0.1.0 could store. Only calls that it knew.
+//! A little of everything that can be stored.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use contacts_sdk::{
     AttributeType, ContactsClient, DeleteReason, Error, Evidence, ImportConsent, ImportOptions,
     ImportRow, MessageCategory, NewContact, OnConflict, OptInSource, Person,
 };
-use contacts_tests::moment;
+use contacts_tests::timestamp;
 
 pub const ANA: &str = "15551234567";
 /// As people dial it, and as WhatsApp may write it.
@@ -35,7 +35,7 @@ fn evidence() -> Evidence {
 
 /// Two days before the fixtures were made, and a time that never comes.
 fn ends() -> [SystemTime; 2] {
-    [moment(86_400), moment(75 * 365 * 86_400)]
+    [timestamp(86_400), timestamp(75 * 365 * 86_400)]
 }
 
 pub async fn fill(client: &ContactsClient) -> Result<(), Error> {
@@ -51,7 +51,7 @@ pub async fn fill(client: &ContactsClient) -> Result<(), Error> {
     acme.tags().create("VIP at Acme").tag_id("vip").await?;
     let same_number = NewContact::new().phone(ANA).first_name("Annika").tag("vip");
     acme.contacts().create(same_number).await?;
-    acme.opt_in().record_opt_out(CHEN).occurred_time(moment(5000)).await?;
+    acme.opt_in().record_opt_out(CHEN).occurred_time(timestamp(5000)).await?;
     Ok(())
 }
 
@@ -86,7 +86,7 @@ async fn people(client: &ContactsClient) -> Result<(), Error> {
         .attribute("city", "São Paulo")
         .attribute("orders", 12.5)
         .attribute("member", true)
-        .attribute("last_order", moment(12_345))
+        .attribute("last_order", timestamp(12_345))
         .attribute("tier", "Gold");
     contacts.create(ana).await?;
     let bruno = NewContact::new().phone(BRUNO[0]).first_name("Bruno").last_name("Souza");
@@ -104,36 +104,36 @@ async fn consent(client: &ContactsClient) -> Result<(), Error> {
     let opt_in = client.opt_in();
     let agreed = |who, at| {
         let record = opt_in.record_opt_in(who, OptInSource::WebForm);
-        record.evidence(evidence()).occurred_time(moment(at))
+        record.evidence(evidence()).occurred_time(timestamp(at))
     };
     let [past, future] = ends();
     agreed(Person::phone(ANA), 1000).await?;
     let utility = opt_in.record_opt_out(ANA).categories([MessageCategory::Utility]);
     let utility = utility.source(OptInSource::InboundMessage).reason_text("No more receipts");
-    utility.occurred_time(moment(2000)).await?;
+    utility.occurred_time(timestamp(2000)).await?;
     agreed(Person::phone(BRUNO[1]), 1500).expire_time(future).await?;
     agreed(Person::phone(CHEN), 1600).expire_time(past).await?;
     agreed(Person::whatsapp_user_id(DINA), 1700).await?;
     let stop = opt_in.record_opt_out(Person::whatsapp_user_id(DINA)).reason_text("STOP");
-    stop.source(OptInSource::InboundMessage).occurred_time(moment(1800)).await?;
+    stop.source(OptInSource::InboundMessage).occurred_time(timestamp(1800)).await?;
     // History without effect: it was said before the opt-out.
     agreed(Person::whatsapp_user_id(DINA), 1750).await?;
     let stranger = opt_in.record_opt_out(STRANGER).reason_text("Wrong number");
-    stranger.occurred_time(moment(1900)).await?;
+    stranger.occurred_time(timestamp(1900)).await?;
     let stranger = opt_in.record_opt_out(Person::whatsapp_user_id(STRANGER_BY_ID));
-    stranger.categories([MessageCategory::Marketing]).occurred_time(moment(1950)).await?;
+    stranger.categories([MessageCategory::Marketing]).occurred_time(timestamp(1950)).await?;
     Ok(())
 }
 
 async fn import(client: &ContactsClient) -> Result<(), Error> {
-    let agreed = ImportConsent::opted_in().evidence(evidence()).occurred_time(moment(3000));
+    let agreed = ImportConsent::opted_in().evidence(evidence()).occurred_time(timestamp(3000));
     let options = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
     let rows = IMPORTED.map(|phone| {
         let row = NewContact::new().phone(phone).first_name("Priya").tag("imported");
         ImportRow::new(row.attribute("city", "Pune"))
     });
     let [one, two, three] = rows;
-    let stop = ImportConsent::opted_out().occurred_time(moment(3100));
+    let stop = ImportConsent::opted_out().occurred_time(timestamp(3100));
     let rows = [one, two.consent(stop), three];
     let import = client.contacts().batch_upsert(rows).options(options.consent(agreed)).await?;
     assert!(import.failures.is_empty(), "{:?}", import.failures);
@@ -145,10 +145,10 @@ async fn erase(client: &ContactsClient) -> Result<(), Error> {
         let contact = NewContact::new().phone(phone).first_name("Gone").tag("vip");
         client.contacts().create(contact).await?;
         let record = client.opt_in().record_opt_in(phone, OptInSource::Paper);
-        record.evidence(evidence()).occurred_time(moment(4000)).await?;
+        record.evidence(evidence()).occurred_time(timestamp(4000)).await?;
     }
     let stop = client.opt_in().record_opt_out(ERASED_OBJECTOR).reason_text("Never again");
-    stop.occurred_time(moment(4100)).await?;
+    stop.occurred_time(timestamp(4100)).await?;
     for phone in [ERASED_OBJECTOR, ERASED] {
         client.contacts().delete(phone).reason(DeleteReason::PersonRequest).await?;
     }

@@ -11,12 +11,12 @@ mod convert;
 mod duplicates;
 mod error;
 mod export;
+mod idempotency;
 mod import;
 mod layers;
 mod methods;
 mod opt_in;
 mod pages;
-mod replay;
 mod stream;
 mod tags;
 mod transport;
@@ -40,11 +40,11 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use self::idempotency::{IdempotencyKey, InFlight};
 use self::methods::Methods;
-use self::replay::{InFlight, Replay};
 use crate::config::Limits;
 use crate::domain::error::{Error, Reason, Result};
-use crate::operations::idempotency::Answer;
+use crate::operations::idempotency::EncodedResponse;
 use crate::opt_in::Checker;
 use crate::store::{Operation, Store};
 
@@ -68,9 +68,9 @@ impl Api {
     /// Makes a change, once per request_id.
     async fn change<O, R>(
         &self,
-        replay: Replay,
+        replay: IdempotencyKey,
         operation: O,
-        encode: impl Fn(O::Output) -> Answer + Send + Sync + 'static,
+        encode: impl Fn(O::Output) -> EncodedResponse + Send + Sync + 'static,
     ) -> Result<R>
     where
         O: Operation,

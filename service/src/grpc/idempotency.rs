@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::domain::contact::View;
 use crate::domain::error::{Error, Reason, Result};
 use crate::operations::DEFAULT_WORKSPACE;
-use crate::operations::idempotency::{Answer, Once, fingerprint};
+use crate::operations::idempotency::{EncodedResponse, Idempotent, fingerprint};
 use crate::store::{ContactRow, Operation, Store, Transaction, wire_contact};
 
 /// Longest request_id that is looked at.
@@ -24,14 +24,14 @@ pub struct InFlight(Arc<Mutex<HashSet<Key>>>);
 type Key = (String, Uuid);
 
 /// Which request a change belongs to.
-pub struct Replay {
+pub struct IdempotencyKey {
     method: &'static str,
     workspace_id: String,
     request_id: Option<Uuid>,
     fingerprint: [u8; 32],
 }
 
-impl Replay {
+impl IdempotencyKey {
     /// Of a request as it came.
     pub fn of(
         method: &'static str,
@@ -39,7 +39,7 @@ impl Replay {
         request_id: &str,
         request: &impl Message,
     ) -> Result<Self> {
-        let request_id = read_request_id(request_id)?;
+        let request_id = decode_request_id(request_id)?;
         let fingerprint = match request_id {
             Some(_) => fingerprint(method, &request.encode_to_vec()),
             None => [0; 32],
@@ -48,7 +48,7 @@ impl Replay {
     }
 }
 
-fn read_request_id(request_id: &str) -> Result<Option<Uuid>> {
+fn decode_request_id(request_id: &str) -> Result<Option<Uuid>> {
     if request_id.is_empty() {
         return Ok(None);
     }
@@ -67,7 +67,7 @@ impl InFlight {
     pub async fn change<O, R, F>(
         &self,
         store: &Store,
-        replay: Replay,
+        replay: IdempotencyKey,
         operation: O,
         encode: F,
     ) -> Result<R>
@@ -75,14 +75,14 @@ impl InFlight {
         O: Operation,
         O::Output: Sync,
         R: Message + Default,
-        F: Fn(O::Output) -> Answer + Send + Sync + 'static,
+        F: Fn(O::Output) -> EncodedResponse + Send + Sync + 'static,
     {
-        let Replay { method, workspace_id, request_id, fingerprint } = replay;
+        let IdempotencyKey { method, workspace_id, request_id, fingerprint } = replay;
         let guard = match request_id {
             Some(request_id) => Some(self.enter(&workspace_id, request_id)?),
             None => None,
         };
-        let once = Once { operation, encode, workspace_id, method, request_id, fingerprint };
+        let once = Idempotent { operation, encode, workspace_id, method, request_id, fingerprint };
         let response = store.write(Guarded { operation: once, _guard: guard }).await?;
         R::decode(response).map_err(Error::internal)
     }
@@ -129,19 +129,25 @@ impl<O: Operation> Operation for Guarded<O> {
 }
 
 /// An answer that tells of no contact.
-pub fn answer(response: &impl Message) -> Answer {
-    Answer { response: response.encode_to_vec().into(), contact_id: None, match_key: None }
+pub fn answer(response: &impl Message) -> EncodedResponse {
+    EncodedResponse { response: response.encode_to_vec().into(), contact_id: None, match_key: None }
 }
 
 /// A response whose field 1 is a contact, as sent.
-pub fn contact_answer(store: &Store) -> impl Fn(ContactRow) -> Answer + Send + Sync + 'static {
+pub fn contact_answer(
+    store: &Store,
+) -> impl Fn(ContactRow) -> EncodedResponse + Send + Sync + 'static {
     let store = store.clone();
     move |row| {
         // A message and bytes look the same on the wire.
         let contact: Bytes = wire_contact(&row, View::Full, store.now());
         let mut response = Vec::with_capacity(contact.len() + 8);
         prost::encoding::bytes::encode(1, &contact, &mut response);
-        Answer { response: response.into(), contact_id: Some(row.contact_id), match_key: None }
+        EncodedResponse {
+            response: response.into(),
+            contact_id: Some(row.contact_id),
+            match_key: None,
+        }
     }
 }
 
@@ -154,7 +160,8 @@ mod tests {
     #[test]
     fn a_request_id_is_a_uuid_or_empty() {
         let request = v1::CreateTagRequest::default();
-        let read = |id: &str| Replay::of("CreateTag", "", id, &request).map_err(|e| e.reason());
+        let read =
+            |id: &str| IdempotencyKey::of("CreateTag", "", id, &request).map_err(|e| e.reason());
         assert!(read("").expect("none").request_id.is_none());
         assert!(read("2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a11").expect("one").request_id.is_some());
         assert_eq!(read("42").err(), Some(Reason::InvalidArgument));

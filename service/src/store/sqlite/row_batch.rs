@@ -47,11 +47,11 @@ fn decode(about: &str, records: &mut Bytes) -> Option<Result<ContactRow>> {
     let version = parts.next()?.parse().ok()?;
     let mut category = || -> Option<Result<(OptInStatus, Option<Time>)>> {
         let code = parts.next()?.parse().ok()?;
-        let expire = moment(parts.next()?)?;
+        let expire = timestamp(parts.next()?)?;
         Some(status(code).map(|status| (status, expire)))
     };
     let categories = [category()?, category()?, category()?];
-    let update_time = moment(parts.next()?)?;
+    let update_time = timestamp(parts.next()?)?;
     let sort_key = parts.next()?.to_owned();
     Some((|| {
         let [marketing, utility, authentication] = categories;
@@ -69,7 +69,7 @@ fn decode(about: &str, records: &mut Bytes) -> Option<Result<ContactRow>> {
 }
 
 /// Empty: none.
-fn moment(text: &str) -> Option<Option<Time>> {
+fn timestamp(text: &str) -> Option<Option<Time>> {
     match text {
         "" => Some(None),
         micros => micros.parse().ok().map(|micros| Some(time(micros))),

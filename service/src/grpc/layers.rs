@@ -3,11 +3,11 @@
 mod around;
 mod deadline;
 mod load;
-mod pace;
 mod panics;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod write_stall;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ where
     let timed = Arc::clone(&methods);
     ServiceBuilder::new()
         // Outermost, since it measures what the connection takes.
-        .layer_fn(|inner| Around::new(inner, pace::pace))
+        .layer_fn(|inner| Around::new(inner, write_stall::pace))
         // Around all that answers, so that refusals are seen, and so that what
         // is logged below carries the call's name.
         .layer_fn(move |inner| {

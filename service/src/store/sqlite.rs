@@ -4,18 +4,18 @@ mod attributes;
 mod consent;
 mod contacts;
 mod definitions;
+mod duplicates;
 mod events;
 mod filter;
 mod idempotency;
-mod likeness;
-mod names;
-mod packed;
+mod name_index;
 mod pages;
-mod purge;
 mod receipts;
 mod redirects;
+mod row_batch;
 mod session;
 mod suppression;
+mod vacuum;
 mod workspaces;
 
 use std::path::Path;
@@ -172,9 +172,9 @@ impl Backend for SqliteBackend {
         suppression::all_keys(&mut *self.unary.acquire().await.map_err(failure)?).await
     }
 
-    async fn purge(&self) -> Result<()> {
+    async fn vacuum(&self) -> Result<()> {
         let mut writer = self.writer.acquire().await.map_err(failure)?;
-        purge::purge(&mut writer).await
+        vacuum::vacuum(&mut writer).await
     }
 
     async fn close(&self) {

@@ -10,11 +10,11 @@ mod consent;
 mod contacts;
 mod copy;
 mod definitions;
+mod duplicates;
 mod events;
 mod filter;
 mod idempotency;
 mod ids;
-mod likeness;
 mod pages;
 mod receipts;
 mod redirects;
@@ -34,7 +34,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
 pub use self::connection::PostgresOptions;
-use self::connection::{Losses, Use, Watch, pool};
+use self::connection::{DisconnectTracker, PoolRole, Watch, pool};
 pub use self::schema::{distribute, migrate};
 use self::session::PostgresSession;
 use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
@@ -57,15 +57,15 @@ pub async fn open(
 ) -> Result<Store> {
     let connect = connect_options(url)?;
     schema::verify(&connect, options.acquire_timeout).await?;
-    let losses = Arc::default();
-    let make = |usage| pool(connect.clone(), &options, usage, &losses);
+    let disconnects = Arc::default();
+    let make = |usage| pool(connect.clone(), &options, usage, &disconnects);
     let backend = PostgresBackend {
-        checks: make(Use::Check),
-        unary: make(Use::Unary),
-        stream: make(Use::Stream),
-        writers: make(Use::Write),
+        checks: make(PoolRole::Check),
+        unary: make(PoolRole::Unary),
+        stream: make(PoolRole::Stream),
+        writers: make(PoolRole::Write),
         options,
-        losses,
+        disconnects,
     };
     // Several processes make ids. They differ in their random part, and a
     // contact's place in a stream is its whole id.
@@ -89,12 +89,12 @@ struct PostgresBackend {
     stream: PgPool,
     writers: PgPool,
     options: PostgresOptions,
-    losses: Arc<Losses>,
+    disconnects: Arc<DisconnectTracker>,
 }
 
 impl PostgresBackend {
-    fn watch(&self, usage: Use) -> Watch {
-        Watch::new(&self.options, usage, &self.losses)
+    fn watch(&self, usage: PoolRole) -> Watch {
+        Watch::new(&self.options, usage, &self.disconnects)
     }
 }
 
@@ -102,14 +102,14 @@ impl PostgresBackend {
 impl Backend for PostgresBackend {
     async fn begin(&self) -> Result<Box<dyn Session>> {
         let connection = self.writers.acquire().await.map_err(Error::unavailable)?;
-        let session = PostgresSession::begin(connection, self.watch(Use::Write)).await?;
+        let session = PostgresSession::begin(connection, self.watch(PoolRole::Write)).await?;
         Ok(Box::new(session))
     }
 
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Session>> {
         let (pool, usage) = match purpose {
-            ReadPurpose::Unary | ReadPurpose::Snapshot => (&self.unary, Use::Unary),
-            ReadPurpose::Stream => (&self.stream, Use::Stream),
+            ReadPurpose::Unary | ReadPurpose::Snapshot => (&self.unary, PoolRole::Unary),
+            ReadPurpose::Stream => (&self.stream, PoolRole::Stream),
         };
         let connection = pool.acquire().await.map_err(Error::unavailable)?;
         let watch = self.watch(usage);
@@ -121,7 +121,7 @@ impl Backend for PostgresBackend {
 
     async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
         let mut connection = self.checks.acquire().await.map_err(Error::unavailable)?;
-        self.watch(Use::Check).over(consent::check(&mut connection, workspace_id, keys)).await
+        self.watch(PoolRole::Check).over(consent::check(&mut connection, workspace_id, keys)).await
     }
 
     fn parallel_writes(&self) -> usize {
@@ -140,15 +140,15 @@ impl Backend for PostgresBackend {
             let keys = suppression::keys_of(&mut connection, workspace_id).await?;
             Ok((found.unwrap_or_default(), keys))
         };
-        self.watch(Use::Check).over(read).await
+        self.watch(PoolRole::Check).over(read).await
     }
 
     async fn suppression_keys(&self) -> Result<Vec<KeyId>> {
         let mut connection = self.unary.acquire().await.map_err(Error::unavailable)?;
-        self.watch(Use::Unary).over(suppression::all_keys(&mut connection)).await
+        self.watch(PoolRole::Unary).over(suppression::all_keys(&mut connection)).await
     }
 
-    async fn purge(&self) -> Result<()> {
+    async fn vacuum(&self) -> Result<()> {
         // Autovacuum does.
         Ok(())
     }
