@@ -178,11 +178,11 @@ impl World {
         self.put(Person::create(rows));
     }
 
-    /// Takes an identity out of the world, released if it is not alone.
+    /// Takes an identity out of the world, released if it is a former one or not alone.
     fn take_alone(&mut self, id: IdentityId, time: Time) -> IdentityConsent {
         let mut person = self.take(id);
-        let alone = match person.members().len() {
-            0 | 1 => Some(std::mem::take(&mut person)),
+        let alone = match person.members() {
+            [member] if member.role == Role::Current => Some(std::mem::take(&mut person)),
             _ => person.release(id, time),
         };
         self.put(person);

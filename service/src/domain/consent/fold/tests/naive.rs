@@ -249,7 +249,7 @@ impl Naive {
     }
 
     fn part(&mut self, id: IdentityId, now: Time) {
-        if self.person(id).len() > 1 {
+        if self.person(id).len() > 1 || self.former.contains(&id) {
             self.release(id, now);
         }
     }
