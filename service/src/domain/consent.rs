@@ -3,6 +3,7 @@
 
 mod decision;
 mod event;
+pub mod fold;
 mod platform;
 
 use std::cmp::Reverse;

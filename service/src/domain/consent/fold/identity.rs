@@ -1,0 +1,92 @@
+//! What one row of the `consent` table holds.
+
+use uuid::Uuid;
+
+use super::{Effective, Objections, Permissions, Resumes};
+use crate::domain::Time;
+use crate::domain::consent::MessageCategory;
+
+/// The random id of an identity of a workspace: a phone number in all its forms, or
+/// a WhatsApp user id. It names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IdentityId(pub Uuid);
+
+/// What one identity has for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// Since when it is the current holder's: no permission said before counts.
+    pub since: Option<Time>,
+    /// When it came to its contact; None if the contact was created with it.
+    pub joined: Option<Time>,
+    pub(super) permissions: [Permissions; 3],
+    pub(super) resumes: Resumes,
+}
+
+impl Own {
+    /// The permissions of one category.
+    pub fn permissions(&self, category: MessageCategory) -> &Permissions {
+        &self.permissions[category as usize]
+    }
+
+    /// What was allowed again on the platform.
+    pub fn resumes(&self) -> &Resumes {
+        &self.resumes
+    }
+
+    /// Whether it was there at a time, with its current contact and holder.
+    pub(super) fn is_there_at(&self, time: Time) -> bool {
+        self.since.max(self.joined).is_none_or(|from| from <= time)
+    }
+
+    /// A next holder's: nothing said before is theirs.
+    pub(super) fn next_holder(since: Time) -> Self {
+        Self { since: Some(since), ..Self::default() }
+    }
+
+    /// Takes over what another identity was permitted, and its place in the contact.
+    pub(super) fn carry(&mut self, from: &Self) {
+        self.joined = self.joined.min(from.joined);
+        for (mine, theirs) in self.permissions.iter_mut().zip(&from.permissions) {
+            mine.add_all(theirs);
+        }
+        self.resumes.add_all(&from.resumes);
+    }
+
+    /// Whether nothing was permitted or resumed.
+    pub fn permits_nothing(&self) -> bool {
+        self.permissions.iter().all(Permissions::is_empty) && self.resumes.is_empty()
+    }
+
+    /// The latest time of anything known.
+    pub(super) fn latest(&self) -> Option<Time> {
+        let permissions = self.permissions.iter().filter_map(Permissions::latest).max();
+        [self.since, self.joined, permissions, self.resumes.latest()].into_iter().flatten().max()
+    }
+}
+
+/// What is stored of one identity: enough to decide a check with one read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentityConsent {
+    /// Its own.
+    pub own: Own,
+    /// What stands against its person.
+    pub objections: Objections,
+}
+
+impl IdentityConsent {
+    /// The permission that counts in a category, whatever stands against it.
+    pub fn permission(&self, category: MessageCategory) -> Option<Effective> {
+        self.own.permissions(category).effective()
+    }
+
+    /// Whether the row says nothing and need not be stored.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether anybody was ever asked under this identity, or said anything, or
+    /// held it before.
+    pub fn was_ever_asked(&self) -> bool {
+        !self.own.permits_nothing() || self.own.since.is_some() || !self.objections.is_empty()
+    }
+}

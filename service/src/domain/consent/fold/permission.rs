@@ -1,0 +1,178 @@
+//! What one identity was permitted in one category.
+
+use std::cmp::Reverse;
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::Clock;
+use super::said::is_after;
+use crate::domain::Time;
+
+/// How many reports are kept beside what the person said. When there are more,
+/// the two oldest become one that is as late as the later and ends with the earlier.
+const MAX_REPORTS: usize = 8;
+
+/// An opt-in, as one identity in its scope keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// The event that recorded it.
+    pub event: Uuid,
+    /// When it was said.
+    pub time: Time,
+    /// Until when it holds; None is without end.
+    pub expire: Option<Time>,
+}
+
+impl Permission {
+    fn end(&self) -> Time {
+        self.expire.unwrap_or(Time::MAX_UTC)
+    }
+
+    /// The latest counts; of two at one time the one that ends first.
+    fn rank(&self) -> (Time, Reverse<Time>) {
+        (self.time, Reverse(self.end()))
+    }
+}
+
+/// What an identity's permissions amount to in one category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// The event that decides until when it holds.
+    pub event: Uuid,
+    /// When that was said.
+    pub time: Time,
+    /// Until when it holds, without any policy.
+    pub expire: Option<Time>,
+    /// From when its age counts: what the person said last, or the first report.
+    pub counted_from: Time,
+}
+
+impl Effective {
+    /// Until when it holds if permissions of this age count as expired.
+    pub fn expire_under(&self, max_age: Option<TimeDelta>) -> Option<Time> {
+        let aged = max_age.and_then(|age| self.counted_from.checked_add_signed(age));
+        [self.expire, aged].into_iter().flatten().min()
+    }
+}
+
+/// The permissions in whose scope an identity is, reduced to what can still
+/// matter. The result does not depend on the order of arrival, up to the bound on reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// The latest that the person gave, by clock: late objections are compared with both.
+    pub(super) personal: [Option<Permission>; 2],
+    /// Those of the reports at or after `personal` that none both follows and
+    /// undercuts, by time; so each ends before the next.
+    pub(super) reported: Vec<Permission>,
+    /// When the first report was said, while the person said nothing.
+    pub(super) first_reported: Option<Time>,
+}
+
+impl Permissions {
+    /// Adds what the person said.
+    pub(super) fn add_personal(&mut self, clock: Clock, said: Permission) {
+        let register = &mut self.personal[clock as usize];
+        if register.is_none_or(|known| said.rank() > known.rank()) {
+            *register = Some(said);
+        }
+        self.reduce();
+    }
+
+    /// Adds what somebody else reports.
+    pub(super) fn add_reported(&mut self, said: Permission) {
+        self.first_reported = Some(self.first_reported.map_or(said.time, |t| t.min(said.time)));
+        // In front: of two equal ones the sort keeps the known one last, and so the reduction keeps it.
+        self.reported.insert(0, said);
+        self.reduce();
+    }
+
+    /// Adds all of another identity's.
+    pub(super) fn add_all(&mut self, other: &Self) {
+        for clock in Clock::ALL {
+            if let Some(said) = other.personal[clock as usize] {
+                self.add_personal(clock, said);
+            }
+        }
+        for said in &other.reported {
+            self.add_reported(*said);
+        }
+        self.first_reported =
+            [self.first_reported, other.first_reported].into_iter().flatten().min();
+        self.reduce();
+    }
+
+    /// The latest that the person gave by any clock.
+    pub fn personal(&self) -> Option<Permission> {
+        self.personal.into_iter().flatten().max_by_key(Permission::rank)
+    }
+
+    /// Which permission counts, and until when it holds.
+    pub fn effective(&self) -> Option<Effective> {
+        // The first report is the one that ends first.
+        let shortest = self.reported.first().copied();
+        let (decides, counted_from) = match (self.personal(), shortest) {
+            (Some(said), Some(report)) if report.end() < said.end() => (report, said.time),
+            (Some(said), _) => (said, said.time),
+            (None, Some(report)) => (report, self.first_reported.unwrap_or(report.time)),
+            (None, None) => return None,
+        };
+        Some(Effective {
+            event: decides.event,
+            time: decides.time,
+            expire: decides.expire,
+            counted_from,
+        })
+    }
+
+    /// Whether something the person said before is after an objection that arrives now.
+    pub(super) fn lifts_arriving(&self, time: Time, clock: Clock) -> bool {
+        let is_after = |kind: Clock| {
+            let known = self.personal[kind as usize];
+            known.is_some_and(|said| is_after((said.time, kind), (time, clock)))
+        };
+        Clock::ALL.into_iter().any(is_after)
+    }
+
+    /// The latest time of any.
+    pub(super) fn latest(&self) -> Option<Time> {
+        let all = self.personal.iter().flatten().chain(&self.reported);
+        all.map(|said| said.time).max()
+    }
+
+    /// Whether nothing was ever permitted.
+    pub fn is_empty(&self) -> bool {
+        self.personal == [None; 2] && self.reported.is_empty()
+    }
+
+    /// Completes what was read from a row, which leaves out the first report's
+    /// time where it is that of the report that is kept.
+    pub(super) fn restore(&mut self) {
+        self.reduce();
+        if self.personal().is_none() && self.first_reported.is_none() {
+            self.first_reported = self.reported.first().map(|report| report.time);
+        }
+    }
+
+    fn reduce(&mut self) {
+        if let Some(personal) = self.personal() {
+            self.first_reported = None;
+            self.reported.retain(|report| report.time >= personal.time);
+        }
+        self.reported.sort_by_key(Permission::rank);
+        let mut shortest: Option<Time> = None;
+        let mut kept = Vec::with_capacity(self.reported.len());
+        for report in self.reported.iter().rev() {
+            if shortest.is_none_or(|end| report.end() < end) {
+                shortest = Some(report.end());
+                kept.push(*report);
+            }
+        }
+        kept.reverse();
+        while kept.len() > MAX_REPORTS {
+            kept[1] = Permission { time: kept[1].time, ..kept[0] };
+            kept.remove(0);
+        }
+        self.reported = kept;
+    }
+}

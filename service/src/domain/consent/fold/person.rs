@@ -1,0 +1,232 @@
+//! A person: the identities of one contact, and what stands against them.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::said::stored;
+use super::{IdentityConsent, IdentityId, Objection, Objections, Own};
+use crate::domain::Time;
+use crate::domain::consent::MessageCategory;
+
+/// Whether an identity may be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It is the person's.
+    Current,
+    /// It was, and may be somebody else's by now.
+    Former,
+}
+
+/// An identity of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub id: IdentityId,
+    /// Whether it may be written to.
+    pub role: Role,
+    /// What it has for itself.
+    pub own: Own,
+}
+
+/// The identities of one contact, or one that is no contact's. Loaded from rows,
+/// altered in memory, written back as [`rows`](Self::rows).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    pub(super) members: Vec<Member>,
+    pub(super) objections: Objections,
+}
+
+impl Person {
+    /// A person as stored. If rows disagree about what stands, everything does.
+    pub fn load(rows: impl IntoIterator<Item = (IdentityId, Role, IdentityConsent)>) -> Self {
+        let mut person = Self::default();
+        for (id, role, row) in rows {
+            person.objections.add_all(&row.objections);
+            person.members.push(Member { id, role, own: row.own });
+        }
+        person
+    }
+
+    /// A new contact of identities that were nobody's. It claims what stands
+    /// against them; they count as always there.
+    pub fn create(rows: impl IntoIterator<Item = (IdentityId, IdentityConsent)>) -> Self {
+        let current = |(id, row): (IdentityId, IdentityConsent)| {
+            let own = Own { joined: None, ..row.own };
+            (id, Role::Current, IdentityConsent { own, ..row })
+        };
+        Self::load(rows.into_iter().map(current))
+    }
+
+    /// What to store of each identity.
+    pub fn rows(&self) -> impl Iterator<Item = (IdentityId, Role, IdentityConsent)> {
+        self.members.iter().map(|member| {
+            let row =
+                IdentityConsent { own: member.own.clone(), objections: self.objections.clone() };
+            (member.id, member.role, row)
+        })
+    }
+
+    /// What to store of one identity.
+    pub fn row(&self, id: IdentityId) -> Option<IdentityConsent> {
+        self.rows().find_map(|(member, _, row)| (member == id).then_some(row))
+    }
+
+    /// The identities.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// What stands against all of them.
+    pub fn objections(&self) -> &Objections {
+        &self.objections
+    }
+
+    /// Adds an identity. Its row is that of an identity that is nobody's; one of
+    /// another contact is released or merged, not joined.
+    ///
+    /// With `carry_from` it gets what the identity it is carried from was
+    /// permitted, and counts as there as long. `replaces` becomes a former one.
+    /// A former identity of this person starts anew; for a current one only
+    /// `carry_from` and `replaces` apply.
+    pub fn join(
+        &mut self,
+        id: IdentityId,
+        row: IdentityConsent,
+        time: Time,
+        carry_from: Option<IdentityId>,
+        replaces: Option<IdentityId>,
+    ) {
+        let time = self.moment(time, &[row.own.latest(), row.objections.latest()]);
+        self.objections.add_all(&row.objections);
+        match self.members.iter_mut().find(|member| member.id == id) {
+            Some(member) if member.role == Role::Current => {}
+            Some(member) => {
+                member.own = Own { joined: Some(time), ..Own::next_holder(time) };
+                member.role = Role::Current;
+            }
+            None => {
+                let own = Own { joined: Some(time), ..row.own };
+                self.members.push(Member { id, role: Role::Current, own });
+            }
+        }
+        if let Some(from) = carry_from.and_then(|from| self.own(from)).cloned()
+            && let Some(member) = self.member_mut(id)
+        {
+            member.own.carry(&from);
+        }
+        if let Some(replaced) = replaces.filter(|replaced| *replaced != id) {
+            self.retire(replaced);
+        }
+    }
+
+    /// Makes an identity a former one: it allows nothing any more.
+    pub fn retire(&mut self, id: IdentityId) {
+        if let Some(member) = self.member_mut(id) {
+            member.role = Role::Former;
+        }
+    }
+
+    /// Takes over the identities of another person, each with its role. They
+    /// count as there from now; those of this person as before.
+    pub fn merge(&mut self, other: Self, time: Time) {
+        let time = self.moment(time, &[other.latest()]);
+        self.objections.add_all(&other.objections);
+        self.members.extend(other.members.into_iter().map(|mut member| {
+            member.own.joined = Some(time);
+            member
+        }));
+    }
+
+    /// Lets an identity go, as a person of its own without permissions. What
+    /// stood stands against both. None if it is not of this person.
+    pub fn release(&mut self, id: IdentityId, time: Time) -> Option<Self> {
+        let time = self.moment(time, &[]);
+        let at = self.members.iter().position(|member| member.id == id)?;
+        self.members.remove(at);
+        let released = Self {
+            members: vec![Member { id, role: Role::Current, own: Own::next_holder(time) }],
+            objections: self.objections.kept_by(&[id], time),
+        };
+        let remaining: Vec<_> = self.members.iter().map(|member| member.id).collect();
+        self.objections = self.objections.kept_by(&remaining, time);
+        Some(released)
+    }
+
+    /// Erases the person: each identity becomes a person of its own, without
+    /// permissions, with what stood and the erasure against it.
+    pub fn erase(self, time: Time, event: Uuid) -> Vec<Self> {
+        let time = self.moment(time, &[]);
+        let erased = |member: &Member| {
+            let id = member.id;
+            let mut objections = self.objections.kept_by(&[id], time);
+            let erasure = Objection { identity: id, event, time, kept_since: None };
+            for category in MessageCategory::ALL {
+                objections.add_erasure(category, erasure);
+            }
+            let own = Own::next_holder(time);
+            Self { members: vec![Member { id, role: Role::Current, own }], objections }
+        };
+        self.members.iter().map(erased).collect()
+    }
+
+    /// The identities that may be written to.
+    pub fn current(&self) -> Vec<IdentityId> {
+        let current = self.members.iter().filter(|member| member.role == Role::Current);
+        current.map(|member| member.id).collect()
+    }
+
+    /// The current identities that were there at a time: whom a permission said
+    /// of the contact then names. What joined later was not meant.
+    pub fn there_at(&self, time: Time) -> Vec<IdentityId> {
+        let there =
+            |member: &&Member| member.role == Role::Current && member.own.is_there_at(stored(time));
+        self.members.iter().filter(there).map(|member| member.id).collect()
+    }
+
+    /// Whom a permission said at a time is for: the named identities whose holder
+    /// it can be of; and of the others, current or former, those that were there
+    /// by then together with one of the named.
+    pub fn scope(&self, named: &[IdentityId], time: Time) -> Vec<IdentityId> {
+        let is_named = |member: &&Member| {
+            named.contains(&member.id) && member.own.since.is_none_or(|since| since <= time)
+        };
+        let speaks_for_others =
+            self.members.iter().filter(is_named).any(|member| member.own.is_there_at(time));
+        let in_scope = |member: &&Member| {
+            is_named(member) || speaks_for_others && member.own.is_there_at(time)
+        };
+        self.members.iter().filter(in_scope).map(|member| member.id).collect()
+    }
+
+    /// Whether an opt-in without a time may count: nobody whom it would be for
+    /// was ever asked, said anything, or held the identity before.
+    pub fn was_ever_asked(&self, named: &[IdentityId], record_time: Time) -> bool {
+        let scope = self.scope(named, stored(record_time));
+        let asked = |member: &Member| {
+            let is_concerned = scope.contains(&member.id) || named.contains(&member.id);
+            is_concerned && (member.own.since.is_some() || !member.own.permits_nothing())
+        };
+        !self.objections.is_empty() || self.members.iter().any(asked)
+    }
+
+    /// When a change among identities takes effect: after all that is known.
+    fn moment(&self, time: Time, also: &[Option<Time>]) -> Time {
+        let known = also.iter().copied().flatten().chain(self.latest()).max();
+        let after = known.and_then(|known| known.checked_add_signed(TimeDelta::microseconds(1)));
+        after.map_or(stored(time), |after| after.max(stored(time)))
+    }
+
+    /// The latest time of anything known of the person.
+    pub(super) fn latest(&self) -> Option<Time> {
+        let own = self.members.iter().filter_map(|member| member.own.latest());
+        own.chain(self.objections.latest()).max()
+    }
+
+    pub(super) fn own(&self, id: IdentityId) -> Option<&Own> {
+        self.members.iter().find_map(|member| (member.id == id).then_some(&member.own))
+    }
+
+    pub(super) fn member_mut(&mut self, id: IdentityId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.id == id)
+    }
+}

@@ -1,0 +1,225 @@
+//! What a statement does to a person.
+
+use uuid::Uuid;
+
+use super::said::stored;
+use super::{
+    Clock, Effective, IdentityId, NoEffect, Objection, Objections, Outcome, Permission, Person,
+    Recorded, Role, Statement, Stop, Word,
+};
+use crate::domain::Time;
+use crate::domain::consent::{ALL_SENDERS, MessageCategory, Source};
+
+/// A statement with its time resolved.
+struct Spoken<'a> {
+    event: Uuid,
+    named: &'a [IdentityId],
+    time: Time,
+    clock: Clock,
+}
+
+impl Person {
+    /// Applies a statement.
+    ///
+    /// It alters the person also where the outcome is without effect: a
+    /// permission that counts for nothing today decides about objections that
+    /// arrive late. Who refuses a statement drops the altered person.
+    pub fn record(&mut self, statement: &Statement) -> Recorded {
+        let said = statement.said;
+        let mut time = stored(said.time);
+        let is_objection = matches!(statement.word, Word::OptOut { .. } | Word::Stop { .. });
+        if is_objection && said.after_all_known {
+            time = self.latest().map_or(time, |latest| latest.max(time));
+        }
+        let spoken =
+            Spoken { event: statement.event, named: &statement.named, time, clock: said.clock };
+        let outcomes = match &statement.word {
+            Word::OptIn { categories, source, expire } => {
+                let expire = expire.map(stored);
+                let record = |category| (category, self.opt_in(&spoken, category, *source, expire));
+                categories.iter().copied().map(record).collect()
+            }
+            Word::OptOut { categories } => {
+                let record = |category| (category, self.opt_out(&spoken, category));
+                categories.iter().copied().map(record).collect()
+            }
+            Word::Stop { sender } => vec![(MessageCategory::Marketing, self.stop(&spoken, sender))],
+            Word::Resume { sender } => {
+                vec![(MessageCategory::Marketing, self.resume(&spoken, sender))]
+            }
+        };
+        Recorded { time, outcomes }
+    }
+
+    fn opt_in(
+        &mut self,
+        spoken: &Spoken<'_>,
+        category: MessageCategory,
+        source: Source,
+        expire: Option<Time>,
+    ) -> Outcome {
+        let scope = match self.permitted_scope(spoken) {
+            Ok(scope) => scope,
+            Err(reason) => return Outcome::NoEffect(self.standing(category).unwrap_or(reason)),
+        };
+        let said = Permission { event: spoken.event, time: spoken.time, expire };
+        let before = self.effective(&scope, category);
+        let mut lifted = false;
+        for id in &scope {
+            let Some(member) = self.member_mut(*id) else { continue };
+            let permissions = &mut member.own.permissions[category as usize];
+            match source.is_the_person() {
+                true => permissions.add_personal(spoken.clock, said),
+                false => permissions.add_reported(said),
+            }
+        }
+        if source.is_the_person() {
+            lifted = self.objections.lift(category, &scope, spoken.time);
+        }
+        if let Some(standing) = self.standing(category) {
+            return Outcome::NoEffect(standing);
+        }
+        let after = self.effective(&scope, category);
+        match lifted || counts(&before, &after, source) {
+            true => Outcome::Effective,
+            false => without_effect(&said, &after, source),
+        }
+    }
+
+    fn opt_out(&mut self, spoken: &Spoken<'_>, category: MessageCategory) -> Outcome {
+        let before = self.objections.clone();
+        for objection in self.spoken_objections(spoken) {
+            let own = self.own(objection.identity);
+            let is_lifted = own.is_some_and(|own| {
+                own.permissions(category).lifts_arriving(spoken.time, spoken.clock)
+            });
+            if !is_lifted {
+                self.objections.add_opt_out(category, objection);
+            }
+        }
+        self.objected(&before, self.objections.opt_out(category).is_some())
+    }
+
+    fn stop(&mut self, spoken: &Spoken<'_>, sender: &str) -> Outcome {
+        let before = self.objections.clone();
+        for objection in self.spoken_objections(spoken) {
+            let resumes = self.own(objection.identity).map(|own| &own.resumes);
+            let is_resumed = |sender: &str| {
+                resumes.is_some_and(|resumes| {
+                    resumes.lifts_arriving(sender, spoken.time, spoken.clock)
+                })
+            };
+            if is_resumed(ALL_SENDERS) || is_resumed(sender) {
+                continue;
+            }
+            let mut except = Vec::new();
+            if sender == ALL_SENDERS {
+                let senders = resumes.map(|resumes| resumes.senders()).unwrap_or_default();
+                let resumed = senders.into_iter().filter(|sender| is_resumed(sender));
+                except = resumed.map(str::to_owned).collect();
+            }
+            self.objections.add_stop(Stop { sender: sender.to_owned(), objection, except });
+        }
+        self.objected(&before, self.objections.stops.standing(sender).is_some())
+    }
+
+    fn resume(&mut self, spoken: &Spoken<'_>, sender: &str) -> Outcome {
+        let standing = |objections: &Objections| {
+            let event = objections.stops.standing(sender)?.event;
+            Some(NoEffect::Objected { event })
+        };
+        let scope = match self.permitted_scope(spoken) {
+            Ok(scope) => scope,
+            Err(reason) => return Outcome::NoEffect(standing(&self.objections).unwrap_or(reason)),
+        };
+        for id in &scope {
+            if let Some(member) = self.member_mut(*id) {
+                member.own.resumes.add(sender, spoken.clock, spoken.time);
+            }
+        }
+        let lifted = self.objections.stops.lift(&scope, sender, spoken.time);
+        match standing(&self.objections) {
+            Some(standing) => Outcome::NoEffect(standing),
+            None if lifted => Outcome::Effective,
+            None => Outcome::AlreadySo,
+        }
+    }
+
+    /// Whom a permission is for, or why it is for nobody.
+    fn permitted_scope(&self, spoken: &Spoken<'_>) -> Result<Vec<IdentityId>, NoEffect> {
+        let mut named = self.members.iter().filter(|member| spoken.named.contains(&member.id));
+        if named.clone().any(|member| member.role == Role::Former) {
+            return Err(NoEffect::FormerIdentity);
+        }
+        if named.next().is_none() {
+            return Err(NoEffect::NotOfThisPerson);
+        }
+        match self.scope(spoken.named, spoken.time) {
+            scope if scope.is_empty() => Err(NoEffect::BeforeHolder),
+            scope => Ok(scope),
+        }
+    }
+
+    /// An objection stands under each identity it names; under all if it names
+    /// none of this person, because no objection is lost.
+    fn spoken_objections(&self, spoken: &Spoken<'_>) -> Vec<Objection> {
+        let all = self.members.iter().map(|member| member.id);
+        let mut under: Vec<_> = all.clone().filter(|id| spoken.named.contains(id)).collect();
+        if under.is_empty() {
+            under.extend(all);
+        }
+        let said = |identity| Objection {
+            identity,
+            event: spoken.event,
+            time: spoken.time,
+            kept_since: None,
+        };
+        under.into_iter().map(said).collect()
+    }
+
+    fn standing(&self, category: MessageCategory) -> Option<NoEffect> {
+        let opt_out = self.objections.opt_out(category);
+        let erasure = self.objections.erasure(category);
+        opt_out
+            .map(|standing| NoEffect::Objected { event: standing.event })
+            .or_else(|| erasure.map(|standing| NoEffect::Erased { event: standing.event }))
+    }
+
+    fn objected(&self, before: &Objections, stands: bool) -> Outcome {
+        match self.objections != *before {
+            true => Outcome::Effective,
+            false if stands => Outcome::AlreadySo,
+            false => Outcome::NoEffect(NoEffect::OlderThanKnown),
+        }
+    }
+
+    fn effective(&self, scope: &[IdentityId], category: MessageCategory) -> Vec<Option<Effective>> {
+        let effective = |id| self.own(id).and_then(|own| own.permissions(category).effective());
+        scope.iter().copied().map(effective).collect()
+    }
+}
+
+/// Whether what holds became another: for a report only where it made the first
+/// permission or one that ends earlier.
+fn counts(before: &[Option<Effective>], after: &[Option<Effective>], source: Source) -> bool {
+    let changed = |(before, after): (&Option<Effective>, &Option<Effective>)| match (before, after)
+    {
+        (Some(before), Some(after)) if !source.is_the_person() => before.expire != after.expire,
+        _ => before != after,
+    };
+    before.iter().zip(after).any(changed)
+}
+
+fn without_effect(said: &Permission, after: &[Option<Effective>], source: Source) -> Outcome {
+    let known = || after.iter().flatten();
+    let is_held = |known: &Effective| {
+        known.expire == said.expire && (!source.is_the_person() || known.time == said.time)
+    };
+    if known().all(is_held) {
+        Outcome::AlreadySo
+    } else if known().all(|known| said.time < known.time) {
+        Outcome::NoEffect(NoEffect::OlderThanKnown)
+    } else {
+        Outcome::NoEffect(NoEffect::DoesNotWiden)
+    }
+}
