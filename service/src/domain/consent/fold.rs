@@ -34,6 +34,7 @@ mod person;
 mod record;
 mod resume;
 mod said;
+mod scope;
 mod statement;
 mod stop;
 

@@ -169,46 +169,6 @@ impl Person {
         self.members.iter().map(erased).collect()
     }
 
-    /// The identities that may be written to.
-    pub fn current(&self) -> Vec<IdentityId> {
-        let current = self.members.iter().filter(|member| member.role == Role::Current);
-        current.map(|member| member.id).collect()
-    }
-
-    /// The current identities that were there at a time: whom a permission said
-    /// of the contact then names. What joined later was not meant.
-    pub fn there_at(&self, time: Time) -> Vec<IdentityId> {
-        let there =
-            |member: &&Member| member.role == Role::Current && member.own.is_there_at(stored(time));
-        self.members.iter().filter(there).map(|member| member.id).collect()
-    }
-
-    /// Whom a permission said at a time is for: the named identities whose holder
-    /// it can be of; and of the others, current or former, those that were there
-    /// by then together with one of the named.
-    pub fn scope(&self, named: &[IdentityId], time: Time) -> Vec<IdentityId> {
-        let is_named = |member: &&Member| {
-            named.contains(&member.id) && member.own.since.is_none_or(|since| since <= time)
-        };
-        let speaks_for_others =
-            self.members.iter().filter(is_named).any(|member| member.own.is_there_at(time));
-        let in_scope = |member: &&Member| {
-            is_named(member) || speaks_for_others && member.own.is_there_at(time)
-        };
-        self.members.iter().filter(in_scope).map(|member| member.id).collect()
-    }
-
-    /// Whether an opt-in without a time may count: nobody whom it would be for
-    /// was ever asked, said anything, or held the identity before.
-    pub fn was_ever_asked(&self, named: &[IdentityId], record_time: Time) -> bool {
-        let scope = self.scope(named, stored(record_time));
-        let asked = |member: &Member| {
-            let is_concerned = scope.contains(&member.id) || named.contains(&member.id);
-            is_concerned && (member.own.since.is_some() || !member.own.permits_nothing())
-        };
-        !self.objections.is_empty() || self.members.iter().any(asked)
-    }
-
     /// When a change among identities takes effect: after all that is known.
     fn moment(&self, time: Time, also: &[Option<Time>]) -> Time {
         let known = also.iter().copied().flatten().chain(self.latest()).max();

@@ -19,8 +19,10 @@ fn time() {
     check("one clock is compared to the second", &same_clock, &[(A, OptedIn)]);
     let other_way = [(600.0, yes(A, 200.0)), (700.0, no(A, None))];
     check("a no without a time is the last word", &other_way, &[(A, OptedOut)]);
-    let clock_back = [(9.0, yes(A, 9.0)), (5.0, no(A, None))];
+    let clock_back = [(900.0, yes(A, 900.0)), (5.0, no(A, None))];
     check("also where the server's clock went back", &clock_back, &[(A, OptedOut)]);
+    let cut = [(0.0, yes(A, 240.0)), (61.0, no(A, 60.0))];
+    check("a yes is not later than its recording", &cut, &[(A, OptedOut)]);
     let ancient = [(0.0, yes(A, 0.0)), (5.0, no(A, -1.8e9))];
     check("a no of 1970 has no time", &ancient, &[(A, OptedOut)]);
     let both = [(0.0, yes(A, None)), (400.0, yes(A, 100.0)), (401.0, no(A, 50.0))];
