@@ -8,7 +8,7 @@ mod read;
 use uuid::Uuid;
 
 use crate::domain::Time;
-use crate::domain::consent::{CheckReason, Sending, decide};
+use crate::domain::consent::{Check, CheckReason, IdentityConsent, Sending, Verdict, decide};
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, match_key_of};
@@ -64,22 +64,14 @@ impl Checker {
             Recipient::Id(_) => self.check_contact(workspace_id, recipient).await?,
         };
         let now = self.store.now();
-        let reason = reason(row.as_ref(), sending, now);
-        let stop = row.as_ref().and_then(|row| sending.platform_stop(&row.state));
-        let (event_id, consent_time) = match (reason, stop, &row) {
-            (CheckReason::PlatformOptedOut, Some(stop), _) => {
-                (Some(stop.event_id), Some(stop.occurred_time))
-            }
-            // The event of an erasure is no statement of the person.
-            (CheckReason::NotAsked | CheckReason::UnknownContact, ..) => (None, None),
-            (_, _, Some(row)) => {
-                let known = row.state.get(sending.category);
-                (known.event_id, known.occurred_time)
-            }
-            (_, _, None) => (None, None),
-        };
-        let contact_id = row.and_then(|row| row.contact_id);
-        Ok(CheckOutcome { reason, contact_id, event_id, consent_time, check_time: now })
+        let verdict = verdict(row.as_ref(), sending, now);
+        Ok(CheckOutcome {
+            reason: verdict.reason,
+            contact_id: row.and_then(|row| row.contact_id),
+            event_id: verdict.event,
+            consent_time: verdict.time,
+            check_time: now,
+        })
     }
 
     /// Checks many numbers and returns their reasons, index for index, with the time
@@ -104,7 +96,7 @@ impl Checker {
         let reasons = keys
             .iter()
             .map(|key| match key {
-                Some(key) => reason(rows.get(key), sending, now),
+                Some(key) => verdict(rows.get(key), sending, now).reason,
                 None => CheckReason::InvalidPhoneNumber,
             })
             .collect();
@@ -133,7 +125,18 @@ impl Checker {
     }
 }
 
-fn reason(row: Option<&CheckRow>, sending: &Sending<'_>, now: Time) -> CheckReason {
-    let is_contact = row.is_some_and(|row| row.contact_id.is_some());
-    decide(row.map(|row| &row.state), is_contact, sending, now)
+/// Decides by the row of an identity; without a row nothing is known of it.
+fn verdict(row: Option<&CheckRow>, sending: &Sending<'_>, now: Time) -> Verdict {
+    let check = Check {
+        is_contact: row.is_some_and(|row| row.contact_id.is_some()),
+        is_former: row.is_some_and(|row| row.is_former),
+        category: sending.category,
+        sender: sending.sender_phone_number_id,
+        max_age: None,
+        now,
+    };
+    match row {
+        Some(row) => decide(&row.consent, &check),
+        None => decide(&IdentityConsent::default(), &check),
+    }
 }

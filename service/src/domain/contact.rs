@@ -79,6 +79,16 @@ pub enum Recipient {
     Key(MatchKey),
 }
 
+impl Recipient {
+    /// The key, unless the contact is named by its id.
+    pub fn key(&self) -> Option<&MatchKey> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Id(_) => None,
+        }
+    }
+}
+
 /// How much of a contact an answer carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
@@ -107,7 +117,7 @@ impl Profile {
             let actual = self.attributes.len();
             return Err(Error::limit("attributes", MAX_ATTRIBUTES_PER_CONTACT, actual));
         }
-        self.validate_former_ids()
+        self.validate_merged_ids()
     }
 
     /// Checks tags and attributes against the workspace's definitions.

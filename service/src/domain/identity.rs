@@ -54,16 +54,22 @@ impl Profile {
         is_former
     }
 
-    /// Refuses more former ids than a contact has room for.
-    pub(super) fn validate_former_ids(&self) -> Result<()> {
-        for (field, count) in [
-            ("former_phone_numbers", self.former_phone_numbers.len()),
-            ("former_whatsapp_user_ids", self.former_whatsapp_user_ids.len()),
-            ("merged_contact_ids", self.merged_contact_ids.len()),
-        ] {
-            if count > MAX_FORMER_IDS {
-                return Err(Error::limit(field, MAX_FORMER_IDS, count));
-            }
+    /// Lets go of the oldest former numbers and user ids beyond [`MAX_FORMER_IDS`] of
+    /// each, so that no limit makes a change of number fail. Returns their keys.
+    pub fn drop_oldest_former_ids(&mut self) -> Vec<MatchKey> {
+        let phones = self.former_phone_numbers.len().saturating_sub(MAX_FORMER_IDS);
+        let users = self.former_whatsapp_user_ids.len().saturating_sub(MAX_FORMER_IDS);
+        let phones = self.former_phone_numbers.drain(..phones).map(|phone| phone.match_key());
+        let mut dropped: Vec<_> = phones.collect();
+        dropped.extend(self.former_whatsapp_user_ids.drain(..users).map(|id| id.match_key()));
+        dropped
+    }
+
+    /// Refuses more merged contacts than a contact has room for.
+    pub(super) fn validate_merged_ids(&self) -> Result<()> {
+        let count = self.merged_contact_ids.len();
+        if count > MAX_FORMER_IDS {
+            return Err(Error::limit("merged_contact_ids", MAX_FORMER_IDS, count));
         }
         Ok(())
     }
@@ -125,13 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_limit() {
+    fn the_oldest_former_ids_are_let_go() {
         let mut person = person();
-        for n in 0..=MAX_FORMER_IDS {
-            assert!(person.validate_former_ids().is_ok(), "{n}");
+        for n in 0..MAX_FORMER_IDS {
             person.set_phone_number(number(&format!("1555123{n:04}")));
+            assert_eq!(person.drop_oldest_former_ids(), []);
         }
-        let error = person.validate_former_ids().expect_err("too many");
-        assert_eq!(error.field(), Some("former_phone_numbers"));
+        person.set_phone_number(number("447700900123"));
+        assert_eq!(person.drop_oldest_former_ids(), [number("552187654321").match_key()]);
+        assert_eq!(person.former_phone_numbers.len(), MAX_FORMER_IDS);
     }
 }

@@ -6,6 +6,7 @@
 //! salted hash of it, so that the detail can be erased, the chain still
 //! verifies, and nobody finds out by trying what it was.
 
+mod change;
 mod verify;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 pub use verify::{Broken, Damage, Verifier};
 
 use super::Time;
-use super::consent::{ConsentEvent, EventKind, Evidence, MessageCategory, Source};
+use super::consent::{ConsentEvent, EventChange, EventKind, Evidence, MessageCategory, Source};
 use super::error::{Error, Result};
 use super::phone::MatchKey;
 
@@ -25,8 +26,8 @@ pub type Hash = [u8; 32];
 /// What keeps a detail from being guessed by its hash.
 pub type Salt = [u8; 16];
 
-/// The kind of a fact that tells of an erasure, beside those of [`EventKind`].
-pub const ERASURE: i64 = 6;
+/// The kind of a fact that tells of an erasure.
+pub const ERASURE: i64 = EventKind::Erased as i64;
 
 /// What stays of an event for ever: nothing personal. Times are microseconds
 /// since 1970, enums the numbers stored, categories bits: what somebody made
@@ -37,7 +38,7 @@ pub struct Fact {
     pub event_id: Uuid,
     /// None if the person was not a contact.
     pub contact_id: Option<Uuid>,
-    /// As in [`EventKind`], or [`ERASURE`].
+    /// As in [`EventKind`].
     pub kind: i64,
     /// Bits: 1 marketing, 2 utility, 4 authentication.
     pub categories: i64,
@@ -57,6 +58,11 @@ pub struct Fact {
     pub expire_time: Option<i64>,
     /// Of an erasure: the events whose details it removed, ascending.
     pub erased_positions: Option<Positions>,
+    /// Bits: 1 the time is the caller's, 2 others report the statement.
+    pub flags: i64,
+    /// The identities it is about, 16 bytes each: those that a statement names; of
+    /// other kinds as `change.rs` lists them. Random, so they name nobody.
+    pub identities: Vec<u8>,
 }
 
 /// Places in the ledger, encoded: eight bytes each, big-endian.
@@ -132,7 +138,6 @@ impl Entry {
     pub fn of(event: ConsentEvent, salt: Salt) -> Self {
         let Evidence { wording, wording_version, business_name, url, message_id, actor } =
             event.evidence;
-        let sender = event.sender_phone_number_id;
         let detail = Detail {
             salt,
             match_key: event.match_key.as_str().to_owned(),
@@ -143,51 +148,63 @@ impl Entry {
             actor,
             reason_text: event.reason_text,
         };
-        let fact = Fact {
+        let mut fact = Fact {
             event_id: event.event_id,
             contact_id: event.contact_id,
-            kind: event.kind as i64,
             categories: bits(&event.categories),
             changed_categories: bits(&event.changed_categories),
-            source: event.source as i64,
+            source: event.source.map_or(0, |source| source as i64),
             wording_version,
-            sender_phone_number_id: (!sender.is_empty()).then_some(sender),
             occurred_time: event.occurred_time.timestamp_micros(),
             record_time: event.record_time.timestamp_micros(),
-            expire_time: event.expire_time.map(|time| time.timestamp_micros()),
-            erased_positions: None,
+            ..Fact::default()
         };
+        fact.set_change(event.change);
         let detail_hash = Some(detail.hash());
         Self { position: 0, fact, detail: Some(detail), detail_hash, hash: None }
     }
 
-    /// The erasure of a contact's details, not sealed yet.
-    pub fn of_erasure(event_id: Uuid, contact_id: Uuid, erased: Vec<i64>, now: Time) -> Self {
-        let fact = Fact {
+    /// The erasure of a person's details, not sealed yet. It has no detail itself.
+    pub fn of_erasure(
+        event_id: Uuid,
+        contact_id: Uuid,
+        change: EventChange,
+        erased: Vec<i64>,
+        (occurred_time, now): (Time, Time),
+    ) -> Self {
+        let mut fact = Fact {
             event_id,
             contact_id: Some(contact_id),
-            kind: ERASURE,
-            occurred_time: now.timestamp_micros(),
+            occurred_time: occurred_time.timestamp_micros(),
             record_time: now.timestamp_micros(),
             erased_positions: Some(Positions::of(erased)),
             ..Fact::default()
         };
+        fact.set_change(change);
         Self { fact, ..Self::default() }
     }
 
-    /// The event it is of. None if its detail was erased.
-    pub fn event(self) -> Result<Option<ConsentEvent>> {
-        let Self { fact, detail: Some(detail), .. } = self else { return Ok(None) };
-        let unknown = || Error::internal("a stored opt-in event is of an unknown kind or source");
-        let time = |micros| Time::from_timestamp_micros(micros).unwrap_or_default();
-        Ok(Some(ConsentEvent {
+    /// The deletion of what was known of non-contacts, not sealed yet.
+    pub fn of_forgetting(event_id: Uuid, change: EventChange, now: Time) -> Self {
+        let now = now.timestamp_micros();
+        let mut fact =
+            Fact { event_id, occurred_time: now, record_time: now, ..Fact::default() };
+        fact.set_change(change);
+        Self { fact, ..Self::default() }
+    }
+
+    /// The event it is of, without what was erased of it.
+    pub fn event(self) -> Result<ConsentEvent> {
+        let Self { fact, detail, .. } = self;
+        let detail = detail.unwrap_or_default();
+        let change = fact.change()?;
+        Ok(ConsentEvent {
             event_id: fact.event_id,
             contact_id: fact.contact_id,
             match_key: MatchKey::from_stored(detail.match_key),
-            kind: EventKind::from_code(fact.kind).ok_or_else(unknown)?,
+            change,
             categories: categories(fact.categories),
-            sender_phone_number_id: fact.sender_phone_number_id.unwrap_or_default(),
-            source: Source::from_code(fact.source).ok_or_else(unknown)?,
+            source: Source::from_code(fact.source),
             evidence: Evidence {
                 wording: detail.wording,
                 wording_version: fact.wording_version,
@@ -199,9 +216,8 @@ impl Entry {
             reason_text: detail.reason_text,
             occurred_time: time(fact.occurred_time),
             record_time: time(fact.record_time),
-            expire_time: fact.expire_time.map(time),
             changed_categories: categories(fact.changed_categories),
-        }))
+        })
     }
 
     /// The hash of this entry at a position behind `previous`.
@@ -219,15 +235,20 @@ impl Entry {
             record_time,
             expire_time,
             erased_positions,
+            flags,
+            identities,
         } = &self.fact;
         let mut hasher = Hasher::new("contacts-ledger/event/1");
         hasher.bytes(previous);
         hasher.number(position);
         hasher.bytes(event_id.as_bytes());
         hasher.optional(contact_id.as_ref().map(Uuid::as_bytes));
-        for number in [kind, categories, changed_categories, source, occurred_time, record_time] {
+        for number in
+            [kind, categories, changed_categories, source, occurred_time, record_time, flags]
+        {
             hasher.number(*number);
         }
+        hasher.bytes(identities);
         hasher.optional(expire_time.map(i64::to_be_bytes));
         hasher.bytes(wording_version.as_bytes());
         hasher.optional(sender_phone_number_id.as_deref());
@@ -321,6 +342,10 @@ impl Hasher {
     fn finish(self) -> Hash {
         self.0.finalize().into()
     }
+}
+
+fn time(micros: i64) -> Time {
+    Time::from_timestamp_micros(micros).unwrap_or_default()
 }
 
 fn bits(categories: &[MessageCategory]) -> i64 {

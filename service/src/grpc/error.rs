@@ -110,7 +110,8 @@ fn code(reason: Reason) -> Code {
         Reason::TagInUse
         | Reason::AttributeInUse
         | Reason::CountMismatch
-        | Reason::ConsentConflict => Code::FailedPrecondition,
+        | Reason::ConsentConflict
+        | Reason::FormerIdentity => Code::FailedPrecondition,
         Reason::EtagMismatch
         | Reason::RequestInFlight
         | Reason::WriteConflict

@@ -4,9 +4,10 @@ use contacts_proto::v1;
 use prost::Message;
 
 use super::api::Api;
-use super::convert::{consent, contact, recipient};
+use super::convert::{consent as consent_convert, contact, recipient};
 use super::{opt_in_events, pages};
-use crate::domain::consent::{ConsentState, MessageCategory, PlatformEntry};
+use crate::domain::consent::fold::Stop;
+use crate::domain::consent::{IdentityConsent, MessageCategory, OptInStatus};
 use crate::domain::contact::View;
 use crate::domain::error::Result;
 use crate::operations::{export, workspaces};
@@ -33,7 +34,7 @@ pub(super) async fn export(
         .into_iter()
         .take(MAX_ITEMS)
         .map_while(|(position, event)| {
-            let event = consent::encode_event(event);
+            let event = consent_convert::encode_event(event);
             bytes += event.encoded_len();
             (bytes <= pages::MAX_BYTES).then(|| {
                 last = position;
@@ -61,32 +62,39 @@ pub(super) async fn export(
     })
 }
 
-fn encode_consents(state: &ConsentState) -> Vec<v1::RecordedConsent> {
+fn encode_consents(consent: &IdentityConsent) -> Vec<v1::RecordedConsent> {
     let encode = |category| {
-        let known = state.get(category);
+        let objection = consent.objections.opt_out(category);
+        let permission = consent.permission(category);
+        let (status, event_id, occurred_time) = match (objection, permission) {
+            (Some(objection), _) => {
+                (OptInStatus::OptedOut, Some(objection.event), Some(objection.time))
+            }
+            (None, Some(permission)) => {
+                (OptInStatus::OptedIn, Some(permission.event), Some(permission.time))
+            }
+            (None, None) => (OptInStatus::NotAsked, None, None),
+        };
+        let expire_time = permission.filter(|_| objection.is_none()).and_then(|p| p.expire);
         v1::RecordedConsent {
-            category: consent::encode_category(category).into(),
-            status: consent::encode_status(known.status).into(),
-            event_id: known.event_id.map(|id| id.to_string()).unwrap_or_default(),
-            occurred_time: known.occurred_time.map(timestamp),
-            expire_time: known.expire_time.map(timestamp),
+            category: consent_convert::encode_category(category).into(),
+            status: consent_convert::encode_status(status).into(),
+            event_id: event_id.map(|id| id.to_string()).unwrap_or_default(),
+            occurred_time: occurred_time.map(timestamp),
+            expire_time: expire_time.map(timestamp),
         }
     };
     MessageCategory::ALL.into_iter().map(encode).collect()
 }
 
-fn encode_preferences(state: &ConsentState) -> Vec<v1::RecordedPlatformPreference> {
-    let encode = |entry: &PlatformEntry| v1::RecordedPlatformPreference {
-        sender_phone_number_id: entry.sender_phone_number_id.clone(),
-        preference: match entry.stopped {
-            true => v1::PlatformPreference::Stop,
-            false => v1::PlatformPreference::Resume,
-        }
-        .into(),
-        occurred_time: Some(timestamp(entry.occurred_time)),
-        event_id: entry.event_id.to_string(),
+fn encode_preferences(consent: &IdentityConsent) -> Vec<v1::RecordedPlatformPreference> {
+    let encode = |stop: &Stop| v1::RecordedPlatformPreference {
+        sender_phone_number_id: stop.sender.clone(),
+        preference: v1::PlatformPreference::Stop.into(),
+        occurred_time: Some(timestamp(stop.objection.time)),
+        event_id: stop.objection.event.to_string(),
     };
-    state.platform.entries().iter().map(encode).collect()
+    consent.objections.stops().iter().map(encode).collect()
 }
 
 fn encode_saved_answer(stored: StoredResponseInfo) -> v1::SavedAnswer {

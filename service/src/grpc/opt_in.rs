@@ -60,7 +60,7 @@ impl OptInService for Api {
             Ok(RecordConsent {
                 statement: consent::decode_opt_in(&request)?,
                 workspace_id: request.workspace_id,
-                person: recipient::decode(request.recipient)?,
+                recipients: vec![recipient::decode(request.recipient)?],
             })
         };
         let response = |event, opt_in| v1::RecordOptInResponse { event, opt_in };
@@ -75,7 +75,7 @@ impl OptInService for Api {
             Ok(RecordConsent {
                 statement: consent::decode_opt_out(&request)?,
                 workspace_id: request.workspace_id,
-                person: recipient::decode(request.recipient)?,
+                recipients: recipient::decode_all(request.recipient, request.also)?,
             })
         };
         let response = |event, opt_in| v1::RecordOptOutResponse { event, opt_in };
@@ -90,7 +90,7 @@ impl OptInService for Api {
             Ok(RecordPlatformPreference {
                 statement: consent::decode_platform(&request)?,
                 workspace_id: request.workspace_id,
-                person: recipient::decode(request.recipient)?,
+                recipients: recipient::decode_all(request.recipient, request.also)?,
             })
         };
         let response = |event, opt_in| v1::RecordPlatformPreferenceResponse { event, opt_in };

@@ -5,7 +5,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::PhoneNumber;
 use crate::store::{ContactRow, Lock, Operation, Receipt, Transaction};
 
-use super::unit_of_work::UnitOfWork;
+use super::unit_of_work::{UnitOfWork, former_identity};
 use super::{definitions, lock_workspace};
 
 /// Makes a contact.
@@ -75,6 +75,9 @@ impl Operation for UpdateContact {
         let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
 
         let existing = unit.find_contact(&self.person);
+        if self.if_missing.is_some() {
+            refuse_former(&unit, &people).map_err(below)?;
+        }
         let mut profile = match existing.and_then(|entry| unit.contact(entry)) {
             Some(contact) => {
                 contact.validate_etag(&self.etag)?;
@@ -91,7 +94,7 @@ impl Operation for UpdateContact {
         profile.validate_against(&definitions).map_err(below)?;
         let entry = match existing {
             Some(entry) => {
-                unit.update(tx, entry, profile).map_err(below)?;
+                unit.update(tx, entry, profile, None).map_err(below)?;
                 entry
             }
             None => unit.create(tx, profile).map_err(below)?,
@@ -121,6 +124,19 @@ impl UpdateContact {
     }
 }
 
+/// Refuses a number or user id that a contact had before: it may be somebody else's by
+/// now.
+pub(super) fn refuse_former(unit: &UnitOfWork<'_>, recipients: &[Recipient]) -> Result<()> {
+    for recipient in recipients {
+        let Recipient::Key(key) = recipient else { continue };
+        let contact = unit.find_contact(recipient).and_then(|entry| unit.contact(entry));
+        if let Some(contact) = contact.filter(|contact| contact.profile.is_former(key)) {
+            return Err(former_identity(key, contact));
+        }
+    }
+    Ok(())
+}
+
 /// The names by which a profile's person may be known already.
 pub(super) fn people(profile: &Profile) -> Vec<Recipient> {
     profile.match_keys().into_iter().map(Recipient::Key).collect()
@@ -145,6 +161,7 @@ impl Operation for DeleteContact {
     async fn run(&self, tx: &mut Transaction) -> Result<Receipt> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
+        refuse_former(&unit, std::slice::from_ref(&self.person))?;
         let contact = unit
             .find_contact(&self.person)
             .and_then(|entry| unit.contact(entry))

@@ -5,8 +5,10 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::consent::{
-    CategoryConsent, ConsentState, MessageCategory, OptInStatus, PlatformPreferences,
+    Change, Clock, ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory,
+    Person, Said, Source, fold,
 };
+use crate::domain::phone::MatchKey;
 use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::domain::ledger::Entry;
@@ -14,7 +16,7 @@ use crate::store::{
     ConsentRow, KeyLock, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
 };
 
-use super::unit_of_work::{UnitOfWork, put_suppressions};
+use super::unit_of_work::{UnitOfWork, new_identity, upsert_suppressions};
 use super::{ledger, lock_workspace, workspace};
 
 /// An erasure that happened.
@@ -41,10 +43,9 @@ pub async fn page(
     let mut erasures = Vec::with_capacity(receipts.len());
     for receipt in receipts {
         let rows = db.consent(&workspace, &receipt.hashed_keys).await?;
-        let states = rows.into_iter().flatten().map(|row| row.state);
-        let summary = states.fold(ConsentState::default(), ConsentState::stricter).summary();
         let is_out = |category: &MessageCategory| {
-            summary.categories[*category as usize].0 == OptInStatus::OptedOut
+            let mut rows = rows.iter().flatten();
+            rows.any(|row| row.consent.objections.opt_out(*category).is_some())
         };
         let opted_out = MessageCategory::ALL.into_iter().filter(is_out).collect();
         erasures.push(Erasure { receipt, opted_out });
@@ -118,15 +119,35 @@ impl RepeatErasure {
             tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
         let event_id = tx.new_id();
-        let state = self.state(event_id, *delete_time);
         let known = tx.db.consent(workspace, hashed_keys).await?;
-        let mut rows = Vec::new();
+        let (mut rows, mut events) = (Vec::new(), Vec::new());
         for (key, known) in hashed_keys.iter().zip(known) {
-            let known = known.map(|row| row.state).unwrap_or_default();
-            if known.clone().stricter(state.clone()) != known {
-                let (match_key, state) = (key.clone(), state.clone());
-                rows.push(ConsentRow { match_key, contact_id: None, state, revision });
+            let row = known.as_ref();
+            let id = row.map_or_else(new_identity, |row| row.identity_id);
+            let consent = row.map(|row| row.consent.clone()).unwrap_or_default();
+            let is_known = MessageCategory::ALL
+                .into_iter()
+                .all(|c| consent.objections.erasure(c).is_some_and(|o| o.time >= *delete_time));
+            if is_known {
+                continue;
             }
+            let mut person = Person::create([(id, consent)]);
+            if !self.erasure.opted_out.is_empty() {
+                let (event, statement) = self.objection(tx, id, key);
+                person.record(&statement);
+                events.push(event);
+            }
+            let erased = person.erase(*delete_time, event_id);
+            let consent = erased.first().and_then(|person| person.row(id)).unwrap_or_default();
+            rows.push(ConsentRow {
+                match_key: key.clone(),
+                identity_id: id,
+                contact_id: None,
+                is_former: false,
+                consent,
+                update_time: Some(tx.now),
+                revision,
+            });
         }
         let subjects = Subjects { contact_ids, keys: hashed_keys.clone() };
         let forgotten = tx.db.erase_ledger_details(workspace, &subjects).await?;
@@ -134,24 +155,61 @@ impl RepeatErasure {
         if rows.is_empty() && forgotten.is_empty() {
             return Ok(());
         }
-        let event = Entry::of_erasure(event_id, *contact_id, forgotten, tx.now);
-        ledger::append(tx, workspace, head, &mut [event]).await?;
-        put_suppressions(tx, workspace, rows).await
+        let mut entries = ledger::entries(events);
+        let mut forgotten = Some(forgotten);
+        let times = (*delete_time, tx.now);
+        for row in &rows {
+            let change = EventChange::Identities(Change::Erased { identity: row.identity_id });
+            let positions = forgotten.take().unwrap_or_default();
+            entries.push(Entry::of_erasure(event_id, *contact_id, change, positions, times));
+        }
+        if let Some(positions) = forgotten {
+            let change = EventChange::Forgotten(Vec::new());
+            entries.push(Entry::of_erasure(event_id, *contact_id, change, positions, times));
+        }
+        ledger::append(tx, workspace, head, &mut entries).await?;
+        let pointers = rows.iter().flat_map(|row| {
+            let listed = entries.iter().filter(|entry| {
+                entry.fact.identity_ids().contains(&row.identity_id)
+            });
+            listed.map(|entry| (row.match_key.clone(), entry.position))
+        });
+        tx.db.add_ledger_pointers(workspace, &pointers.collect::<Vec<_>>()).await?;
+        upsert_suppressions(tx, workspace, rows).await
     }
 
-    /// What is kept of the person. They were erased then, and not now: what they
-    /// said since counts when it is recorded again.
-    fn state(&self, event_id: Uuid, delete_time: Time) -> ConsentState {
-        let category = |category| match self.erasure.opted_out.contains(&category) {
-            true => CategoryConsent {
-                status: OptInStatus::OptedOut,
-                occurred_time: Some(delete_time),
+    /// What the person objected to, as far as the erasure tells: said when it happened.
+    fn objection(
+        &self,
+        tx: &Transaction,
+        id: IdentityId,
+        key: &MatchKey,
+    ) -> (ConsentEvent, fold::Statement) {
+        let Receipt { contact_id, delete_time, .. } = &self.erasure.receipt;
+        let categories = self.erasure.opted_out.clone();
+        let event_id = tx.new_id();
+        let event = ConsentEvent {
+            event_id,
+            contact_id: Some(*contact_id),
+            match_key: key.clone(),
+            change: EventChange::Said {
+                kind: EventKind::OptOut,
+                named: vec![id],
+                clock: Clock::Caller,
+                is_reported: true,
+                sender_phone_number_id: String::new(),
                 expire_time: None,
-                event_id: Some(event_id),
             },
-            false => CategoryConsent::default(),
+            categories: categories.clone(),
+            source: Some(Source::Operator),
+            evidence: Evidence::default(),
+            reason_text: String::new(),
+            occurred_time: *delete_time,
+            record_time: tx.now,
+            changed_categories: categories.clone(),
         };
-        ConsentState::new(MessageCategory::ALL.map(category), PlatformPreferences::default(), None)
-            .erased(event_id, delete_time)
+        let said = Said::recorded(*delete_time, Clock::Caller);
+        let word = fold::Word::OptOut { categories };
+        (event, fold::Statement { event: event_id, named: vec![id], said, word })
     }
 }

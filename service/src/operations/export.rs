@@ -1,6 +1,6 @@
 //! Everything held about one person.
 
-use crate::domain::consent::{ConsentEvent, ConsentState};
+use crate::domain::consent::{ConsentEvent, IdentityConsent};
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::store::{ContactRow, Receipt, Store, StoredResponseInfo, decode_profile};
@@ -13,7 +13,7 @@ pub struct Held {
     /// None if they are no contact.
     pub contact: Option<ContactRow>,
     /// None if nothing is recorded.
-    pub consent: Option<ConsentState>,
+    pub consent: Option<IdentityConsent>,
     /// Newest first, each with its position in the ledger.
     pub events: Vec<(i64, ConsentEvent)>,
     /// Newest first.
@@ -52,7 +52,7 @@ pub async fn held(
     let (mut consent, mut events) = (None, Vec::new());
     if let Some(key) = key {
         let known = store.check(&workspace.workspace_id, std::slice::from_ref(&key)).await?;
-        consent = known.and_then(|rows| rows.get(&key).map(|row| row.state.clone()));
+        consent = known.and_then(|rows| rows.get(&key).map(|row| row.consent.clone()));
         events = opt_in::events(store, &workspace.workspace_id, person, None, limit).await?;
     }
     let nothing =

@@ -1,12 +1,14 @@
 //! Who is one person: new numbers and user ids.
 
+use crate::domain::consent::{Evidence, Source};
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
 use super::lock_workspace;
-use super::unit_of_work::UnitOfWork;
+use super::contacts::refuse_former;
+use super::unit_of_work::{Carry, UnitOfWork};
 
 /// Gives a person another phone number or user id.
 #[derive(Debug)]
@@ -21,6 +23,9 @@ pub struct LinkIdentity {
     pub whatsapp_user_id: Option<WhatsAppUserId>,
     /// Former ids that are somebody else's now.
     pub release: Vec<MatchKey>,
+    /// What was permitted under the identity that is replaced is permitted under the new
+    /// one, too: who says so, and what shows it.
+    pub carry_opt_in: Option<(Source, Evidence)>,
     /// Empty: whatever the version.
     pub etag: String,
 }
@@ -35,6 +40,9 @@ impl Operation for LinkIdentity {
         people.extend(self.whatsapp_user_id.iter().map(|id| Recipient::Key(id.match_key())));
         let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
         let entry = unit.find_contact(&self.person).ok_or_else(Error::contact_not_found)?;
+        if self.phone_number.is_some() || self.whatsapp_user_id.is_some() {
+            refuse_former(&unit, std::slice::from_ref(&self.person))?;
+        }
         let contact = unit.contact(entry).ok_or_else(Error::contact_not_found)?;
         contact.validate_etag(&self.etag)?;
         let mut profile = contact.profile.clone();
@@ -50,7 +58,13 @@ impl Operation for LinkIdentity {
             }
         }
         profile.validate()?;
-        unit.update(tx, entry, profile).map_err(new)?;
+        let carry = self.carry_opt_in.as_ref().map(|(source, evidence)| Carry {
+            to: people[1..].iter().filter_map(Recipient::key).cloned().collect(),
+            from: None,
+            source: *source,
+            evidence: evidence.clone(),
+        });
+        unit.update(tx, entry, profile, carry.as_ref()).map_err(new)?;
         let row = unit.row(entry).ok_or_else(Error::contact_not_found)?;
         unit.write(tx).await?;
         Ok(row)

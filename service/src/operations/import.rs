@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::consent::{OptInStatus, Statement};
+use crate::domain::consent::{NoEffect, OptInStatus, Outcome, Statement};
 use crate::domain::contact::{Recipient, validate_tags};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::Definitions;
@@ -12,7 +12,8 @@ use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Lock, Operation, Transaction, Workspace};
 
 use super::contacts::people;
-use super::unit_of_work::{EntryId, UnitOfWork, already_exists, refuse_conflict};
+use super::contacts::refuse_former;
+use super::unit_of_work::{EntryId, Named, UnitOfWork, already_exists, consent_conflict};
 use super::{definitions, lock_workspace};
 
 /// Rows are stored this many at a time, if so many are there: a transaction
@@ -55,11 +56,14 @@ impl Operation for ImportChunks {
         for chunk in &self.chunks {
             let mut outcome = ChunkOutcome::default();
             for (index, row) in chunk {
+                let keys = row.profile.match_keys();
+                let savepoint = unit.savepoint(&keys);
                 match self.import_row(tx, &mut unit, &definitions, row) {
                     Ok(RowOutcome::Created) => outcome.created += 1,
                     Ok(RowOutcome::Updated) => outcome.updated += 1,
                     Ok(RowOutcome::Unchanged) => outcome.unchanged += 1,
                     Err(error) => {
+                        unit.roll_back(savepoint);
                         let error = self.keep_objection(tx, &mut unit, row, error);
                         outcome.failures.push((*index, error));
                     }
@@ -89,8 +93,7 @@ impl ImportChunks {
         }
     }
 
-    /// Everything that can fail comes before the first change of the unit, so
-    /// that a row happens as a whole or not at all.
+    /// Imports a row. After an error its changes are taken back.
     fn import_row(
         &self,
         tx: &Transaction,
@@ -108,19 +111,16 @@ impl ImportChunks {
         profile.validate_against(definitions).map_err(below)?;
         let statement = row.consent.as_ref().or(self.options.consent.as_ref());
         if let Some(statement) = &row.consent {
-            statement.validate(tx.now).map_err(|error| error.in_parent("consent"))?;
+            statement.said(tx.now).map_err(|error| error.in_parent("consent"))?;
         }
         let people = people(&profile);
-        if let Some(claim) = statement.filter(|said| said.status == OptInStatus::OptedIn) {
-            for known in people.iter().filter_map(|person| unit.find(person)) {
-                refuse_conflict(unit.consent(known), claim).map_err(|e| e.with_field("consent"))?;
-            }
-        }
+        refuse_former(unit, &people).map_err(below)?;
+        let named = Named::Keys(profile.match_keys());
 
         // When both are sent, the phone number says who it is.
         let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
             let entry = unit.create(tx, profile).map_err(below)?;
-            record_if_news(tx, unit, entry, statement);
+            state(tx, unit, entry, &named, statement)?;
             return Ok(RowOutcome::Created);
         };
         let existing = unit.contact(entry).ok_or_else(Error::contact_not_found)?;
@@ -143,11 +143,11 @@ impl ImportChunks {
                 let mut merged = existing.profile.clone();
                 merged.merge(&profile);
                 merged.validate().map_err(below)?;
-                unit.update(tx, entry, merged).map_err(below)?
+                unit.update(tx, entry, merged, None).map_err(below)?
             }
         };
         let skipped = self.options.on_conflict == OnConflict::Skip && !objects;
-        let said = !skipped && record_if_news(tx, unit, entry, statement);
+        let said = !skipped && state(tx, unit, entry, &named, statement)?;
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
     }
 
@@ -160,18 +160,21 @@ impl ImportChunks {
         error: Error,
     ) -> Error {
         let statement = row.consent.as_ref().or(self.options.consent.as_ref());
-        let objects = |statement: &&Statement| {
-            statement.status == OptInStatus::OptedOut && statement.validate(tx.now).is_ok()
-        };
+        let objects = |statement: &&Statement| statement.status == OptInStatus::OptedOut;
         let Some(objection) = statement.filter(objects) else { return error };
+        let mut recorded = false;
         for key in row.profile.match_keys() {
             let known = unit.find(&Recipient::Key(key.clone()));
-            let entry = known.unwrap_or_else(|| unit.add_non_contact(key));
-            record_if_news(tx, unit, entry, Some(objection));
+            let entry = known.unwrap_or_else(|| unit.add_non_contact(key.clone()));
+            let said = object(tx, unit, entry, &Named::Keys(vec![key]), objection);
+            recorded |= said.is_ok();
         }
-        error
-            .with_advice("the row's opt-out counts all the same")
-            .with_metadata("opt_out", "recorded")
+        match recorded {
+            true => error
+                .with_advice("the row's opt-out counts all the same")
+                .with_metadata("opt_out", "recorded"),
+            false => error,
+        }
     }
 
     /// Makes the tags that rows name and the workspace lacks. An id that cannot
@@ -201,32 +204,69 @@ impl ImportChunks {
     }
 }
 
-/// Records a statement unless it says what is known already, or what something
-/// later overtook: sending a chunk again changes nothing.
-fn record_if_news(
+/// Records what a row says of consent. False if nothing came of it, so that sending a
+/// chunk again changes nothing.
+///
+/// # Errors
+/// CONSENT_CONFLICT for an opt-in that does not count.
+fn state(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
     entry: EntryId,
+    named: &Named,
     statement: Option<&Statement>,
-) -> bool {
-    let Some(statement) = statement else { return false };
-    let objects = statement.status == OptInStatus::OptedOut;
-    let known = unit.consent(entry);
-    let news = statement.categories.iter().map(|category| known.get(*category)).any(|known| {
-        match (statement.occurred_time, known.occurred_time) {
-            (Some(said), Some(known_since)) if said < known_since => false,
-            // Of two at the same time the opt-out wins.
-            (Some(said), Some(known_since)) if said == known_since => {
-                objects && known.status != OptInStatus::OptedOut
-            }
-            (Some(_), _) => true,
-            (None, _) => known.status_at(tx.now) != statement.status,
+) -> Result<bool> {
+    match statement {
+        None => Ok(false),
+        Some(statement) if statement.status == OptInStatus::OptedOut => {
+            object(tx, unit, entry, named, statement)
         }
-    });
-    if news {
-        unit.record(tx, entry, statement);
+        Some(claim) => claim_opt_in(tx, unit, entry, named, claim),
     }
-    news
+}
+
+/// Records the objection of a row, without effect too: an older one that is known
+/// nowhere else is history.
+fn object(
+    tx: &Transaction,
+    unit: &mut UnitOfWork<'_>,
+    entry: EntryId,
+    named: &Named,
+    objection: &Statement,
+) -> Result<bool> {
+    let recording = unit.consider(tx, entry, named, objection, true)?;
+    let is_known = recording.outcomes.iter().all(|(_, outcome)| *outcome == Outcome::AlreadySo);
+    if !is_known {
+        unit.accept(recording);
+    }
+    Ok(!is_known)
+}
+
+/// Records the opt-in that a row claims. Imports report what others say, whatever their
+/// source, and without a time they count only for people who were never asked.
+fn claim_opt_in(
+    tx: &Transaction,
+    unit: &mut UnitOfWork<'_>,
+    entry: EntryId,
+    named: &Named,
+    claim: &Statement,
+) -> Result<bool> {
+    let conflict = |why| Err(consent_conflict(why).with_field("consent"));
+    if claim.occurred_time.is_none() && unit.was_ever_asked(tx, entry, named) {
+        return match unit.holds(tx, entry, named, claim) {
+            Ok(()) => Ok(false),
+            Err(why) => conflict(why),
+        };
+    }
+    let recording = unit.consider(tx, entry, named, claim, true)?;
+    if let Some(why) = recording.refusal(|why| why != NoEffect::OlderThanKnown) {
+        return conflict(why);
+    }
+    let is_effective = recording.is_effective();
+    if is_effective {
+        unit.accept(recording);
+    }
+    Ok(is_effective)
 }
 
 /// The error for a row that names nobody and everybody.

@@ -1,59 +1,74 @@
 //! Recording consent, and reading the ledger.
 
 use crate::domain::consent::{
-    ConsentEvent, ConsentSummary, OptInStatus, PlatformStatement, Statement,
+    ConsentEvent, ConsentSummary, NoEffect, OptInStatus, PlatformStatement, Statement,
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Result};
 use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
-use super::unit_of_work::{UnitOfWork, refuse_conflict};
+use super::contacts::refuse_former;
+use super::unit_of_work::{EntryId, Named, UnitOfWork, consent_conflict};
 use super::{lock_workspace, workspace};
 
 /// Records that a person agreed or objected.
 #[derive(Debug)]
 pub struct RecordConsent {
-    /// Where.
+    /// The workspace.
     pub workspace_id: String,
-    /// Who.
-    pub person: Recipient,
+    /// The person. An objection may name several identities.
+    pub recipients: Vec<Recipient>,
     /// What they said.
     pub statement: Statement,
 }
 
 impl Operation for RecordConsent {
+    /// Of an objection against several persons, that of the first.
     type Output = (ConsentEvent, ConsentSummary);
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
-        self.statement.validate(tx.now)?;
-        let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
-        // An objection is taken from anybody; agreeing takes a contact.
-        let entry = match (&self.person, self.statement.status) {
-            (Recipient::Key(key), OptInStatus::OptedOut) => {
-                unit.find(&self.person).unwrap_or_else(|| unit.add_non_contact(key.clone()))
-            }
-            _ => unit.find_contact(&self.person).ok_or_else(Error::contact_not_found)?,
-        };
-        let claims = self.statement.status == OptInStatus::OptedIn;
-        if claims && !self.statement.source.is_the_person() {
-            refuse_conflict(unit.consent(entry), &self.statement)?;
+        let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
+        let objects = self.statement.status == OptInStatus::OptedOut;
+        if !objects {
+            refuse_former(&unit, &self.recipients)?;
         }
-        let event = unit.record(tx, entry, &self.statement);
-        let summary = unit.consent(entry).summary();
+        let mut first = None;
+        for (entry, named) in persons(&mut unit, &self.recipients, objects)? {
+            let recording = unit.consider(tx, entry, &named, &self.statement, false)?;
+            if !objects && let Some(why) = refusal(&self.statement, &recording) {
+                return Err(consent_conflict(why));
+            }
+            let event = unit.accept(recording);
+            first.get_or_insert((event, entry));
+        }
+        let (event, entry) = first.ok_or_else(Error::contact_not_found)?;
+        let summary = unit.summary(entry);
         unit.write(tx).await?;
         Ok((event, summary))
     }
 }
 
+/// Why an opt-in is refused: others claim what does not count. What a person said
+/// themselves is history even if it does not.
+fn refusal(
+    statement: &Statement,
+    recording: &super::unit_of_work::Recording,
+) -> Option<NoEffect> {
+    if statement.source.is_the_person() {
+        return None;
+    }
+    recording.refusal(|why| why != NoEffect::OlderThanKnown)
+}
+
 /// Records that a person told WhatsApp to stop or resume marketing.
 #[derive(Debug)]
 pub struct RecordPlatformPreference {
-    /// Where.
+    /// The workspace.
     pub workspace_id: String,
-    /// Who.
-    pub person: Recipient,
+    /// The person. A stop may name several identities.
+    pub recipients: Vec<Recipient>,
     /// What they told it.
     pub statement: PlatformStatement,
 }
@@ -63,22 +78,54 @@ impl Operation for RecordPlatformPreference {
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
-        self.statement.validate(tx.now)?;
-        let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
+        let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
+        if !self.statement.stopped {
+            refuse_former(&unit, &self.recipients)?;
+        }
+        let mut first = None;
         // Taken from anybody, a resume too: the stop it lifts may arrive later.
-        let entry = match &self.person {
-            Recipient::Key(key) => {
-                unit.find(&self.person).unwrap_or_else(|| unit.add_non_contact(key.clone()))
-            }
-            Recipient::Id(_) => {
-                unit.find_contact(&self.person).ok_or_else(Error::contact_not_found)?
-            }
-        };
-        let event = unit.record_on_platform(tx, entry, &self.statement);
-        let summary = unit.consent(entry).summary();
+        for (entry, named) in persons(&mut unit, &self.recipients, true)? {
+            let recording = unit.consider_on_platform(tx, entry, &named, &self.statement)?;
+            let event = unit.accept(recording);
+            first.get_or_insert((event, entry));
+        }
+        let (event, entry) = first.ok_or_else(Error::contact_not_found)?;
+        let summary = unit.summary(entry);
         unit.write(tx).await?;
         Ok((event, summary))
     }
+}
+
+/// The persons that recipients name, each with the identities it is named by. With
+/// `anybody`, keys that are nobody's are non-contacts.
+fn persons(
+    unit: &mut UnitOfWork<'_>,
+    recipients: &[Recipient],
+    anybody: bool,
+) -> Result<Vec<(EntryId, Named)>> {
+    let mut persons: Vec<(EntryId, Named)> = Vec::new();
+    for recipient in recipients {
+        let entry = match recipient {
+            Recipient::Key(key) if anybody => {
+                unit.find(recipient).unwrap_or_else(|| unit.add_non_contact(key.clone()))
+            }
+            _ => match unit.find_contact(recipient) {
+                Some(entry) => entry,
+                // The others it names may be known: no objection is lost.
+                None if anybody && recipients.len() > 1 => continue,
+                None => return Err(Error::contact_not_found()),
+            },
+        };
+        let known = persons.iter_mut().find(|(known, _)| *known == entry);
+        match (known, recipient) {
+            (None, Recipient::Key(key)) => persons.push((entry, Named::Keys(vec![key.clone()]))),
+            (None, Recipient::Id(_)) => persons.push((entry, Named::Contact)),
+            (Some((_, Named::Keys(keys))), Recipient::Key(key)) => keys.push(key.clone()),
+            (Some((_, named)), Recipient::Id(_)) => *named = Named::Contact,
+            (Some((_, Named::Contact)), Recipient::Key(_)) => {}
+        }
+    }
+    Ok(persons)
 }
 
 /// The events of one person with their positions in the ledger, newest first,
@@ -102,7 +149,7 @@ pub async fn events(
     let entries = db.ledger_entries_about(&workspace, &subjects, before, limit).await?;
     let event = |entry: Entry| {
         let position = entry.position;
-        Ok(entry.event()?.map(|event| (position, event)))
+        Ok((position, entry.event()?))
     };
-    entries.into_iter().filter_map(|entry| event(entry).transpose()).collect()
+    entries.into_iter().map(event).collect()
 }

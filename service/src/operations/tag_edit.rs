@@ -101,7 +101,7 @@ impl EditTags {
                 continue;
             }
             let mut profile = contact.profile.clone();
-            match self.edit(&mut profile).and_then(|_| unit.update(tx, entry, profile)) {
+            match self.edit(&mut profile).and_then(|_| unit.update(tx, entry, profile, None)) {
                 Ok(changed) => {
                     outcome.edited.matched += 1;
                     outcome.edited.changed += i64::from(changed);

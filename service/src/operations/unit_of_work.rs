@@ -1,26 +1,30 @@
-//! A change of people in the making: loaded from the database, altered in
-//! memory, written back at once. The one place where contacts are made and
-//! changed, and the only one where consent is.
+//! Unit of work: loads contacts and their consent, applies changes in memory, and
+//! writes them in one transaction. The only place that changes contacts or consent.
 
+mod identities;
 mod load;
+mod persons;
+mod record;
 mod refusal;
+mod savepoint;
 mod write;
 
 use std::collections::HashMap;
 
-pub use refusal::{already_exists, refuse_conflict};
+pub use identities::Carry;
+pub use record::{Named, Recording};
+pub use refusal::{already_exists, consent_conflict, former_identity};
 use uuid::Uuid;
-pub(super) use write::put_suppressions;
 
-use crate::domain::consent::{
-    ConsentEvent, ConsentState, OptInStatus, PlatformStatement, Statement,
-};
-use crate::domain::contact::{Contact, Profile, Recipient};
-use crate::domain::error::{Error, Result};
+use self::persons::Entry;
+pub(super) use self::persons::new_identity;
+pub(super) use self::write::upsert_suppressions;
+use crate::domain::consent::{ConsentEvent, ConsentSummary, IdentityConsent};
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::phone::MatchKey;
-use crate::store::{ContactRow, Transaction, Workspace, encode_profile};
+use crate::store::{ContactRow, Workspace, encode_profile};
 
-/// People to be changed together.
+/// Persons to be changed together.
 pub struct UnitOfWork<'a> {
     workspace: &'a Workspace,
     entries: Vec<Entry>,
@@ -29,51 +33,17 @@ pub struct UnitOfWork<'a> {
     events: Vec<ConsentEvent>,
     /// Contacts that go, each with the one it is merged into.
     merges: Vec<(Contact, Uuid)>,
+    /// The keys of non-contacts that became a contact's.
+    claims: Vec<(MatchKey, Uuid)>,
+    /// Events that are listed under an identity besides its contact.
+    shared_events: Vec<(MatchKey, Uuid)>,
 }
 
 /// One person of a [`UnitOfWork`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryId(usize);
 
-struct Entry {
-    /// As stored. None for somebody new, or known by an opt-out only.
-    before: Option<Contact>,
-    /// As it is to be. None for somebody who is no contact.
-    after: Option<Contact>,
-    /// The keys of somebody who is no contact. They are never stored: see `rows`.
-    loose_keys: Vec<MatchKey>,
-    /// The rows of somebody who is no contact, under hashed keys.
-    rows: Vec<MatchKey>,
-    stored_state: ConsentState,
-    state: ConsentState,
-}
-
-impl Entry {
-    fn keys(&self) -> Vec<MatchKey> {
-        match &self.after {
-            Some(contact) => contact.profile.match_keys(),
-            None => self.loose_keys.clone(),
-        }
-    }
-}
-
 impl UnitOfWork<'_> {
-    fn add_non_contact_as(
-        &mut self,
-        key: MatchKey,
-        rows: Vec<MatchKey>,
-        state: ConsentState,
-    ) -> EntryId {
-        self.add(Entry {
-            before: None,
-            after: None,
-            loose_keys: vec![key],
-            rows,
-            stored_state: state.clone(),
-            state,
-        })
-    }
-
     fn add(&mut self, entry: Entry) -> EntryId {
         self.entries.push(entry);
         self.index(self.entries.len() - 1)
@@ -90,18 +60,18 @@ impl UnitOfWork<'_> {
         EntryId(entry)
     }
 
-    /// The person of this name, contact or not.
-    pub fn find(&self, person: &Recipient) -> Option<EntryId> {
-        match person {
+    /// The person a recipient names, contact or not.
+    pub fn find(&self, recipient: &Recipient) -> Option<EntryId> {
+        match recipient {
             Recipient::Id(id) => self.by_id.get(id),
             Recipient::Key(key) => self.by_key.get(key),
         }
         .map(|entry| EntryId(*entry))
     }
 
-    /// The contact of this name.
-    pub fn find_contact(&self, person: &Recipient) -> Option<EntryId> {
-        self.find(person).filter(|entry| self.contact(*entry).is_some())
+    /// The contact a recipient names, by a current or former identity.
+    pub fn find_contact(&self, recipient: &Recipient) -> Option<EntryId> {
+        self.find(recipient).filter(|entry| self.contact(*entry).is_some())
     }
 
     /// The contact, as it is to be.
@@ -109,178 +79,26 @@ impl UnitOfWork<'_> {
         self.entries[entry.0].after.as_ref()
     }
 
-    /// The contact as an answer shows it.
+    /// The contact as a response shows it.
     pub fn row(&self, entry: EntryId) -> Option<ContactRow> {
         let contact = self.contact(entry)?;
         Some(ContactRow {
             contact_id: contact.contact_id,
             record: encode_profile(contact),
             version: contact.version,
-            consent: self.entries[entry.0].state.summary(),
+            consent: self.summary(entry),
             sort_key: String::new(),
         })
     }
 
-    /// What the person agreed to, as it is to be.
-    pub fn consent(&self, entry: EntryId) -> &ConsentState {
-        &self.entries[entry.0].state
+    /// What the contact shows of its consent: that of the identity that a message
+    /// would go to.
+    pub fn summary(&self, entry: EntryId) -> ConsentSummary {
+        self.entries[entry.0].summary()
     }
 
-    /// Makes a contact of a checked profile. Its keys have to be loaded.
-    pub fn create(&mut self, tx: &Transaction, profile: Profile) -> Result<EntryId> {
-        let keys = profile.match_keys();
-        self.refuse_taken(&keys, None)?;
-        let state = self.claim(&keys);
-        let contact = Contact {
-            contact_id: tx.new_id(),
-            profile,
-            create_time: tx.now,
-            update_time: tx.now,
-            version: 1,
-            consent: state.summary(),
-        };
-        Ok(self.add(Entry {
-            before: None,
-            after: Some(contact),
-            loose_keys: Vec::new(),
-            rows: Vec::new(),
-            stored_state: state.clone(),
-            state,
-        }))
-    }
-
-    /// Gives a contact another checked profile. Its keys have to be loaded.
-    /// False if nothing changed.
-    pub fn update(&mut self, tx: &Transaction, entry: EntryId, profile: Profile) -> Result<bool> {
-        let Some(contact) = self.contact(entry) else { return Err(Error::contact_not_found()) };
-        if contact.profile == profile {
-            return Ok(false);
-        }
-        let known = contact.profile.match_keys();
-        let mut added = profile.match_keys();
-        added.retain(|key| !known.contains(key));
-        self.refuse_taken(&added, Some(entry))?;
-        // An opt-out that came under an id before it was known whose it is.
-        let claimed = self.claim(&added);
-        let changed = &mut self.entries[entry.0];
-        if !added.is_empty() {
-            changed.state = std::mem::take(&mut changed.state).stricter(claimed);
-        }
-        if let Some(contact) = &mut changed.after {
-            // Several changes in one transaction are one.
-            contact.version = changed.before.as_ref().map_or(1, |before| before.version + 1);
-            contact.update_time = tx.now;
-            contact.profile = profile;
-        }
-        self.index(entry.0);
-        Ok(true)
-    }
-
-    /// Joins two contacts, of which the first stays, with this checked profile.
-    pub fn merge(
-        &mut self,
-        tx: &Transaction,
-        survivor: EntryId,
-        merged: EntryId,
-        profile: Profile,
-    ) -> Result<()> {
-        let gone = &mut self.entries[merged.0];
-        let Some(contact) = gone.after.take() else { return Err(Error::contact_not_found()) };
-        gone.before = None;
-        gone.stored_state = gone.state.clone();
-        let state = gone.state.clone();
-        let kept = &mut self.entries[survivor.0];
-        let Some(survivor_contact) = &mut kept.after else {
-            return Err(Error::contact_not_found());
-        };
-        survivor_contact.version += 1;
-        survivor_contact.update_time = tx.now;
-        survivor_contact.profile = profile;
-        kept.state = std::mem::take(&mut kept.state).merged_with(state);
-        self.merges.push((contact, survivor_contact.contact_id));
-        self.index(survivor.0);
-        Ok(())
-    }
-
-    fn refuse_taken(&self, keys: &[MatchKey], by: Option<EntryId>) -> Result<()> {
-        for key in keys {
-            let Some(owner) = self.find_contact(&Recipient::Key(key.clone())) else { continue };
-            if Some(owner) != by
-                && let Some(contact) = self.contact(owner)
-            {
-                let advice = match by {
-                    None => "change it with UpdateContact",
-                    Some(_) => "if the two are one person, join them with MergeContacts",
-                };
-                return Err(already_exists(key, contact, advice));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes over what is known under keys that belonged to nobody.
-    fn claim(&mut self, keys: &[MatchKey]) -> ConsentState {
-        let mut state = ConsentState::default();
-        for key in keys {
-            if let Some(entry) = self.by_key.get(key) {
-                let loose = &mut self.entries[*entry];
-                state = state.stricter(loose.state.clone());
-                loose.loose_keys.clear();
-            }
-        }
-        state
-    }
-
-    /// Records what a person said; the event tells what it changed.
-    pub fn record(
-        &mut self,
-        tx: &Transaction,
-        entry: EntryId,
-        statement: &Statement,
-    ) -> ConsentEvent {
-        let (contact_id, key) = self.whom(tx, entry);
-        let mut event = statement.event(tx.new_id(), contact_id, key, tx.now);
-        if statement.occurred_time.is_none() && statement.status == OptInStatus::OptedOut {
-            // Said now is said after all that is known, whatever other clocks
-            // say, and other transactions that began later and ended before.
-            let known = event.categories.iter().map(|category| self.consent(entry).get(*category));
-            let latest = known.filter_map(|known| known.occurred_time).max();
-            event.occurred_time = latest.map_or(tx.now, |latest| latest.max(tx.now));
-        }
-        self.apply(entry, event)
-    }
-
-    /// Records what a person told WhatsApp.
-    pub fn record_on_platform(
-        &mut self,
-        tx: &Transaction,
-        entry: EntryId,
-        statement: &PlatformStatement,
-    ) -> ConsentEvent {
-        let (contact_id, key) = self.whom(tx, entry);
-        self.apply(entry, statement.event(tx.new_id(), contact_id, key, tx.now))
-    }
-
-    fn whom(&self, tx: &Transaction, entry: EntryId) -> (Option<Uuid>, MatchKey) {
-        let person = &self.entries[entry.0];
-        // Every entry has a key: a contact has one by its own check.
-        let key = person.keys().swap_remove(0);
-        let contact_id = person.after.as_ref().map(|contact| contact.contact_id);
-        let key = match contact_id {
-            Some(_) => key,
-            None => tx.keyring().hashed(&self.workspace.workspace_id, &key),
-        };
-        (contact_id, key)
-    }
-
-    fn apply(&mut self, entry: EntryId, mut event: ConsentEvent) -> ConsentEvent {
-        event.changed_categories = self.entries[entry.0].state.apply(&event);
-        self.events.push(event.clone());
-        event
-    }
-
-    /// Adds somebody who is no contact, to hold an opt-out.
-    pub fn add_non_contact(&mut self, key: MatchKey) -> EntryId {
-        self.add_non_contact_as(key, Vec::new(), ConsentState::default())
+    /// The consent of the identity that a message would go to.
+    pub fn consent(&self, entry: EntryId) -> IdentityConsent {
+        self.entries[entry.0].primary_row()
     }
 }

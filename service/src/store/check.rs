@@ -49,7 +49,7 @@ impl Store {
             let Some(key) = asked_keys.get(&stored_key) else { continue };
             // A person may have rows under several versions of the key.
             let known = rows.entry((*key).clone()).or_insert_with(|| row.clone());
-            known.state = std::mem::take(&mut known.state).stricter(row.state);
+            known.consent.add_all_of(&row.consent);
             known.contact_id = known.contact_id.or(row.contact_id);
         }
         Ok(())

@@ -3,14 +3,12 @@
 mod columns;
 mod errors;
 mod find;
-mod platform;
 mod rows;
 mod values;
 
 pub(super) use columns::Columns;
 pub(super) use errors::is_disconnected;
 pub(super) use find::{ContactLookup, find_contacts};
-pub(super) use platform::encode as encode_platform;
 pub(super) use rows::{
     attribute, check_row, consent_row, head, key_id, receipt, stored_response,
     stored_response_info, tag, workspace,

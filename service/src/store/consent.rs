@@ -6,32 +6,40 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Workspace;
-use crate::domain::consent::ConsentState;
+use crate::domain::Time;
+use crate::domain::consent::{IdentityConsent, IdentityId};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 
 /// The result of a check, by key.
 pub type CheckRows = HashMap<MatchKey, CheckRow>;
 
-/// What a check needs to know about one person.
+/// What a check needs to know about one identity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckRow {
-    /// None for a non-contact, of whom only an opt-out or erasure is known.
+    /// None for a non-contact, of whom only objections are known.
     pub contact_id: Option<Uuid>,
-    /// The person's consent.
-    pub state: ConsentState,
+    /// Whether the contact had the identity before, and may have lost it.
+    pub is_former: bool,
+    /// What the identity is permitted, and what stands against its person.
+    pub consent: IdentityConsent,
 }
 
-/// The consent of one person under one of their keys. A contact with a phone
-/// number and a user id has two rows with the same state.
+/// The consent of one identity: a phone number or a user id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsentRow {
     /// A contact's phone number or user id; the keyed hash of a non-contact's.
     pub match_key: MatchKey,
+    /// The id under which the ledger knows the identity.
+    pub identity_id: IdentityId,
     /// None for a non-contact.
     pub contact_id: Option<Uuid>,
-    /// The person's consent.
-    pub state: ConsentState,
+    /// Whether the contact had the identity before, and may have lost it.
+    pub is_former: bool,
+    /// What the identity is permitted, and what stands against its person.
+    pub consent: IdentityConsent,
+    /// When it last changed. None if nothing was ever said.
+    pub update_time: Option<Time>,
     /// The workspace's consent revision that wrote the row.
     pub revision: i64,
 }
@@ -50,6 +58,13 @@ pub trait ConsentReader {
         workspace: &Workspace,
         keys: &[MatchKey],
     ) -> Result<Vec<Option<ConsentRow>>>;
+    /// Returns rows in the order of their keys, after the key `after`.
+    async fn consent_page(
+        &mut self,
+        workspace: &Workspace,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<ConsentRow>>;
 }
 
 /// Writes consent.

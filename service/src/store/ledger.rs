@@ -49,8 +49,9 @@ pub trait LedgerReader {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Entry>>;
-    /// Returns the entries of one person before the position `before` whose
-    /// details are not erased, newest first.
+    /// Returns the entries of one person before the position `before`, newest
+    /// first: those whose details are not erased, and those that still count for an
+    /// identity that was released or erased, without details.
     async fn ledger_entries_about(
         &mut self,
         workspace: &Workspace,
@@ -79,4 +80,23 @@ pub trait LedgerWriter {
         workspace: &Workspace,
         subjects: &Subjects,
     ) -> Result<Vec<i64>>;
+    /// Makes the details of non-contacts, by their hashed keys, those of a contact.
+    async fn claim_ledger_details(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+        contact_id: Uuid,
+    ) -> Result<()>;
+    /// Has the entries at these positions listed under hashed keys, too.
+    async fn add_ledger_pointers(
+        &mut self,
+        workspace: &Workspace,
+        pointers: &[(MatchKey, i64)],
+    ) -> Result<()>;
+}
+
+/// The subject of details that a contact claimed. Neither a contact_id nor a match key
+/// looks like it.
+pub(super) fn claimed_subject(contact_id: Uuid) -> String {
+    format!("k:{contact_id}")
 }

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{ALL_SENDERS, MessageCategory, OptInStatus};
+use super::fold::{TimeRefused, Word};
+use super::{Change, Clock, IdentityId, MessageCategory, OptInStatus, Said};
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
@@ -73,14 +74,43 @@ pub enum EventKind {
     PlatformStop = 4,
     /// The person allowed it again there.
     PlatformResume = 5,
+    /// The person was erased.
+    Erased = 6,
+    /// A contact was created with several identities.
+    Created = 7,
+    /// An identity was added to a contact.
+    Linked = 8,
+    /// Two contacts became one.
+    Merged = 9,
+    /// An identity became a former one.
+    Retired = 10,
+    /// An identity was let go.
+    Released = 11,
+    /// What a non-contact had objected to became its contact's.
+    Claimed = 12,
+    /// What was known of a non-contact was deleted at the end of its retention.
+    Forgotten = 13,
 }
 
 impl EventKind {
+    const ALL: [Self; 12] = [
+        Self::OptIn,
+        Self::OptOut,
+        Self::PlatformStop,
+        Self::PlatformResume,
+        Self::Erased,
+        Self::Created,
+        Self::Linked,
+        Self::Merged,
+        Self::Retired,
+        Self::Released,
+        Self::Claimed,
+        Self::Forgotten,
+    ];
+
     /// The kind of a number of the ledger.
     pub fn from_code(code: i64) -> Option<Self> {
-        [Self::OptIn, Self::OptOut, Self::PlatformStop, Self::PlatformResume]
-            .into_iter()
-            .find(|kind| *kind as i64 == code)
+        Self::ALL.into_iter().find(|kind| *kind as i64 == code)
     }
 }
 
@@ -91,32 +121,73 @@ pub struct ConsentEvent {
     pub event_id: Uuid,
     /// None if the person was not a contact.
     pub contact_id: Option<Uuid>,
-    /// Whom it is about, however the number was written.
+    /// The phone number or user id, in any form; the hashed one of a non-contact.
     pub match_key: MatchKey,
-    /// What was said.
-    pub kind: EventKind,
-    /// What it is about.
+    /// What happened, and to which identities.
+    pub change: EventChange,
+    /// The categories it is about.
     pub categories: Vec<MessageCategory>,
-    /// Of which of the business's numbers it was said, on the platform; or of
-    /// all: [`ALL_SENDERS`].
-    pub sender_phone_number_id: String,
-    /// How it arrived.
-    pub source: Source,
+    /// How it arrived. None for a change among identities without a statement.
+    pub source: Option<Source>,
     /// What shows it.
     pub evidence: Evidence,
     /// What the person said.
     pub reason_text: String,
-    /// When it was said.
+    /// When it was said, or took effect.
     pub occurred_time: Time,
     /// When it was recorded.
     pub record_time: Time,
-    /// Until when an opt-in holds.
-    pub expire_time: Option<Time>,
-    /// The categories whose status it changed.
+    /// The categories whose consent it changed.
     pub changed_categories: Vec<MessageCategory>,
 }
 
-/// A statement to be recorded: an event without whom and when recorded.
+/// What an event does to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventChange {
+    /// Something was said.
+    Said {
+        /// Opt-in, opt-out, stop or resume.
+        kind: EventKind,
+        /// Those it names.
+        named: Vec<IdentityId>,
+        /// Whose clock the time is from.
+        clock: Clock,
+        /// The person did not say so to the business: others report it, whatever the
+        /// source. Rows of imports are.
+        is_reported: bool,
+        /// Of a stop or resume: the business's number, or [`ALL_SENDERS`].
+        sender_phone_number_id: String,
+        /// Of an opt-in: until when it holds.
+        expire_time: Option<Time>,
+    },
+    /// A change among identities.
+    Identities(Change),
+    /// The retention of what was known of non-contacts ended.
+    Forgotten(Vec<IdentityId>),
+}
+
+impl EventChange {
+    /// What the ledger calls it.
+    pub fn kind(&self) -> EventKind {
+        match self {
+            Self::Said { kind, .. } => *kind,
+            Self::Forgotten(_) => EventKind::Forgotten,
+            Self::Identities(change) => match change {
+                // Never made: what is said has a variant of its own.
+                Change::Said(_) => EventKind::OptOut,
+                Change::Created { .. } => EventKind::Created,
+                Change::Linked { .. } => EventKind::Linked,
+                Change::Merged { .. } => EventKind::Merged,
+                Change::Retired { .. } => EventKind::Retired,
+                Change::Released { .. } => EventKind::Released,
+                Change::Claimed { .. } => EventKind::Claimed,
+                Change::Erased { .. } => EventKind::Erased,
+            },
+        }
+    }
+}
+
+/// A statement to be recorded.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "as in ConsentEvent")]
 pub struct Statement {
@@ -131,54 +202,35 @@ pub struct Statement {
     pub expire_time: Option<Time>,
 }
 
-/// Refuses a time no clock explains.
-fn validate_occurred_time(occurred_time: Option<Time>, now: Time) -> Result<()> {
-    if occurred_time.is_none_or(|time| time <= now + MAX_CLOCK_SKEW) {
-        return Ok(());
-    }
-    let message = "occurred_time is more than 5 minutes in the future; \
-                   send when the person said it, or nothing for now";
-    Err(Error::invalid(Reason::InvalidTime, "occurred_time", message))
-}
-
 impl Statement {
-    /// Refuses times no clock explains.
-    pub fn validate(&self, now: Time) -> Result<()> {
-        validate_occurred_time(self.occurred_time, now)?;
-        let said = self.occurred_time.unwrap_or(now);
-        if self.expire_time.is_some_and(|expire| expire <= said) {
+    /// When it counts as said.
+    ///
+    /// # Errors
+    /// For an opt-in, a time that no clock explains, and an expiry before it. An
+    /// objection is never refused.
+    pub fn said(&self, now: Time) -> Result<Said> {
+        if self.status != OptInStatus::OptedIn {
+            return Ok(Said::objection(self.occurred_time, now));
+        }
+        let said = permission_time(self.occurred_time, now)?;
+        if self.expire_time.is_some_and(|expire| expire <= said.time) {
             let message = "expire_time has to be later than occurred_time";
             return Err(Error::invalid(Reason::InvalidTime, "expire_time", message));
         }
-        Ok(())
+        Ok(said)
     }
 
-    /// The event this statement is of one person.
-    pub fn event(
-        &self,
-        event_id: Uuid,
-        contact_id: Option<Uuid>,
-        match_key: MatchKey,
-        now: Time,
-    ) -> ConsentEvent {
-        ConsentEvent {
-            event_id,
-            contact_id,
-            match_key,
-            kind: match self.status {
-                OptInStatus::OptedIn => EventKind::OptIn,
-                // Nothing else is ever stated; if it were, it would not be an opt-in.
-                OptInStatus::OptedOut | OptInStatus::NotAsked => EventKind::OptOut,
+    /// What it says, for the fold.
+    pub fn word(&self, is_reported: bool) -> Word {
+        let categories = self.categories.clone();
+        match self.status {
+            OptInStatus::OptedIn => Word::OptIn {
+                categories,
+                source: if is_reported { Source::Import } else { self.source },
+                expire: self.expire_time,
             },
-            categories: self.categories.clone(),
-            sender_phone_number_id: ALL_SENDERS.to_owned(),
-            source: self.source,
-            evidence: self.evidence.clone(),
-            reason_text: self.reason_text.clone(),
-            occurred_time: self.occurred_time.unwrap_or(now),
-            record_time: now,
-            expire_time: self.expire_time,
-            changed_categories: Vec::new(),
+            // Nothing else is ever stated; if it were, it would not be an opt-in.
+            OptInStatus::OptedOut | OptInStatus::NotAsked => Word::OptOut { categories },
         }
     }
 }
@@ -195,33 +247,34 @@ pub struct PlatformStatement {
 }
 
 impl PlatformStatement {
-    /// Refuses a time no clock explains.
-    pub fn validate(&self, now: Time) -> Result<()> {
-        validate_occurred_time(self.occurred_time, now)
-    }
-
-    /// The event this statement is of one person.
-    pub fn event(
-        &self,
-        event_id: Uuid,
-        contact_id: Option<Uuid>,
-        match_key: MatchKey,
-        now: Time,
-    ) -> ConsentEvent {
-        ConsentEvent {
-            event_id,
-            contact_id,
-            match_key,
-            kind: if self.stopped { EventKind::PlatformStop } else { EventKind::PlatformResume },
-            categories: vec![MessageCategory::Marketing],
-            sender_phone_number_id: self.sender_phone_number_id.clone(),
-            source: Source::Platform,
-            evidence: self.evidence.clone(),
-            reason_text: String::new(),
-            occurred_time: self.occurred_time.unwrap_or(now),
-            record_time: now,
-            expire_time: None,
-            changed_categories: Vec::new(),
+    /// When it counts as said.
+    ///
+    /// # Errors
+    /// For a resume, a time that no clock explains.
+    pub fn said(&self, now: Time) -> Result<Said> {
+        match self.stopped {
+            true => Ok(Said::objection(self.occurred_time, now)),
+            false => permission_time(self.occurred_time, now),
         }
     }
+
+    /// What it says, for the fold.
+    pub fn word(&self) -> Word {
+        let sender = self.sender_phone_number_id.clone();
+        if self.stopped { Word::Stop { sender } } else { Word::Resume { sender } }
+    }
+}
+
+fn permission_time(occurred_time: Option<Time>, now: Time) -> Result<Said> {
+    let message = match Said::permission(occurred_time, now) {
+        Ok(said) => return Ok(said),
+        Err(TimeRefused::TooFarAhead) => {
+            "occurred_time is more than 5 minutes in the future; send when the person said it, or \
+             nothing for now"
+        }
+        Err(TimeRefused::BeforeWhatsApp) => {
+            "occurred_time is before 2009, when there was no WhatsApp; send when the person said it"
+        }
+    };
+    Err(Error::invalid(Reason::InvalidTime, "occurred_time", message))
 }

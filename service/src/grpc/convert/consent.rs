@@ -4,7 +4,7 @@ use contacts_proto::v1;
 
 use super::{decode_enum, time};
 use crate::domain::consent::{
-    CheckReason, ConsentEvent, Decision, EventKind, Evidence, MessageCategory, OptInStatus,
+    ALL_SENDERS, CheckReason, ConsentEvent, Decision, EventChange, EventKind, Evidence, MessageCategory, OptInStatus,
     PlatformStatement, Sending, Source, Statement,
 };
 use crate::domain::error::{Error, Reason, Result};
@@ -50,7 +50,6 @@ fn validate_sender(sender_phone_number_id: &str) -> Result<()> {
 pub(crate) fn decode_platform(
     request: &v1::RecordPlatformPreferenceRequest,
 ) -> Result<PlatformStatement> {
-    validate_sender(&request.sender_phone_number_id)?;
     let stopped = match decode_enum("preference", request.preference)? {
         v1::PlatformPreference::Stop => true,
         v1::PlatformPreference::Resume => false,
@@ -60,12 +59,23 @@ pub(crate) fn decode_platform(
             return Err(Error::invalid(Reason::RequiredFieldMissing, "preference", message));
         }
     };
-    Ok(PlatformStatement {
+    let sender = validate_sender(&request.sender_phone_number_id);
+    let evidence = decode_evidence(request.evidence.as_ref());
+    let occurred_time = time::decode_optional("occurred_time", request.occurred_time);
+    let statement = |sender: &str, evidence, occurred_time| PlatformStatement {
         stopped,
-        sender_phone_number_id: request.sender_phone_number_id.clone(),
-        evidence: decode_evidence(request.evidence.as_ref())?,
-        occurred_time: time::decode_optional("occurred_time", request.occurred_time)?,
-    })
+        sender_phone_number_id: sender.to_owned(),
+        evidence,
+        occurred_time,
+    };
+    if stopped {
+        // A stop is not refused for what comes with it.
+        let sender = sender.map_or(ALL_SENDERS, |()| &request.sender_phone_number_id);
+        let occurred_time = occurred_time.unwrap_or_default();
+        return Ok(statement(sender, evidence.unwrap_or_default(), occurred_time));
+    }
+    sender?;
+    Ok(statement(&request.sender_phone_number_id, evidence?, occurred_time?))
 }
 
 /// Decodes what a person agreed to.
@@ -86,18 +96,52 @@ pub(crate) fn decode_opt_in(request: &v1::RecordOptInRequest) -> Result<Statemen
     })
 }
 
-/// Decodes what a person objected to.
+/// Decodes what a person objected to. An objection is never refused for what comes with
+/// it: a text that is too long is cut, a time that cannot be read is left out, and
+/// categories or a source that are not known are taken for all, and for none.
 pub(crate) fn decode_opt_out(request: &v1::RecordOptOutRequest) -> Result<Statement> {
-    text::validate_field("reason_text", &request.reason_text, FREE_TEXT)?;
-    Ok(Statement {
+    Ok(objection(
+        &request.categories,
+        request.source,
+        &request.reason_text,
+        request.occurred_time,
+        Source::Api,
+    ))
+}
+
+fn objection(
+    categories: &[i32],
+    source: i32,
+    reason_text: &str,
+    occurred_time: Option<contacts_proto::Timestamp>,
+    default_source: Source,
+) -> Statement {
+    let source = decode_source("source", source).ok().flatten();
+    Statement {
         status: OptInStatus::OptedOut,
-        categories: decode_categories(&request.categories)?,
-        source: decode_source("source", request.source)?.unwrap_or(Source::Api),
+        categories: decode_categories(categories).unwrap_or_else(|_| MessageCategory::ALL.to_vec()),
+        source: source.unwrap_or(default_source),
         evidence: Evidence::default(),
-        reason_text: request.reason_text.clone(),
-        occurred_time: time::decode_optional("occurred_time", request.occurred_time)?,
+        reason_text: cut_text(reason_text),
+        occurred_time: time::decode_optional("occurred_time", occurred_time).unwrap_or_default(),
         expire_time: None,
-    })
+    }
+}
+
+/// What fits of a text, with a note if something was cut.
+fn cut_text(text: &str) -> String {
+    const CUT: &str = " […]";
+    if text::validate_field("reason_text", text, FREE_TEXT).is_ok() {
+        return text.to_owned();
+    }
+    let room = FREE_TEXT.max_chars - CUT.chars().count();
+    let readable = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+    let mut cut: String = readable.take(room).collect();
+    cut.push_str(CUT);
+    match text::validate_field("reason_text", &cut, FREE_TEXT) {
+        Ok(()) => cut,
+        Err(_) => String::new(),
+    }
 }
 
 /// Decodes the consent block of an import or of one of its rows.
@@ -112,6 +156,12 @@ pub(crate) fn decode_import(consent: Option<v1::ImportConsent>) -> Result<Option
                 return Err(Error::invalid(Reason::InvalidArgument, "status", message));
             }
         };
+        if status == OptInStatus::OptedOut {
+            let evidence = decode_evidence(consent.evidence.as_ref()).unwrap_or_default();
+            let (categories, time) = (&consent.categories, consent.occurred_time);
+            let statement = objection(categories, consent.source, "", time, Source::Import);
+            return Ok(Statement { evidence, ..statement });
+        }
         Ok(Statement {
             status,
             categories: decode_categories(&consent.categories)?,
@@ -147,7 +197,7 @@ fn decode_categories(categories: &[i32]) -> Result<Vec<MessageCategory>> {
 }
 
 /// Decodes a source. None if it is UNSPECIFIED.
-fn decode_source(field: &str, source: i32) -> Result<Option<Source>> {
+pub(super) fn decode_source(field: &str, source: i32) -> Result<Option<Source>> {
     Ok(match decode_enum(field, source)? {
         v1::OptInSource::Unspecified => None,
         v1::OptInSource::WebForm => Some(Source::WebForm),
@@ -161,7 +211,7 @@ fn decode_source(field: &str, source: i32) -> Result<Option<Source>> {
     })
 }
 
-fn decode_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Evidence> {
+pub(super) fn decode_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Evidence> {
     let Some(evidence) = evidence else { return Ok(Evidence::default()) };
     let v1::OptInEvidence { wording, wording_version, business_name, url, message_id, actor } =
         evidence;
@@ -194,41 +244,62 @@ pub(crate) fn encode_event(event: ConsentEvent) -> v1::OptInEvent {
     };
     let evidence =
         v1::OptInEvidence { wording, wording_version, business_name, url, message_id, actor };
+    let (sender_phone_number_id, expire_time) = match &event.change {
+        EventChange::Said { sender_phone_number_id, expire_time, .. } => {
+            (sender_phone_number_id.clone(), *expire_time)
+        }
+        EventChange::Identities(_) | EventChange::Forgotten(_) => Default::default(),
+    };
+    let kind = event.change.kind();
     v1::OptInEvent {
         event_id: event.event_id.to_string(),
         contact_id: event.contact_id.map(|id| id.to_string()).unwrap_or_default(),
-        status: match event.kind {
+        status: match kind {
             EventKind::OptIn => v1::OptInStatus::OptedIn,
             EventKind::OptOut => v1::OptInStatus::OptedOut,
-            EventKind::PlatformStop | EventKind::PlatformResume => v1::OptInStatus::Unspecified,
+            _ => v1::OptInStatus::Unspecified,
         }
         .into(),
-        kind: match event.kind {
-            EventKind::OptIn => v1::OptInEventKind::OptIn,
-            EventKind::OptOut => v1::OptInEventKind::OptOut,
-            EventKind::PlatformStop => v1::OptInEventKind::PlatformStop,
-            EventKind::PlatformResume => v1::OptInEventKind::PlatformResume,
-        }
-        .into(),
-        sender_phone_number_id: event.sender_phone_number_id,
+        kind: encode_kind(kind).into(),
+        sender_phone_number_id,
         categories: categories(event.categories),
-        source: match event.source {
-            Source::WebForm => v1::OptInSource::WebForm,
-            Source::InboundMessage => v1::OptInSource::InboundMessage,
-            Source::Ivr => v1::OptInSource::Ivr,
-            Source::Paper => v1::OptInSource::Paper,
-            Source::Import => v1::OptInSource::Import,
-            Source::Operator => v1::OptInSource::Operator,
-            Source::Api => v1::OptInSource::Api,
-            Source::Platform => v1::OptInSource::Platform,
-        }
-        .into(),
+        source: event.source.map_or(v1::OptInSource::Unspecified, encode_source).into(),
         evidence: (evidence != v1::OptInEvidence::default()).then_some(evidence),
         reason_text: event.reason_text,
         occurred_time: Some(timestamp(event.occurred_time)),
         record_time: Some(timestamp(event.record_time)),
-        expire_time: event.expire_time.map(timestamp),
+        expire_time: expire_time.map(timestamp),
         changed_categories: categories(event.changed_categories),
+    }
+}
+
+fn encode_kind(kind: EventKind) -> v1::OptInEventKind {
+    match kind {
+        EventKind::OptIn => v1::OptInEventKind::OptIn,
+        EventKind::OptOut => v1::OptInEventKind::OptOut,
+        EventKind::PlatformStop => v1::OptInEventKind::PlatformStop,
+        EventKind::PlatformResume => v1::OptInEventKind::PlatformResume,
+        EventKind::Erased => v1::OptInEventKind::Erased,
+        EventKind::Created => v1::OptInEventKind::Created,
+        EventKind::Linked => v1::OptInEventKind::Linked,
+        EventKind::Merged => v1::OptInEventKind::Merged,
+        EventKind::Retired => v1::OptInEventKind::Retired,
+        EventKind::Released => v1::OptInEventKind::Released,
+        EventKind::Claimed => v1::OptInEventKind::Claimed,
+        EventKind::Forgotten => v1::OptInEventKind::Forgotten,
+    }
+}
+
+fn encode_source(source: Source) -> v1::OptInSource {
+    match source {
+        Source::WebForm => v1::OptInSource::WebForm,
+        Source::InboundMessage => v1::OptInSource::InboundMessage,
+        Source::Ivr => v1::OptInSource::Ivr,
+        Source::Paper => v1::OptInSource::Paper,
+        Source::Import => v1::OptInSource::Import,
+        Source::Operator => v1::OptInSource::Operator,
+        Source::Api => v1::OptInSource::Api,
+        Source::Platform => v1::OptInSource::Platform,
     }
 }
 
@@ -286,6 +357,8 @@ fn encode_reason(reason: CheckReason) -> v1::CheckReason {
         CheckReason::Expired => v1::CheckReason::Expired,
         CheckReason::UnknownContact => v1::CheckReason::UnknownContact,
         CheckReason::InvalidPhoneNumber => v1::CheckReason::InvalidPhoneNumber,
+        CheckReason::FormerIdentity => v1::CheckReason::FormerIdentity,
+        CheckReason::Erased => v1::CheckReason::Erased,
     }
 }
 
@@ -341,8 +414,10 @@ mod tests {
             CheckReason::Expired,
             CheckReason::UnknownContact,
             CheckReason::InvalidPhoneNumber,
+            CheckReason::FormerIdentity,
+            CheckReason::Erased,
         ]);
-        assert_eq!(decisions, [1, 2, 2, 2, 2, 2, 2]);
-        assert_eq!(reasons, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(decisions, [1, 2, 2, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(reasons, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 }

@@ -4,7 +4,8 @@ use contacts_proto::v1;
 use strum::VariantArray;
 
 use super::contact_mask::{self, Path};
-use super::{mask, recipient};
+use super::{consent, mask, recipient};
+use crate::domain::consent::{Evidence, Source};
 use crate::domain::contact::{ContactField, Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::identity::MAX_FORMER_IDS;
@@ -37,14 +38,31 @@ pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdenti
     }
     let release =
         request.release.iter().map(|text| decode_released(text)).collect::<Result<_>>()?;
+    let carry_opt_in = decode_carry(&request)?;
     Ok(LinkIdentity {
         workspace_id: request.workspace_id,
         person,
         phone_number,
         whatsapp_user_id,
         release,
+        carry_opt_in,
         etag: request.etag,
     })
+}
+
+/// Who says that the opt-in is the new identity's, too, and what shows it.
+fn decode_carry(request: &v1::LinkIdentityRequest) -> Result<Option<(Source, Evidence)>> {
+    if !request.carry_opt_in {
+        return Ok(None);
+    }
+    let source = consent::decode_source("source", request.source)?
+        .filter(|source| source.is_the_person() || *source == Source::Platform);
+    let source = source.ok_or_else(|| {
+        let message = "carry_opt_in needs a source that speaks for the person: WEB_FORM, \
+                       INBOUND_MESSAGE, IVR, PAPER or PLATFORM";
+        Error::invalid(Reason::InvalidArgument, "source", message)
+    })?;
+    Ok(Some((source, consent::decode_evidence(request.evidence.as_ref())?)))
 }
 
 /// A number or a user id: no text is both.

@@ -32,6 +32,30 @@ pub(crate) fn decode(recipient: Option<impl RecipientOneof>) -> Result<Recipient
     }
 }
 
+/// Most ids in `also`.
+const MAX_ALSO: usize = 10;
+
+/// Decodes the person that an objection names by several ids. One that cannot be read
+/// does not make the objection fail, as long as another can.
+pub(crate) fn decode_all(
+    recipient: Option<impl RecipientOneof>,
+    also: Vec<v1::Recipient>,
+) -> Result<Vec<Recipient>> {
+    let also = also.into_iter().take(MAX_ALSO).map(|also| decode(also.recipient));
+    let mut recipients = Vec::new();
+    let mut refused = None;
+    for decoded in std::iter::once(decode(recipient)).chain(also) {
+        match decoded {
+            Ok(recipient) => recipients.push(recipient),
+            Err(error) => drop(refused.get_or_insert(error)),
+        }
+    }
+    match refused {
+        Some(error) if recipients.is_empty() => Err(error),
+        _ => Ok(recipients),
+    }
+}
+
 /// Decodes a contact id, which only the server makes.
 pub(crate) fn decode_contact_id(field: &str, id: &str) -> Result<Uuid> {
     parse_id(id).ok_or_else(|| {

@@ -1,11 +1,13 @@
-//! What is known of people before they are changed.
+//! Loading what is known of people before they are changed.
 
 use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::{Entry, UnitOfWork};
-use crate::domain::contact::Recipient;
+use super::persons::{Entry, new_identity};
+use super::UnitOfWork;
+use crate::domain::consent::{Person, Role};
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 use crate::store::{ConsentRow, Transaction, Workspace, decode_profile};
@@ -15,7 +17,7 @@ impl<'a> UnitOfWork<'a> {
     pub async fn load(
         tx: &mut Transaction,
         workspace: &'a Workspace,
-        people: &[Recipient],
+        recipients: &[Recipient],
     ) -> Result<Self> {
         let mut unit = Self {
             workspace,
@@ -24,12 +26,14 @@ impl<'a> UnitOfWork<'a> {
             by_id: HashMap::new(),
             events: Vec::new(),
             merges: Vec::new(),
+            claims: Vec::new(),
+            shared_events: Vec::new(),
         };
         // Sorted: transactions that lock the same rows lock them in one order.
         let mut keys: BTreeSet<MatchKey> = BTreeSet::new();
         let mut ids: BTreeSet<Uuid> = BTreeSet::new();
-        for person in people {
-            match person {
+        for recipient in recipients {
+            match recipient {
                 Recipient::Id(id) => drop(ids.insert(*id)),
                 Recipient::Key(key) => drop(keys.insert(key.clone())),
             }
@@ -37,8 +41,8 @@ impl<'a> UnitOfWork<'a> {
         let asked = keys.clone();
         let mut rows = fetch_consent(tx, workspace, keys).await?;
         ids.extend(rows.values().filter_map(|row| row.contact_id));
-        let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
-        let contacts = match people.as_slice() {
+        let recipients: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
+        let contacts = match recipients.as_slice() {
             [] => Vec::new(),
             some => tx.db.find_contacts(workspace, some).await?,
         };
@@ -47,7 +51,7 @@ impl<'a> UnitOfWork<'a> {
         // One contact may have been named by its id and by that of one merged into it.
         contacts.sort_by_key(|contact| contact.contact_id);
         contacts.dedup_by_key(|contact| contact.contact_id);
-        // All of a contact's rows, since all of them are written.
+        // All of a contact's rows, since what stands against it is on all of them.
         let unseen = contacts
             .iter()
             .flat_map(|contact| contact.profile.match_keys())
@@ -56,25 +60,15 @@ impl<'a> UnitOfWork<'a> {
         rows.extend(fetch_consent(tx, workspace, unseen).await?);
 
         for contact in contacts {
-            let first = contact.profile.match_keys().into_iter().next();
-            let state = first.and_then(|key| rows.get(&key)).map(|row| row.state.clone());
-            let state = state.unwrap_or_default();
-            unit.add(Entry {
-                before: Some(contact.clone()),
-                after: Some(contact),
-                loose_keys: Vec::new(),
-                rows: Vec::new(),
-                stored_state: state.clone(),
-                state,
-            });
+            unit.add(entry(contact, &rows));
         }
-        let owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
-        let non_contacts = asked.into_iter().filter(|key| !owned(key)).collect();
+        let is_owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
+        let non_contacts = asked.into_iter().filter(|key| !is_owned(key)).collect();
         unit.load_non_contacts(tx, non_contacts).await?;
         Ok(unit)
     }
 
-    /// Loads what is known of people who are no contacts.
+    /// Loads what is known of non-contacts, under the hashes of their keys.
     async fn load_non_contacts(&mut self, tx: &mut Transaction, keys: Vec<MatchKey>) -> Result<()> {
         let workspace = self.workspace;
         let keyring = tx.keyring();
@@ -83,24 +77,55 @@ impl<'a> UnitOfWork<'a> {
             let hashed = keyring.hashed_all(&workspace.workspace_id, key);
             names.extend(hashed.map(|hashed| (hashed, key)));
         }
-        let found = fetch_consent(tx, workspace, names.keys().cloned().collect()).await?;
-        for row in found.into_values() {
+        let hashed_keys = names.keys().cloned().collect();
+        let mut found: Vec<_> =
+            fetch_consent(tx, workspace, hashed_keys).await?.into_values().collect();
+        found.sort_by(|a, b| a.match_key.cmp(&b.match_key));
+        for row in found {
             let Some(key) = names.get(&row.match_key) else { continue };
-            match self.by_key.get(*key) {
-                // One person may be there under several versions.
-                Some(entry) => {
-                    let known = &mut self.entries[*entry];
-                    known.state = std::mem::take(&mut known.state).stricter(row.state);
-                    known.stored_state = known.state.clone();
-                    known.rows.push(row.match_key);
+            let known = self.by_key.get(*key).copied();
+            let entry = match known {
+                // One identity may be there under several versions of the key.
+                Some(known) => {
+                    let id = self.entries[known].id(key);
+                    let mut all = self.entries[known].person.row(id).unwrap_or_default();
+                    all.add_all_of(&row.consent);
+                    self.entries[known].stored = Person::create([(id, all)]);
+                    self.entries[known].person = self.entries[known].stored.clone();
+                    known
                 }
                 None => {
-                    self.add_non_contact_as((*key).clone(), vec![row.match_key], row.state);
+                    let entry =
+                        Entry::of_non_contact((*key).clone(), row.identity_id, row.consent);
+                    self.add(entry).0
                 }
-            }
+            };
+            let entry = &mut self.entries[entry];
+            entry.stored_under.push(row.match_key);
+            entry.update_time = entry.update_time.max(row.update_time);
         }
         Ok(())
     }
+}
+
+/// A stored contact with the rows of its identities.
+fn entry(contact: Contact, rows: &HashMap<MatchKey, ConsentRow>) -> Entry {
+    let keys = contact.profile.match_keys();
+    let mut entry = Entry { before: Some(contact.clone()), ..Entry::of_contact(contact) };
+    let mut members = Vec::with_capacity(keys.len());
+    for key in keys {
+        let row = rows.get(&key);
+        let id = row.map_or_else(new_identity, |row| row.identity_id);
+        let is_former = row.is_some_and(|row| row.is_former);
+        let role = if is_former { Role::Former } else { Role::Current };
+        let consent = row.map(|row| row.consent.clone()).unwrap_or_default();
+        entry.update_time = entry.update_time.max(row.and_then(|row| row.update_time));
+        entry.ids.insert(key, id);
+        members.push((id, role, consent));
+    }
+    entry.stored = Person::load(members);
+    entry.person = entry.stored.clone();
+    entry
 }
 
 async fn fetch_consent(

@@ -1,22 +1,54 @@
 //! What cannot be done to people, and what to do instead.
 
-use crate::domain::consent::{ConsentState, Statement};
+use crate::domain::consent::NoEffect;
 use crate::domain::contact::Contact;
-use crate::domain::error::{Error, Reason, Result};
+use crate::domain::error::{Error, Reason};
 use crate::domain::phone::MatchKey;
 
-/// Refuses consent that others claim for somebody who objected or was erased.
-pub fn refuse_conflict(state: &ConsentState, claim: &Statement) -> Result<()> {
-    let mut claimed = claim.categories.iter().map(|category| state.get(*category));
-    let Some(known) = claimed.find(|known| known.is_suppressed()) else { return Ok(()) };
-    let message = "the person opted out or was erased, which only they can lift: if they agreed \
-                   again themselves, record it with OptInService.RecordOptIn and the source \
-                   WEB_FORM, INBOUND_MESSAGE, IVR or PAPER";
-    let error = Error::new(Reason::ConsentConflict, message);
-    Err(match known.event_id {
-        Some(event_id) => error.with_metadata("event_id", event_id.to_string()),
-        None => error,
-    })
+/// The error for consent that others claim and that does not count.
+pub fn consent_conflict(why: NoEffect) -> Error {
+    let conflict = |message: &str| Error::new(Reason::ConsentConflict, message);
+    match why {
+        NoEffect::Objected { event } | NoEffect::Erased { event } => conflict(
+            "the person opted out or was erased, which only they can lift: if they agreed again \
+             themselves, record it with OptInService.RecordOptIn and the source WEB_FORM, \
+             INBOUND_MESSAGE, IVR or PAPER",
+        )
+        .with_metadata("event_id", event.to_string()),
+        NoEffect::OlderThanKnown => conflict(
+            "the opt-in is older than what is known of the person: send the time at which they \
+             agreed, or leave out their consent",
+        ),
+        NoEffect::DoesNotWiden => conflict(
+            "the person agreed until a time, which only they can extend: if they agreed again \
+             themselves, record it with OptInService.RecordOptIn and the source WEB_FORM, \
+             INBOUND_MESSAGE, IVR or PAPER",
+        ),
+        NoEffect::FormerIdentity | NoEffect::NotOfThisPerson => conflict(
+            "the opt-in names an identity that is not the contact's: name the one that the person \
+             agreed under",
+        ),
+        NoEffect::BeforeHolder => conflict(
+            "the opt-in is from before this number or user id was released or erased, so it was \
+             somebody else's: record it again when this person agrees",
+        ),
+    }
+}
+
+/// The error for a number or user id that a contact had before: it may be somebody
+/// else's by now.
+pub fn former_identity(key: &MatchKey, contact: &Contact) -> Error {
+    let id = contact.contact_id.to_string();
+    let what = if key.is_phone() { "phone number" } else { "user id" };
+    let field = if key.is_phone() { "phone_number" } else { "whatsapp_user_id" };
+    let message = format!(
+        "this is a former {what} of contact {id} and may be somebody else's by now: name the \
+         contact by contact_id if you mean it; if the {what} is somebody else's, release it \
+         first with ContactService.LinkIdentity and release"
+    );
+    Error::invalid(Reason::FormerIdentity, field, message)
+        .with_resource("contact", id.clone())
+        .with_metadata("contact_id", id)
 }
 
 /// The error for a number or user id that a contact has, or had before.
@@ -31,8 +63,8 @@ pub fn already_exists(key: &MatchKey, contact: &Contact, advice: &str) -> Error 
         (false, true) => format!("contact {id} has this {what}, in this or another form; {advice}"),
         (false, false) => format!("contact {id} has this {what}; {advice}"),
         (true, _) => format!(
-            "this is a former {what} of contact {id}; {advice}; if it is somebody else's now, \
-             release it with LinkIdentity"
+            "this is a former {what} of contact {id}: if it is somebody else's now, release it \
+             with ContactService.LinkIdentity and release; otherwise {advice}"
         ),
     };
     let error = Error::invalid(Reason::ContactAlreadyExists, field, message)

@@ -1,69 +1,57 @@
 //! Writing what changed, and erasing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::UnitOfWork;
+use super::persons::Entry;
+use super::{EntryId, UnitOfWork};
 use crate::domain::Time;
-use crate::domain::consent::ConsentState;
+use crate::domain::consent::{Change, EventChange, Person, Role};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::{Error, Result};
+use crate::domain::keyring::Keyring;
 use crate::domain::ledger::Entry as LedgerEntry;
 use crate::domain::phone::MatchKey;
 use crate::operations::ledger;
 use crate::store::{ConsentRow, KeyLock, Subjects, Transaction, Workspace};
+
+/// Entries read at once when the positions of events are looked up.
+const PAGE: usize = 1000;
+
+/// The consent rows that a unit writes and deletes.
+#[derive(Default)]
+struct Rows {
+    written: Vec<ConsentRow>,
+    dropped: Vec<MatchKey>,
+    /// Keys that become a contact's.
+    claimed: Vec<MatchKey>,
+    /// Keys of non-contacts, which have to be nobody's still.
+    non_contacts: Vec<MatchKey>,
+}
 
 impl UnitOfWork<'_> {
     /// Writes what changed.
     pub async fn write(self, tx: &mut Transaction) -> Result<()> {
         let workspace = self.workspace;
         let keyring = tx.keyring();
-        let hashed = |key: &MatchKey| keyring.hashed(&workspace.workspace_id, key);
-        let consent_changed = self.entries.iter().any(|entry| entry.state != entry.stored_state);
-        let consent_changed = consent_changed || !self.events.is_empty() || !self.merges.is_empty();
-        let mut revision = workspace.consent_revision;
+        let mut rows = Rows::default();
         let (mut inserts, mut updates, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut rows, mut dropped) = (Vec::new(), Vec::new());
-        let (mut claimed, mut non_contacts) = (Vec::new(), Vec::new());
+        let mut subjects = Vec::new();
+        let consent_changed = !self.events.is_empty()
+            || !self.merges.is_empty()
+            || self.entries.iter().any(Entry::consent_changed);
         for entry in self.entries {
-            let keys = entry.keys();
-            let summary = entry.state.summary();
-            let old_keys = entry.before.as_ref().map(|c| c.profile.match_keys());
-            let contact_id = entry.after.as_ref().map(|contact| contact.contact_id);
-            let keys_changed = match (&entry.after, &old_keys) {
-                (Some(_), Some(old)) => *old != keys,
-                (Some(_), None) => true,
-                // Claimed by a contact.
-                (None, _) => keys.is_empty(),
-            };
-            if keys_changed || entry.state != entry.stored_state {
-                let old_keys = old_keys.unwrap_or_default();
-                dropped.extend(entry.rows);
-                let row = |key, contact_id| row(key, contact_id, entry.state.clone(), revision);
-                match &entry.after {
-                    Some(_) => {
-                        claimed.extend(keys.iter().filter(|key| !old_keys.contains(key)).cloned());
-                        rows.extend(keys.iter().map(|key| row(key.clone(), contact_id)));
-                    }
-                    None => {
-                        rows.extend(keys.iter().map(|key| row(hashed(key), None)));
-                        non_contacts.extend(keys.iter().cloned());
-                    }
-                }
-                for key in old_keys.into_iter().filter(|key| !keys.contains(key)) {
-                    // An opt-out under an id outlives its being taken off.
-                    if entry.state.is_suppressed() {
-                        let state = entry.state.clone().only_suppressions();
-                        rows.push(self::row(hashed(&key), None, state, revision));
-                    }
-                    dropped.push(key);
-                }
+            rows.add(&entry, &keyring, workspace);
+            if let Some(before) = &entry.before {
+                subjects.push(Subjects::of(before, &keyring, workspace));
             }
+            let summary = entry.summary();
+            let changed = entry.consent_changed();
             match (entry.before, entry.after) {
                 (None, Some(contact)) => inserts.push(Contact { consent: summary, ..contact }),
                 (Some(before), Some(after)) => {
-                    if entry.state != entry.stored_state {
+                    if changed || summary != before.consent {
                         summaries.push((after.contact_id, summary));
                     }
                     if before.profile != after.profile {
@@ -84,72 +72,177 @@ impl UnitOfWork<'_> {
             tx.db.update_contacts(workspace, &updates).await?;
         }
         let mut events = ledger::entries(self.events);
-        let suppresses = rows.iter().any(|row| row.contact_id.is_none());
+        let suppresses = rows.written.iter().any(|row| row.contact_id.is_none());
         // Other changes of consent wait from here on, and not for what is above.
-        let mut head = workspace.ledger;
+        let (mut revision, mut head) = (workspace.consent_revision, workspace.ledger);
         if consent_changed || suppresses {
             (revision, head) = tx.db.next_consent_revision(workspace).await?;
         }
-        if suppresses {
-            tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
-            refuse_new_contacts(tx, workspace, &non_contacts).await?;
-            refuse_new_suppressions(tx, workspace, &claimed).await?;
-        }
-        rows.iter_mut().for_each(|row| row.revision = revision);
-        let written: HashSet<_> = rows.iter().map(|row| &row.match_key).collect();
-        dropped.retain(|key| !written.contains(key));
-        if !dropped.is_empty() {
-            tx.db.delete_consent(workspace, &dropped).await?;
-        }
-        if !rows.is_empty() {
-            rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
-            tx.db.upsert_consent(workspace, &rows).await?;
-        }
-        if !claimed.is_empty() && !suppresses {
-            tx.lock_suppression_keys(workspace, KeyLock::Shared).await?;
-            refuse_new_suppressions(tx, workspace, &claimed).await?;
-        }
+        rows.write(tx, workspace, revision, suppresses).await?;
         if !summaries.is_empty() {
             tx.db.set_contact_consent(workspace, &summaries).await?;
         }
-        ledger::append(tx, workspace, head, &mut events).await
+        claim_details(tx, workspace, self.claims).await?;
+        ledger::append(tx, workspace, head, &mut events).await?;
+        share_events(tx, workspace, &subjects, &events, self.shared_events).await
     }
 
-    /// Erases a contact. What remains under keyed hashes, which it returns, is what
-    /// it objected to, and that it was erased at this time.
+    /// Erases a contact, as of `delete_time`. What remains of each identity, under keyed
+    /// hashes, which it returns, is what stands against it and that it was erased.
     pub async fn erase(
-        self,
+        mut self,
         tx: &mut Transaction,
         contact: &Contact,
         delete_time: Time,
     ) -> Result<Vec<MatchKey>> {
         let workspace = self.workspace;
-        let keys = contact.profile.match_keys();
+        let recipient = Recipient::Id(contact.contact_id);
+        let Some(EntryId(at)) = self.find(&recipient) else {
+            return Err(Error::contact_not_found());
+        };
+        let entry = &mut self.entries[at];
+        let keys = entry.keys();
+        let ids: Vec<_> = keys.iter().map(|key| entry.id(key)).collect();
+        let person = std::mem::take(&mut entry.person);
+        let update_time = Some(tx.now);
         let (revision, head) = tx.db.next_consent_revision(workspace).await?;
         tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
-        let event_id = tx.new_id();
-        let entry = self.find(&Recipient::Id(contact.contact_id));
-        let state = entry.map(|entry| self.consent(entry).clone()).unwrap_or_default();
-        let state = state.erased(event_id, delete_time);
         let keyring = tx.keyring();
         let subjects = Subjects::of(contact, &keyring, workspace);
+        let event_id = tx.new_id();
+        let first = ids.first().copied().ok_or_else(|| Error::internal("nobody to erase"))?;
+        let erased = person.erase(delete_time, event_id);
+        let standing: HashSet<Uuid> =
+            erased.iter().flat_map(|person| person.objections().events()).collect();
+        let mut positions =
+            positions_of(tx, workspace, std::slice::from_ref(&subjects), &standing).await?;
         tx.db.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
-        let erased = tx.db.erase_ledger_details(workspace, &subjects).await?;
-        let event = LedgerEntry::of_erasure(event_id, contact.contact_id, erased, tx.now);
-        ledger::append(tx, workspace, head, &mut [event]).await?;
+        let details = tx.db.erase_ledger_details(workspace, &subjects).await?;
+        let change = EventChange::Identities(Change::Erased { identity: first });
+        let times = (delete_time, tx.now);
+        let event = LedgerEntry::of_erasure(event_id, contact.contact_id, change, details, times);
+        let mut events = [event];
+        ledger::append(tx, workspace, head, &mut events).await?;
+        positions.insert(event_id, events[0].position);
         tx.db.erase_stored_responses(workspace, &subjects).await?;
         tx.db.delete_consent(workspace, &keys).await?;
-        let hashed = |key| keyring.hashed(&workspace.workspace_id, key);
-        let hashed: Vec<_> = keys.iter().map(hashed).collect();
-        let row = |key: &MatchKey| row(key.clone(), None, state.clone(), revision);
-        put_suppressions(tx, workspace, hashed.iter().map(row).collect()).await?;
-        Ok(hashed)
+        let (mut rows, mut hashed_keys, mut pointers) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, id) in keys.iter().zip(&ids) {
+            let Some(consent) = erased.iter().find_map(|person| person.row(*id)) else { continue };
+            let match_key = keyring.hashed(&workspace.workspace_id, key);
+            let events = consent.objections.events().into_iter();
+            let listed = events.filter_map(|event| positions.get(&event).copied());
+            pointers.extend(listed.map(|position| (match_key.clone(), position)));
+            hashed_keys.push(match_key.clone());
+            rows.push(ConsentRow {
+                match_key,
+                identity_id: *id,
+                contact_id: None,
+                is_former: false,
+                consent,
+                update_time,
+                revision,
+            });
+        }
+        tx.db.add_ledger_pointers(workspace, &pointers).await?;
+        upsert_suppressions(tx, workspace, rows).await?;
+        Ok(hashed_keys)
     }
 }
 
-/// Writes rows of people who are no contacts; with what is there already, the
-/// stricter holds.
-pub(in crate::operations) async fn put_suppressions(
+impl Rows {
+    /// Adds the rows of a person, if it changed.
+    fn add(&mut self, entry: &Entry, keyring: &Keyring, workspace: &Workspace) {
+        let keys = entry.keys();
+        let old_keys =
+            entry.before.as_ref().map(|c| c.profile.match_keys()).unwrap_or_default();
+        let contact_id = entry.contact_id();
+        let is_new = entry.after.is_some() && entry.before.is_none();
+        if !is_new && old_keys == keys && !entry.consent_changed() && contact_id.is_some() {
+            return;
+        }
+        if contact_id.is_none() && !entry.consent_changed() && !entry.is_released {
+            return;
+        }
+        self.dropped.extend(entry.stored_under.iter().cloned());
+        let dropped = old_keys.iter().filter(|key| !keys.contains(key));
+        self.dropped.extend(dropped.cloned());
+        for key in &keys {
+            let Some((identity_id, role, consent)) = row_of(&entry.person, entry, key) else {
+                continue;
+            };
+            let match_key = match contact_id {
+                Some(_) => key.clone(),
+                None => keyring.hashed(&workspace.workspace_id, key),
+            };
+            if contact_id.is_none() {
+                if !entry.is_released {
+                    self.non_contacts.push(key.clone());
+                }
+                if consent.is_empty() {
+                    continue;
+                }
+            } else if !old_keys.contains(key) {
+                self.claimed.push(key.clone());
+            }
+            self.written.push(ConsentRow {
+                match_key,
+                identity_id,
+                contact_id,
+                is_former: role == Role::Former && contact_id.is_some(),
+                consent,
+                update_time: entry.update_time,
+                revision: 0,
+            });
+        }
+    }
+
+    async fn write(
+        mut self,
+        tx: &mut Transaction,
+        workspace: &Workspace,
+        revision: i64,
+        suppresses: bool,
+    ) -> Result<()> {
+        if suppresses {
+            tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
+            refuse_new_contacts(tx, workspace, &self.non_contacts).await?;
+            refuse_new_suppressions(tx, workspace, &self.claimed).await?;
+        }
+        self.written.iter_mut().for_each(|row| row.revision = revision);
+        let written: HashSet<_> = self.written.iter().map(|row| &row.match_key).collect();
+        self.dropped.retain(|key| !written.contains(key));
+        if !self.dropped.is_empty() {
+            tx.db.delete_consent(workspace, &self.dropped).await?;
+        }
+        if !self.written.is_empty() {
+            self.written.sort_by(|a, b| a.match_key.cmp(&b.match_key));
+            tx.db.upsert_consent(workspace, &self.written).await?;
+        }
+        if !self.claimed.is_empty() && !suppresses {
+            tx.lock_suppression_keys(workspace, KeyLock::Shared).await?;
+            refuse_new_suppressions(tx, workspace, &self.claimed).await?;
+        }
+        Ok(())
+    }
+}
+
+fn row_of(
+    person: &Person,
+    entry: &Entry,
+    key: &MatchKey,
+) -> Option<(
+    crate::domain::consent::IdentityId,
+    Role,
+    crate::domain::consent::IdentityConsent,
+)> {
+    let id = entry.ids.get(key)?;
+    person.rows().find(|(known, ..)| known == id)
+}
+
+/// Writes rows of identities that were nobody's or a contact's until now. What is known
+/// under their hashed keys already stands, too.
+pub(in crate::operations) async fn upsert_suppressions(
     tx: &mut Transaction,
     workspace: &Workspace,
     mut rows: Vec<ConsentRow>,
@@ -159,10 +252,75 @@ pub(in crate::operations) async fn put_suppressions(
     let known = tx.db.consent(workspace, &keys).await?;
     for (row, known) in rows.iter_mut().zip(known) {
         if let Some(known) = known {
-            row.state = std::mem::take(&mut row.state).stricter(known.state);
+            row.consent.add_all_of(&known.consent);
         }
     }
     tx.db.upsert_consent(workspace, &rows).await
+}
+
+async fn claim_details(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    claims: Vec<(MatchKey, Uuid)>,
+) -> Result<()> {
+    let keyring = tx.keyring();
+    let mut by_contact: HashMap<Uuid, Vec<MatchKey>> = HashMap::new();
+    for (key, contact_id) in claims {
+        let hashed = keyring.hashed_all(&workspace.workspace_id, &key);
+        by_contact.entry(contact_id).or_default().extend(hashed);
+    }
+    for (contact_id, keys) in by_contact {
+        tx.db.claim_ledger_details(workspace, &keys, contact_id).await?;
+    }
+    Ok(())
+}
+
+/// Has events that count for an identity listed under it, where it is no contact's.
+async fn share_events(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    subjects: &[Subjects],
+    written: &[LedgerEntry],
+    shared: Vec<(MatchKey, Uuid)>,
+) -> Result<()> {
+    if shared.is_empty() {
+        return Ok(());
+    }
+    let keyring = tx.keyring();
+    let now = written.iter().map(|entry| (entry.fact.event_id, entry.position));
+    let mut positions: HashMap<Uuid, i64> = now.collect();
+    let wanted: HashSet<Uuid> =
+        shared.iter().map(|(_, event)| *event).filter(|id| !positions.contains_key(id)).collect();
+    positions.extend(positions_of(tx, workspace, subjects, &wanted).await?);
+    let pointer = |(key, event): (MatchKey, Uuid)| {
+        Some((keyring.hashed(&workspace.workspace_id, &key), *positions.get(&event)?))
+    };
+    let pointers: Vec<_> = shared.into_iter().filter_map(pointer).collect();
+    tx.db.add_ledger_pointers(workspace, &pointers).await
+}
+
+/// The positions of some events of these people.
+async fn positions_of(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    subjects: &[Subjects],
+    wanted: &HashSet<Uuid>,
+) -> Result<HashMap<Uuid, i64>> {
+    let mut found = HashMap::new();
+    for subjects in subjects {
+        let mut before = i64::MAX;
+        while found.len() < wanted.len() {
+            let page = tx.db.ledger_entries_about(workspace, subjects, before, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            before = last.position;
+            let known = page.iter().filter(|entry| wanted.contains(&entry.fact.event_id));
+            found.extend(known.map(|entry| (entry.fact.event_id, entry.position)));
+            if page.len() < PAGE {
+                break;
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Starts again when somebody became a contact since they were loaded.
@@ -178,8 +336,7 @@ async fn refuse_new_contacts(
     Ok(())
 }
 
-/// Starts again when somebody who becomes a contact objected since they were
-/// loaded.
+/// Starts again when somebody who becomes a contact objected since they were loaded.
 async fn refuse_new_suppressions(
     tx: &mut Transaction,
     workspace: &Workspace,
@@ -200,11 +357,3 @@ async fn refuse_new_suppressions(
     }
 }
 
-fn row(
-    match_key: MatchKey,
-    contact_id: Option<Uuid>,
-    state: ConsentState,
-    revision: i64,
-) -> ConsentRow {
-    ConsentRow { match_key, contact_id, state, revision }
-}

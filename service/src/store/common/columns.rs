@@ -17,6 +17,7 @@ pub(in crate::store) trait Columns {
     fn optional_int(&self, at: usize) -> Option<i64>;
     fn code(&self, at: usize) -> i16;
     fn int32(&self, at: usize) -> i32;
+    fn flag(&self, at: usize) -> bool;
     fn text(&self, at: usize) -> &str;
     fn optional_text(&self, at: usize) -> Option<&str>;
     fn bytes(&self, at: usize) -> &[u8];
@@ -53,6 +54,9 @@ macro_rules! columns_of {
                 self.get(at)
             }
             fn int32(&self, at: usize) -> i32 {
+                self.get(at)
+            }
+            fn flag(&self, at: usize) -> bool {
                 self.get(at)
             }
             fn text(&self, at: usize) -> &str {

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Columns, platform};
+use super::Columns;
 use crate::domain::attribute::{AttributeDefinition, AttributeType};
-use crate::domain::consent::{CategoryConsent, ConsentState};
+use crate::domain::consent::{IdentityConsent, IdentityId};
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::KeyId;
 use crate::domain::ledger::Head;
@@ -75,28 +75,29 @@ pub(in crate::store) fn attribute(
     })
 }
 
-/// `match_key`, `contact_id`, `revision`, `update_time`; status, time, expiry and
-/// event of marketing, utility and authentication; `platform`.
+/// `match_key`, `contact_id`, `identity_id`, `is_former`, `consent`, `update_time`,
+/// `revision`.
 pub(in crate::store) fn consent_row(row: &impl Columns) -> Result<ConsentRow> {
-    let CheckRow { contact_id, state } = check_row(row)?;
-    let match_key = MatchKey::from_stored(row.string(0));
-    Ok(ConsentRow { match_key, contact_id, state, revision: row.int(2) })
+    let CheckRow { contact_id, is_former, consent } = check_row(row)?;
+    Ok(ConsentRow {
+        match_key: MatchKey::from_stored(row.string(0)),
+        identity_id: IdentityId(row.id(2)),
+        contact_id,
+        is_former,
+        consent,
+        update_time: row.optional_time(5),
+        revision: row.int(6),
+    })
 }
 
-/// As for [`consent_row`].
+/// As for [`consent_row`], without the last two.
 pub(in crate::store) fn check_row(row: &impl Columns) -> Result<CheckRow> {
-    let category = |at: usize| -> Result<CategoryConsent> {
-        Ok(CategoryConsent {
-            status: row.status(at)?,
-            occurred_time: row.optional_time(at + 1),
-            expire_time: row.optional_time(at + 2),
-            event_id: row.optional_id(at + 3),
-        })
-    };
-    let categories = [category(4)?, category(8)?, category(12)?];
-    let platform = platform::decode(row.optional_text(16))?;
-    let state = ConsentState::new(categories, platform, row.optional_time(3));
-    Ok(CheckRow { contact_id: row.optional_id(1), state })
+    let consent = IdentityConsent::decode(IdentityId(row.id(2)), row.bytes(4));
+    Ok(CheckRow {
+        contact_id: row.optional_id(1),
+        is_former: row.flag(3),
+        consent: consent.map_err(Error::internal)?,
+    })
 }
 
 /// `key_version`, `fingerprint`.

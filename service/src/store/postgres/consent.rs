@@ -7,22 +7,16 @@ use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::session::{PostgresSession, ROWS};
-use super::values::texts;
-use crate::domain::Time;
-use crate::domain::consent::{CategoryConsent, MessageCategory};
+use super::values::{row_limit, texts};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::common::{Columns, check_row, consent_row, encode_platform, micros, status_code};
+use crate::store::common::{Columns, check_row, consent_row, micros};
 use crate::store::{CheckRows, ConsentReader, ConsentRow, ConsentWriter, Workspace};
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
 macro_rules! columns {
     () => {
-        "c.match_key, c.contact_id, c.revision, c.update_time,
-         c.marketing_status, c.marketing_time, c.marketing_expire_time, c.marketing_event,
-         c.utility_status, c.utility_time, c.utility_expire_time, c.utility_event,
-         c.authentication_status, c.authentication_time, c.authentication_expire_time,
-         c.authentication_event, c.platform"
+        "c.match_key, c.contact_id, c.identity_id, c.is_former, c.consent, c.update_time, c.revision"
     };
 }
 
@@ -46,7 +40,7 @@ impl ConsentReader for PostgresSession {
         ));
         let rows = self.fetch_all(query.bind(workspace_id).bind(texts(keys))).await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        if first.get(17) {
+        if first.get(7) {
             return Err(Error::unavailable(Standby));
         }
         let mut found = CheckRows::with_capacity(rows.len());
@@ -67,6 +61,22 @@ impl ConsentReader for PostgresSession {
             false => read(self, workspace, keys, "").await?,
         };
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    }
+
+    async fn consent_page(
+        &mut self,
+        workspace: &Workspace,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<ConsentRow>> {
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM consent AS c WHERE c.workspace_id = $1 AND c.match_key > $2
+             ORDER BY c.match_key LIMIT $3",
+        ));
+        let query = query.bind(&workspace.workspace_id).bind(after).bind(row_limit(limit));
+        self.fetch_all(query).await?.iter().map(consent_row).collect()
     }
 }
 
@@ -157,32 +167,17 @@ impl ConsentWriter for PostgresSession {
     }
 }
 
-const UPDATE: &str = "UPDATE consent AS c SET contact_id = u.contact_id, revision = u.revision,
-         update_time = u.update_time,
-         marketing_status = u.marketing_status, marketing_time = u.marketing_time,
-         marketing_expire_time = u.marketing_end, marketing_event = u.marketing_event,
-         utility_status = u.utility_status, utility_time = u.utility_time,
-         utility_expire_time = u.utility_end, utility_event = u.utility_event,
-         authentication_status = u.authentication_status,
-         authentication_time = u.authentication_time,
-         authentication_expire_time = u.authentication_end,
-         authentication_event = u.authentication_event, platform = u.platform
-     FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-         AS u (match_key, contact_id, revision, update_time,
-             marketing_status, marketing_time, marketing_end, marketing_event,
-             utility_status, utility_time, utility_end, utility_event,
-             authentication_status, authentication_time, authentication_end,
-             authentication_event, platform)
+const UPDATE: &str = "UPDATE consent AS c SET contact_id = u.contact_id,
+         identity_id = u.identity_id, is_former = u.is_former, consent = u.consent,
+         update_time = u.update_time, revision = u.revision
+     FROM unnest($2, $3, $4, $5, $6, $7, $8)
+         AS u (match_key, contact_id, identity_id, is_former, consent, update_time, revision)
      WHERE c.workspace_id = $1 AND c.match_key = u.match_key";
 
-const INSERT: &str = "INSERT INTO consent (workspace_id, match_key, contact_id, revision,
-         update_time, marketing_status, marketing_time, marketing_expire_time, marketing_event,
-         utility_status, utility_time, utility_expire_time, utility_event,
-         authentication_status, authentication_time, authentication_expire_time,
-         authentication_event, platform)
+const INSERT: &str = "INSERT INTO consent (workspace_id, match_key, contact_id, identity_id,
+         is_former, consent, update_time, revision)
      SELECT w.workspace_id, u.*
-     FROM workspace AS w CROSS JOIN unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-         $14, $15, $16, $17, $18) AS u
+     FROM workspace AS w CROSS JOIN unnest($2, $3, $4, $5, $6, $7, $8) AS u
      WHERE w.workspace_id = $1";
 
 async fn write(
@@ -191,25 +186,15 @@ async fn write(
     sql: &'static str,
     rows: &[&ConsentRow],
 ) -> Result<()> {
-    let platforms = rows.iter().map(|row| encode_platform(&row.state.platform));
-    let platforms = platforms.collect::<Result<Vec<_>>>()?;
-    let update_time = |row: &&ConsentRow| row.state.update_time.map(micros);
-    let mut query = sqlx::query(sql)
+    let consents = rows.iter().map(|row| row.consent.encode(row.identity_id));
+    let query = sqlx::query(sql)
         .bind(&workspace.workspace_id)
         .bind(rows.iter().map(|row| row.match_key.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.contact_id).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.revision).collect::<Vec<_>>())
-        .bind(rows.iter().map(update_time).collect::<Vec<_>>());
-    for category in MessageCategory::ALL {
-        let consents: Vec<_> = rows.iter().map(|row| row.state.get(category)).collect();
-        let times = |of: fn(&CategoryConsent) -> Option<Time>| {
-            consents.iter().map(|consent| of(consent).map(micros)).collect::<Vec<_>>()
-        };
-        query = query
-            .bind(consents.iter().map(|consent| status_code(consent.status)).collect::<Vec<_>>())
-            .bind(times(|consent| consent.occurred_time))
-            .bind(times(|consent| consent.expire_time))
-            .bind(consents.iter().map(|consent| consent.event_id).collect::<Vec<_>>());
-    }
-    db.execute_exactly(query.bind(platforms), rows.len()).await
+        .bind(rows.iter().map(|row| row.identity_id.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.is_former).collect::<Vec<_>>())
+        .bind(consents.collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.update_time.map(micros)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.revision).collect::<Vec<_>>());
+    db.execute_exactly(query, rows.len()).await
 }

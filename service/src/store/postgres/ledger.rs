@@ -6,10 +6,12 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::session::{PostgresSession, ROWS};
-use super::values::row_limit;
+use super::values::{row_limit, texts};
 use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
+use crate::domain::phone::MatchKey;
 use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
+use crate::store::ledger::claimed_subject;
 use crate::store::{LedgerReader, LedgerWriter, Subjects, Workspace};
 
 /// The columns that [`decode`] reads, of `opt_in_event AS e` and its detail `d`.
@@ -19,7 +21,7 @@ macro_rules! columns {
          e.wording_version, e.sender_phone_number_id, e.occurred_time, e.record_time,
          e.expire_time, e.erased_positions, e.detail_hash, e.hash,
          d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor, d.reason_text,
-         d.salt"
+         d.salt, e.flags, e.identities"
     };
 }
 
@@ -62,10 +64,20 @@ impl LedgerReader for PostgresSession {
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            " FROM opt_in_event_detail AS d
-             JOIN opt_in_event AS e ON e.workspace_id = d.workspace_id AND e.position = d.position
-             WHERE d.workspace_id = $1 AND d.subject = ANY($2) AND d.position < $3
-             ORDER BY d.position DESC LIMIT $4",
+            " FROM (SELECT subject, position FROM opt_in_event_detail
+                   WHERE workspace_id = $1 AND subject = ANY($2) AND position < $3
+                   UNION ALL
+                   SELECT DISTINCT NULL, p.position FROM opt_in_event_pointer AS p
+                   WHERE p.workspace_id = $1 AND p.subject = ANY($2) AND p.position < $3
+                       AND NOT EXISTS (
+                           SELECT FROM opt_in_event_detail AS d
+                           WHERE d.workspace_id = $1 AND d.position = p.position
+                               AND d.subject = ANY($2))
+                   ORDER BY position DESC LIMIT $4) AS found
+             JOIN opt_in_event AS e ON e.workspace_id = $1 AND e.position = found.position
+             LEFT JOIN opt_in_event_detail AS d ON d.workspace_id = $1
+                 AND d.subject = found.subject AND d.position = found.position
+             ORDER BY e.position DESC",
         ))
         .bind(&workspace.workspace_id)
         .bind(subject_texts(subjects))
@@ -106,6 +118,38 @@ impl LedgerWriter for PostgresSession {
         let query = query.bind(&workspace.workspace_id).bind(subject_texts(subjects));
         Ok(self.fetch_all(query).await?.iter().map(|row| row.get(0)).collect())
     }
+
+    async fn claim_ledger_details(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+        contact_id: Uuid,
+    ) -> Result<()> {
+        let query = sqlx::query(
+            "UPDATE opt_in_event_detail SET subject = $3
+             WHERE workspace_id = $1 AND subject = ANY($2)",
+        );
+        let query = query.bind(&workspace.workspace_id).bind(texts(keys));
+        self.execute(query.bind(claimed_subject(contact_id))).await?;
+        Ok(())
+    }
+
+    async fn add_ledger_pointers(
+        &mut self,
+        workspace: &Workspace,
+        pointers: &[(MatchKey, i64)],
+    ) -> Result<()> {
+        let query = sqlx::query(
+            "INSERT INTO opt_in_event_pointer (workspace_id, subject, position)
+             SELECT w.workspace_id, u.* FROM workspace AS w CROSS JOIN unnest($2, $3) AS u
+             WHERE w.workspace_id = $1 ON CONFLICT DO NOTHING",
+        )
+        .bind(&workspace.workspace_id)
+        .bind(pointers.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())
+        .bind(pointers.iter().map(|(_, position)| *position).collect::<Vec<_>>());
+        self.execute(query).await?;
+        Ok(())
+    }
 }
 
 async fn insert_facts(
@@ -120,10 +164,10 @@ async fn insert_facts(
     let query = sqlx::query(
         "INSERT INTO opt_in_event (workspace_id, position, event_id, contact_id, kind, categories,
              changed_categories, source, wording_version, sender_phone_number_id, occurred_time,
-             record_time, expire_time, erased_positions, detail_hash, hash)
+             record_time, expire_time, erased_positions, detail_hash, hash, flags, identities)
          SELECT w.workspace_id, u.*
          FROM workspace AS w CROSS JOIN unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-             $14, $15, $16) AS u
+             $14, $15, $16, $17, $18) AS u
          WHERE w.workspace_id = $1",
     )
     .bind(&workspace.workspace_id)
@@ -141,7 +185,9 @@ async fn insert_facts(
     .bind(facts().map(|fact| fact.expire_time).collect::<Vec<_>>())
     .bind(facts().map(erased).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.detail_hash.map(Vec::from)).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.hash.map(Vec::from)).collect::<Vec<_>>());
+    .bind(entries.iter().map(|entry| entry.hash.map(Vec::from)).collect::<Vec<_>>())
+    .bind(codes(|fact| fact.flags))
+    .bind(facts().map(|fact| fact.identities.as_slice()).collect::<Vec<_>>());
     db.execute_exactly(query, entries.len()).await
 }
 
@@ -203,6 +249,8 @@ fn decode(row: &PgRow) -> Entry {
             record_time: row.get(10),
             expire_time: row.get(11),
             erased_positions: row.get::<Option<Vec<u8>>, _>(12).map(Positions),
+            flags: code(23),
+            identities: row.get(24),
         },
         detail: row.get::<Option<String>, _>(15).map(detail),
         detail_hash: hash(13),
@@ -221,5 +269,6 @@ fn subject(entry: &Entry, detail: &Detail) -> String {
 
 fn subject_texts(subjects: &Subjects) -> Vec<String> {
     let contacts = subjects.contact_ids.iter().map(Uuid::to_string);
-    contacts.chain(subjects.keys.iter().map(|key| key.as_str().to_owned())).collect()
+    let claimed = subjects.contact_ids.iter().map(|id| claimed_subject(*id));
+    contacts.chain(claimed).chain(subjects.keys.iter().map(|key| key.as_str().to_owned())).collect()
 }

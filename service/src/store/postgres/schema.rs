@@ -16,7 +16,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
 /// Every table except the list of migrations. All others are colocated with the
 /// first.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "workspace",
     "tag",
     "attribute",
@@ -26,6 +26,7 @@ const TABLES: [&str; 12] = [
     "consent",
     "opt_in_event",
     "opt_in_event_detail",
+    "opt_in_event_pointer",
     "deletion_receipt",
     "stored_response",
     "suppression_key",

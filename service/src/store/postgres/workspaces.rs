@@ -91,6 +91,7 @@ impl WorkspaceWriter for PostgresSession {
             "DELETE FROM contact_redirect WHERE workspace_id = $1",
             "DELETE FROM consent WHERE workspace_id = $1",
             "DELETE FROM opt_in_event_detail WHERE workspace_id = $1",
+            "DELETE FROM opt_in_event_pointer WHERE workspace_id = $1",
             "DELETE FROM opt_in_event WHERE workspace_id = $1",
             "DELETE FROM deletion_receipt WHERE workspace_id = $1",
             "DELETE FROM stored_response WHERE workspace_id = $1",

@@ -6,21 +6,16 @@ use async_trait::async_trait;
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::session::{ROWS, SqliteSession};
-use super::values::json;
-use crate::domain::consent::MessageCategory;
+use super::values::{json, row_limit};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
-use crate::store::common::{Columns, check_row, consent_row, encode_platform, micros, status_code};
+use crate::store::common::{Columns, check_row, consent_row, micros};
 use crate::store::{CheckRows, ConsentReader, ConsentRow, ConsentWriter, Workspace};
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
 macro_rules! columns {
     () => {
-        "c.match_key, c.contact_id, c.revision, c.update_time,
-         c.marketing_status, c.marketing_time, c.marketing_expire_time, c.marketing_event,
-         c.utility_status, c.utility_time, c.utility_expire_time, c.utility_event,
-         c.authentication_status, c.authentication_time, c.authentication_expire_time,
-         c.authentication_event, c.platform"
+        "c.match_key, c.contact_id, c.identity_id, c.is_former, c.consent, c.update_time, c.revision"
     };
 }
 
@@ -72,39 +67,42 @@ impl ConsentReader for SqliteSession {
         }
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
+
+    async fn consent_page(
+        &mut self,
+        workspace: &Workspace,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<ConsentRow>> {
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM consent AS c WHERE c.workspace_key = ? AND c.match_key > ?
+             ORDER BY c.match_key LIMIT ?",
+        ));
+        let query = query.bind(workspace.row_key).bind(after).bind(row_limit(limit));
+        self.fetch_all(query).await?.iter().map(consent_row).collect()
+    }
 }
 
 #[async_trait]
 impl ConsentWriter for SqliteSession {
     async fn upsert_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()> {
-        let platforms = rows.iter().map(|row| encode_platform(&row.state.platform));
-        let platforms = platforms.collect::<Result<Vec<_>>>()?;
-        let rows: Vec<_> = rows.iter().zip(platforms).collect();
         let statements = rows.chunks(ROWS).map(|chunk| {
             let mut sql = QueryBuilder::<Sqlite>::new(
-                "INSERT OR REPLACE INTO consent (workspace_key, match_key, contact_id,
-                     marketing_status, marketing_time, marketing_expire_time, marketing_event,
-                     utility_status, utility_time, utility_expire_time, utility_event,
-                     authentication_status, authentication_time, authentication_expire_time,
-                     authentication_event, update_time, revision, platform) ",
+                "INSERT OR REPLACE INTO consent (workspace_key, match_key, contact_id, identity_id,
+                     is_former, consent, update_time, revision) ",
             );
-            sql.push_values(chunk, |mut values, (row, platform)| {
+            sql.push_values(chunk, |mut values, row| {
                 values
                     .push_bind(workspace.row_key)
                     .push_bind(row.match_key.as_str())
-                    .push_bind(row.contact_id);
-                for category in MessageCategory::ALL {
-                    let consent = row.state.get(category);
-                    values
-                        .push_bind(status_code(consent.status))
-                        .push_bind(consent.occurred_time.map(micros))
-                        .push_bind(consent.expire_time.map(micros))
-                        .push_bind(consent.event_id);
-                }
-                values
-                    .push_bind(row.state.update_time.map(micros))
-                    .push_bind(row.revision)
-                    .push_bind(platform);
+                    .push_bind(row.contact_id)
+                    .push_bind(row.identity_id.0)
+                    .push_bind(row.is_former)
+                    .push_bind(row.consent.encode(row.identity_id))
+                    .push_bind(row.update_time.map(micros))
+                    .push_bind(row.revision);
             });
             sql
         });

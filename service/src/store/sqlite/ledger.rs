@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, QueryBuilder, Row, Sqlite, Type};
+use uuid::Uuid;
 
 use super::session::{ROWS, SqliteSession};
 use super::values::{json, row_limit, seq};
 use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
+use crate::domain::phone::MatchKey;
 use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
+use crate::store::ledger::claimed_subject;
 use crate::store::{LedgerReader, LedgerWriter, Subjects, Workspace};
 
 #[async_trait]
@@ -24,7 +27,7 @@ impl LedgerReader for SqliteSession {
         let query = sqlx::query(
             "SELECT position, event_id, contact_id, kind, categories, changed_categories, source,
                  wording_version, sender_phone_number_id, occurred_time, record_time, expire_time,
-                 erased_positions, detail_hash, hash
+                 erased_positions, detail_hash, hash, flags, identities
              FROM opt_in_event
              WHERE workspace_key = ? AND position > ? ORDER BY position LIMIT ?",
         );
@@ -49,22 +52,36 @@ impl LedgerReader for SqliteSession {
             "SELECT e.position, e.event_id, e.contact_id, e.kind, e.categories,
                  e.changed_categories, e.source, e.wording_version, e.sender_phone_number_id,
                  e.occurred_time, e.record_time, e.expire_time, e.erased_positions,
-                 e.detail_hash, e.hash,
+                 e.detail_hash, e.hash, e.flags, e.identities,
                  d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
                  d.reason_text, d.salt
-             FROM opt_in_event_detail AS d
-             JOIN opt_in_event AS e USING (workspace_key, position)
-             WHERE d.workspace_key = ? AND d.subject IN (SELECT value FROM json_each(?))
-                 AND d.position < ?
-             ORDER BY d.position DESC LIMIT ?",
+             FROM (SELECT subject, position FROM opt_in_event_detail
+                   WHERE workspace_key = ?1 AND subject IN (SELECT value FROM json_each(?2))
+                       AND position < ?3
+                   UNION ALL
+                   SELECT DISTINCT NULL, p.position FROM opt_in_event_pointer AS p
+                   WHERE p.workspace_key = ?1
+                       AND p.subject IN (SELECT value FROM json_each(?2)) AND p.position < ?3
+                       AND NOT EXISTS (
+                           SELECT 1 FROM opt_in_event_detail AS d
+                           WHERE d.workspace_key = ?1 AND d.position = p.position
+                               AND d.subject IN (SELECT value FROM json_each(?2)))
+                   ORDER BY position DESC LIMIT ?4) AS found
+             JOIN opt_in_event AS e ON e.workspace_key = ?1 AND e.position = found.position
+             LEFT JOIN opt_in_event_detail AS d ON d.workspace_key = ?1
+                 AND d.subject = found.subject AND d.position = found.position
+             ORDER BY e.position DESC",
         )
         .bind(workspace.row_key)
         .bind(subjects_json(subjects)?)
         .bind(before)
         .bind(row_limit(limit));
         let rows = self.fetch_all(query).await?;
-        let entry = |row| Entry { detail: Some(decode_detail(row, 15)), ..decode(row) };
-        Ok(rows.iter().map(entry).collect())
+        let detail = |row: &SqliteRow| {
+            let has_detail = value::<Option<String>>(row, 17).is_some();
+            has_detail.then(|| decode_detail(row, 17))
+        };
+        Ok(rows.iter().map(|row| Entry { detail: detail(row), ..decode(row) }).collect())
     }
 }
 
@@ -128,13 +145,47 @@ impl LedgerWriter for SqliteSession {
         let query = query.bind(workspace.row_key).bind(subjects_json(subjects)?);
         Ok(self.fetch_all(query).await?.iter().map(|row| row.get(0)).collect())
     }
+
+    async fn claim_ledger_details(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+        contact_id: Uuid,
+    ) -> Result<()> {
+        let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
+        let query = sqlx::query(
+            "UPDATE opt_in_event_detail SET subject = ?
+             WHERE workspace_key = ? AND subject IN (SELECT value FROM json_each(?))",
+        );
+        let query = query.bind(claimed_subject(contact_id)).bind(workspace.row_key);
+        self.execute(query.bind(json(&keys)?)).await?;
+        Ok(())
+    }
+
+    async fn add_ledger_pointers(
+        &mut self,
+        workspace: &Workspace,
+        pointers: &[(MatchKey, i64)],
+    ) -> Result<()> {
+        let statements = pointers.chunks(ROWS).map(|chunk| {
+            let mut sql = QueryBuilder::<Sqlite>::new(
+                "INSERT OR IGNORE INTO opt_in_event_pointer (workspace_key, subject, position) ",
+            );
+            sql.push_values(chunk, |mut values, (key, position)| {
+                values.push_bind(workspace.row_key).push_bind(key.as_str()).push_bind(*position);
+            });
+            sql
+        });
+        self.execute_all(statements).await
+    }
 }
 
 fn insert_facts(workspace: &Workspace, entries: &[Entry]) -> QueryBuilder<Sqlite> {
     let mut sql = QueryBuilder::<Sqlite>::new(
         "INSERT INTO opt_in_event (workspace_key, position, event_id, contact_id, kind,
              categories, changed_categories, source, wording_version, sender_phone_number_id,
-             occurred_time, record_time, expire_time, erased_positions, detail_hash, hash) ",
+             occurred_time, record_time, expire_time, erased_positions, detail_hash, hash, flags,
+             identities) ",
     );
     sql.push_values(entries, |mut row, entry| {
         let fact = &entry.fact;
@@ -153,7 +204,9 @@ fn insert_facts(workspace: &Workspace, entries: &[Entry]) -> QueryBuilder<Sqlite
             .push_bind(fact.expire_time)
             .push_bind(fact.erased_positions.as_ref().map(|positions| positions.0.as_slice()))
             .push_bind(entry.detail_hash.as_ref().map(|hash| hash.as_slice()))
-            .push_bind(entry.hash.as_ref().map(|hash| hash.as_slice()));
+            .push_bind(entry.hash.as_ref().map(|hash| hash.as_slice()))
+            .push_bind(fact.flags)
+            .push_bind(&fact.identities);
     });
     sql
 }
@@ -199,6 +252,8 @@ fn decode(row: &SqliteRow) -> Entry {
             record_time: value(row, 10),
             expire_time: value(row, 11),
             erased_positions: value::<Option<Vec<u8>>>(row, 12).map(Positions),
+            flags: value(row, 15),
+            identities: value(row, 16),
         },
         detail: None,
         detail_hash: value::<&[u8]>(row, 13).try_into().ok(),
@@ -227,6 +282,7 @@ fn value<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Default>(row: &'r SqliteRow,
 
 fn subjects_json(subjects: &Subjects) -> Result<String> {
     let contacts = subjects.contact_ids.iter().map(|id| serde_json::Value::from(seq(*id)));
+    let claimed = subjects.contact_ids.iter().map(|id| claimed_subject(*id).into());
     let keys = subjects.keys.iter().map(|key| serde_json::Value::from(key.as_str()));
-    json(&contacts.chain(keys).collect::<Vec<_>>())
+    json(&contacts.chain(claimed).chain(keys).collect::<Vec<_>>())
 }

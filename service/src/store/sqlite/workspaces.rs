@@ -76,6 +76,7 @@ impl WorkspaceWriter for SqliteSession {
             "DELETE FROM contact_redirect WHERE workspace_key = ?",
             "DELETE FROM consent WHERE workspace_key = ?",
             "DELETE FROM opt_in_event_detail WHERE workspace_key = ?",
+            "DELETE FROM opt_in_event_pointer WHERE workspace_key = ?",
             "DELETE FROM opt_in_event WHERE workspace_key = ?",
             "DELETE FROM deletion_receipt WHERE workspace_key = ?",
             "DELETE FROM stored_response WHERE workspace_key = ?",

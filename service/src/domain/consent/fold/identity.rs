@@ -79,6 +79,14 @@ impl IdentityConsent {
         self.own.permissions(category).effective()
     }
 
+    /// Adds all of another row of the same identity. Rotating the suppression key may
+    /// leave two: what stands in either stands.
+    pub fn add_all_of(&mut self, other: &Self) {
+        self.own.since = self.own.since.max(other.own.since);
+        self.own.resumes.add_all(&other.own.resumes);
+        self.objections.add_all(&other.objections);
+    }
+
     /// Whether the row says nothing and need not be stored.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -76,6 +76,12 @@ impl Objections {
         &self.stops
     }
 
+    /// The events of everything that stands.
+    pub fn events(&self) -> Vec<Uuid> {
+        let stops = self.stops.iter().map(|stop| &stop.objection);
+        self.all_business().chain(stops).map(|objection| objection.event).collect()
+    }
+
     /// Whether nothing stands.
     pub fn is_empty(&self) -> bool {
         self.all_business().next().is_none() && self.stops.is_empty()

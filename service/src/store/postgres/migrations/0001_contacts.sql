@@ -91,29 +91,19 @@ CREATE TABLE contact_redirect (
 
 CREATE INDEX contact_redirect_contact ON contact_redirect (workspace_id, contact_id);
 
--- Everything a check reads, by the person's phone number or user id, which is also
--- how contacts are found by these. A row without a contact_id is a suppression:
--- somebody who opted out or was erased, and is no contact. Its match_key is a keyed
--- hash.
+-- Everything a check reads, by phone number or user id, which is also how contacts are
+-- found by these. A row without a contact_id is a suppression: somebody who opted out
+-- or was erased, and is no contact. Its match_key is a keyed hash. What is said is in
+-- one encoded column (domain/consent/fold/codec.rs), so that a check reads a short row.
 CREATE TABLE consent (
-    contact_id                 uuid,
-    marketing_event            uuid,
-    utility_event              uuid,
-    authentication_event       uuid,
-    revision                   bigint   NOT NULL, -- the consent_revision that wrote the row
-    update_time                bigint,
-    marketing_time             bigint,
-    marketing_expire_time      bigint,
-    utility_time               bigint,
-    utility_expire_time        bigint,
-    authentication_time        bigint,
-    authentication_expire_time bigint,
-    marketing_status           smallint NOT NULL,
-    utility_status             smallint NOT NULL,
-    authentication_status      smallint NOT NULL,
-    workspace_id               text     COLLATE "C" NOT NULL,
-    match_key                  text     COLLATE "C" NOT NULL,
-    platform                   text     COLLATE "C", -- preferences on WhatsApp, see platform.rs
+    contact_id   uuid,
+    identity_id  uuid    NOT NULL, -- random; the ledger names the identity by it
+    revision     bigint  NOT NULL, -- the consent_revision that wrote the row
+    update_time  bigint,
+    is_former    boolean NOT NULL, -- the contact had it before
+    workspace_id text    COLLATE "C" NOT NULL,
+    match_key    text    COLLATE "C" NOT NULL,
+    consent      bytea   NOT NULL,
     PRIMARY KEY (workspace_id, match_key)
 ) WITH (fillfactor = 90);
 
@@ -138,13 +128,15 @@ CREATE TABLE opt_in_event (
     occurred_time          bigint   NOT NULL,
     record_time            bigint   NOT NULL,
     expire_time            bigint,
-    kind                   smallint NOT NULL, -- 2 opt-in, 3 opt-out, 4 platform stop, 5 resume, 6 erasure
+    kind                   smallint NOT NULL, -- as EventKind in domain/consent/event.rs
     categories             smallint NOT NULL, -- bits: 1 marketing, 2 utility, 4 authentication
     changed_categories     smallint NOT NULL,
     source                 smallint NOT NULL,
+    flags                  smallint NOT NULL, -- bits: 1 the caller's clock, 2 reported by others
     workspace_id           text     COLLATE "C" NOT NULL,
     wording_version        text     COLLATE "C" NOT NULL,
     sender_phone_number_id text     COLLATE "C",
+    identities             bytea    NOT NULL, -- identity_ids, 16 bytes each
     erased_positions       bytea,             -- of an erasure: the entries whose details it erased
     detail_hash            bytea,             -- null for an erasure, which has no detail
     hash                   bytea    NOT NULL, -- over this entry and the hash of the one before
@@ -153,7 +145,7 @@ CREATE TABLE opt_in_event (
 
 -- The personal details of an event, until the person is erased. The subject is the
 -- contact_id of the event, and stays so after a merge; for a non-contact it is the
--- match key, a keyed hash.
+-- match key, a keyed hash, and becomes k: and the contact_id when a contact claims it.
 CREATE TABLE opt_in_event_detail (
     position      bigint NOT NULL,
     workspace_id  text   COLLATE "C" NOT NULL,
@@ -174,6 +166,15 @@ CREATE TABLE opt_in_event_detail (
 -- begins with a later letter.
 CREATE INDEX opt_in_event_detail_non_contact ON opt_in_event_detail (workspace_id, position)
     WHERE subject >= 'g';
+
+-- Further entries that a person's list shows, without details: those that still count
+-- for an identity after it was released or erased. The subject is a keyed hash.
+CREATE TABLE opt_in_event_pointer (
+    position     bigint NOT NULL,
+    workspace_id text   COLLATE "C" NOT NULL,
+    subject      text   COLLATE "C" NOT NULL,
+    PRIMARY KEY (workspace_id, subject, position)
+);
 
 CREATE TABLE deletion_receipt (
     workspace_id       text    COLLATE "C" NOT NULL,

@@ -100,29 +100,19 @@ CREATE VIRTUAL TABLE name_search USING fts5(
 );
 INSERT INTO name_search (name_search, rank) VALUES ('secure-delete', 1);
 
--- Everything a check reads, by the person's phone number or user id, which is also
--- how contacts are found by these. A row without a contact_id is a suppression:
--- somebody who opted out or was erased, and is no contact. Its match_key is a keyed
--- hash.
+-- Everything a check reads, by phone number or user id, which is also how contacts are
+-- found by these. A row without a contact_id is a suppression: somebody who opted out
+-- or was erased, and is no contact. Its match_key is a keyed hash. What is said is in
+-- one encoded column (domain/consent/fold/codec.rs), so that a check reads a short row.
 CREATE TABLE consent (
-    workspace_key              INTEGER NOT NULL,
-    match_key                  TEXT    NOT NULL,
-    contact_id                 BLOB,
-    marketing_status           INTEGER NOT NULL,
-    marketing_time             INTEGER,
-    marketing_expire_time      INTEGER,
-    marketing_event            BLOB,
-    utility_status             INTEGER NOT NULL,
-    utility_time               INTEGER,
-    utility_expire_time        INTEGER,
-    utility_event              BLOB,
-    authentication_status      INTEGER NOT NULL,
-    authentication_time        INTEGER,
-    authentication_expire_time INTEGER,
-    authentication_event       BLOB,
-    update_time                INTEGER,
-    revision                   INTEGER NOT NULL, -- the consent_revision that wrote the row
-    platform                   TEXT,             -- preferences on WhatsApp, see platform.rs
+    workspace_key INTEGER NOT NULL,
+    match_key     TEXT    NOT NULL,
+    contact_id    BLOB,
+    identity_id   BLOB    NOT NULL, -- random; the ledger names the identity by it
+    is_former     INTEGER NOT NULL, -- 1: the contact had it before
+    consent       BLOB    NOT NULL,
+    update_time   INTEGER,
+    revision      INTEGER NOT NULL, -- the consent_revision that wrote the row
     PRIMARY KEY (workspace_key, match_key)
 ) WITHOUT ROWID;
 
@@ -144,7 +134,7 @@ CREATE TABLE opt_in_event (
     position               INTEGER NOT NULL, -- from 1, without gaps
     event_id               BLOB    NOT NULL,
     contact_id             BLOB,
-    kind                   INTEGER NOT NULL, -- 2 opt-in, 3 opt-out, 4 platform stop, 5 resume, 6 erasure
+    kind                   INTEGER NOT NULL, -- as EventKind in domain/consent/event.rs
     categories             INTEGER NOT NULL, -- bits: 1 marketing, 2 utility, 4 authentication
     changed_categories     INTEGER NOT NULL,
     source                 INTEGER NOT NULL,
@@ -153,6 +143,8 @@ CREATE TABLE opt_in_event (
     occurred_time          INTEGER NOT NULL,
     record_time            INTEGER NOT NULL,
     expire_time            INTEGER,
+    flags                  INTEGER NOT NULL, -- bits: 1 the caller's clock, 2 reported by others
+    identities             BLOB    NOT NULL, -- identity_ids, 16 bytes each
     erased_positions       BLOB,             -- of an erasure: the entries whose details it erased
     detail_hash            BLOB,             -- null for an erasure, which has no detail
     hash                   BLOB    NOT NULL, -- over this entry and the hash of the one before
@@ -160,8 +152,8 @@ CREATE TABLE opt_in_event (
 ) WITHOUT ROWID;
 
 -- The personal details of an event, until the person is erased. The subject is the
--- contact's seq, and stays so after a merge; for a non-contact it is the match key,
--- a keyed hash.
+-- contact's seq, and stays so after a merge; for a non-contact it is the match key, a
+-- keyed hash, and becomes k: and the contact_id when a contact claims it.
 CREATE TABLE opt_in_event_detail (
     workspace_key INTEGER NOT NULL,
     subject               NOT NULL,
@@ -181,6 +173,15 @@ CREATE TABLE opt_in_event_detail (
 -- non-contacts, which are few, need an index.
 CREATE INDEX opt_in_event_detail_non_contact ON opt_in_event_detail (workspace_key, position)
     WHERE typeof(subject) = 'text';
+
+-- Further entries that a person's list shows, without details: those that still count
+-- for an identity after it was released or erased. The subject is a keyed hash.
+CREATE TABLE opt_in_event_pointer (
+    workspace_key INTEGER NOT NULL,
+    subject       TEXT    NOT NULL,
+    position      INTEGER NOT NULL,
+    PRIMARY KEY (workspace_key, subject, position)
+) WITHOUT ROWID;
 
 CREATE TABLE deletion_receipt (
     workspace_key      INTEGER NOT NULL,

@@ -1,0 +1,104 @@
+//! A person of a unit of work: the contact, its identities and what they said.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::consent::{ConsentSummary, IdentityConsent, IdentityId, Person};
+use crate::domain::contact::Contact;
+use crate::domain::phone::MatchKey;
+
+#[derive(Clone)]
+pub(super) struct Entry {
+    /// As stored. None for a new contact, and for a non-contact.
+    pub(super) before: Option<Contact>,
+    /// As it is to be. None for a non-contact.
+    pub(super) after: Option<Contact>,
+    /// The keys of a non-contact. Rows are stored under their hashes.
+    pub(super) loose_keys: Vec<MatchKey>,
+    /// The hashed keys under which a non-contact's rows are stored.
+    pub(super) stored_under: Vec<MatchKey>,
+    /// Whether its identity was a contact's when the unit began. Nobody else can have
+    /// made a contact of it.
+    pub(super) is_released: bool,
+    /// The ids of its identities.
+    pub(super) ids: HashMap<MatchKey, IdentityId>,
+    /// As stored.
+    pub(super) stored: Person,
+    /// As it is to be.
+    pub(super) person: Person,
+    /// When the consent last changed.
+    pub(super) update_time: Option<Time>,
+}
+
+impl Entry {
+    pub(super) fn of_contact(contact: Contact) -> Self {
+        Self {
+            before: None,
+            after: Some(contact),
+            loose_keys: Vec::new(),
+            stored_under: Vec::new(),
+            is_released: false,
+            ids: HashMap::new(),
+            stored: Person::default(),
+            person: Person::default(),
+            update_time: None,
+        }
+    }
+
+    /// A non-contact of whom this is known.
+    pub(super) fn of_non_contact(key: MatchKey, id: IdentityId, row: IdentityConsent) -> Self {
+        let person = Person::create([(id, row)]);
+        Self {
+            before: None,
+            after: None,
+            loose_keys: vec![key.clone()],
+            stored_under: Vec::new(),
+            is_released: false,
+            ids: HashMap::from([(key, id)]),
+            stored: person.clone(),
+            person,
+            update_time: None,
+        }
+    }
+
+    /// The keys of its identities: of a contact current ones first, the phone number
+    /// before user ids.
+    pub(super) fn keys(&self) -> Vec<MatchKey> {
+        match &self.after {
+            Some(contact) => contact.profile.match_keys(),
+            None => self.loose_keys.clone(),
+        }
+    }
+
+    pub(super) fn contact_id(&self) -> Option<Uuid> {
+        self.after.as_ref().map(|contact| contact.contact_id)
+    }
+
+    /// The identity of a key. A key without a row gets a new one.
+    pub(super) fn id(&mut self, key: &MatchKey) -> IdentityId {
+        *self.ids.entry(key.clone()).or_insert_with(new_identity)
+    }
+
+    /// The row of the identity that a message would go to.
+    pub(super) fn primary_row(&self) -> IdentityConsent {
+        let primary = self.keys().into_iter().next();
+        let id = primary.and_then(|key| self.ids.get(&key).copied());
+        id.and_then(|id| self.person.row(id)).unwrap_or_default()
+    }
+
+    pub(super) fn summary(&self) -> ConsentSummary {
+        ConsentSummary::of(&self.primary_row(), self.update_time)
+    }
+
+    /// Whether what was said, or whose identities they are, changed.
+    pub(super) fn consent_changed(&self) -> bool {
+        self.person != self.stored
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "identity ids have to be random: they name nobody")]
+pub(in crate::operations) fn new_identity() -> IdentityId {
+    IdentityId(Uuid::new_v4())
+}

@@ -1,0 +1,249 @@
+//! Recording what people say.
+
+use super::{EntryId, UnitOfWork};
+use crate::domain::consent::fold::{self, Word};
+use crate::domain::consent::{
+    ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory, NoEffect, Outcome,
+    Person, PlatformStatement, Said, Source, Statement,
+};
+use crate::domain::error::{Error, Result};
+use crate::domain::phone::MatchKey;
+use crate::store::Transaction;
+
+/// Whom a statement names.
+#[derive(Clone, Debug)]
+pub enum Named {
+    /// These identities.
+    Keys(Vec<MatchKey>),
+    /// The contact: for a permission those of its identities that were there by then.
+    Contact,
+}
+
+/// A statement and what would come of it. Nothing is changed before it is accepted.
+pub struct Recording {
+    entry: EntryId,
+    person: Person,
+    event: ConsentEvent,
+    /// What comes of it, by category.
+    pub outcomes: Vec<(MessageCategory, Outcome)>,
+}
+
+impl Recording {
+    /// Whether it changes what counts in any category.
+    pub fn is_effective(&self) -> bool {
+        self.outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Effective)
+    }
+
+    /// Why it does not count in some category, if that is for one of these reasons.
+    pub fn refusal(&self, is_refused: impl Fn(NoEffect) -> bool) -> Option<NoEffect> {
+        self.outcomes.iter().find_map(|(_, outcome)| match outcome {
+            Outcome::NoEffect(why) if is_refused(*why) => Some(*why),
+            _ => None,
+        })
+    }
+}
+
+/// A statement of either layer, as the ledger tells it.
+struct Spoken {
+    kind: EventKind,
+    categories: Vec<MessageCategory>,
+    source: Source,
+    evidence: Evidence,
+    reason_text: String,
+    is_reported: bool,
+    sender_phone_number_id: String,
+    expire_time: Option<crate::domain::Time>,
+    said: Said,
+    word: Word,
+}
+
+impl UnitOfWork<'_> {
+    /// What would come of a statement. `is_reported` makes it one that others report,
+    /// whatever its source.
+    ///
+    /// # Errors
+    /// When its time is refused.
+    pub fn consider(
+        &mut self,
+        tx: &Transaction,
+        entry: EntryId,
+        named: &Named,
+        statement: &Statement,
+        is_reported: bool,
+    ) -> Result<Recording> {
+        let spoken = Spoken {
+            kind: match statement.word(is_reported) {
+                Word::OptIn { .. } => EventKind::OptIn,
+                _ => EventKind::OptOut,
+            },
+            categories: statement.categories.clone(),
+            source: statement.source,
+            evidence: statement.evidence.clone(),
+            reason_text: statement.reason_text.clone(),
+            is_reported,
+            sender_phone_number_id: String::new(),
+            expire_time: statement.expire_time,
+            said: statement.said(tx.now)?,
+            word: statement.word(is_reported),
+        };
+        self.apply(tx, entry, named, spoken)
+    }
+
+    /// The same of what a person told WhatsApp.
+    ///
+    /// # Errors
+    /// When the time of a resume is refused.
+    pub fn consider_on_platform(
+        &mut self,
+        tx: &Transaction,
+        entry: EntryId,
+        named: &Named,
+        statement: &PlatformStatement,
+    ) -> Result<Recording> {
+        let spoken = Spoken {
+            kind: match statement.stopped {
+                true => EventKind::PlatformStop,
+                false => EventKind::PlatformResume,
+            },
+            categories: vec![MessageCategory::Marketing],
+            source: Source::Platform,
+            evidence: statement.evidence.clone(),
+            reason_text: String::new(),
+            is_reported: false,
+            sender_phone_number_id: statement.sender_phone_number_id.clone(),
+            expire_time: None,
+            said: statement.said(tx.now)?,
+            word: statement.word(),
+        };
+        self.apply(tx, entry, named, spoken)
+    }
+
+    fn apply(
+        &mut self,
+        tx: &Transaction,
+        entry: EntryId,
+        named: &Named,
+        spoken: Spoken,
+    ) -> Result<Recording> {
+        let is_permission =
+            matches!(spoken.kind, EventKind::OptIn | EventKind::PlatformResume);
+        let (ids, key) = self.named(entry, named, is_permission.then_some(spoken.said))?;
+        let mut person = self.entries[entry.0].person.clone();
+        let event_id = tx.new_id();
+        let recorded = person.record(&fold::Statement {
+            event: event_id,
+            named: ids.clone(),
+            said: spoken.said,
+            word: spoken.word,
+        });
+        let contact_id = self.entries[entry.0].contact_id();
+        let effective =
+            recorded.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Effective);
+        let event = ConsentEvent {
+            event_id,
+            contact_id,
+            match_key: match contact_id {
+                Some(_) => key,
+                None => tx.keyring().hashed(&self.workspace.workspace_id, &key),
+            },
+            change: EventChange::Said {
+                kind: spoken.kind,
+                named: ids,
+                clock: spoken.said.clock,
+                is_reported: spoken.is_reported,
+                sender_phone_number_id: spoken.sender_phone_number_id,
+                expire_time: spoken.expire_time,
+            },
+            categories: spoken.categories,
+            source: Some(spoken.source),
+            evidence: spoken.evidence,
+            reason_text: spoken.reason_text,
+            occurred_time: recorded.time,
+            record_time: tx.now,
+            changed_categories: effective.map(|(category, _)| *category).collect(),
+        };
+        Ok(Recording { entry, person, event, outcomes: recorded.outcomes })
+    }
+
+    /// The identities that a statement names, and the key of the first.
+    fn named(
+        &mut self,
+        entry: EntryId,
+        named: &Named,
+        permission: Option<Said>,
+    ) -> Result<(Vec<IdentityId>, MatchKey)> {
+        let target = &mut self.entries[entry.0];
+        let keys = target.keys();
+        let first = keys.first().cloned().ok_or_else(|| Error::internal("nobody is named"))?;
+        match named {
+            Named::Keys(asked) => {
+                let here: Vec<_> = asked.iter().filter(|key| keys.contains(key)).collect();
+                let key = here.first().map_or(first, |key| (*key).clone());
+                Ok((here.into_iter().map(|key| target.id(key)).collect(), key))
+            }
+            Named::Contact => {
+                let person = &target.person;
+                let there = permission.map(|said| person.there_at(said.time));
+                let ids = there.filter(|ids| !ids.is_empty()).unwrap_or_else(|| person.current());
+                Ok((ids, first))
+            }
+        }
+    }
+
+    /// Whether anybody whom an opt-in would be for was asked before.
+    pub fn was_ever_asked(&mut self, tx: &Transaction, entry: EntryId, named: &Named) -> bool {
+        match self.named(entry, named, None) {
+            Ok((ids, _)) => self.entries[entry.0].person.was_ever_asked(&ids, tx.now),
+            Err(_) => true,
+        }
+    }
+
+    /// Whether everybody named is permitted now what an opt-in claims; else why not.
+    pub fn holds(
+        &mut self,
+        tx: &Transaction,
+        entry: EntryId,
+        named: &Named,
+        claim: &Statement,
+    ) -> std::result::Result<(), NoEffect> {
+        let Ok((ids, _)) = self.named(entry, named, None) else {
+            return Err(NoEffect::NotOfThisPerson);
+        };
+        for id in ids {
+            let Some(row) = self.entries[entry.0].person.row(id) else { continue };
+            for category in &claim.categories {
+                if let Some(objection) = row.objections.opt_out(*category) {
+                    return Err(NoEffect::Objected { event: objection.event });
+                }
+                if let Some(erasure) = row.objections.erasure(*category) {
+                    return Err(NoEffect::Erased { event: erasure.event });
+                }
+                let permission = row.permission(*category);
+                let expire = permission.map(|permission| permission.expire);
+                match expire {
+                    Some(expire) if expire.is_none_or(|expire| expire > tx.now) => {}
+                    _ => return Err(NoEffect::DoesNotWiden),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes it count, and returns its event.
+    pub fn accept(&mut self, recording: Recording) -> ConsentEvent {
+        let Recording { entry, person, event, .. } = recording;
+        let target = &mut self.entries[entry.0];
+        target.person = person;
+        if !event.changed_categories.is_empty() {
+            target.update_time = Some(event.record_time);
+        }
+        self.events.push(event.clone());
+        event
+    }
+
+    /// Adds a non-contact, to hold an objection.
+    pub fn add_non_contact(&mut self, key: MatchKey) -> EntryId {
+        let id = super::persons::new_identity();
+        self.add(super::persons::Entry::of_non_contact(key, id, Default::default()))
+    }
+}
