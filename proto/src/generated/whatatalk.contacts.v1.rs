@@ -1584,7 +1584,7 @@ impl ::prost::Name for RecordOptInResponse {
     }
 }
 /// Request of RecordOptOut.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordOptOutRequest {
     /// Empty means `default`.
     #[prost(string, tag = "1")]
@@ -1604,6 +1604,10 @@ pub struct RecordOptOutRequest {
     /// A UUID of the caller's. A replay within 24 hours returns the first answer.
     #[prost(string, tag = "9")]
     pub request_id: ::prost::alloc::string::String,
+    /// Further ids of the same person, as webhooks carry them: the objection stands
+    /// against each, and against the contacts they name. At most 10.
+    #[prost(message, repeated, tag = "10")]
+    pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// Whom. Required. A phone number or user id need not be a contact's.
     #[prost(oneof = "record_opt_out_request::Recipient", tags = "2, 3, 4")]
     pub recipient: ::core::option::Option<record_opt_out_request::Recipient>,
@@ -1655,7 +1659,7 @@ impl ::prost::Name for RecordOptOutResponse {
     }
 }
 /// Request of RecordPlatformPreference.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordPlatformPreferenceRequest {
     /// Empty means `default`.
     #[prost(string, tag = "1")]
@@ -1677,6 +1681,10 @@ pub struct RecordPlatformPreferenceRequest {
     /// A UUID of the caller's. A replay within 24 hours returns the first answer.
     #[prost(string, tag = "9")]
     pub request_id: ::prost::alloc::string::String,
+    /// Further ids of the same person, as webhooks carry them: the objection stands
+    /// against each, and against the contacts they name. At most 10.
+    #[prost(message, repeated, tag = "10")]
+    pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// Whom. Required. A phone number or user id need not be a contact's.
     #[prost(oneof = "record_platform_preference_request::Recipient", tags = "2, 3, 4")]
     pub recipient: ::core::option::Option<record_platform_preference_request::Recipient>,
@@ -1845,6 +1853,11 @@ pub enum CheckReason {
     UnknownContact = 6,
     /// DENY: not a phone number (in batches; CheckOptIn answers INVALID_ARGUMENT).
     InvalidPhoneNumber = 7,
+    /// DENY: the contact had this number or user id before, and somebody else may
+    /// have it by now. `contact_id` names the contact.
+    FormerIdentity = 8,
+    /// DENY: the person was erased and did not agree since.
+    Erased = 9,
 }
 impl CheckReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1861,6 +1874,8 @@ impl CheckReason {
             Self::Expired => "CHECK_REASON_EXPIRED",
             Self::UnknownContact => "CHECK_REASON_UNKNOWN_CONTACT",
             Self::InvalidPhoneNumber => "CHECK_REASON_INVALID_PHONE_NUMBER",
+            Self::FormerIdentity => "CHECK_REASON_FORMER_IDENTITY",
+            Self::Erased => "CHECK_REASON_ERASED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1874,6 +1889,8 @@ impl CheckReason {
             "CHECK_REASON_EXPIRED" => Some(Self::Expired),
             "CHECK_REASON_UNKNOWN_CONTACT" => Some(Self::UnknownContact),
             "CHECK_REASON_INVALID_PHONE_NUMBER" => Some(Self::InvalidPhoneNumber),
+            "CHECK_REASON_FORMER_IDENTITY" => Some(Self::FormerIdentity),
+            "CHECK_REASON_ERASED" => Some(Self::Erased),
             _ => None,
         }
     }
@@ -1982,6 +1999,24 @@ pub enum OptInEventKind {
     PlatformStop = 3,
     /// The person resumed marketing on WhatsApp.
     PlatformResume = 4,
+    /// The person was erased.
+    Erased = 5,
+    /// The contact was created with several identities.
+    Created = 6,
+    /// A phone number or user id was added to the contact.
+    Linked = 7,
+    /// Another contact was merged into this one.
+    Merged = 8,
+    /// A phone number or user id became a former one.
+    Retired = 9,
+    /// A phone number or user id was let go.
+    Released = 10,
+    /// What a person had objected to before they were a contact counts for the
+    /// contact.
+    Claimed = 11,
+    /// What was known of people who were no contacts was deleted at the end of its
+    /// retention.
+    Forgotten = 12,
 }
 impl OptInEventKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1995,6 +2030,14 @@ impl OptInEventKind {
             Self::OptOut => "OPT_IN_EVENT_KIND_OPT_OUT",
             Self::PlatformStop => "OPT_IN_EVENT_KIND_PLATFORM_STOP",
             Self::PlatformResume => "OPT_IN_EVENT_KIND_PLATFORM_RESUME",
+            Self::Erased => "OPT_IN_EVENT_KIND_ERASED",
+            Self::Created => "OPT_IN_EVENT_KIND_CREATED",
+            Self::Linked => "OPT_IN_EVENT_KIND_LINKED",
+            Self::Merged => "OPT_IN_EVENT_KIND_MERGED",
+            Self::Retired => "OPT_IN_EVENT_KIND_RETIRED",
+            Self::Released => "OPT_IN_EVENT_KIND_RELEASED",
+            Self::Claimed => "OPT_IN_EVENT_KIND_CLAIMED",
+            Self::Forgotten => "OPT_IN_EVENT_KIND_FORGOTTEN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2005,6 +2048,14 @@ impl OptInEventKind {
             "OPT_IN_EVENT_KIND_OPT_OUT" => Some(Self::OptOut),
             "OPT_IN_EVENT_KIND_PLATFORM_STOP" => Some(Self::PlatformStop),
             "OPT_IN_EVENT_KIND_PLATFORM_RESUME" => Some(Self::PlatformResume),
+            "OPT_IN_EVENT_KIND_ERASED" => Some(Self::Erased),
+            "OPT_IN_EVENT_KIND_CREATED" => Some(Self::Created),
+            "OPT_IN_EVENT_KIND_LINKED" => Some(Self::Linked),
+            "OPT_IN_EVENT_KIND_MERGED" => Some(Self::Merged),
+            "OPT_IN_EVENT_KIND_RETIRED" => Some(Self::Retired),
+            "OPT_IN_EVENT_KIND_RELEASED" => Some(Self::Released),
+            "OPT_IN_EVENT_KIND_CLAIMED" => Some(Self::Claimed),
+            "OPT_IN_EVENT_KIND_FORGOTTEN" => Some(Self::Forgotten),
             _ => None,
         }
     }
@@ -3226,6 +3277,18 @@ pub struct LinkIdentityRequest {
     /// As in CreateContactRequest.
     #[prost(string, tag = "9")]
     pub request_id: ::prost::alloc::string::String,
+    /// What the person agreed to under the identity that is replaced (or, if none is,
+    /// the one that a message would go to) is agreed to under the new one, too. For
+    /// when the person says so themselves, or Meta's system message says that it is
+    /// the same user. Without it the new identity is NOT_ASKED.
+    #[prost(bool, tag = "10")]
+    pub carry_opt_in: bool,
+    /// With carry_opt_in, required: WEB_FORM, INBOUND_MESSAGE, IVR, PAPER or PLATFORM.
+    #[prost(enumeration = "OptInSource", tag = "11")]
+    pub source: i32,
+    /// With carry_opt_in: what shows it.
+    #[prost(message, optional, tag = "12")]
+    pub evidence: ::core::option::Option<OptInEvidence>,
     /// Whom. Required.
     #[prost(oneof = "link_identity_request::Recipient", tags = "2, 3, 4")]
     pub recipient: ::core::option::Option<link_identity_request::Recipient>,
@@ -6075,6 +6138,10 @@ pub enum ErrorReason {
     /// RecordOptIn.
     /// Metadata: {"event_id": "0190…"}
     ConsentConflict = 53,
+    /// FAILED_PRECONDITION: the number or user id is a former one of a contact, and
+    /// may be somebody else's by now.
+    /// Metadata: {"contact_id": "01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f"}
+    FormerIdentity = 54,
     /// ABORTED: the resource changed since its etag was read. Read it again.
     /// Metadata: {}
     EtagMismatch = 60,
@@ -6147,6 +6214,7 @@ impl ErrorReason {
             Self::AttributeInUse => "ERROR_REASON_ATTRIBUTE_IN_USE",
             Self::CountMismatch => "ERROR_REASON_COUNT_MISMATCH",
             Self::ConsentConflict => "ERROR_REASON_CONSENT_CONFLICT",
+            Self::FormerIdentity => "ERROR_REASON_FORMER_IDENTITY",
             Self::EtagMismatch => "ERROR_REASON_ETAG_MISMATCH",
             Self::RequestInFlight => "ERROR_REASON_REQUEST_IN_FLIGHT",
             Self::WriteConflict => "ERROR_REASON_WRITE_CONFLICT",
@@ -6197,6 +6265,7 @@ impl ErrorReason {
             "ERROR_REASON_ATTRIBUTE_IN_USE" => Some(Self::AttributeInUse),
             "ERROR_REASON_COUNT_MISMATCH" => Some(Self::CountMismatch),
             "ERROR_REASON_CONSENT_CONFLICT" => Some(Self::ConsentConflict),
+            "ERROR_REASON_FORMER_IDENTITY" => Some(Self::FormerIdentity),
             "ERROR_REASON_ETAG_MISMATCH" => Some(Self::EtagMismatch),
             "ERROR_REASON_REQUEST_IN_FLIGHT" => Some(Self::RequestInFlight),
             "ERROR_REASON_WRITE_CONFLICT" => Some(Self::WriteConflict),

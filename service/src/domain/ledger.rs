@@ -18,7 +18,7 @@ pub use verify::{Broken, Damage, Verifier};
 
 use super::Time;
 use super::consent::{ConsentEvent, EventChange, EventKind, Evidence, MessageCategory, Source};
-use super::error::{Error, Result};
+use super::error::Result;
 use super::phone::MatchKey;
 
 /// A SHA-256 hash.

@@ -87,7 +87,7 @@ impl ImportChunks {
         validate_tags(&add_tags, definitions).map_err(|error| error.with_field("add_tags"))?;
         match &self.options.consent {
             Some(statement) => {
-                statement.validate(tx.now).map_err(|error| error.in_parent("consent"))
+                statement.said(tx.now).map(drop).map_err(|error| error.in_parent("consent"))
             }
             None => Ok(()),
         }

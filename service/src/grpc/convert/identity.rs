@@ -16,6 +16,7 @@ use crate::operations::merge::MergeContacts;
 
 /// Decodes the numbers and ids to add to a contact or to release from it.
 pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
+    let carry_opt_in = decode_carry(&request)?;
     let person = recipient::decode(request.recipient)?;
     let (number, id) = (&request.new_phone_number, &request.new_whatsapp_user_id);
     if number.is_empty() && id.is_empty() && request.release.is_empty() {
@@ -38,7 +39,6 @@ pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdenti
     }
     let release =
         request.release.iter().map(|text| decode_released(text)).collect::<Result<_>>()?;
-    let carry_opt_in = decode_carry(&request)?;
     Ok(LinkIdentity {
         workspace_id: request.workspace_id,
         person,
