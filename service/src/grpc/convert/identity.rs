@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_released_is_a_number_or_a_user_id() {
+    fn releases_a_number_or_a_user_id() {
         let key = |text| decode_released(text).map_err(|e| (e.reason(), e.field().is_some()));
         let number = PhoneNumber::parse("5521987654321").expect("a number");
         assert_eq!(key("+55 21 8765-4321"), Ok(number.match_key()));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_is_a_field() {
+    fn take_mask_paths_are_fields() {
         let take = |paths: &[&str]| {
             let mut take = Vec::new();
             let decoded = paths.iter().try_for_each(|path| decode_taken(path, &mut take));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_says_what_to_link() {
+    fn a_link_request_without_anything_to_link_is_refused() {
         let recipient = v1::link_identity_request::Recipient::PhoneNumber("15551234567".to_owned());
         let request = v1::LinkIdentityRequest {
             recipient: Some(recipient),
