@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures::channel::mpsc;
-use futures::future::{self, BoxFuture};
-use futures::stream::{self, BoxStream, Fuse, StreamExt};
+use futures_channel::mpsc;
+use futures_util::future::{self, BoxFuture};
+use futures_util::stream::{self, BoxStream, Fuse, StreamExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::FOREVER;

@@ -80,7 +80,7 @@ macro_rules! request {
 
         impl IntoFuture for $name {
             type Output = $crate::error::Result<$output>;
-            type IntoFuture = futures::future::BoxFuture<'static, Self::Output>;
+            type IntoFuture = futures_util::future::BoxFuture<'static, Self::Output>;
 
             fn into_future(self) -> Self::IntoFuture {
                 Box::pin(self.send())

@@ -9,9 +9,9 @@ use contacts_proto::v1::{
     contact_service_client::ContactServiceClient, opt_in_service_client::OptInServiceClient,
     tag_service_client::TagServiceClient, workspace_service_client::WorkspaceServiceClient,
 };
-use futures::channel::mpsc;
-use futures::future::{BoxFuture, FutureExt};
-use futures::stream::{BoxStream, StreamExt};
+use futures_channel::mpsc;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{BoxStream, StreamExt};
 use prost::Message;
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};

@@ -292,6 +292,7 @@ impl AttributeType {
     }
 }
 /// Generated client implementations.
+#[cfg(feature = "client")]
 pub mod attribute_service_client {
     #![allow(
         unused_variables,
@@ -541,6 +542,7 @@ pub mod attribute_service_client {
     }
 }
 /// Generated server implementations.
+#[cfg(feature = "server")]
 pub mod attribute_service_server {
     #![allow(
         unused_variables,
@@ -2010,6 +2012,7 @@ impl OptInEventKind {
     }
 }
 /// Generated client implementations.
+#[cfg(feature = "client")]
 pub mod opt_in_service_client {
     #![allow(
         unused_variables,
@@ -2339,6 +2342,7 @@ pub mod opt_in_service_client {
     }
 }
 /// Generated server implementations.
+#[cfg(feature = "server")]
 pub mod opt_in_service_server {
     #![allow(
         unused_variables,
@@ -4242,6 +4246,7 @@ impl OnConflict {
     }
 }
 /// Generated client implementations.
+#[cfg(feature = "client")]
 pub mod contact_service_client {
     #![allow(
         unused_variables,
@@ -4887,6 +4892,7 @@ pub mod contact_service_client {
     }
 }
 /// Generated server implementations.
+#[cfg(feature = "server")]
 pub mod contact_service_server {
     #![allow(
         unused_variables,
@@ -6454,6 +6460,7 @@ impl ::prost::Name for DeleteTagResponse {
     }
 }
 /// Generated client implementations.
+#[cfg(feature = "client")]
 pub mod tag_service_client {
     #![allow(
         unused_variables,
@@ -6678,6 +6685,7 @@ pub mod tag_service_client {
     }
 }
 /// Generated server implementations.
+#[cfg(feature = "server")]
 pub mod tag_service_server {
     #![allow(
         unused_variables,
@@ -7240,6 +7248,7 @@ impl ::prost::Name for DeleteWorkspaceResponse {
     }
 }
 /// Generated client implementations.
+#[cfg(feature = "client")]
 pub mod workspace_service_client {
     #![allow(
         unused_variables,
@@ -7456,6 +7465,7 @@ pub mod workspace_service_client {
     }
 }
 /// Generated server implementations.
+#[cfg(feature = "server")]
 pub mod workspace_service_server {
     #![allow(
         unused_variables,

@@ -3,8 +3,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use contacts_proto::v1::{self, stream_duplicate_contacts_response::Event as Sent};
-use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
 use super::resuming::{Event, Resumable, Resuming};
 use super::segment::ResumeToken;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use contacts_proto::v1::{self, StreamEndReason};
-use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::segment::ResumeToken;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contacts_proto::v1::{self, stream_contacts_response::Event as Sent};
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 
 pub use batch::{ResumeToken, SegmentBatch};
 pub use stream::{ContactStream, SegmentBatches};

@@ -4,8 +4,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use contacts_proto::v1;
-use futures::future::BoxFuture;
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, Stream, StreamExt};
 
 use crate::client::ContactsClient;
 use crate::convert::IntoProto;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use contacts_proto::v1::{self, import_contacts_request::Message};
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 
 use super::chunks::Chunk;
 use crate::client::ContactsClient;

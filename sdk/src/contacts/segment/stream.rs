@@ -4,7 +4,7 @@ use std::vec;
 
 use bytes::Bytes;
 use contacts_proto::v1;
-use futures::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
 use super::super::resuming::Resuming;
 use super::batch::{SegmentBatch, decode};
