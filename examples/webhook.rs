@@ -11,7 +11,7 @@
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-use contacts_sdk::{ContactsClient, Evidence, Person, PlatformPreference};
+use contacts_sdk::{ContactsClient, Evidence, PlatformPreference, Recipient};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -51,7 +51,7 @@ async fn record(client: &ContactsClient, body: &Value) -> Result<usize, Box<dyn 
 
 /// One thing a person told WhatsApp.
 struct Said<'b> {
-    person: Person,
+    person: Recipient,
     preference: PlatformPreference,
     /// The number of the business's it is about.
     sender: &'b str,
@@ -103,8 +103,8 @@ impl<'b> Said<'b> {
         let [phone, user_id] = names.map(|name| stated[name].as_str().filter(|id| !id.is_empty()));
         let person = match (phone, user_id) {
             // The phone number says who it is when both are sent.
-            (Some(phone), _) => Person::phone(phone),
-            (None, Some(user_id)) => Person::whatsapp_user_id(user_id),
+            (Some(phone), _) => Recipient::phone(phone),
+            (None, Some(user_id)) => Recipient::whatsapp_user_id(user_id),
             (None, None) => return None,
         };
         // A number in some webhooks, text in others.

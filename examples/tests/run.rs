@@ -5,7 +5,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use contacts_sdk::{CheckReason, ContactsClient, MessageCategory, NewContact, OptInSource, Person};
+use contacts_sdk::{
+    CheckReason, ContactsClient, MessageCategory, NewContact, OptInSource, Recipient,
+};
 use contacts_service::{Config, RunningServer, Server};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -114,7 +116,7 @@ async fn webhooks_record_who_stopped_marketing() -> Result {
     assert_eq!(check.await?.reason, CheckReason::PlatformOptedOut);
     let elsewhere = opt_in.check(&ana, MessageCategory::Marketing).sender_phone_number_id("1");
     assert!(elsewhere.await?.is_allowed());
-    let bo = opt_in.events(Person::whatsapp_user_id("DE.9F8E7D6C5B4A3921")).await?.items;
+    let bo = opt_in.events(Recipient::whatsapp_user_id("DE.9F8E7D6C5B4A3921")).await?.items;
     assert_eq!(bo.len(), 1);
 
     // Only 131050 is consent.

@@ -1,13 +1,13 @@
 use contacts_proto::{FieldMask, v1};
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, IntoProto, count, present};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::{Attribute, AttributeType};
 use crate::paging::{Page, page, paged};
-use crate::request::{Prepared, request};
 
-/// The calls about custom fields. From [`ContactsClient::attributes`].
+/// The calls about custom fields. Returned by [`ContactsClient::attributes`](crate::ContactsClient::attributes).
 ///
 /// ```no_run
 /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -24,12 +24,12 @@ use crate::request::{Prepared, request};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Attributes {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl Attributes {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     /// Defines an attribute of this display name, at most 100 characters. Its id is derived from
@@ -47,29 +47,29 @@ impl Attributes {
             ..v1::Attribute::default()
         };
         let message = v1::CreateAttributeRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             attribute: Some(attribute),
             request_id: String::new(),
         };
-        CreateAttribute(Prepared::new(&self.client, message))
+        CreateAttribute(Prepared::new(&self.handle, message))
     }
 
     /// Reads one definition with its contact count. Fails with
     /// [`is_not_found`](crate::Error::is_not_found) if there is none of this id.
     pub fn get(&self, attribute_id: impl Into<String>) -> GetAttribute {
         let message = v1::GetAttributeRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             attribute_id: attribute_id.into(),
         };
-        GetAttribute(Prepared::new(&self.client, message))
+        GetAttribute(Prepared::new(&self.handle, message))
     }
 
     /// Lists definitions by id, with their contact counts.
     pub fn list(&self) -> ListAttributes {
-        let workspace_id = self.client.workspace().to_owned();
+        let workspace_id = self.handle.workspace_id();
         let message =
             v1::ListAttributesRequest { workspace_id, ..v1::ListAttributesRequest::default() };
-        ListAttributes(Prepared::new(&self.client, message))
+        ListAttributes(Prepared::new(&self.handle, message))
     }
 
     /// Changes a definition's display name or description, or adds enum options.
@@ -77,12 +77,12 @@ impl Attributes {
         let attribute =
             v1::Attribute { attribute_id: attribute_id.into(), ..v1::Attribute::default() };
         let message = v1::UpdateAttributeRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             attribute: Some(attribute),
             update_mask: Some(FieldMask::default()),
             request_id: String::new(),
         };
-        UpdateAttribute(Prepared::new(&self.client, message))
+        UpdateAttribute(Prepared::new(&self.handle, message))
     }
 
     /// Deletes a definition. While contacts have a value, that fails with
@@ -90,11 +90,11 @@ impl Attributes {
     /// [`force`](DeleteAttribute::force) is set.
     pub fn delete(&self, attribute_id: impl Into<String>) -> DeleteAttribute {
         let message = v1::DeleteAttributeRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             attribute_id: attribute_id.into(),
             ..v1::DeleteAttributeRequest::default()
         };
-        DeleteAttribute(Prepared::new(&self.client, message))
+        DeleteAttribute(Prepared::new(&self.handle, message))
     }
 }
 

@@ -6,6 +6,7 @@ mod identity;
 mod import;
 mod list;
 mod read;
+mod resume_token;
 mod resuming;
 mod segment;
 mod update;
@@ -21,16 +22,17 @@ pub use identity::{LinkIdentity, MergeContacts};
 pub use import::{ImportChunks, ImportContacts};
 pub use list::{CountContacts, ListContacts};
 pub use read::{CreateContact, GetContact};
-pub use segment::{ContactStream, ResumeToken, SegmentBatch, SegmentBatches, StreamContacts};
+pub use resume_token::ResumeToken;
+pub use segment::{ContactStream, SegmentBatch, SegmentBatches, StreamContacts};
 pub use update::UpdateContact;
 pub use update_tags::UpdateContactTags;
 
-use crate::client::ContactsClient;
+use crate::call::Prepared;
 use crate::convert::IntoProto;
-use crate::model::{ImportOptions, ImportRow, NewContact, Person};
-use crate::request::Prepared;
+use crate::handle::Handle;
+use crate::model::{ImportOptions, ImportRow, NewContact, Recipient};
 
-/// The calls about contacts. From [`ContactsClient::contacts`].
+/// The calls about contacts. Returned by [`ContactsClient::contacts`](crate::ContactsClient::contacts).
 ///
 /// ```no_run
 /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -47,16 +49,16 @@ use crate::request::Prepared;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Contacts {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl Contacts {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     fn workspace_id(&self) -> String {
-        self.client.workspace().to_owned()
+        self.handle.workspace_id()
     }
 
     /// Makes a contact.
@@ -65,19 +67,23 @@ impl Contacts {
     /// number, in whatever form, or the user id: the error
     /// [names it](crate::Error::existing_contact_id).
     pub fn create(&self, contact: NewContact) -> CreateContact {
-        CreateContact::new(&self.client, contact)
+        CreateContact::new(&self.handle, contact)
     }
 
     /// Reads one contact. Fails with [`is_not_found`](crate::Error::is_not_found) if there is none.
-    pub fn get(&self, person: impl Into<Person>) -> GetContact {
-        GetContact::new(&self.client, person.into())
+    pub fn get(&self, recipient: impl Into<Recipient>) -> GetContact {
+        GetContact::new(&self.handle, recipient.into())
     }
 
     /// Reads up to 1000 contacts, each with its own result, in the order asked for. Those that an
     /// answer of 3 MiB has no room for fail with [`LIMIT_EXCEEDED`](crate::reason::LIMIT_EXCEEDED).
-    pub fn batch_get(&self, people: impl IntoIterator<Item: Into<Person>>) -> BatchGetContacts {
-        let recipients = people.into_iter().map(|person| person.into().into_proto()).collect();
-        BatchGetContacts::new(&self.client, recipients)
+    pub fn batch_get(
+        &self,
+        recipients: impl IntoIterator<Item: Into<Recipient>>,
+    ) -> BatchGetContacts {
+        let recipients =
+            recipients.into_iter().map(|recipient| recipient.into().into_proto()).collect();
+        BatchGetContacts::new(&self.handle, recipients)
     }
 
     /// Changes what the builder sets and nothing else.
@@ -85,14 +91,14 @@ impl Contacts {
     /// Phone number and consent cannot be changed here: a person's new number is for
     /// [`link_identity`](Self::link_identity), consent is [`OptIn`](crate::OptIn)'s. Fails with [`is_not_found`](crate::Error::is_not_found) if there
     /// is no such contact, unless [`allow_missing`](UpdateContact::allow_missing) is set.
-    pub fn update(&self, person: impl Into<Person>) -> UpdateContact {
-        UpdateContact::new(&self.client, person.into())
+    pub fn update(&self, recipient: impl Into<Recipient>) -> UpdateContact {
+        UpdateContact::new(&self.handle, recipient.into())
     }
 
     /// Erases a contact and what is known of it, and returns a receipt. An opt-out outlives it, so
     /// that a later import cannot message the person again.
-    pub fn delete(&self, person: impl Into<Person>) -> DeleteContact {
-        DeleteContact::new(&self.client, person.into())
+    pub fn delete(&self, recipient: impl Into<Recipient>) -> DeleteContact {
+        DeleteContact::new(&self.handle, recipient.into())
     }
 
     /// Gives a person a new phone number or user id. The contact keeps its id, history and consent;
@@ -108,8 +114,8 @@ impl Contacts {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn link_identity(&self, person: impl Into<Person>) -> LinkIdentity {
-        LinkIdentity::new(&self.client, person.into())
+    pub fn link_identity(&self, recipient: impl Into<Recipient>) -> LinkIdentity {
+        LinkIdentity::new(&self.handle, recipient.into())
     }
 
     /// Joins two contacts that are one person. `survivor` keeps its id; `merged` goes, and whatever
@@ -125,14 +131,18 @@ impl Contacts {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn merge(&self, survivor: impl Into<Person>, merged: impl Into<Person>) -> MergeContacts {
-        MergeContacts::new(&self.client, survivor.into(), merged.into())
+    pub fn merge(
+        &self,
+        survivor: impl Into<Recipient>,
+        merged: impl Into<Recipient>,
+    ) -> MergeContacts {
+        MergeContacts::new(&self.handle, survivor.into(), merged.into())
     }
 
     /// Reads everything held about one person, for a request of theirs to see it. Fails with
     /// [`is_not_found`](crate::Error::is_not_found) if nothing is.
-    pub fn export_data(&self, person: impl Into<Person>) -> ExportContactData {
-        ExportContactData::new(&self.client, person.into())
+    pub fn export_data(&self, recipient: impl Into<Recipient>) -> ExportContactData {
+        ExportContactData::new(&self.handle, recipient.into())
     }
 
     /// The directory: contacts in pages, filtered, searched by name, ordered. Any page costs what
@@ -150,18 +160,18 @@ impl Contacts {
     /// # }
     /// ```
     pub fn list(&self) -> ListContacts {
-        ListContacts::new(&self.client)
+        ListContacts::new(&self.handle)
     }
 
     /// Counts the contacts a filter and a name search select.
     pub fn count(&self) -> CountContacts {
-        CountContacts::new(&self.client)
+        CountContacts::new(&self.handle)
     }
 
     /// Streams all contacts a filter selects, for campaigns: each exactly once, over any number of
     /// dropped connections. See [`StreamContacts`].
     pub fn segment(&self) -> StreamContacts {
-        StreamContacts::new(&self.client)
+        StreamContacts::new(&self.handle)
     }
 
     /// Streams groups of contacts that look like one person, for somebody to look at and
@@ -179,12 +189,12 @@ impl Contacts {
     /// # }
     /// ```
     pub fn duplicates(&self) -> StreamDuplicates {
-        StreamDuplicates::new(&self.client)
+        StreamDuplicates::new(&self.handle)
     }
 
     /// Creates and updates contacts in bulk, from a stream of rows. See [`ImportContacts`].
     pub fn import(&self, options: ImportOptions) -> ImportContacts {
-        ImportContacts::new(&self.client, options)
+        ImportContacts::new(&self.handle, options)
     }
 
     /// Creates and updates up to 1000 contacts in one call. One bad row fails by itself; the others
@@ -194,7 +204,7 @@ impl Contacts {
         rows: impl IntoIterator<Item: Into<ImportRow>>,
     ) -> BatchUpsertContacts {
         let rows = rows.into_iter().map(|row| row.into().into_proto()).collect();
-        BatchUpsertContacts::new(&self.client, rows)
+        BatchUpsertContacts::new(&self.handle, rows)
     }
 
     /// Adds and removes tags on many contacts, named one by one or by a filter. All of it happens
@@ -205,6 +215,6 @@ impl Contacts {
             workspace_id,
             ..v1::UpdateContactTagsRequest::default()
         };
-        UpdateContactTags::new(Prepared::new(&self.client, message))
+        UpdateContactTags::new(Prepared::new(&self.handle, message))
     }
 }

@@ -14,6 +14,8 @@ use std::time::SystemTime;
 
 use contacts_proto::Timestamp;
 
+pub(crate) use consent::batch_result;
+
 use crate::error::{Error, Result};
 
 /// `From`, without making the messages a part of the public API.
@@ -91,7 +93,7 @@ mod public {
     public! {
         NewContact -> v1::Contact;
         AttributeValue -> v1::AttributeValue;
-        Person -> v1::Recipient;
+        Recipient -> v1::Recipient;
         Evidence -> v1::OptInEvidence;
         ImportRow -> v1::ImportRow;
         ImportConsent -> v1::ImportConsent;

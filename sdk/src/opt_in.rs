@@ -10,22 +10,22 @@ pub use checker::{OptInChecker, OptInFuture};
 pub use events::ListOptInEvents;
 pub use record::{RecordOptIn, RecordOptOut, RecordPlatformPreference};
 
-use crate::client::ContactsClient;
-use crate::model::{MessageCategory, OptInSource, Person, PlatformPreference};
+use crate::handle::Handle;
+use crate::model::{MessageCategory, OptInSource, PlatformPreference, Recipient};
 
-/// Whether people may be messaged, and the proof of it. From [`ContactsClient::opt_in`].
+/// Whether people may be messaged, and the proof of it. Returned by [`ContactsClient::opt_in`](crate::ContactsClient::opt_in).
 ///
 /// Every doubt is a no. A check is answered from the database's committed state as of the call: an
 /// opt-out that was acknowledged is seen by every check begun later. Answers are not for keeping:
 /// check right before sending.
 #[derive(Clone, Debug)]
 pub struct OptIn {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl OptIn {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     /// May this person be sent a message of this category now? **False for every error**, a passed
@@ -42,8 +42,12 @@ impl OptIn {
     /// }
     /// # }
     /// ```
-    pub async fn may_send(&self, person: impl Into<Person>, category: MessageCategory) -> bool {
-        match self.check(person, category).await {
+    pub async fn may_send(
+        &self,
+        recipient: impl Into<Recipient>,
+        category: MessageCategory,
+    ) -> bool {
+        match self.check(recipient, category).await {
             Ok(result) => result.is_allowed(),
             Err(error) => {
                 tracing::debug!(%error, "contacts.check.failed_closed");
@@ -57,8 +61,8 @@ impl OptIn {
     /// An unknown person is a denial and not an error. An error is a denial too: send only if
     /// [`is_allowed`](crate::CheckResult::is_allowed). Retried within its deadline of 1 s unless the
     /// client has another [`check_deadline`](crate::ClientBuilder::check_deadline).
-    pub fn check(&self, person: impl Into<Person>, category: MessageCategory) -> CheckOptIn {
-        CheckOptIn::new(&self.client, person.into(), category)
+    pub fn check(&self, recipient: impl Into<Recipient>, category: MessageCategory) -> CheckOptIn {
+        CheckOptIn::new(&self.handle, recipient.into(), category)
     }
 
     /// The same for up to 10 000 phone numbers in one call, answered index for index. A malformed
@@ -82,12 +86,12 @@ impl OptIn {
         category: MessageCategory,
     ) -> BatchCheckOptIn {
         let numbers = phone_numbers.iter().map(|number| number.as_ref().to_owned()).collect();
-        BatchCheckOptIn::new(&self.client, numbers, category)
+        BatchCheckOptIn::new(&self.handle, numbers, category)
     }
 
     /// The same for any number of batches over one stream. See [`CheckOptInStream`].
     pub fn check_stream(&self, category: MessageCategory) -> CheckOptInStream {
-        CheckOptInStream::new(&self.client, category)
+        CheckOptInStream::new(&self.handle, category)
     }
 
     /// Records that a contact agreed. The contact has to exist: make it first, or this fails with
@@ -108,14 +112,18 @@ impl OptIn {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn record_opt_in(&self, person: impl Into<Person>, source: OptInSource) -> RecordOptIn {
-        RecordOptIn::new(&self.client, person.into(), source)
+    pub fn record_opt_in(
+        &self,
+        recipient: impl Into<Recipient>,
+        source: OptInSource,
+    ) -> RecordOptIn {
+        RecordOptIn::new(&self.handle, recipient.into(), source)
     }
 
     /// Records that a person objected. Accepted for people who are not contacts too: should they
     /// become one, the opt-out is there already.
-    pub fn record_opt_out(&self, person: impl Into<Person>) -> RecordOptOut {
-        RecordOptOut::new(&self.client, person.into())
+    pub fn record_opt_out(&self, recipient: impl Into<Recipient>) -> RecordOptOut {
+        RecordOptOut::new(&self.handle, recipient.into())
     }
 
     /// Records that a person told WhatsApp itself to stop or resume marketing: Meta's
@@ -139,14 +147,14 @@ impl OptIn {
     /// ```
     pub fn record_platform_preference(
         &self,
-        person: impl Into<Person>,
+        recipient: impl Into<Recipient>,
         preference: PlatformPreference,
     ) -> RecordPlatformPreference {
-        RecordPlatformPreference::new(&self.client, person.into(), preference)
+        RecordPlatformPreference::new(&self.handle, recipient.into(), preference)
     }
 
     /// Lists the append-only ledger of one person, newest first.
-    pub fn events(&self, person: impl Into<Person>) -> ListOptInEvents {
-        ListOptInEvents::new(&self.client, person.into())
+    pub fn events(&self, recipient: impl Into<Recipient>) -> ListOptInEvents {
+        ListOptInEvents::new(&self.handle, recipient.into())
     }
 }

@@ -1,23 +1,23 @@
 use contacts_proto::{FieldMask, v1};
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, count, present};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::Tag;
 use crate::paging::{Page, page, paged};
-use crate::request::{Prepared, request};
 
-/// The calls about tags. From [`ContactsClient::tags`].
+/// The calls about tags. Returned by [`ContactsClient::tags`](crate::ContactsClient::tags).
 ///
 /// Put tags on contacts with [`Contacts::update_tags`](crate::Contacts::update_tags).
 #[derive(Clone, Debug)]
 pub struct Tags {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl Tags {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     /// Makes a tag of this display name, at most 100 characters. Its id is derived from the name:
@@ -26,51 +26,49 @@ impl Tags {
     pub fn create(&self, display_name: impl Into<String>) -> CreateTag {
         let tag = v1::Tag { display_name: display_name.into(), ..v1::Tag::default() };
         let message = v1::CreateTagRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             tag: Some(tag),
             request_id: String::new(),
         };
-        CreateTag(Prepared::new(&self.client, message))
+        CreateTag(Prepared::new(&self.handle, message))
     }
 
     /// Reads one tag with its contact count. Fails with
     /// [`is_not_found`](crate::Error::is_not_found) if there is none of this id.
     pub fn get(&self, tag_id: impl Into<String>) -> GetTag {
-        let message = v1::GetTagRequest {
-            workspace_id: self.client.workspace().to_owned(),
-            tag_id: tag_id.into(),
-        };
-        GetTag(Prepared::new(&self.client, message))
+        let message =
+            v1::GetTagRequest { workspace_id: self.handle.workspace_id(), tag_id: tag_id.into() };
+        GetTag(Prepared::new(&self.handle, message))
     }
 
     /// Lists tags by id, with their contact counts.
     pub fn list(&self) -> ListTags {
-        let workspace_id = self.client.workspace().to_owned();
+        let workspace_id = self.handle.workspace_id();
         let message = v1::ListTagsRequest { workspace_id, ..v1::ListTagsRequest::default() };
-        ListTags(Prepared::new(&self.client, message))
+        ListTags(Prepared::new(&self.handle, message))
     }
 
     /// Changes a tag's display name, description or colour. No contact is rewritten.
     pub fn update(&self, tag_id: impl Into<String>) -> UpdateTag {
         let tag = v1::Tag { tag_id: tag_id.into(), ..v1::Tag::default() };
         let message = v1::UpdateTagRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             tag: Some(tag),
             update_mask: Some(FieldMask::default()),
             request_id: String::new(),
         };
-        UpdateTag(Prepared::new(&self.client, message))
+        UpdateTag(Prepared::new(&self.handle, message))
     }
 
     /// Deletes a tag. While contacts carry it, that fails with
     /// [`TAG_IN_USE`](crate::reason::TAG_IN_USE) unless [`force`](DeleteTag::force) is set.
     pub fn delete(&self, tag_id: impl Into<String>) -> DeleteTag {
         let message = v1::DeleteTagRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             tag_id: tag_id.into(),
             ..v1::DeleteTagRequest::default()
         };
-        DeleteTag(Prepared::new(&self.client, message))
+        DeleteTag(Prepared::new(&self.handle, message))
     }
 }
 

@@ -1,24 +1,24 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, count, present};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::Workspace;
 use crate::paging::{Page, page, paged};
-use crate::request::{Prepared, request};
 
-/// The calls about workspaces. From [`ContactsClient::workspaces`].
+/// The calls about workspaces. Returned by [`ContactsClient::workspaces`](crate::ContactsClient::workspaces).
 ///
 /// Making and deleting a workspace are never repeated by themselves: they carry no id by which the
 /// server could recognise a repetition.
 #[derive(Clone, Debug)]
 pub struct Workspaces {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl Workspaces {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     /// Makes a workspace of this id: `[a-z][a-z0-9_-]{0,62}`. An empty one is derived from the
@@ -28,19 +28,19 @@ impl Workspaces {
         let workspace =
             v1::Workspace { workspace_id: workspace_id.into(), ..v1::Workspace::default() };
         let message = v1::CreateWorkspaceRequest { workspace: Some(workspace) };
-        CreateWorkspace(Prepared::new(&self.client, message))
+        CreateWorkspace(Prepared::new(&self.handle, message))
     }
 
     /// Reads one workspace. Fails with [`is_not_found`](crate::Error::is_not_found) if there is
     /// none of this id.
     pub fn get(&self, workspace_id: impl Into<String>) -> GetWorkspace {
         let message = v1::GetWorkspaceRequest { workspace_id: workspace_id.into() };
-        GetWorkspace(Prepared::new(&self.client, message))
+        GetWorkspace(Prepared::new(&self.handle, message))
     }
 
     /// Lists workspaces by id.
     pub fn list(&self) -> ListWorkspaces {
-        ListWorkspaces(Prepared::new(&self.client, v1::ListWorkspacesRequest::default()))
+        ListWorkspaces(Prepared::new(&self.handle, v1::ListWorkspacesRequest::default()))
     }
 
     /// Erases a workspace and everything in it: contacts, tags, attributes and the consent ledger.
@@ -51,7 +51,7 @@ impl Workspaces {
             workspace_id: workspace_id.into(),
             confirm_workspace_id: String::new(),
         };
-        DeleteWorkspace(Prepared::new(&self.client, message))
+        DeleteWorkspace(Prepared::new(&self.handle, message))
     }
 }
 

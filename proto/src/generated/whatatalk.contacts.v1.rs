@@ -3393,10 +3393,10 @@ pub struct ExportContactDataResponse {
     /// Answers kept for replays of calls about the person, newest first, at most
     /// 1000. What they say of the person is in `contact` and `events`.
     #[prost(message, repeated, tag = "6")]
-    pub saved_answers: ::prost::alloc::vec::Vec<SavedAnswer>,
+    pub stored_responses: ::prost::alloc::vec::Vec<StoredResponse>,
     /// There are more of them. They are kept for 24 hours.
     #[prost(bool, tag = "7")]
-    pub more_saved_answers: bool,
+    pub more_stored_responses: bool,
     /// Proof of erasures of the contact.
     #[prost(message, repeated, tag = "8")]
     pub receipts: ::prost::alloc::vec::Vec<DeletionReceipt>,
@@ -3475,7 +3475,7 @@ impl ::prost::Name for RecordedConsent {
 }
 /// That an answer to a call is kept, for the call to be replayed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SavedAnswer {
+pub struct StoredResponse {
     /// As sent by the caller.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
@@ -3486,14 +3486,14 @@ pub struct SavedAnswer {
     #[prost(message, optional, tag = "3")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
 }
-impl ::prost::Name for SavedAnswer {
-    const NAME: &'static str = "SavedAnswer";
+impl ::prost::Name for StoredResponse {
+    const NAME: &'static str = "StoredResponse";
     const PACKAGE: &'static str = "whatatalk.contacts.v1";
     fn full_name() -> ::prost::alloc::string::String {
-        "whatatalk.contacts.v1.SavedAnswer".into()
+        "whatatalk.contacts.v1.StoredResponse".into()
     }
     fn type_url() -> ::prost::alloc::string::String {
-        "/whatatalk.contacts.v1.SavedAnswer".into()
+        "/whatatalk.contacts.v1.StoredResponse".into()
     }
 }
 /// Request of ListContacts.

@@ -1,10 +1,10 @@
 use contacts_proto::v1::{self, batch_get_contacts_result::Result as Found};
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, IntoProto};
 use crate::error::{Error, Result};
+use crate::handle::Handle;
 use crate::model::{ChunkResult, Contact, ContactView, ImportOptions};
-use crate::request::{Prepared, request};
 
 request! {
     /// From [`Contacts::batch_get`](crate::Contacts::batch_get).
@@ -12,11 +12,11 @@ request! {
 }
 
 impl BatchGetContacts {
-    pub(super) fn new(client: &ContactsClient, recipients: Vec<v1::Recipient>) -> Self {
+    pub(super) fn new(handle: &Handle, recipients: Vec<v1::Recipient>) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::BatchGetContactsRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 recipients,
                 view: ContactView::default().into_proto(),
             },
@@ -57,13 +57,13 @@ request! {
 }
 
 impl BatchUpsertContacts {
-    pub(super) fn new(client: &ContactsClient, rows: Vec<v1::ImportRow>) -> Self {
+    pub(super) fn new(handle: &Handle, rows: Vec<v1::ImportRow>) -> Self {
         let message = v1::BatchUpsertContactsRequest {
-            workspace_id: client.workspace().to_owned(),
+            workspace_id: handle.workspace_id(),
             rows,
             ..v1::BatchUpsertContactsRequest::default()
         };
-        Self(Prepared::new(client, message)).options(ImportOptions::new())
+        Self(Prepared::new(handle, message)).options(ImportOptions::new())
     }
 
     /// Sets what to do with existing contacts, missing tags and consent.

@@ -1,10 +1,10 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::Result;
-use crate::model::{DeleteReason, DeletionReceipt, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{DeleteReason, DeletionReceipt, Recipient};
 
 request! {
     /// From [`Contacts::delete`](crate::Contacts::delete).
@@ -12,12 +12,12 @@ request! {
 }
 
 impl DeleteContact {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::DeleteContactRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
                 reason: DeleteReason::default().into_proto(),
                 ..v1::DeleteContactRequest::default()
             },

@@ -6,11 +6,11 @@ use contacts_proto::v1::{self, stream_duplicate_contacts_response::Event as Sent
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
+use super::resume_token::ResumeToken;
 use super::resuming::{Event, Resumable, Resuming};
-use super::segment::ResumeToken;
-use crate::client::ContactsClient;
 use crate::convert::{FromProto, IntoProto, count};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::{Contact, ContactView, DuplicateReason};
 use crate::transport::{Incoming, Transport};
 
@@ -21,7 +21,7 @@ use crate::transport::{Incoming, Transport};
 #[derive(Clone)]
 #[must_use = "a search does nothing until it is streamed"]
 pub struct StreamDuplicates {
-    client: ContactsClient,
+    handle: Handle,
     message: v1::StreamDuplicateContactsRequest,
     idle_timeout: Duration,
 }
@@ -45,14 +45,14 @@ pub struct DuplicateGroup {
 pub struct DuplicateGroups(BoxStream<'static, Result<DuplicateGroup>>);
 
 impl StreamDuplicates {
-    pub(super) fn new(client: &ContactsClient) -> Self {
+    pub(super) fn new(handle: &Handle) -> Self {
         let message = v1::StreamDuplicateContactsRequest {
-            workspace_id: client.workspace().to_owned(),
+            workspace_id: handle.workspace_id(),
             view: ContactView::default().into_proto(),
             ..v1::StreamDuplicateContactsRequest::default()
         };
-        let idle_timeout = client.config().stream_idle_timeout;
-        Self { client: client.clone(), message, idle_timeout }
+        let idle_timeout = handle.config().stream_idle_timeout;
+        Self { handle: handle.clone(), message, idle_timeout }
     }
 
     /// Sets how much of each contact to read; everything by default.
@@ -82,7 +82,7 @@ impl StreamDuplicates {
 
     /// Streams the groups.
     pub fn stream(self) -> DuplicateGroups {
-        let search = Resuming::new(self.client, self.message, self.idle_timeout);
+        let search = Resuming::new(self.handle, self.message, self.idle_timeout);
         let groups = stream::try_unfold(search, async |mut search| {
             let group = search.next().await?;
             Ok(group.map(|(group, token)| (DuplicateGroup::new(group, token), search)))
@@ -121,23 +121,23 @@ impl Resumable for v1::StreamDuplicateContactsRequest {
     type Message = v1::StreamDuplicateContactsResponse;
     type Item = v1::DuplicateGroup;
 
-    fn token(&mut self) -> &mut String {
+    fn token_mut(&mut self) -> &mut String {
         &mut self.resume_token
     }
 
     fn open(
         self,
         transport: &Transport,
-        patience: Duration,
+        open_timeout: Duration,
     ) -> BoxFuture<'static, Result<Incoming<Self::Message>>> {
-        transport.stream_duplicate_contacts(self, patience)
+        transport.stream_duplicate_contacts(self, open_timeout)
     }
 
-    fn read(message: Self::Message) -> (String, Event<Self::Item>) {
+    fn decode(message: Self::Message) -> (String, Event<Self::Item>) {
         let event = match message.event {
-            Some(Sent::Group(group)) => Event::Deliver(group, 1),
+            Some(Sent::Group(group)) => Event::Item(group, 1),
             Some(Sent::End(end)) => Event::End(end),
-            Some(Sent::Heartbeat(_)) | None => Event::Wait,
+            Some(Sent::Heartbeat(_)) | None => Event::Heartbeat,
         };
         (message.resume_token, event)
     }

@@ -1,10 +1,10 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::Result;
-use crate::model::{Contact, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{Contact, Recipient};
 
 request! {
     /// From [`Contacts::link_identity`](crate::Contacts::link_identity).
@@ -12,12 +12,12 @@ request! {
 }
 
 impl LinkIdentity {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::LinkIdentityRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
                 ..v1::LinkIdentityRequest::default()
             },
         ))
@@ -61,11 +61,11 @@ request! {
 }
 
 impl MergeContacts {
-    pub(super) fn new(client: &ContactsClient, survivor: Person, merged: Person) -> Self {
+    pub(super) fn new(handle: &Handle, survivor: Recipient, merged: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::MergeContactsRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 survivor: Some(survivor.into_proto()),
                 merged: Some(merged.into_proto()),
                 ..v1::MergeContactsRequest::default()

@@ -1,5 +1,5 @@
 mod chunks;
-mod conversation;
+mod protocol;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
 use self::chunks::Chunks;
-use self::conversation::Import;
-use crate::client::ContactsClient;
+use self::protocol::ImportProtocol;
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::{ChunkResult, ImportOptions, ImportRow, ImportSummary};
 use crate::pipeline::{Limits, pipeline};
 
@@ -45,24 +45,24 @@ use crate::pipeline::{Limits, pipeline};
 /// ```
 #[must_use = "an import does nothing until it gets its rows"]
 pub struct ImportContacts {
-    client: ContactsClient,
+    handle: Handle,
     options: ImportOptions,
     chunk_size: usize,
     in_flight: usize,
-    answer_timeout: Duration,
+    response_timeout: Duration,
     progress: Progress,
 }
 
 type Progress = Box<dyn FnMut(&ImportSummary) + Send>;
 
 impl ImportContacts {
-    pub(super) fn new(client: &ContactsClient, options: ImportOptions) -> Self {
+    pub(super) fn new(handle: &Handle, options: ImportOptions) -> Self {
         Self {
-            client: client.clone(),
+            handle: handle.clone(),
             options,
             chunk_size: chunks::MAX_ROWS,
             in_flight: 15,
-            answer_timeout: client.config().stream_idle_timeout,
+            response_timeout: handle.config().stream_idle_timeout,
             progress: Box::new(|_| {}),
         }
     }
@@ -83,8 +83,8 @@ impl ImportContacts {
     /// Sets how long the answer to a chunk may take before the connection is taken for broken, in
     /// place of the client's
     /// [idle timeout](crate::ClientBuilder::stream_idle_timeout).
-    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
-        self.answer_timeout = timeout;
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
         self
     }
 
@@ -125,11 +125,11 @@ impl ImportContacts {
     {
         let limits = Limits {
             in_flight: self.in_flight,
-            patience: self.answer_timeout,
-            retry: self.client.config().stream_retry.clone(),
+            response_timeout: self.response_timeout,
+            retry: self.handle.config().stream_retry.clone(),
         };
         let chunks = Chunks::new(rows.map(Into::into).boxed(), self.chunk_size).boxed();
-        ImportChunks(pipeline(Import::new(self.client, self.options), chunks, limits))
+        ImportChunks(pipeline(ImportProtocol::new(self.handle, self.options), chunks, limits))
     }
 }
 

@@ -1,11 +1,11 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, IntoProto, count};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::{Contact, ContactView};
 use crate::paging::{Page, page, paged};
-use crate::request::{Prepared, request};
 
 request! {
     /// From [`Contacts::list`](crate::Contacts::list).
@@ -13,11 +13,11 @@ request! {
 }
 
 impl ListContacts {
-    pub(super) fn new(client: &ContactsClient) -> Self {
+    pub(super) fn new(handle: &Handle) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::ListContactsRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 view: ContactView::default().into_proto(),
                 ..v1::ListContactsRequest::default()
             },
@@ -65,11 +65,11 @@ request! {
 }
 
 impl CountContacts {
-    pub(super) fn new(client: &ContactsClient) -> Self {
+    pub(super) fn new(handle: &Handle) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::CountContactsRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 ..v1::CountContactsRequest::default()
             },
         ))

@@ -1,10 +1,10 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::Result;
-use crate::model::{Contact, ContactView, NewContact, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{Contact, ContactView, NewContact, Recipient};
 
 request! {
     /// From [`Contacts::create`](crate::Contacts::create).
@@ -12,11 +12,11 @@ request! {
 }
 
 impl CreateContact {
-    pub(super) fn new(client: &ContactsClient, contact: NewContact) -> Self {
+    pub(super) fn new(handle: &Handle, contact: NewContact) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::CreateContactRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 contact: Some(contact.into_proto()),
                 request_id: String::new(),
             },
@@ -35,13 +35,13 @@ request! {
 }
 
 impl GetContact {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::GetContactRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 view: ContactView::default().into_proto(),
-                recipient: Some(person.into_proto()),
+                recipient: Some(recipient.into_proto()),
             },
         ))
     }

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use contacts_proto::v1::{self, stream_contacts_response::Event as Sent};
 use futures_util::future::BoxFuture;
 
-pub use batch::{ResumeToken, SegmentBatch};
+pub use batch::SegmentBatch;
 pub use stream::{ContactStream, SegmentBatches};
 
+use super::resume_token::ResumeToken;
 use super::resuming::{Event, Resumable, Resuming};
-use crate::client::ContactsClient;
 use crate::convert::IntoProto;
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::ContactView;
 use crate::transport::{Incoming, Transport};
 
@@ -70,7 +71,7 @@ use crate::transport::{Incoming, Transport};
 #[derive(Clone)]
 #[must_use = "a segment does nothing until it is streamed"]
 pub struct StreamContacts {
-    client: ContactsClient,
+    handle: Handle,
     message: v1::StreamContactsRequest,
     idle_timeout: Duration,
     /// A limit of 0, which the wire takes for none at all.
@@ -78,14 +79,14 @@ pub struct StreamContacts {
 }
 
 impl StreamContacts {
-    pub(super) fn new(client: &ContactsClient) -> Self {
+    pub(super) fn new(handle: &Handle) -> Self {
         let message = v1::StreamContactsRequest {
-            workspace_id: client.workspace().to_owned(),
+            workspace_id: handle.workspace_id(),
             view: ContactView::default().into_proto(),
             ..v1::StreamContactsRequest::default()
         };
-        let idle_timeout = client.config().stream_idle_timeout;
-        Self { client: client.clone(), message, idle_timeout, nothing: false }
+        let idle_timeout = handle.config().stream_idle_timeout;
+        Self { handle: handle.clone(), message, idle_timeout, nothing: false }
     }
 
     /// Selects contacts: a [`Filter`](crate::Filter) or text in the filter language. Empty selects
@@ -145,7 +146,7 @@ impl StreamContacts {
         if self.nothing {
             return SegmentBatches::empty();
         }
-        SegmentBatches::new(Resuming::new(self.client, self.message, self.idle_timeout))
+        SegmentBatches::new(Resuming::new(self.handle, self.message, self.idle_timeout))
     }
 }
 
@@ -153,26 +154,26 @@ impl Resumable for v1::StreamContactsRequest {
     type Message = v1::StreamContactsResponse;
     type Item = Vec<Bytes>;
 
-    fn token(&mut self) -> &mut String {
+    fn token_mut(&mut self) -> &mut String {
         &mut self.resume_token
     }
 
     fn open(
         self,
         transport: &Transport,
-        patience: Duration,
+        open_timeout: Duration,
     ) -> BoxFuture<'static, Result<Incoming<Self::Message>>> {
-        transport.stream_contacts(self, patience)
+        transport.stream_contacts(self, open_timeout)
     }
 
-    fn read(message: Self::Message) -> (String, Event<Self::Item>) {
+    fn decode(message: Self::Message) -> (String, Event<Self::Item>) {
         let event = match message.event {
             Some(Sent::Batch(batch)) if !batch.contacts.is_empty() => {
                 let count = batch.contacts.len() as u64;
-                Event::Deliver(batch.contacts, count)
+                Event::Item(batch.contacts, count)
             }
             Some(Sent::End(end)) => Event::End(end),
-            Some(Sent::Batch(_) | Sent::Heartbeat(_)) | None => Event::Wait,
+            Some(Sent::Batch(_) | Sent::Heartbeat(_)) | None => Event::Heartbeat,
         };
         (message.resume_token, event)
     }

@@ -1,10 +1,10 @@
 use contacts_proto::{FieldMask, v1};
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::{Error, Result};
-use crate::model::{AttributeValue, Contact, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{AttributeValue, Contact, ContactField, Recipient};
 
 request! {
     /// Changes what its methods set and nothing else. From
@@ -29,17 +29,17 @@ request! {
 }
 
 impl UpdateContact {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         let mut contact = v1::Contact::default();
-        match person {
-            Person::Phone(number) => contact.phone_number = number,
-            Person::WhatsAppUserId(id) => contact.whatsapp_user_id = id,
-            Person::ContactId(id) => contact.contact_id = id,
+        match recipient {
+            Recipient::Phone(number) => contact.phone_number = number,
+            Recipient::WhatsAppUserId(id) => contact.whatsapp_user_id = id,
+            Recipient::ContactId(id) => contact.contact_id = id,
         }
         Self(Prepared::new(
-            client,
+            handle,
             v1::UpdateContactRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 contact: Some(contact),
                 update_mask: Some(FieldMask::default()),
                 ..v1::UpdateContactRequest::default()
@@ -55,11 +55,11 @@ impl UpdateContact {
         &mut self.0.message.update_mask.get_or_insert_default().paths
     }
 
-    /// Names a path once, and none below one that is named already.
-    fn set(mut self, path: impl Into<String>, change: impl FnOnce(&mut v1::Contact)) -> Self {
-        let path = path.into();
-        let named = |known: &String| *known == path || path.starts_with(&format!("{known}."));
-        if !self.paths().iter().any(named) {
+    /// Adds the field's path to the mask, unless that path or one above it is there already.
+    fn set(mut self, field: ContactField, change: impl FnOnce(&mut v1::Contact)) -> Self {
+        let path = field.to_string();
+        let covers = |known: &String| *known == path || path.starts_with(&format!("{known}."));
+        if !self.paths().iter().any(covers) {
             self.paths().push(path);
         }
         change(self.contact());
@@ -68,7 +68,7 @@ impl UpdateContact {
 
     /// Sets the first name: at most 200 characters.
     pub fn first_name(self, name: impl Into<String>) -> Self {
-        self.set("first_name", |contact| contact.first_name = name.into())
+        self.set(ContactField::FirstName, |contact| contact.first_name = name.into())
     }
 
     /// Clears the first name.
@@ -78,7 +78,7 @@ impl UpdateContact {
 
     /// Sets the last name: at most 200 characters.
     pub fn last_name(self, name: impl Into<String>) -> Self {
-        self.set("last_name", |contact| contact.last_name = name.into())
+        self.set(ContactField::LastName, |contact| contact.last_name = name.into())
     }
 
     /// Clears the last name.
@@ -88,7 +88,7 @@ impl UpdateContact {
 
     /// Sets the email address: at most 254 characters.
     pub fn email(self, address: impl Into<String>) -> Self {
-        self.set("email", |contact| contact.email = address.into())
+        self.set(ContactField::Email, |contact| contact.email = address.into())
     }
 
     /// Clears the email address.
@@ -98,7 +98,7 @@ impl UpdateContact {
 
     /// Sets Meta's business-scoped user id. The contact has to be named by its id or phone number.
     pub fn whatsapp_user_id(self, id: impl Into<String>) -> Self {
-        self.set("whatsapp_user_id", |contact| contact.whatsapp_user_id = id.into())
+        self.set(ContactField::WhatsAppUserId, |contact| contact.whatsapp_user_id = id.into())
     }
 
     /// Clears Meta's business-scoped user id. The contact has to be named by its id or phone number.
@@ -110,7 +110,7 @@ impl UpdateContact {
     /// [`Contacts::update_tags`](crate::Contacts::update_tags).
     pub fn tags(self, tag_ids: impl IntoIterator<Item: Into<String>>) -> Self {
         let tags = tag_ids.into_iter().map(Into::into).collect();
-        self.set("tags", |contact| contact.tags = tags)
+        self.set(ContactField::Tags, |contact| contact.tags = tags)
     }
 
     /// Sets one attribute; the others stay.
@@ -120,7 +120,7 @@ impl UpdateContact {
         value: impl Into<AttributeValue>,
     ) -> Self {
         let id = attribute_id.into();
-        self.set(format!("attributes.{id}"), |contact| {
+        self.set(ContactField::Attribute(id.clone()), |contact| {
             contact.attributes.insert(id, value.into().into_proto());
         })
     }
@@ -128,7 +128,7 @@ impl UpdateContact {
     /// Clears one attribute; the others stay.
     pub fn clear_attribute(self, attribute_id: impl Into<String>) -> Self {
         let id = attribute_id.into();
-        self.set(format!("attributes.{id}"), |contact| {
+        self.set(ContactField::Attribute(id.clone()), |contact| {
             contact.attributes.remove(&id);
         })
     }
@@ -142,7 +142,7 @@ impl UpdateContact {
         let attributes = attributes.into_iter();
         let attributes =
             attributes.map(|(id, value)| (id.into(), value.into().into_proto())).collect();
-        self.set("attributes", |contact| contact.attributes = attributes)
+        self.set(ContactField::Attributes, |contact| contact.attributes = attributes)
     }
 
     /// Refuses the change if the profile is no longer the one with this etag: see
@@ -163,7 +163,8 @@ impl UpdateContact {
     /// The user id names the contact only if nothing else does, so a contact that was named by its
     /// user id cannot get another one in the same call: that fails without being sent.
     pub async fn send(mut self) -> Result<Contact> {
-        let changes_user_id = self.paths().iter().any(|path| path == "whatsapp_user_id");
+        let changes_user_id =
+            self.paths().iter().any(|path| *path == ContactField::WhatsAppUserId.to_string());
         let contact = self.contact();
         if changes_user_id && contact.contact_id.is_empty() && contact.phone_number.is_empty() {
             return Err(Error::invalid_argument(

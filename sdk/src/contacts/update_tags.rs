@@ -1,22 +1,22 @@
 use contacts_proto::v1;
 
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, IntoProto};
 use crate::error::Result;
-use crate::model::{Person, TagUpdate};
-use crate::request::{Prepared, request};
+use crate::model::{Recipient, TagUpdate};
 
 request! {
     /// Adds and removes tags on many contacts, in one transaction. From
     /// [`Contacts::update_tags`](crate::Contacts::update_tags).
     ///
-    /// Either name [`people`](Self::people) or select with a [`filter`](Self::filter):
+    /// Either name [`recipients`](Self::recipients) or select with a [`filter`](Self::filter):
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
     /// use contacts_sdk::Filter;
     ///
     /// let contacts = client.contacts();
-    /// contacts.update_tags().people(["15551234567", "15557654321"]).add("vip").await?;
+    /// contacts.update_tags().recipients(["15551234567", "15557654321"]).add("vip").await?;
     ///
     /// let lapsed = Filter::attribute("orders").lt(1);
     /// let count = contacts.count().filter(&lapsed).await?;
@@ -33,8 +33,8 @@ impl UpdateContactTags {
     }
 
     /// Names people, at most 1000 in all.
-    pub fn people(mut self, people: impl IntoIterator<Item: Into<Person>>) -> Self {
-        let recipients = people.into_iter().map(|person| person.into().into_proto());
+    pub fn recipients(mut self, recipients: impl IntoIterator<Item: Into<Recipient>>) -> Self {
+        let recipients = recipients.into_iter().map(|recipient| recipient.into().into_proto());
         self.0.message.recipients.extend(recipients);
         self
     }

@@ -2,7 +2,7 @@ use contacts_proto::v1::{self, attribute_value::Value};
 
 use super::{FromProto, IntoProto, known, time};
 use crate::model::{
-    AttributeValue, Contact, DeleteReason, DeletionReceipt, NewContact, OptInSummary, Person,
+    AttributeValue, Contact, DeleteReason, DeletionReceipt, NewContact, OptInSummary, Recipient,
 };
 
 impl FromProto<v1::Contact> for Contact {
@@ -84,7 +84,7 @@ impl FromProto<v1::DeletionReceipt> for DeletionReceipt {
     }
 }
 
-impl IntoProto<v1::Recipient> for Person {
+impl IntoProto<v1::Recipient> for Recipient {
     fn into_proto(self) -> v1::Recipient {
         v1::Recipient { recipient: Some(self.into_proto()) }
     }
@@ -93,7 +93,7 @@ impl IntoProto<v1::Recipient> for Person {
 /// Every request about one person has the same oneof under its own name.
 macro_rules! recipients {
     ($($request:ident)*) => {$(
-        impl IntoProto<v1::$request::Recipient> for Person {
+        impl IntoProto<v1::$request::Recipient> for Recipient {
             fn into_proto(self) -> v1::$request::Recipient {
                 match self {
                     Self::Phone(number) => v1::$request::Recipient::PhoneNumber(number),

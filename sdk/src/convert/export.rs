@@ -3,7 +3,7 @@ use contacts_proto::v1;
 use super::{FromProto, all, known, time};
 use crate::model::{
     Contact, ContactData, MessageCategory, OptInStatus, RecordedConsent,
-    RecordedPlatformPreference, SavedAnswer,
+    RecordedPlatformPreference, StoredResponse,
 };
 
 impl FromProto<v1::ExportContactDataResponse> for ContactData {
@@ -14,8 +14,8 @@ impl FromProto<v1::ExportContactDataResponse> for ContactData {
             platform_preferences: all(message.platform_preferences),
             events: all(message.events),
             events_page_token: known(message.events_page_token),
-            saved_answers: all(message.saved_answers),
-            more_saved_answers: message.more_saved_answers,
+            stored_responses: all(message.stored_responses),
+            more_stored_responses: message.more_stored_responses,
             receipts: all(message.receipts),
             export_time: time(message.export_time),
         }
@@ -45,8 +45,8 @@ impl FromProto<v1::RecordedPlatformPreference> for RecordedPlatformPreference {
     }
 }
 
-impl FromProto<v1::SavedAnswer> for SavedAnswer {
-    fn from_proto(message: v1::SavedAnswer) -> Self {
+impl FromProto<v1::StoredResponse> for StoredResponse {
+    fn from_proto(message: v1::StoredResponse) -> Self {
         Self {
             request_id: message.request_id,
             method: message.method,

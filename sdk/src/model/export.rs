@@ -18,9 +18,9 @@ pub struct ContactData {
     /// [`OptIn::events`](crate::OptIn::events) for the same person. None if these are all.
     pub events_page_token: Option<String>,
     /// Answers that the server keeps for replays of calls about the person.
-    pub saved_answers: Vec<SavedAnswer>,
+    pub stored_responses: Vec<StoredResponse>,
     /// There are more of them.
-    pub more_saved_answers: bool,
+    pub more_stored_responses: bool,
     /// Proof of erasures of the contact.
     pub receipts: Vec<DeletionReceipt>,
     /// The server's time of the answer.
@@ -60,7 +60,7 @@ pub struct RecordedPlatformPreference {
 /// That the server keeps an answer to a call, for the call to be replayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct SavedAnswer {
+pub struct StoredResponse {
     /// As sent by the caller.
     pub request_id: String,
     /// Such as `UpdateContact`; empty if kept by an older server.

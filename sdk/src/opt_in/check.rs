@@ -1,10 +1,10 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
-use crate::convert::{FromProto, IntoProto};
+use crate::call::{Prepared, request};
+use crate::convert::{FromProto, IntoProto, batch_result};
 use crate::error::Result;
-use crate::model::{BatchCheckResult, CheckResult, MessageCategory, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{BatchCheckResult, CheckResult, MessageCategory, Recipient};
 
 request! {
     /// From [`OptIn::check`](crate::OptIn::check).
@@ -12,13 +12,13 @@ request! {
 }
 
 impl CheckOptIn {
-    pub(super) fn new(client: &ContactsClient, person: Person, category: MessageCategory) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient, category: MessageCategory) -> Self {
         Self(Prepared::check(
-            client,
+            handle,
             v1::CheckOptInRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 category: category.into_proto(),
-                recipient: Some(person.into_proto()),
+                recipient: Some(recipient.into_proto()),
                 sender_phone_number_id: String::new(),
             },
         ))
@@ -44,14 +44,14 @@ request! {
 
 impl BatchCheckOptIn {
     pub(super) fn new(
-        client: &ContactsClient,
+        handle: &Handle,
         phone_numbers: Vec<String>,
         category: MessageCategory,
     ) -> Self {
         Self(Prepared::check(
-            client,
+            handle,
             v1::BatchCheckOptInRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 phone_numbers,
                 category: category.into_proto(),
                 sender_phone_number_id: String::new(),
@@ -69,8 +69,8 @@ impl BatchCheckOptIn {
     /// Asks. An error denies all of them; so does an answer that has not exactly one decision for
     /// each number.
     pub async fn send(self) -> Result<BatchCheckResult> {
-        let asked = self.0.message.phone_numbers.len();
-        let answer = self.0.send().await?;
-        BatchCheckResult::answering(asked, answer.decisions, answer.reasons, answer.check_time)
+        let requested = self.0.message.phone_numbers.len();
+        let response = self.0.send().await?;
+        batch_result(requested, &response.decisions, &response.reasons, response.check_time)
     }
 }

@@ -7,11 +7,11 @@ use contacts_proto::v1;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
 
-use crate::client::ContactsClient;
-use crate::convert::IntoProto;
+use crate::convert::{IntoProto, batch_result};
 use crate::error::{Error, Result};
+use crate::handle::Handle;
 use crate::model::{BatchCheckResult, MessageCategory};
-use crate::pipeline::{Conversation, Limits, pipeline};
+use crate::pipeline::{Limits, Protocol, pipeline};
 use crate::transport::{Incoming, Outgoing};
 
 /// Checks any number of batches over one stream. From
@@ -38,22 +38,22 @@ use crate::transport::{Incoming, Outgoing};
 #[derive(Clone)]
 #[must_use = "a check does nothing until it gets its batches"]
 pub struct CheckOptInStream {
-    client: ContactsClient,
+    handle: Handle,
     category: MessageCategory,
     sender_phone_number_id: String,
     in_flight: usize,
-    answer_timeout: Duration,
+    response_timeout: Duration,
 }
 
 impl CheckOptInStream {
-    pub(super) fn new(client: &ContactsClient, category: MessageCategory) -> Self {
-        let answer_timeout = client.config().stream_idle_timeout;
+    pub(super) fn new(handle: &Handle, category: MessageCategory) -> Self {
+        let response_timeout = handle.config().stream_idle_timeout;
         Self {
-            client: client.clone(),
+            handle: handle.clone(),
             category,
             sender_phone_number_id: String::new(),
             in_flight: 8,
-            answer_timeout,
+            response_timeout,
         }
     }
 
@@ -72,8 +72,8 @@ impl CheckOptInStream {
 
     /// Sets how long an answer may take before the connection is taken for broken, in place of the
     /// client's [idle timeout](crate::ClientBuilder::stream_idle_timeout).
-    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
-        self.answer_timeout = timeout;
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
         self
     }
 
@@ -82,11 +82,11 @@ impl CheckOptInStream {
     pub fn send(self, batches: impl Stream<Item = Vec<String>> + Send + 'static) -> CheckStream {
         let limits = Limits {
             in_flight: self.in_flight,
-            patience: self.answer_timeout,
-            retry: self.client.config().stream_retry.clone(),
+            response_timeout: self.response_timeout,
+            retry: self.handle.config().stream_retry.clone(),
         };
-        let checks = Checks {
-            client: self.client,
+        let checks = CheckProtocol {
+            handle: self.handle,
             category: self.category,
             sender_phone_number_id: self.sender_phone_number_id,
         };
@@ -131,29 +131,29 @@ impl CheckedBatch {
     }
 }
 
-struct Checks {
-    client: ContactsClient,
+struct CheckProtocol {
+    handle: Handle,
     category: MessageCategory,
     sender_phone_number_id: String,
 }
 
-impl Conversation for Checks {
-    type Unit = Vec<String>;
+impl Protocol for CheckProtocol {
+    type Item = Vec<String>;
     type Request = v1::CheckOptInStreamRequest;
-    type Answer = v1::CheckOptInStreamResponse;
+    type Response = v1::CheckOptInStreamResponse;
     type Output = CheckedBatch;
 
-    fn may_repeat(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 
-    fn greeting(&self) -> Option<Self::Request> {
+    fn preface(&self) -> Option<Self::Request> {
         None
     }
 
     fn request(&self, phone_numbers: &mut Vec<String>) -> Self::Request {
         v1::CheckOptInStreamRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             phone_numbers: phone_numbers.clone(),
             category: self.category.into_proto(),
             sender_phone_number_id: self.sender_phone_number_id.clone(),
@@ -163,29 +163,29 @@ impl Conversation for Checks {
     fn open(
         &self,
         requests: Outgoing<Self::Request>,
-        patience: Duration,
-    ) -> BoxFuture<'static, Result<Incoming<Self::Answer>>> {
-        self.client.transport().check_opt_in_stream(requests, patience)
+        open_timeout: Duration,
+    ) -> BoxFuture<'static, Result<Incoming<Self::Response>>> {
+        self.handle.transport().check_opt_in_stream(requests, open_timeout)
     }
 
-    fn settle(
+    fn complete(
         &self,
         pending: &mut VecDeque<Vec<String>>,
-        answer: Self::Answer,
+        response: Self::Response,
     ) -> Result<CheckedBatch> {
         let phone_numbers = pending
             .pop_front()
-            .ok_or_else(|| Error::invalid_response("an answer to a batch that was not sent"))?;
-        let results = BatchCheckResult::answering(
+            .ok_or_else(|| Error::invalid_response("a response to a batch that was not sent"))?;
+        let results = batch_result(
             phone_numbers.len(),
-            answer.decisions,
-            answer.reasons,
-            answer.check_time,
+            &response.decisions,
+            &response.reasons,
+            response.check_time,
         )?;
         Ok(CheckedBatch { phone_numbers, results })
     }
 
-    fn lose(&self, error: Error, _: &VecDeque<Vec<String>>) -> Error {
+    fn fail(&self, error: Error, _: &VecDeque<Vec<String>>) -> Error {
         error.edit(|inner| inner.incomplete = true)
     }
 }

@@ -2,7 +2,7 @@ use std::pin::Pin;
 
 use super::OptIn;
 use crate::error::Result;
-use crate::model::{CheckResult, MessageCategory, Person};
+use crate::model::{CheckResult, MessageCategory, Recipient};
 
 /// What the methods of [`OptInChecker`] return.
 pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
@@ -14,17 +14,17 @@ pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 ///
 /// ```
 /// use contacts_sdk::{CheckReason, CheckResult, Error, MessageCategory};
-/// use contacts_sdk::{OptInChecker, OptInFuture, Person};
+/// use contacts_sdk::{OptInChecker, OptInFuture, Recipient};
 ///
 /// struct OnlyAna;
 ///
 /// impl OptInChecker for OnlyAna {
 ///     fn check(
 ///         &self,
-///         person: Person,
+///         recipient: Recipient,
 ///         _: MessageCategory,
 ///     ) -> OptInFuture<'_, Result<CheckResult, Error>> {
-///         let ana = person == Person::phone("15551234567");
+///         let ana = person == Recipient::phone("15551234567");
 ///         Box::pin(async move {
 ///             Ok(if ana { CheckResult::allow() } else { CheckResult::deny(CheckReason::OptedOut) })
 ///         })
@@ -32,7 +32,7 @@ pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 /// }
 ///
 /// async fn send_offer(checker: &dyn OptInChecker, phone: &str) -> bool {
-///     checker.may_send(Person::phone(phone), MessageCategory::Marketing).await
+///     checker.may_send(Recipient::phone(phone), MessageCategory::Marketing).await
 /// }
 ///
 /// # futures::executor::block_on(async {
@@ -44,13 +44,13 @@ pub trait OptInChecker: Send + Sync {
     /// As [`OptIn::check`].
     fn check(
         &self,
-        person: Person,
+        recipient: Recipient,
         category: MessageCategory,
     ) -> OptInFuture<'_, Result<CheckResult>>;
 
     /// As [`OptIn::may_send`]: false for every error.
-    fn may_send(&self, person: Person, category: MessageCategory) -> OptInFuture<'_, bool> {
-        let check = self.check(person, category);
+    fn may_send(&self, recipient: Recipient, category: MessageCategory) -> OptInFuture<'_, bool> {
+        let check = self.check(recipient, category);
         Box::pin(async move { check.await.is_ok_and(|result| result.is_allowed()) })
     }
 }
@@ -58,9 +58,9 @@ pub trait OptInChecker: Send + Sync {
 impl OptInChecker for OptIn {
     fn check(
         &self,
-        person: Person,
+        recipient: Recipient,
         category: MessageCategory,
     ) -> OptInFuture<'_, Result<CheckResult>> {
-        Box::pin(Self::check(self, person, category).send())
+        Box::pin(Self::check(self, recipient, category).send())
     }
 }

@@ -2,13 +2,13 @@ use std::time::SystemTime;
 
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::{
-    Evidence, MessageCategory, OptInRecord, OptInSource, Person, PlatformPreference,
+    Evidence, MessageCategory, OptInRecord, OptInSource, PlatformPreference, Recipient,
 };
-use crate::request::{Prepared, request};
 
 request! {
     /// From [`OptIn::record_opt_in`](crate::OptIn::record_opt_in).
@@ -16,12 +16,12 @@ request! {
 }
 
 impl RecordOptIn {
-    pub(super) fn new(client: &ContactsClient, person: Person, source: OptInSource) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient, source: OptInSource) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::RecordOptInRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
                 source: source.into_proto(),
                 ..v1::RecordOptInRequest::default()
             },
@@ -66,12 +66,12 @@ request! {
 }
 
 impl RecordOptOut {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::RecordOptOutRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
                 ..v1::RecordOptOutRequest::default()
             },
         ))
@@ -116,15 +116,15 @@ request! {
 
 impl RecordPlatformPreference {
     pub(super) fn new(
-        client: &ContactsClient,
-        person: Person,
+        handle: &Handle,
+        recipient: Recipient,
         preference: PlatformPreference,
     ) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::RecordPlatformPreferenceRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
                 preference: preference.into_proto(),
                 ..v1::RecordPlatformPreferenceRequest::default()
             },

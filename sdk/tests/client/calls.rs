@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contacts_proto::v1;
-use contacts_sdk::{ContactsClient, ErrorKind, NewContact, Person, reason};
+use contacts_sdk::{ContactsClient, ErrorKind, NewContact, Recipient, reason};
 use tokio::net::TcpListener;
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -283,7 +283,7 @@ async fn an_update_names_exactly_what_it_sets() {
     let attributes = request.contact.expect("a contact").attributes;
     assert_eq!(attributes.keys().collect::<Vec<_>>(), ["orders", "tier"]);
 
-    let by_user_id = contacts.update(Person::whatsapp_user_id("US.1"));
+    let by_user_id = contacts.update(Recipient::whatsapp_user_id("US.1"));
     let error = by_user_id.clone().whatsapp_user_id("US.2").await.expect_err("ambiguous");
     assert!(error.is_invalid_argument());
     by_user_id.last_name("Lima").await.expect("updated");
@@ -302,7 +302,7 @@ async fn a_batch_get_answers_each_or_fails() {
         Ok(v1::BatchGetContactsResponse { results: results.collect() })
     });
     let client = fake.client().await;
-    let people = [Person::phone("15551234567"), Person::contact_id("c-2")];
+    let people = [Recipient::phone("15551234567"), Recipient::contact_id("c-2")];
     let found = client.contacts().batch_get(people.clone()).await.expect("results");
     assert_eq!(found[0].as_ref().map(|it| it.contact_id.as_str()).ok(), Some("c-1"));
     assert!(found[1].as_ref().is_err_and(contacts_sdk::Error::is_not_found));

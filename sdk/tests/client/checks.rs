@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contacts_proto::v1;
-use contacts_sdk::{CheckReason, ErrorKind, MessageCategory, OptInChecker, Person, reason};
+use contacts_sdk::{CheckReason, ErrorKind, MessageCategory, OptInChecker, Recipient, reason};
 use futures::{StreamExt, stream};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -38,7 +38,7 @@ async fn only_allow_allows() {
         assert_eq!(result.is_allowed(), decision == allow, "{decision}");
         assert_eq!(checks.may_send("15551234567", MARKETING).await, decision == allow);
         let checker: &dyn OptInChecker = &checks;
-        let person = Person::phone("15551234567");
+        let person = Recipient::phone("15551234567");
         assert_eq!(checker.may_send(person, MARKETING).await, decision == allow);
     }
 }

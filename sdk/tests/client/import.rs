@@ -252,7 +252,7 @@ async fn rows_are_read_no_faster_than_they_are_stored() {
         .import(ImportOptions::new())
         .chunk_size(10)
         .max_in_flight(3)
-        .answer_timeout(Duration::from_secs(30))
+        .response_timeout(Duration::from_secs(30))
         .chunks(rows.map(row));
     for expected in [30, 40, 50] {
         let ahead = async {

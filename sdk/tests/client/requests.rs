@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use contacts_proto::v1;
 use contacts_sdk::{
     AttributeType, DeleteReason, Evidence, Filter, ImportConsent, ImportOptions, ImportRow,
-    MessageCategory, NewContact, OnConflict, OptInSource, OptInStatus, Person,
+    MessageCategory, NewContact, OnConflict, OptInSource, OptInStatus, Recipient,
 };
 use tonic::{Request, Status};
 
@@ -48,7 +48,7 @@ async fn an_opt_in_carries_its_proof() {
     let agreed = SystemTime::UNIX_EPOCH + Duration::from_secs(1_769_851_800);
     let record = client
         .opt_in()
-        .record_opt_in(Person::contact_id("c-1"), OptInSource::WebForm)
+        .record_opt_in(Recipient::contact_id("c-1"), OptInSource::WebForm)
         .categories([MessageCategory::Utility])
         .evidence(Evidence::new().wording("Yes").business_name("ACME"))
         .occurred_time(agreed)
@@ -97,7 +97,7 @@ async fn tags_are_changed_by_name_or_by_filter() {
         v1::UpdateContactTagsResponse { matched_count: 2, updated_count: 1, ..Default::default() };
     let (fake, kept) = keeping::<v1::UpdateContactTagsRequest, _>(answer);
     let contacts = fake.client().await.contacts();
-    let update = contacts.update_tags().people(["1555", "1556"]).add("vip").remove("new");
+    let update = contacts.update_tags().recipients(["1555", "1556"]).add("vip").remove("new");
     let done = update.await.expect("changed");
     assert_eq!((done.matched_count, done.updated_count), (2, 1));
     let request = taken(&kept);

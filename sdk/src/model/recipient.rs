@@ -5,13 +5,13 @@ use super::Contact;
 /// Text converts into a phone number, a [`Contact`] into its id:
 ///
 /// ```
-/// use contacts_sdk::Person;
+/// use contacts_sdk::Recipient;
 ///
-/// assert_eq!(Person::from("15551234567"), Person::phone("15551234567"));
+/// assert_eq!(Recipient::from("15551234567"), Recipient::phone("15551234567"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Person {
+pub enum Recipient {
     /// A phone number with the country code: `15551234567`; a `+`, spaces, dashes, dots and
     /// parentheses are ignored. Any form of the number finds the person.
     Phone(String),
@@ -21,7 +21,7 @@ pub enum Person {
     ContactId(String),
 }
 
-impl Person {
+impl Recipient {
     /// Names a person by phone number.
     pub fn phone(number: impl Into<String>) -> Self {
         Self::Phone(number.into())
@@ -38,31 +38,31 @@ impl Person {
     }
 }
 
-impl From<&str> for Person {
+impl From<&str> for Recipient {
     fn from(phone_number: &str) -> Self {
         Self::phone(phone_number)
     }
 }
 
-impl From<String> for Person {
+impl From<String> for Recipient {
     fn from(phone_number: String) -> Self {
         Self::phone(phone_number)
     }
 }
 
-impl From<&String> for Person {
+impl From<&String> for Recipient {
     fn from(phone_number: &String) -> Self {
         Self::phone(phone_number)
     }
 }
 
-impl From<&Person> for Person {
-    fn from(person: &Person) -> Self {
-        person.clone()
+impl From<&Recipient> for Recipient {
+    fn from(recipient: &Recipient) -> Self {
+        recipient.clone()
     }
 }
 
-impl From<&Contact> for Person {
+impl From<&Contact> for Recipient {
     fn from(contact: &Contact) -> Self {
         Self::contact_id(&contact.contact_id)
     }
