@@ -54,6 +54,8 @@
 //! - `proto`: the protobuf messages, conversions between them and this crate's types, and the
 //!   generated clients. These follow the versions of tonic and prost, and are not covered by this
 //!   crate's version promise.
+//!
+//! The minimum supported Rust version is 1.89.
 #![warn(missing_docs)]
 
 mod attributes;

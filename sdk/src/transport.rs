@@ -70,7 +70,7 @@ impl Transport {
     /// stops too, and enforced here, so that a dead peer cannot block the call.
     pub async fn call<Q: Unary>(&self, mut request: Q, deadline: Duration) -> Result<Q::Response> {
         if let Some(id) = request.request_id().filter(|id| id.is_empty()) {
-            *id = Uuid::new_v4().to_string();
+            *id = new_request_id();
         }
         let ends = Instant::now() + deadline.min(FOREVER);
         let policy = if Q::IDEMPOTENT { self.retry.clone() } else { RetryPolicy::never() };
@@ -130,6 +130,11 @@ impl Transport {
         let mut client = self.clients.opt_in.clone();
         opened(open_timeout, async move { client.check_opt_in_stream(requests).await }).boxed()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "ids of requests must differ between clients")]
+fn new_request_id() -> String {
+    Uuid::new_v4().to_string()
 }
 
 async fn opened<T: Send + 'static>(
