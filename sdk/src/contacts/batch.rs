@@ -7,7 +7,7 @@ use crate::handle::Handle;
 use crate::model::{ChunkResult, Contact, ContactView, ImportOptions};
 
 request! {
-    /// From [`Contacts::batch_get`](crate::Contacts::batch_get).
+    /// Request builder, returned by [`Contacts::batch_get`](crate::Contacts::batch_get).
     BatchGetContacts(BatchGetContactsRequest) -> Vec<Result<Contact>>
 }
 
@@ -23,19 +23,19 @@ impl BatchGetContacts {
         ))
     }
 
-    /// Sets how much of each contact to read; everything by default.
+    /// Sets which fields to return. Default: all.
     pub fn view(mut self, view: ContactView) -> Self {
         self.0.message.view = view.into_proto();
         self
     }
 
-    /// Reads them. The results are in the order asked for, as many as people were named.
+    /// Sends the request. Returns one result per recipient, in the order of the request.
     pub async fn send(self) -> Result<Vec<Result<Contact>>> {
-        let asked = self.0.message.recipients.len();
+        let requested = self.0.message.recipients.len();
         let results = self.0.send().await?.results;
-        if results.len() != asked {
+        if results.len() != requested {
             return Err(Error::invalid_response(format!(
-                "{asked} contacts were asked for, but the answer has {} results",
+                "{requested} contacts were requested, but the response has {} results",
                 results.len(),
             )));
         }
@@ -52,7 +52,7 @@ fn found(result: v1::BatchGetContactsResult) -> Result<Contact> {
 }
 
 request! {
-    /// From [`Contacts::batch_upsert`](crate::Contacts::batch_upsert).
+    /// Request builder, returned by [`Contacts::batch_upsert`](crate::Contacts::batch_upsert).
     change BatchUpsertContacts(BatchUpsertContactsRequest) -> ChunkResult
 }
 
@@ -66,7 +66,8 @@ impl BatchUpsertContacts {
         Self(Prepared::new(handle, message)).options(ImportOptions::new())
     }
 
-    /// Sets what to do with existing contacts, missing tags and consent.
+    /// Sets how existing contacts, missing tags and consent are handled. Default:
+    /// [`ImportOptions::new`].
     pub fn options(mut self, options: ImportOptions) -> Self {
         let options: v1::ImportOptions = options.into_proto();
         let message = &mut self.0.message;
@@ -77,7 +78,7 @@ impl BatchUpsertContacts {
         self
     }
 
-    /// Stores the rows, and returns what became of them.
+    /// Sends the request. Returns the result of the rows.
     pub async fn send(self) -> Result<ChunkResult> {
         let rows = self.0.message.rows.len() as u64;
         Ok(ChunkResult::from_proto(self.0.send().await?).of_rows(0, rows))

@@ -7,7 +7,7 @@ use crate::handle::Handle;
 use crate::model::{DeleteReason, DeletionReceipt, Recipient};
 
 request! {
-    /// From [`Contacts::delete`](crate::Contacts::delete).
+    /// Request builder, returned by [`Contacts::delete`](crate::Contacts::delete).
     change DeleteContact(DeleteContactRequest) -> DeletionReceipt
 }
 
@@ -24,20 +24,20 @@ impl DeleteContact {
         ))
     }
 
-    /// Sets why, for the receipt.
+    /// Sets the reason, which the receipt contains. Default: [`DeleteReason::Other`].
     pub fn reason(mut self, reason: DeleteReason) -> Self {
         self.0.message.reason = reason.into_proto();
         self
     }
 
-    /// Refuses the deletion if the profile is no longer the one with this etag: see
-    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    /// Makes the call fail with [`is_etag_mismatch`](crate::Error::is_etag_mismatch) if the profile has
+    /// changed since it had this etag.
     pub fn etag(mut self, etag: impl Into<String>) -> Self {
         self.0.message.etag = etag.into();
         self
     }
 
-    /// Erases it.
+    /// Sends the request. Returns the receipt.
     pub async fn send(self) -> Result<DeletionReceipt> {
         present(self.0.send().await?.receipt)
     }

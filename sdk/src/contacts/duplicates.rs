@@ -14,33 +14,33 @@ use crate::handle::Handle;
 use crate::model::{Contact, ContactView, DuplicateReason};
 use crate::transport::{Incoming, Transport};
 
-/// Streams groups of contacts that look like one person. From
+/// Request builder for a stream of possible duplicates, returned by
 /// [`Contacts::duplicates`](crate::Contacts::duplicates).
 ///
-/// Resumes and ends as [`StreamContacts`](super::StreamContacts) does.
+/// The stream reconnects, resumes and ends like [`StreamContacts`](super::StreamContacts).
 #[derive(Clone)]
-#[must_use = "a search does nothing until it is streamed"]
+#[must_use = "a request does nothing until it is streamed"]
 pub struct StreamDuplicates {
     handle: Handle,
     message: v1::StreamDuplicateContactsRequest,
     idle_timeout: Duration,
 }
 
-/// Contacts that look like one person.
+/// A group of contacts that may be the same person.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DuplicateGroup {
-    /// Why.
+    /// What the contacts have in common.
     pub reason: DuplicateReason,
-    /// At least two, oldest first; at most 100.
+    /// 2 to 100 contacts, oldest first.
     pub contacts: Vec<Contact>,
-    /// How many there are, of which `contacts` are the oldest.
+    /// The number of contacts in the group. If it is larger than `contacts.len()`, those are the oldest.
     pub contact_count: u64,
-    /// The search goes on behind this group.
+    /// The position after this group.
     pub resume_token: ResumeToken,
 }
 
-/// The groups of a search. Ends behind the last group or after the first error.
+/// A stream of groups of possible duplicates. Ends after the last group or the first error.
 #[must_use = "streams do nothing until they are polled"]
 pub struct DuplicateGroups(BoxStream<'static, Result<DuplicateGroup>>);
 
@@ -55,32 +55,33 @@ impl StreamDuplicates {
         Self { handle: handle.clone(), message, idle_timeout }
     }
 
-    /// Sets how much of each contact to read; everything by default.
+    /// Sets which fields to return. Default: all.
     pub fn view(mut self, view: ContactView) -> Self {
         self.message.view = view.into_proto();
         self
     }
 
-    /// Stops after so many groups, those before a [resume](Self::resume_from) included. All with 0.
+    /// Sets the maximum number of groups, including those before a [resume](Self::resume_from). Default
+    /// and 0: no limit.
     pub fn limit(mut self, groups: u64) -> Self {
         self.message.limit = i64::try_from(groups).unwrap_or(i64::MAX);
         self
     }
 
-    /// Goes on behind the group that had this token. The limit has to be as it was then.
+    /// Resumes after the group with this token. The limit must be unchanged.
     pub fn resume_from(mut self, token: impl Into<ResumeToken>) -> Self {
         self.message.resume_token = token.into().into_string();
         self
     }
 
-    /// Sets how long the stream may be silent before it is made anew, in place of the client's
-    /// [default](crate::ClientBuilder::stream_idle_timeout).
+    /// Sets how long the stream may be silent before the client reconnects. Overrides the client's
+    /// [`stream_idle_timeout`](crate::ClientBuilder::stream_idle_timeout).
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// Streams the groups.
+    /// Returns the stream of groups.
     pub fn stream(self) -> DuplicateGroups {
         let search = Resuming::new(self.handle, self.message, self.idle_timeout);
         let groups = stream::try_unfold(search, async |mut search| {
@@ -103,7 +104,7 @@ impl DuplicateGroup {
 }
 
 impl DuplicateGroups {
-    /// The next group, or none behind the last one. The same as `StreamExt::next`.
+    /// Returns the next group, or `None` at the end. The same as `StreamExt::next`.
     pub async fn next(&mut self) -> Option<Result<DuplicateGroup>> {
         self.0.next().await
     }

@@ -7,7 +7,7 @@ use crate::handle::Handle;
 use crate::model::{ContactData, Recipient};
 
 request! {
-    /// From [`Contacts::export_data`](crate::Contacts::export_data).
+    /// Request builder, returned by [`Contacts::export_data`](crate::Contacts::export_data).
     ExportContactData(ExportContactDataRequest) -> ContactData
 }
 
@@ -22,7 +22,7 @@ impl ExportContactData {
         ))
     }
 
-    /// Reads it.
+    /// Sends the request.
     pub async fn send(self) -> Result<ContactData> {
         Ok(ContactData::from_proto(self.0.send().await?))
     }

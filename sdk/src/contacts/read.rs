@@ -7,7 +7,7 @@ use crate::handle::Handle;
 use crate::model::{Contact, ContactView, NewContact, Recipient};
 
 request! {
-    /// From [`Contacts::create`](crate::Contacts::create).
+    /// Request builder, returned by [`Contacts::create`](crate::Contacts::create).
     change CreateContact(CreateContactRequest) -> Contact
 }
 
@@ -23,14 +23,14 @@ impl CreateContact {
         ))
     }
 
-    /// Makes it, and returns it as stored.
+    /// Sends the request. Returns the contact as stored.
     pub async fn send(self) -> Result<Contact> {
         present(self.0.send().await?.contact)
     }
 }
 
 request! {
-    /// From [`Contacts::get`](crate::Contacts::get).
+    /// Request builder, returned by [`Contacts::get`](crate::Contacts::get).
     GetContact(GetContactRequest) -> Contact
 }
 
@@ -46,13 +46,13 @@ impl GetContact {
         ))
     }
 
-    /// Sets how much of the contact to read; everything by default.
+    /// Sets which fields to return. Default: all.
     pub fn view(mut self, view: ContactView) -> Self {
         self.0.message.view = view.into_proto();
         self
     }
 
-    /// Reads it.
+    /// Sends the request.
     pub async fn send(self) -> Result<Contact> {
         present(self.0.send().await?.contact)
     }

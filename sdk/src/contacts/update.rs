@@ -7,8 +7,8 @@ use crate::handle::Handle;
 use crate::model::{AttributeValue, Contact, ContactField, Recipient};
 
 request! {
-    /// Changes what its methods set and nothing else. From
-    /// [`Contacts::update`](crate::Contacts::update).
+    /// Request builder, returned by [`Contacts::update`](crate::Contacts::update). Changes only the
+    /// fields that are set.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -96,24 +96,24 @@ impl UpdateContact {
         self.email("")
     }
 
-    /// Sets Meta's business-scoped user id. The contact has to be named by its id or phone number.
+    /// Sets Meta's business-scoped user id. The contact must be selected by its id or phone number.
     pub fn whatsapp_user_id(self, id: impl Into<String>) -> Self {
         self.set(ContactField::WhatsAppUserId, |contact| contact.whatsapp_user_id = id.into())
     }
 
-    /// Clears Meta's business-scoped user id. The contact has to be named by its id or phone number.
+    /// Clears Meta's business-scoped user id. The contact must be selected by its id or phone number.
     pub fn clear_whatsapp_user_id(self) -> Self {
         self.whatsapp_user_id("")
     }
 
-    /// Replaces all tags. To add or remove single ones use
+    /// Replaces all tags. To add or remove single tags, use
     /// [`Contacts::update_tags`](crate::Contacts::update_tags).
     pub fn tags(self, tag_ids: impl IntoIterator<Item: Into<String>>) -> Self {
         let tags = tag_ids.into_iter().map(Into::into).collect();
         self.set(ContactField::Tags, |contact| contact.tags = tags)
     }
 
-    /// Sets one attribute; the others stay.
+    /// Sets one attribute. The other attributes do not change.
     pub fn attribute(
         self,
         attribute_id: impl Into<String>,
@@ -125,7 +125,7 @@ impl UpdateContact {
         })
     }
 
-    /// Clears one attribute; the others stay.
+    /// Clears one attribute. The other attributes do not change.
     pub fn clear_attribute(self, attribute_id: impl Into<String>) -> Self {
         let id = attribute_id.into();
         self.set(ContactField::Attribute(id.clone()), |contact| {
@@ -133,7 +133,7 @@ impl UpdateContact {
         })
     }
 
-    /// Replaces all attributes by these.
+    /// Replaces all attributes.
     pub fn replace_attributes<K: Into<String>, V: Into<AttributeValue>>(
         mut self,
         attributes: impl IntoIterator<Item = (K, V)>,
@@ -145,30 +145,31 @@ impl UpdateContact {
         self.set(ContactField::Attributes, |contact| contact.attributes = attributes)
     }
 
-    /// Refuses the change if the profile is no longer the one with this etag: see
-    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    /// Makes the call fail with [`is_etag_mismatch`](crate::Error::is_etag_mismatch) if the profile has
+    /// changed since it had this etag.
     pub fn etag(mut self, etag: impl Into<String>) -> Self {
         self.contact().etag = etag.into();
         self
     }
 
-    /// Makes the contact if there is none.
+    /// Sets whether to create the contact if it does not exist. Default: false.
     pub fn allow_missing(mut self, allow: bool) -> Self {
         self.0.message.allow_missing = allow;
         self
     }
 
-    /// Changes it, and returns it as stored.
+    /// Sends the request. Returns the contact as stored.
     ///
-    /// The user id names the contact only if nothing else does, so a contact that was named by its
-    /// user id cannot get another one in the same call: that fails without being sent.
+    /// Fails with [`is_invalid_argument`](crate::Error::is_invalid_argument), without being sent, if it
+    /// changes the user id of a contact that is selected by its user id: the message has room for only
+    /// one of them.
     pub async fn send(mut self) -> Result<Contact> {
         let changes_user_id =
             self.paths().iter().any(|path| *path == ContactField::WhatsAppUserId.to_string());
         let contact = self.contact();
         if changes_user_id && contact.contact_id.is_empty() && contact.phone_number.is_empty() {
             return Err(Error::invalid_argument(
-                "name the contact by its id or phone number to change its user id",
+                "select the contact by its id or phone number to change its user id",
             ));
         }
         present(self.0.send().await?.contact)

@@ -1,6 +1,6 @@
 use contacts_proto::v1;
 
-use super::{FromProto, IntoProto, all, known, time};
+use super::{FromProto, IntoProto, all, non_empty, time};
 use crate::error::{Error, Result};
 use crate::model::{
     BatchCheckResult, CheckOutcome, CheckReason, CheckResult, Decision, Evidence, OptInEvent,
@@ -23,8 +23,8 @@ impl FromProto<v1::CheckOptInResponse> for CheckResult {
         Self {
             decision: Decision::from_proto(message.decision),
             reason: CheckReason::from_proto(message.reason),
-            contact_id: known(message.contact_id),
-            event_id: known(message.event_id),
+            contact_id: non_empty(message.contact_id),
+            event_id: non_empty(message.event_id),
             consent_time: time(message.consent_time),
             check_time: time(message.check_time),
         }
@@ -85,10 +85,10 @@ impl FromProto<v1::OptInEvent> for OptInEvent {
     fn from_proto(message: v1::OptInEvent) -> Self {
         Self {
             event_id: message.event_id,
-            contact_id: known(message.contact_id),
+            contact_id: non_empty(message.contact_id),
             kind: OptInEventKind::from_proto(message.kind),
             status: OptInStatus::from_proto(message.status),
-            sender_phone_number_id: known(message.sender_phone_number_id),
+            sender_phone_number_id: non_empty(message.sender_phone_number_id),
             categories: all(message.categories),
             source: OptInSource::from_proto(message.source),
             evidence: message.evidence.map(Evidence::from_proto).unwrap_or_default(),

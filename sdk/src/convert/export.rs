@@ -1,6 +1,6 @@
 use contacts_proto::v1;
 
-use super::{FromProto, all, known, time};
+use super::{FromProto, all, non_empty, time};
 use crate::model::{
     Contact, ContactData, MessageCategory, OptInStatus, RecordedConsent,
     RecordedPlatformPreference, StoredResponse,
@@ -13,7 +13,7 @@ impl FromProto<v1::ExportContactDataResponse> for ContactData {
             consents: all(message.consents),
             platform_preferences: all(message.platform_preferences),
             events: all(message.events),
-            events_page_token: known(message.events_page_token),
+            events_page_token: non_empty(message.events_page_token),
             stored_responses: all(message.stored_responses),
             more_stored_responses: message.more_stored_responses,
             receipts: all(message.receipts),
@@ -27,7 +27,7 @@ impl FromProto<v1::RecordedConsent> for RecordedConsent {
         Self {
             category: MessageCategory::from_proto(message.category),
             status: OptInStatus::from_proto(message.status),
-            event_id: known(message.event_id),
+            event_id: non_empty(message.event_id),
             occurred_time: time(message.occurred_time),
             expire_time: time(message.expire_time),
         }
@@ -38,7 +38,7 @@ impl FromProto<v1::RecordedPlatformPreference> for RecordedPlatformPreference {
     fn from_proto(message: v1::RecordedPlatformPreference) -> Self {
         Self {
             stopped: message.preference() != v1::PlatformPreference::Resume,
-            sender_phone_number_id: known(message.sender_phone_number_id),
+            sender_phone_number_id: non_empty(message.sender_phone_number_id),
             occurred_time: time(message.occurred_time),
             event_id: message.event_id,
         }

@@ -1,8 +1,8 @@
 use super::Contact;
 
-/// Names one person in a request (the contract's `Recipient`).
+/// Selects a person in a request.
 ///
-/// Text converts into a phone number, a [`Contact`] into its id:
+/// Text converts into a phone number, and a [`Contact`] into its id:
 ///
 /// ```
 /// use contacts_sdk::Recipient;
@@ -12,27 +12,27 @@ use super::Contact;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recipient {
-    /// A phone number with the country code: `15551234567`; a `+`, spaces, dashes, dots and
-    /// parentheses are ignored. Any form of the number finds the person.
+    /// A phone number with its country code, such as `15551234567`. The server ignores `+`, spaces,
+    /// dashes, dots and parentheses. Any equivalent form, and any former number, matches.
     Phone(String),
-    /// Meta's business-scoped user id, for people whose phone number is hidden.
+    /// Meta's business-scoped user id, for people who hide their phone number. A former id matches too.
     WhatsAppUserId(String),
-    /// The id the server gave the contact.
+    /// The contact's id. The id of a merged contact matches the survivor.
     ContactId(String),
 }
 
 impl Recipient {
-    /// Names a person by phone number.
+    /// Selects a person by phone number.
     pub fn phone(number: impl Into<String>) -> Self {
         Self::Phone(number.into())
     }
 
-    /// Names a person by Meta's business-scoped user id.
+    /// Selects a person by Meta's business-scoped user id.
     pub fn whatsapp_user_id(id: impl Into<String>) -> Self {
         Self::WhatsAppUserId(id.into())
     }
 
-    /// Names a contact by its id.
+    /// Selects a contact by its id.
     pub fn contact_id(id: impl Into<String>) -> Self {
         Self::ContactId(id.into())
     }

@@ -7,7 +7,7 @@ use crate::handle::Handle;
 use crate::model::{BatchCheckResult, CheckResult, MessageCategory, Recipient};
 
 request! {
-    /// From [`OptIn::check`](crate::OptIn::check).
+    /// Request builder, returned by [`OptIn::check`](crate::OptIn::check).
     CheckOptIn(CheckOptInRequest) -> CheckResult
 }
 
@@ -24,21 +24,21 @@ impl CheckOptIn {
         ))
     }
 
-    /// Sets which of the business's numbers is to send, by the id Meta gave it: people can stop
-    /// marketing from one number on WhatsApp. If not set, who stopped any is denied.
+    /// Sets Meta's id of the business's phone number that will send the message. In WhatsApp, a person
+    /// can stop marketing from a single number. If not set, a stop for any number denies.
     pub fn sender_phone_number_id(mut self, id: impl Into<String>) -> Self {
         self.0.message.sender_phone_number_id = id.into();
         self
     }
 
-    /// Asks. An error is a denial.
+    /// Sends the request. Treat an error as a denial.
     pub async fn send(self) -> Result<CheckResult> {
         Ok(CheckResult::from_proto(self.0.send().await?))
     }
 }
 
 request! {
-    /// From [`OptIn::check_batch`](crate::OptIn::check_batch).
+    /// Request builder, returned by [`OptIn::check_batch`](crate::OptIn::check_batch).
     BatchCheckOptIn(BatchCheckOptInRequest) -> BatchCheckResult
 }
 
@@ -59,15 +59,17 @@ impl BatchCheckOptIn {
         ))
     }
 
-    /// Sets which of the business's numbers is to send, by the id Meta gave it: people can stop
-    /// marketing from one number on WhatsApp. If not set, who stopped any is denied.
+    /// Sets Meta's id of the business's phone number that will send the message. In WhatsApp, a person
+    /// can stop marketing from a single number. If not set, a stop for any number denies.
     pub fn sender_phone_number_id(mut self, id: impl Into<String>) -> Self {
         self.0.message.sender_phone_number_id = id.into();
         self
     }
 
-    /// Asks. An error denies all of them; so does an answer that has not exactly one decision for
-    /// each number.
+    /// Sends the request. Treat an error as a denial of all numbers.
+    ///
+    /// Fails with [`InvalidResponse`](crate::ErrorKind::InvalidResponse) if the response does not have
+    /// exactly one decision per number.
     pub async fn send(self) -> Result<BatchCheckResult> {
         let requested = self.0.message.phone_numbers.len();
         let response = self.0.send().await?;

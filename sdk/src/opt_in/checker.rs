@@ -4,13 +4,13 @@ use super::OptIn;
 use crate::error::Result;
 use crate::model::{CheckResult, MessageCategory, Recipient};
 
-/// What the methods of [`OptInChecker`] return.
+/// The future that the methods of [`OptInChecker`] return.
 pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 
-/// The seam for tests of programs that send: depend on this and pass a fake.
+/// Checks consent. Code that sends messages can depend on this trait and be tested with a fake.
 ///
-/// [`OptIn`] implements it; so does every fake with a `check`. `may_send` is false for every error,
-/// whoever implements it.
+/// [`OptIn`] implements it. A fake only needs to implement `check`; the provided `may_send` returns
+/// false for every error.
 ///
 /// ```
 /// use contacts_sdk::{CheckReason, CheckResult, Error, MessageCategory};
@@ -41,14 +41,14 @@ pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 /// # });
 /// ```
 pub trait OptInChecker: Send + Sync {
-    /// As [`OptIn::check`].
+    /// See [`OptIn::check`].
     fn check(
         &self,
         recipient: Recipient,
         category: MessageCategory,
     ) -> OptInFuture<'_, Result<CheckResult>>;
 
-    /// As [`OptIn::may_send`]: false for every error.
+    /// See [`OptIn::may_send`]: false for every error.
     fn may_send(&self, recipient: Recipient, category: MessageCategory) -> OptInFuture<'_, bool> {
         let check = self.check(recipient, category);
         Box::pin(async move { check.await.is_ok_and(|result| result.is_allowed()) })

@@ -8,7 +8,7 @@ use crate::model::{OptInEvent, Recipient};
 use crate::paging::{Page, page, paged};
 
 request! {
-    /// From [`OptIn::events`](crate::OptIn::events).
+    /// Request builder, returned by [`OptIn::events`](crate::OptIn::events).
     ListOptInEvents(ListOptInEventsRequest) -> Page<OptInEvent>
 }
 
@@ -24,10 +24,10 @@ impl ListOptInEvents {
         ))
     }
 
-    /// Reads one page.
+    /// Sends the request. Returns one page.
     pub async fn send(self) -> Result<Page<OptInEvent>> {
-        let answer = self.0.send().await?;
-        Ok(page(answer.events, answer.next_page_token, OptInEvent::from_proto))
+        let response = self.0.send().await?;
+        Ok(page(response.events, response.next_page_token, OptInEvent::from_proto))
     }
 }
 
