@@ -2386,10 +2386,13 @@ pub mod opt_in_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the consent events of a person, newest first. Events are never changed;
-        /// only DeleteContact and DeleteWorkspace remove personal data from them.
+        /// Lists the consent events of a person, newest first. Events are append-only; the
+        /// deletion of a contact or workspace removes their personal data. The list is
+        /// empty for a phone number or user id without events.
         ///
-        /// Errors: NOT_FOUND (CONTACT_NOT_FOUND).
+        /// Errors: NOT_FOUND (CONTACT_NOT_FOUND) for an unknown `contact_id`.
+        ///
+        /// Example: `{"phone_number": "15551234567", "page_size": 100}`.
         pub async fn list_opt_in_events(
             &mut self,
             request: impl tonic::IntoRequest<super::ListOptInEventsRequest>,
@@ -2546,10 +2549,13 @@ pub mod opt_in_service_server {
             tonic::Response<super::RecordPlatformPreferenceResponse>,
             tonic::Status,
         >;
-        /// Lists the consent events of a person, newest first. Events are never changed;
-        /// only DeleteContact and DeleteWorkspace remove personal data from them.
+        /// Lists the consent events of a person, newest first. Events are append-only; the
+        /// deletion of a contact or workspace removes their personal data. The list is
+        /// empty for a phone number or user id without events.
         ///
-        /// Errors: NOT_FOUND (CONTACT_NOT_FOUND).
+        /// Errors: NOT_FOUND (CONTACT_NOT_FOUND) for an unknown `contact_id`.
+        ///
+        /// Example: `{"phone_number": "15551234567", "page_size": 100}`.
         async fn list_opt_in_events(
             &self,
             request: tonic::Request<super::ListOptInEventsRequest>,
