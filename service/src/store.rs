@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::ledger::Head;
 use crate::domain::phone::MatchKey;
@@ -76,7 +76,7 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 pub struct Store {
     backend: Arc<dyn Backend>,
     clock: Clock,
-    ids: Arc<IdMaker>,
+    ids: Arc<IdGenerator>,
     keyring: Arc<Keyring>,
     response_retention: TimeDelta,
     writes: TaskTracker,
@@ -112,7 +112,7 @@ pub struct Transaction {
     pub now: Time,
     /// Answers from before this are not given again.
     pub responses_since: Time,
-    ids: Arc<IdMaker>,
+    ids: Arc<IdGenerator>,
     keyring: Arc<Keyring>,
 }
 
@@ -155,7 +155,7 @@ impl Store {
     pub async fn new(
         backend: Arc<dyn Backend>,
         clock: Clock,
-        ids: IdMaker,
+        ids: IdGenerator,
         keyring: Keyring,
     ) -> Result<Self> {
         require_keys(&keyring, &backend.suppression_keys().await?)?;

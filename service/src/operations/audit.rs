@@ -1,7 +1,7 @@
 //! Going through a ledger, to see that it is as it was written.
 
 use crate::domain::error::Result;
-use crate::domain::ledger::{Broken, Damage, Entry, Head, Verifier};
+use crate::domain::ledger::{Damage, Entry, Head, IntegrityError, Verifier};
 use crate::store::{Lock, Session, Store, Workspace};
 
 use super::workspace;
@@ -16,7 +16,7 @@ pub async fn verify(
     store: &Store,
     workspace_id: &str,
     kept: Option<Head>,
-) -> Result<std::result::Result<Head, Broken>> {
+) -> Result<std::result::Result<Head, IntegrityError>> {
     let mut session = store.read_snapshot().await?;
     let verified = verify_in(&mut *session, workspace_id, kept).await;
     session.rollback().await;
@@ -27,7 +27,7 @@ async fn verify_in(
     session: &mut dyn Session,
     workspace_id: &str,
     kept: Option<Head>,
-) -> Result<std::result::Result<Head, Broken>> {
+) -> Result<std::result::Result<Head, IntegrityError>> {
     let workspace = workspace(session, workspace_id, Lock::None).await?;
     let mut verifier = Verifier::new(&workspace.workspace_id, kept);
     loop {
@@ -54,9 +54,9 @@ async fn explain(
     workspace: &Workspace,
     verifier: &Verifier,
     found: &Entry,
-    broken: Broken,
-) -> Result<Broken> {
-    if broken.damage != Damage::Fact {
+    broken: IntegrityError,
+) -> Result<IntegrityError> {
+    if broken.damage != Damage::FactChanged {
         return named(session, workspace, broken).await;
     }
     // Perhaps what belongs here is further back.
@@ -66,14 +66,21 @@ async fn explain(
         let Some(last) = entries.last() else { return Ok(broken) };
         after = last.position;
         if let Some(other) = entries.iter().find(|other| verifier.are_swapped(found, other)) {
-            return Ok(Broken { damage: Damage::Swapped { with: other.position }, ..broken });
+            return Ok(IntegrityError {
+                damage: Damage::Swapped { with: other.position },
+                ..broken
+            });
         }
     }
 }
 
 /// Adds which event is there, if one is.
-async fn named(session: &mut dyn Session, workspace: &Workspace, broken: Broken) -> Result<Broken> {
+async fn named(
+    session: &mut dyn Session,
+    workspace: &Workspace,
+    broken: IntegrityError,
+) -> Result<IntegrityError> {
     let there = session.entries(workspace, broken.position - 1, 1).await?;
     let there = there.into_iter().find(|entry| entry.position == broken.position);
-    Ok(Broken { event_id: there.map(|entry| entry.fact.event_id), ..broken })
+    Ok(IntegrityError { event_id: there.map(|entry| entry.fact.event_id), ..broken })
 }

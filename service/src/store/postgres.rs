@@ -40,7 +40,7 @@ use self::session::PostgresSession;
 use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::phone::MatchKey;
 
@@ -69,7 +69,7 @@ pub async fn open(
     };
     // Several processes make ids. They differ in their random part, and a
     // contact's place in a stream is its whole id.
-    Store::new(Arc::new(backend), clock, IdMaker::after(0), keyring).await
+    Store::new(Arc::new(backend), clock, IdGenerator::after(0), keyring).await
 }
 
 fn connect_options(url: &str) -> Result<PgConnectOptions> {

@@ -33,7 +33,7 @@ use self::session::SqliteSession;
 use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::phone::MatchKey;
 
@@ -90,7 +90,7 @@ pub async fn open(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store> 
         checks: reader(CHECK_READERS, CHECK_ACQUIRE_TIMEOUT),
         writer,
     };
-    let ids = IdMaker::after(u64::try_from(last).unwrap_or(0));
+    let ids = IdGenerator::after(u64::try_from(last).unwrap_or(0));
     Store::new(Arc::new(backend), clock, ids, keyring).await
 }
 

@@ -6,7 +6,7 @@ use super::{contact_mask, mask, recipient};
 use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::identity::MAX_FORMER_IDS;
-use crate::domain::merge::{MergeRules, Taken};
+use crate::domain::merge::{MergeField, MergeRules};
 use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber, WhatsAppUserId};
 use crate::operations::identity::LinkIdentity;
 use crate::operations::merge::MergeContacts;
@@ -80,23 +80,23 @@ fn decode_contact(field: &str, recipient: Option<v1::Recipient>) -> Result<Recip
     recipient::decode_recipient(recipient.recipient).map_err(|error| error.in_parent(field))
 }
 
-fn decode_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
+fn decode_taken(path: &str, take: &mut Vec<MergeField>) -> Result<()> {
     let taken = match path {
-        "phone_number" => Taken::PhoneNumber,
-        "whatsapp_user_id" => Taken::WhatsAppUserId,
-        "first_name" => Taken::FirstName,
-        "last_name" => Taken::LastName,
-        "email" => Taken::Email,
-        "tags" => Taken::Tags,
-        "attributes" => Taken::Attributes,
+        "phone_number" => MergeField::PhoneNumber,
+        "whatsapp_user_id" => MergeField::WhatsAppUserId,
+        "first_name" => MergeField::FirstName,
+        "last_name" => MergeField::LastName,
+        "email" => MergeField::Email,
+        "tags" => MergeField::Tags,
+        "attributes" => MergeField::Attributes,
         "*" => {
             for path in contact_mask::WRITABLE {
                 decode_taken(path, take)?;
             }
-            Taken::PhoneNumber
+            MergeField::PhoneNumber
         }
         path => match path.strip_prefix("attributes.") {
-            Some(id) if !id.is_empty() => Taken::Attribute(id.to_owned()),
+            Some(id) if !id.is_empty() => MergeField::Attribute(id.to_owned()),
             _ => {
                 let shown: String = path.chars().take(64).collect();
                 let paths = contact_mask::PATHS;
@@ -132,8 +132,8 @@ mod tests {
             let read = paths.iter().try_for_each(|path| decode_taken(path, &mut take));
             read.map(|()| take).map_err(|error| (error.reason(), error.message().to_owned()))
         };
-        let city = Taken::Attribute("city".to_owned());
-        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![Taken::Tags, city]));
+        let city = MergeField::Attribute("city".to_owned());
+        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![MergeField::Tags, city]));
         assert_eq!(take(&["*"]).expect("all").len(), 7);
         for path in ["opt_in", "contact_id", "attributes.", "name"] {
             let (reason, message) = take(&[path]).expect_err("no field");
