@@ -43,7 +43,7 @@ fn assert_broken(database: &str, head: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_ledger_fails_on_sqlite() {
+async fn audit_of_a_broken_ledger_fails_on_sqlite() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let database = format!("sqlite://{}", directory.path().join("contacts.db").display());
     let mut server = ServiceProcess::start(&database);
@@ -56,7 +56,7 @@ async fn a_broken_ledger_fails_on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_ledger_fails_on_postgres() {
+async fn audit_of_a_broken_ledger_fails_on_postgres() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let mut server = ServiceProcess::start(database.url());
     let head = fill(&server, database.url()).await;

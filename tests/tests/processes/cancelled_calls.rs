@@ -47,7 +47,7 @@ async fn call(client: &ContactsClient, number: usize) -> Result<(), contacts_sdk
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_of_them_do_not_harm_the_next() {
+async fn server_works_after_ten_thousand_cancelled_calls() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let server = ServiceProcess::start(database.url());
     let client = server.client();

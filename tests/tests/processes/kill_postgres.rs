@@ -20,7 +20,7 @@ const KILLS: usize = 2;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_acknowledged_write_is_lost_and_calls_heal_by_themselves() {
+async fn no_acknowledged_write_is_lost_and_calls_recover() {
     let mut postgres = PostgresServer::start(&[]).await;
     let servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(&postgres.url())).collect();
     let clients = (0..4).map(|n| servers[n % 2].client());

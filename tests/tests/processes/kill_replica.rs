@@ -11,7 +11,7 @@ use crate::writers::Writers;
 const KILLS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_acknowledged_write_is_lost_and_none_is_half_done() {
+async fn no_acknowledged_write_is_lost_or_partial() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let mut servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
     let proxy = Proxy::to_any(servers.iter().map(ServiceProcess::address)).await;
@@ -32,7 +32,7 @@ async fn no_acknowledged_write_is_lost_and_none_is_half_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_segment_goes_on_at_another_server() {
+async fn segment_resumes_on_another_server() {
     const PEOPLE: usize = 20_000;
     let database = TestDatabase::create(Backend::Postgres).await;
     let mut servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(database.url())).collect();

@@ -8,7 +8,7 @@ use contacts_tests::{Backend, ServiceProcess, TestDatabase, phone, phones};
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_server_acknowledged_all_servers_know() {
+async fn acknowledged_changes_are_visible_on_all_servers() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
     let clients: Vec<_> = servers.iter().map(ServiceProcess::client).collect();

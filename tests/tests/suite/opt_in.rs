@@ -1,4 +1,4 @@
-//! OptInService: who may be messaged, and the proof of it.
+//! OptInService: checks, statements and the ledger.
 
 mod batch;
 mod carry_over;
@@ -22,7 +22,7 @@ async fn check(app: &TestApp, person: impl Into<Person>, category: MessageCatego
     check
 }
 
-/// Why marketing is allowed or not.
+/// The reason of a marketing check.
 async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
     check(app, person, MARKETING).await.reason
 }

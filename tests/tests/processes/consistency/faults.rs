@@ -20,7 +20,7 @@ fn server() -> (ServiceProcess, TempDir) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_honest_service_has_no_violation() {
+async fn correct_service_has_no_violation() {
     let (server, _directory) = server();
     let service = Servers::new(vec![server.client()]);
     let history = workload::run(service, &server.client(), VOLUME).await;
@@ -62,7 +62,7 @@ impl Service for StaleCache {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stale_cache_is_caught() {
+async fn stale_cache_is_detected() {
     let (server, _directory) = server();
     let service = Servers::new(vec![server.client()]);
     let cache = StaleCache { service, answers: Mutex::default() };
@@ -88,7 +88,7 @@ impl Service for Forgetful {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_lost_opt_out_is_caught() {
+async fn lost_opt_out_is_detected() {
     let (server, _directory) = server();
     let service = Forgetful(Servers::new(vec![server.client()]));
     let history = workload::run(service, &server.client(), VOLUME).await;

@@ -59,7 +59,7 @@ impl History {
 }
 
 #[test]
-fn only_what_cannot_be_is_a_violation() {
+fn only_impossible_answers_are_violations() {
     let at = Duration::from_secs;
     let changes = vec![vec![
         Change::OptIn { begin: at(1) },

@@ -3,8 +3,8 @@
 use contacts_sdk::{ContactsClient, Error, MessageCategory, Person};
 
 use super::fill::{
-    ACME, ANA, BRUNO, CHEN, DINA, EMIL, ERASED, ERASED_OBJECTOR, IMPORTED, NOBODY, STRANGER,
-    STRANGER_BY_ID,
+    ACME, ANA, BRUNO, CHEN, DINA, EMIL, ERASED, ERASED_OBJECTOR, IMPORTED, NOBODY, NON_CONTACT,
+    NON_CONTACT_USER_ID,
 };
 
 const FILTERS: [&str; 16] = [
@@ -61,9 +61,10 @@ async fn of_workspace(client: &ContactsClient) -> Result<Vec<String>, Error> {
 }
 
 fn everybody() -> Vec<Person> {
-    let phones = [ANA, BRUNO[0], BRUNO[1], CHEN, EMIL, STRANGER, ERASED, ERASED_OBJECTOR, NOBODY];
+    let phones =
+        [ANA, BRUNO[0], BRUNO[1], CHEN, EMIL, NON_CONTACT, ERASED, ERASED_OBJECTOR, NOBODY];
     let phones = phones.into_iter().chain(IMPORTED).map(Person::phone);
-    phones.chain([DINA, STRANGER_BY_ID].map(Person::whatsapp_user_id)).collect()
+    phones.chain([DINA, NON_CONTACT_USER_ID].map(Person::whatsapp_user_id)).collect()
 }
 
 async fn contacts(client: &ContactsClient, lines: &mut Vec<String>) -> Result<(), Error> {

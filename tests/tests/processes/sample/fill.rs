@@ -14,8 +14,8 @@ pub const BRUNO: [&str; 2] = ["5531987654321", "553187654321"];
 pub const CHEN: &str = "8613800138000";
 pub const DINA: &str = "BR.13491208655302741918";
 pub const EMIL: &str = "5215512345678";
-pub const STRANGER: &str = "4915112345678";
-pub const STRANGER_BY_ID: &str = "DE.99999999999999999999";
+pub const NON_CONTACT: &str = "4915112345678";
+pub const NON_CONTACT_USER_ID: &str = "DE.99999999999999999999";
 pub const ERASED_OBJECTOR: &str = "34600111222";
 pub const ERASED: &str = "34600333444";
 pub const IMPORTED: [&str; 3] = ["919812300001", "919812300002", "919812300003"];
@@ -118,10 +118,10 @@ async fn consent(client: &ContactsClient) -> Result<(), Error> {
     stop.source(OptInSource::InboundMessage).occurred_time(timestamp(1800)).await?;
     // History without effect: it was said before the opt-out.
     agreed(Person::whatsapp_user_id(DINA), 1750).await?;
-    let stranger = opt_in.record_opt_out(STRANGER).reason_text("Wrong number");
-    stranger.occurred_time(timestamp(1900)).await?;
-    let stranger = opt_in.record_opt_out(Person::whatsapp_user_id(STRANGER_BY_ID));
-    stranger.categories([MessageCategory::Marketing]).occurred_time(timestamp(1950)).await?;
+    let non_contact = opt_in.record_opt_out(NON_CONTACT).reason_text("Wrong number");
+    non_contact.occurred_time(timestamp(1900)).await?;
+    let non_contact = opt_in.record_opt_out(Person::whatsapp_user_id(NON_CONTACT_USER_ID));
+    non_contact.categories([MessageCategory::Marketing]).occurred_time(timestamp(1950)).await?;
     Ok(())
 }
 
