@@ -1,4 +1,4 @@
-//! Processes that bring one database up to date at the same time.
+//! Several processes migrate one database at the same time.
 
 use contacts_tests::{Backend, ServiceProcess, TestDatabase, service};
 

@@ -44,7 +44,7 @@ async fn row_15_streams_end_at_their_deadline(app: TestApp) {
         let began = Instant::now();
         // An open stream on which nothing is sent.
         let call = wire.open(method, &[("grpc-timeout", "200m")]).await;
-        let answer = call.answer().await;
+        let answer = call.response().await;
         Err::<(), _>(answer.status).refused_for(reason::DEADLINE_EXCEEDED);
         let took = began.elapsed();
         assert!((Duration::from_millis(200)..Duration::from_secs(10)).contains(&took), "{took:?}");

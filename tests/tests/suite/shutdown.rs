@@ -76,9 +76,9 @@ async fn sdk_resumes_a_segment_after_a_restart(app: TestApp) {
         delivered.extend(segment.next().await.expect("a contact").expect("a contact").phone_number);
     }
     // The proxy holds back the stream, so that the server stops in the middle of it.
-    proxy.hold();
+    proxy.pause();
     let before = proxy.connections();
-    futures::join!(app.restart(), async { proxy.release() });
+    futures::join!(app.restart(), async { proxy.resume() });
     while let Some(contact) = segment.next().await {
         delivered.extend(contact.expect("a contact").phone_number);
     }

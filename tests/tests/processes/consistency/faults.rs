@@ -1,4 +1,4 @@
-//! The history of a service that is wrong shows it.
+//! The history detects services with injected faults.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use super::workload::{self, Servers, Service, Volume};
 
 const VOLUME: Volume = Volume { people: 400, checks: 6000 };
 
-/// A server on a file, and a way to it.
+/// A server on a SQLite file.
 fn server() -> (ServiceProcess, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let database = format!("sqlite://{}", directory.path().join("contacts.db").display());
@@ -27,7 +27,7 @@ async fn correct_service_has_no_violation() {
     assert_eq!(history.violations().len(), 0);
 }
 
-/// Answers from memory for a while.
+/// Caches check results for a while.
 struct StaleCache {
     service: Servers,
     answers: Mutex<HashMap<Who, (Instant, bool)>>,
@@ -70,7 +70,7 @@ async fn stale_cache_is_detected() {
     assert!(!history.violations().is_empty());
 }
 
-/// Acknowledges an opt-out that it never stores.
+/// Acknowledges one opt-out without storing it.
 struct Forgetful(Servers);
 
 impl Service for Forgetful {

@@ -1,4 +1,4 @@
-//! Everything a client can learn of what was filled in, as lines that say the same for every copy.
+//! Reads everything back through the API, as lines that are equal for every copy of a database.
 
 use contacts_sdk::{ContactsClient, Error, MessageCategory, Person};
 
@@ -26,7 +26,7 @@ const FILTERS: [&str; 16] = [
     "email = \"ana@*\" OR first_name = \"Pri*\"",
 ];
 
-/// All answers.
+/// All responses, one per line.
 pub async fn answers(client: &ContactsClient) -> Vec<String> {
     let mut lines = Vec::new();
     for workspace in ["default", ACME] {
@@ -73,7 +73,7 @@ async fn contacts(client: &ContactsClient, lines: &mut Vec<String>) -> Result<()
         let mut contact = contact?;
         let listed = client.contacts().get(&contact).await?;
         assert_eq!(listed, contact, "as read alone");
-        // Made anew in every copy.
+        // Different in every copy.
         contact.contact_id.clear();
         contact.etag.clear();
         (contact.create_time, contact.update_time) = (None, None);

@@ -71,7 +71,7 @@ async fn import_without_retries_reports_rows_in_doubt(app: TestApp) {
     let mut chunks = import.chunks(futures::stream::iter(phones(0..1000).into_iter().map(row)));
     let first = chunks.next().await.expect("a chunk").expect("a chunk");
     assert_eq!((first.first_row, first.created), (0, 10));
-    proxy.hold();
+    proxy.pause();
     proxy.cut();
     let mut answered = 10;
     let error = loop {
@@ -97,7 +97,7 @@ async fn idle_import_is_ended(app: TestApp) {
     let mut call = wire.open("ContactService/ImportContacts", &[]).await;
     call.request.send_data(encoded(Say::Options(ImportOptions::default())), false).expect("sent");
     call.request.send_data(chunk(0..3), false).expect("sent");
-    let answer = call.answer().await;
+    let answer = call.response().await;
     let error = Err::<(), _>(answer.status).refused_for(reason::IMPORT_IDLE);
     assert!(error.is_aborted());
     assert!(error.metadata("idle_seconds").is_some());
