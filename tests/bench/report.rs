@@ -60,7 +60,7 @@ impl Report {
 
     fn table(&self) -> String {
         let mut table = format!(
-            "{}, {} contacts, on {}.\n\n| what | found | wanted |\n|---|--:|---|\n",
+            "{}, {} contacts, on {}.\n\n| measurement | result | target |\n|---|--:|---|\n",
             self.engine,
             self.contacts,
             machine()
