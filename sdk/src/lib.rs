@@ -50,6 +50,8 @@
 //! - `tls`: `https://` addresses.
 //! - `proto`: the protobuf messages, `From` conversions for them, and the generated clients. These
 //!   follow tonic's and prost's versions.
+//!
+//! Needs Rust 1.89 or later.
 #![warn(missing_docs)]
 
 mod attributes;

@@ -177,7 +177,7 @@ impl Transport {
     /// stops too, and runs here as well, so that a dead peer cannot hold the call.
     pub async fn call<Q: Call>(&self, mut request: Q, deadline: Duration) -> Result<Q::Response> {
         if let Some(id) = request.request_id().filter(|id| id.is_empty()) {
-            *id = Uuid::new_v4().to_string();
+            *id = new_request_id();
         }
         let ends = Instant::now() + deadline.min(FOREVER);
         let policy = if Q::REPEATABLE { self.retry.clone() } else { RetryPolicy::never() };
@@ -235,6 +235,11 @@ impl Transport {
         let mut client = self.opt_in.clone();
         opened(patience, async move { client.check_opt_in_stream(messages).await }).boxed()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "ids of requests must differ between clients")]
+fn new_request_id() -> String {
+    Uuid::new_v4().to_string()
 }
 
 async fn opened<T: Send + 'static>(

@@ -1,5 +1,7 @@
 //! A new database for each test.
 
+#![expect(clippy::disallowed_methods, reason = "databases with random names")]
+
 use std::env;
 use std::path::{Path, PathBuf};
 

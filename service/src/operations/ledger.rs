@@ -72,6 +72,7 @@ impl Operation for Seal {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "salts have to be unpredictable")]
 fn new_salt() -> Salt {
     Uuid::new_v4().into_bytes()
 }

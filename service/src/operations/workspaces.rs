@@ -106,6 +106,7 @@ pub fn missing(workspace_id: &str) -> Error {
     workspace_not_found(workspace_id)
 }
 
+#[expect(clippy::disallowed_methods, reason = "keys have to be unpredictable")]
 fn random_key() -> [u8; 32] {
     let mut key = [0; 32];
     for half in key.chunks_mut(16) {

@@ -3,6 +3,11 @@
 //!
 //! `tests/tools/postgres -- cargo test -p contacts-service --test postgres_store`
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests on the real clock, in databases with random names"
+)]
+
 mod cancelled_calls;
 mod concurrency;
 mod filters;

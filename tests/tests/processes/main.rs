@@ -1,6 +1,8 @@
 //! Fault tests: several server processes over one Postgres server, which are killed, frozen and
 //! disconnected while they work.
 
+#![expect(clippy::disallowed_methods, reason = "tests are clients with a clock of their own")]
+
 mod audit;
 mod cancelled_calls;
 mod consistency;
