@@ -109,7 +109,7 @@ pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
 
 /// The clock of every store that this program opens.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
-fn system_clock() -> Clock {
+fn system_clock() -> crate::store::Clock {
     Arc::new(chrono::Utc::now)
 }
 
