@@ -112,6 +112,7 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> KeyFileError {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that makes secrets")]
 fn secret(path: &Path) -> Result<Secret, KeyFileError> {
     let mut secret = Secret::default();
     getrandom::fill(&mut secret).map_err(|error| failed(path)(io::Error::other(error)))?;

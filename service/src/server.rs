@@ -92,7 +92,7 @@ pub async fn bind(config: &Config) -> Result<TcpListener, ServerError> {
 /// # Errors
 /// When it cannot be opened, or is Postgres and not migrated.
 pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
-    let clock = Arc::new(chrono::Utc::now);
+    let clock = system_clock();
     let keyring = keyring(config).await?;
     if config.migrate {
         migrate(config, false).await?;
@@ -105,6 +105,12 @@ pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
     };
     let opened = opened.map_err(|source| failed(&config.database, source))?;
     Ok(opened.with_response_retention(config.retention.response_retention))
+}
+
+/// The clock of every store that this program opens.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
+fn system_clock() -> crate::store::Clock {
+    Arc::new(chrono::Utc::now)
 }
 
 async fn migrate_postgres(url: &str, citus: bool) -> Result<(), Error> {
@@ -154,7 +160,7 @@ async fn keyring(config: &Config) -> Result<Keyring, ServerError> {
 pub async fn migrate(config: &Config, citus: bool) -> Result<(), ServerError> {
     let database = &config.database;
     let keyring = keyring(config).await?;
-    let clock = Arc::new(chrono::Utc::now);
+    let clock = system_clock();
     let migrated = match database {
         Database::Sqlite(path) => match sqlite::open(path, clock, keyring).await {
             Ok(store) => {

@@ -6,7 +6,7 @@ use crate::model::{
     MessageCategory, OnConflict, OptInEventKind, OptInSource, OptInStatus, PlatformPreference,
 };
 
-/// Enums that a newer server may extend: what is not known keeps its number.
+/// Enums that a newer server may extend. An unknown value keeps its number.
 macro_rules! open {
     ($($name:ident { $($value:ident)* })*) => {$(
         impl FromProto<i32> for $name {
@@ -33,12 +33,16 @@ open! {
     AttributeType { String Number Boolean Timestamp Enum }
     CheckReason {
         OptedIn NotAsked OptedOut PlatformOptedOut Expired UnknownContact InvalidPhoneNumber
+        FormerIdentity Erased
     }
     Decision { Allow Deny }
     DeleteReason { PersonRequest InvalidNumber Other }
     DuplicateReason { SameEmail SameNameSimilarNumber }
     MessageCategory { Marketing Utility Authentication }
-    OptInEventKind { OptIn OptOut PlatformStop PlatformResume }
+    OptInEventKind {
+        OptIn OptOut PlatformStop PlatformResume Erased Created Linked Merged Retired Released
+        Claimed Forgotten
+    }
     OptInSource { WebForm InboundMessage Ivr Paper Import Operator Api Platform }
     OptInStatus { NotAsked OptedIn OptedOut }
 }

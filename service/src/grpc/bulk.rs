@@ -25,21 +25,21 @@ const MAX_RECIPIENTS: usize = 1000;
 /// the request.
 type Recipients = (Vec<(usize, Recipient)>, Vec<(usize, Error)>);
 
-/// BatchGetContacts.
+/// Handles BatchGetContacts.
 pub(super) async fn get(
     api: &Api,
     request: v1::BatchGetContactsRequest,
 ) -> Result<v1::BatchGetContactsResponse> {
     let view = contact::decode_view(request.view)?;
     let count = request.recipients.len();
-    let (people, malformed) = decode_recipients(request.recipients)?;
-    let (indexes, people): (Vec<_>, Vec<_>) = people.into_iter().unzip();
-    let found = read::find(&api.store, &request.workspace_id, &people).await?;
+    let (recipients, malformed) = decode_recipients(request.recipients)?;
+    let (indexes, recipients): (Vec<_>, Vec<_>) = recipients.into_iter().unzip();
+    let found = read::find(&api.store, &request.workspace_id, &recipients).await?;
 
-    let missing = |error: &Error| Item::Error(to_rpc_status(error));
+    let failure = |error: &Error| Item::Error(to_rpc_status(error));
     let mut items = vec![None; count];
     for (index, error) in &malformed {
-        items[*index] = Some(missing(error));
+        items[*index] = Some(failure(error));
     }
     let now = api.store.now();
     let mut bytes = 0;
@@ -53,11 +53,11 @@ pub(super) async fn get(
                     true => Item::Contact(contact),
                     false => {
                         bytes -= size;
-                        missing(&does_not_fit())
+                        failure(&does_not_fit())
                     }
                 }
             }
-            None => missing(&Error::contact_not_found()),
+            None => failure(&Error::contact_not_found()),
         });
     }
     let results = items.into_iter().map(|result| v1::BatchGetContactsResult { result }).collect();
@@ -70,7 +70,7 @@ fn does_not_fit() -> Error {
     Error::invalid(Reason::LimitExceeded, "recipients", message)
 }
 
-/// BatchUpsertContacts.
+/// Handles BatchUpsertContacts.
 pub(super) async fn upsert(
     api: &Api,
     request: v1::BatchUpsertContactsRequest,
@@ -95,7 +95,7 @@ pub(super) async fn upsert(
     .await
 }
 
-/// UpdateContactTags.
+/// Handles UpdateContactTags.
 pub(super) async fn edit_tags(
     api: &Api,
     request: v1::UpdateContactTagsRequest,
@@ -172,8 +172,8 @@ fn decode_target(
             invalid(Reason::RequiredFieldMissing, "recipients", message)
         }
         (None, None) => {
-            let (people, malformed) = decode_recipients(recipients)?;
-            Ok((TagTarget::People(people), malformed))
+            let (recipients, malformed) = decode_recipients(recipients)?;
+            Ok((TagTarget::People(recipients), malformed))
         }
     }
 }
@@ -182,14 +182,14 @@ fn decode_recipients(recipients: Vec<v1::Recipient>) -> Result<Recipients> {
     if recipients.len() > MAX_RECIPIENTS {
         return Err(Error::limit("recipients", MAX_RECIPIENTS, recipients.len()));
     }
-    let (mut people, mut malformed) = (Vec::new(), Vec::new());
+    let (mut decoded, mut malformed) = (Vec::new(), Vec::new());
     for (index, recipient) in recipients.into_iter().enumerate() {
         match recipient::decode(recipient.recipient) {
-            Ok(person) => people.push((index, person)),
+            Ok(recipient) => decoded.push((index, recipient)),
             Err(error) => malformed.push((index, error)),
         }
     }
-    Ok((people, malformed))
+    Ok((decoded, malformed))
 }
 
 #[cfg(test)]

@@ -47,15 +47,20 @@ pub(super) async fn export(
         true => opt_in_events::page_token(&workspace, &recipient, last),
         false => String::new(),
     };
-    let more_saved_answers = held.answers.len() > MAX_ITEMS;
+    let more_stored_responses = held.answers.len() > MAX_ITEMS;
     Ok(v1::ExportContactDataResponse {
         contact: held.contact.map(|row| contact::encode(&row, View::Full, now)).transpose()?,
         consents: held.consent.as_ref().map(encode_consents).unwrap_or_default(),
         events,
         more_events,
         events_page_token,
-        saved_answers: held.answers.into_iter().take(MAX_ITEMS).map(encode_saved_answer).collect(),
-        more_saved_answers,
+        stored_responses: held
+            .answers
+            .into_iter()
+            .take(MAX_ITEMS)
+            .map(encode_stored_response)
+            .collect(),
+        more_stored_responses,
         platform_preferences: held.consent.as_ref().map(encode_preferences).unwrap_or_default(),
         receipts: held.receipts.into_iter().map(contact::encode_receipt).collect(),
         export_time: Some(timestamp(now)),
@@ -97,8 +102,8 @@ fn encode_preferences(consent: &IdentityConsent) -> Vec<v1::RecordedPlatformPref
     consent.objections.stops().iter().map(encode).collect()
 }
 
-fn encode_saved_answer(stored: StoredResponseInfo) -> v1::SavedAnswer {
-    v1::SavedAnswer {
+fn encode_stored_response(stored: StoredResponseInfo) -> v1::StoredResponse {
+    v1::StoredResponse {
         request_id: stored.request_id.to_string(),
         method: stored.method,
         create_time: Some(timestamp(stored.create_time)),

@@ -30,7 +30,11 @@ pub(super) trait Mutation: Message + Name {
 
 /// Implements [`Mutation`] for each request. A new change needs a line here.
 macro_rules! mutations {
-    ($($request:ident -> $response:ident),* $(,)?) => {$(
+    ($($request:ident -> $response:ident),* $(,)?) => {
+        #[cfg(test)]
+        const REQUESTS: &[&str] = &[$(v1::$request::NAME),*];
+
+        $(
         impl Mutation for v1::$request {
             type Response = v1::$response;
 
@@ -50,7 +54,8 @@ macro_rules! mutations {
                 Self::new(EncodedResponse { response, contact_id: None, match_key: None })
             }
         }
-    )*};
+        )*
+    };
 }
 
 mutations! {
@@ -113,7 +118,22 @@ pub(super) fn contact_response<M: ReturnsContact>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use prost_types::FileDescriptorSet;
+
     use super::*;
+
+    #[test]
+    fn every_request_with_a_request_id_is_a_mutation() {
+        let set = FileDescriptorSet::decode(contacts_proto::FILE_DESCRIPTOR_SET).expect("a set");
+        let messages = set.file.iter().flat_map(|file| &file.message_type);
+        let has_request_id =
+            messages.filter(|message| message.field.iter().any(|f| f.name() == "request_id"));
+        let requests = has_request_id.map(|message| message.name());
+        let requests: BTreeSet<_> = requests.filter(|name| name.ends_with("Request")).collect();
+        assert_eq!(requests, REQUESTS.iter().copied().collect());
+    }
 
     #[test]
     fn the_method_is_the_name_of_the_request() {

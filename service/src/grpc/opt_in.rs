@@ -106,13 +106,14 @@ impl OptInService for Api {
 }
 
 /// Encodes a recorded statement: its event, and the consent that results from it.
-fn consent_response<M: Mutation>(
+fn consent_response<M, F>(
     store: &Store,
-    response: impl Fn(Option<v1::OptInEvent>, Option<v1::OptInSummary>) -> M::Response
-    + Send
-    + Sync
-    + 'static,
-) -> impl Fn((ConsentEvent, ConsentSummary)) -> MutationResponse<M> + Send + Sync + 'static {
+    response: F,
+) -> impl Fn((ConsentEvent, ConsentSummary)) -> MutationResponse<M> + Send + Sync + 'static
+where
+    M: Mutation,
+    F: Fn(Option<v1::OptInEvent>, Option<v1::OptInSummary>) -> M::Response + Send + Sync + 'static,
+{
     let store = store.clone();
     move |(event, summary)| {
         let contact_id = event.contact_id;

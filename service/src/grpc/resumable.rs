@@ -191,3 +191,149 @@ impl<E: Encoder> StreamState<E> {
         Event::End(v1::StreamEnd { delivered_count, reason: reason.into() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tonic::Code;
+
+    use super::*;
+    use crate::domain::error::Reason;
+
+    /// What the source of a test does after the parts 1, 2 and 3.
+    enum After {
+        NoMore,
+        Fail,
+        Panic,
+        Hang,
+    }
+
+    struct Numbers {
+        last: i64,
+        after: After,
+    }
+
+    impl Source for Numbers {
+        type Part = i64;
+
+        const READ_AHEAD: usize = 1;
+
+        async fn next_part(&mut self) -> Result<Option<i64>> {
+            if self.last < 3 {
+                self.last += 1;
+                return Ok(Some(self.last));
+            }
+            match self.after {
+                After::NoMore => Ok(None),
+                After::Fail => Err(Error::new(Reason::DatabaseUnavailable, "down")),
+                After::Panic => panic!("in the source"),
+                After::Hang => pending().await,
+            }
+        }
+    }
+
+    #[derive(Default)]
+    struct Texts(Option<i64>);
+
+    impl Encoder for Texts {
+        type Part = i64;
+        type Items = i64;
+        type Response = (String, String);
+
+        fn push(&mut self, part: i64) {
+            self.0 = Some(part);
+        }
+
+        fn next_items(&mut self, _: i64) -> Result<Option<(i64, Cursor)>> {
+            let next = self.0.take();
+            Ok(next.map(|n| (n, Cursor { text: n.to_string(), count: 1, ..Cursor::default() })))
+        }
+
+        fn response(event: Event<i64>, resume_token: String) -> (String, String) {
+            let text = match event {
+                Event::Items(number) => number.to_string(),
+                Event::Heartbeat(_) => "heartbeat".to_owned(),
+                Event::End(end) => format!("{:?} {}", end.reason(), end.delivered_count),
+            };
+            (text, resume_token)
+        }
+    }
+
+    fn tokens() -> Tokens {
+        Tokens::new([7; 32], ["StreamNumbers"])
+    }
+
+    fn open(
+        after: After,
+        resume_token: &str,
+        limit: Option<i64>,
+        drain: &CancellationToken,
+    ) -> BoxStream<'static, Result<(String, String), Status>> {
+        let progress = Progress::resume(tokens(), resume_token, limit).expect("a token");
+        let last = progress.cursor().text.parse().unwrap_or(0);
+        stream(Numbers { last, after }, Texts::default(), progress, drain.clone())
+    }
+
+    /// Reads a stream to its end: the messages, and the code of its error.
+    async fn read(
+        mut stream: BoxStream<'static, Result<(String, String), Status>>,
+    ) -> (Vec<String>, Option<Code>) {
+        let mut texts = Vec::new();
+        while let Some(message) = stream.next().await {
+            match message {
+                Ok((text, _)) => texts.push(text),
+                Err(status) => {
+                    assert!(stream.next().await.is_none(), "an error ends the stream");
+                    return (texts, Some(status.code()));
+                }
+            }
+        }
+        (texts, None)
+    }
+
+    #[tokio::test]
+    async fn ends_with_the_reason_and_the_number_of_items() {
+        let drain = CancellationToken::new();
+        let complete = open(After::NoMore, "", None, &drain);
+        assert_eq!(read(complete).await.0, ["1", "2", "3", "Complete 3"]);
+        let limited = open(After::NoMore, "", Some(2), &drain);
+        assert_eq!(read(limited).await.0, ["1", "2", "Limit 2"]);
+        drain.cancel();
+        let drained = open(After::NoMore, "", None, &drain);
+        assert_eq!(read(drained).await.0, ["ServerDrain 0"]);
+    }
+
+    #[tokio::test]
+    async fn resumes_behind_the_last_message() {
+        let drain = CancellationToken::new();
+        let mut first = open(After::NoMore, "", Some(3), &drain);
+        let (text, token) = first.next().await.expect("a message").expect("an event");
+        assert_eq!(text, "1");
+        let resumed = open(After::NoMore, &token, Some(3), &drain);
+        assert_eq!(read(resumed).await.0, ["2", "3", "Limit 3"]);
+    }
+
+    #[tokio::test]
+    async fn a_failed_read_is_not_the_end() {
+        let drain = CancellationToken::new();
+        let failed = open(After::Fail, "", None, &drain);
+        assert_eq!(read(failed).await.1, Some(Code::Unavailable));
+        let panicked = open(After::Panic, "", None, &drain);
+        assert_eq!(read(panicked).await.1, Some(Code::Internal));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sends_heartbeats_while_it_waits_and_ends_when_the_server_drains() {
+        let drain = CancellationToken::new();
+        let mut waiting = open(After::Hang, "", None, &drain);
+        let mut texts = Vec::new();
+        for _ in 0..5 {
+            let message = waiting.next().await.expect("a message");
+            texts.push(message.expect("an event").0);
+        }
+        assert_eq!(texts, ["1", "2", "3", "heartbeat", "heartbeat"]);
+        drain.cancel();
+        assert_eq!(read(waiting).await.0, ["ServerDrain 3"]);
+    }
+}

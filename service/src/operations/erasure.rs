@@ -1,5 +1,5 @@
-//! Erasures of the past: listed, and repeated on a database that was restored
-//! from a backup older than they are.
+//! Listing erasures, and repeating them on a database that was restored from an older
+//! backup.
 
 use uuid::Uuid;
 
@@ -22,14 +22,14 @@ use super::{ledger, lock_workspace, workspace};
 /// An erasure that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Erasure {
-    /// Its proof.
+    /// The receipt of the erasure.
     pub receipt: Receipt,
-    /// What the person objected to, as far as is still known.
+    /// The categories the person opted out of, if this is still stored.
     pub opted_out: Vec<MessageCategory>,
 }
 
-/// A page of the erasures of a workspace from `since` on, behind the receipt
-/// `after`.
+/// Returns a page of the erasures of a workspace since this time, with receipt ids
+/// greater than `after`.
 pub async fn page(
     store: &Store,
     workspace_id: &str,
@@ -53,23 +53,23 @@ pub async fn page(
     Ok(erasures)
 }
 
-/// Repeats an erasure.
+/// Repeats an erasure on this database.
 #[derive(Debug)]
 pub struct RepeatErasure {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which. Its hashed keys are under keys of the keyring.
+    /// The erasure. The keyring has the keys that its hashed keys were made with.
     pub erasure: Erasure,
 }
 
-/// What was left to do of an erasure.
+/// What repeating an erasure has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeated {
-    /// The contact, or one that was merged into it, was there.
+    /// The contact, or one that was merged into it, was erased.
     Erased,
-    /// There was no contact; now it is known that the person was erased.
+    /// There was no contact. It is now recorded that the person was erased.
     Suppressed,
-    /// Nothing.
+    /// Nothing: the erasure was already recorded.
     AlreadyGone,
 }
 
@@ -102,8 +102,9 @@ impl Operation for RepeatErasure {
 }
 
 impl RepeatErasure {
-    /// Forgets what was said under keys that the contact got after the backup, and
-    /// remembers under them that it was erased.
+    /// Erases the details recorded under the contact's hashed keys, and records under
+    /// them that the person was erased. This includes keys that the contact got after
+    /// the backup.
     async fn suppress(
         &self,
         tx: &mut Transaction,
@@ -115,12 +116,11 @@ impl RepeatErasure {
         tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let keyring = tx.keyring();
         for key in hashed_keys.iter().filter_map(|key| keyring.key_of(key)) {
-            // The backup may be from before this version was in use.
+            // The backup may be older than this version of the key.
             tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
-        let event_id = tx.new_id();
         let known = tx.db.consent(workspace, hashed_keys).await?;
-        let (mut rows, mut events) = (Vec::new(), Vec::new());
+        let (mut rows, mut events, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
         for (key, known) in hashed_keys.iter().zip(known) {
             let row = known.as_ref();
             let id = row.map_or_else(new_identity, |row| row.identity_id);
@@ -137,6 +137,8 @@ impl RepeatErasure {
                 person.record(&statement);
                 events.push(event);
             }
+            let event_id = tx.new_id();
+            erasures.push((event_id, id));
             let erased = person.erase(*delete_time, event_id);
             let consent = erased.first().and_then(|person| person.row(id)).unwrap_or_default();
             rows.push(ConsentRow {
@@ -155,16 +157,16 @@ impl RepeatErasure {
         if rows.is_empty() && forgotten.is_empty() {
             return Ok(());
         }
-        let mut entries = ledger::entries(events);
-        let mut forgotten = Some(forgotten);
-        let times = (*delete_time, tx.now);
-        for row in &rows {
-            let change = EventChange::Identities(Change::Erased { identity: row.identity_id });
-            let positions = forgotten.take().unwrap_or_default();
-            entries.push(Entry::of_erasure(event_id, *contact_id, change, positions, times));
+        let mut entries = ledger::entries(tx, events)?;
+        if erasures.is_empty() {
+            // Details alone are erased: of what was said after the backup was made.
+            erasures.push((tx.new_id(), new_identity()));
         }
-        if let Some(positions) = forgotten {
-            let change = EventChange::Forgotten(Vec::new());
+        let mut forgotten = Some(forgotten);
+        for (event_id, identity) in erasures {
+            let change = EventChange::Identities(Change::Erased { identity });
+            let positions = forgotten.take().unwrap_or_default();
+            let times = (*delete_time, tx.now);
             entries.push(Entry::of_erasure(event_id, *contact_id, change, positions, times));
         }
         ledger::append(tx, workspace, head, &mut entries).await?;

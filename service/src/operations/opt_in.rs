@@ -12,7 +12,7 @@ use super::contacts::refuse_former;
 use super::unit_of_work::{EntryId, Named, UnitOfWork, consent_conflict};
 use super::{lock_workspace, workspace};
 
-/// Records that a person agreed or objected.
+/// Records that a person opted in or out.
 #[derive(Debug)]
 pub struct RecordConsent {
     /// The workspace.
@@ -83,7 +83,7 @@ impl Operation for RecordPlatformPreference {
             refuse_former(&unit, &self.recipients)?;
         }
         let mut first = None;
-        // Taken from anybody, a resume too: the stop it lifts may arrive later.
+        // MergeField from anybody, a resume too: the stop it lifts may arrive later.
         for (entry, named) in persons(&mut unit, &self.recipients, true)? {
             let recording = unit.consider_on_platform(tx, entry, &named, &self.statement)?;
             let event = unit.accept(recording);

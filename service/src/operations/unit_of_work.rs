@@ -19,7 +19,7 @@ use uuid::Uuid;
 use self::persons::Entry;
 pub(super) use self::persons::new_identity;
 pub(super) use self::write::upsert_suppressions;
-use crate::domain::consent::{ConsentEvent, ConsentSummary, IdentityConsent};
+use crate::domain::consent::{ConsentEvent, ConsentSummary};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::phone::MatchKey;
 use crate::store::{ContactRow, Workspace, encode_profile};
@@ -95,10 +95,5 @@ impl UnitOfWork<'_> {
     /// would go to.
     pub fn summary(&self, entry: EntryId) -> ConsentSummary {
         self.entries[entry.0].summary()
-    }
-
-    /// The consent of the identity that a message would go to.
-    pub fn consent(&self, entry: EntryId) -> IdentityConsent {
-        self.entries[entry.0].primary_row()
     }
 }

@@ -34,7 +34,7 @@ use sqlx::{ConnectOptions, Connection, SqlitePool};
 use self::session::SqliteSession;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
 
 /// How long a connection waits for the lock of another one. This process has one
@@ -66,7 +66,7 @@ pub async fn open(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store> 
     let backend = open_backend(path).await?;
     let query = sqlx::query_scalar("SELECT coalesce(max(last), 0) FROM sequence");
     let last: i64 = query.fetch_one(&backend.writer).await?;
-    let ids = IdMaker::after(u64::try_from(last).unwrap_or(0));
+    let ids = IdGenerator::after(u64::try_from(last).unwrap_or(0));
     Store::new(Arc::new(backend), clock, ids, keyring).await
 }
 

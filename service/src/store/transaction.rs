@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{KeyLock, Workspace, Writer};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::{KeyId, Keyring};
 
 /// A change of the database that happens in one transaction, as a whole or not
@@ -33,7 +33,7 @@ pub struct Transaction {
     pub now: Time,
     /// Responses stored before this time count as expired.
     pub responses_since: Time,
-    ids: Arc<IdMaker>,
+    ids: Arc<IdGenerator>,
     keyring: Arc<Keyring>,
 }
 
@@ -42,7 +42,7 @@ impl Transaction {
         db: Box<dyn Writer>,
         now: Time,
         responses_since: Time,
-        ids: Arc<IdMaker>,
+        ids: Arc<IdGenerator>,
         keyring: Arc<Keyring>,
     ) -> Self {
         Self { db, now, responses_since, ids, keyring }
@@ -51,6 +51,16 @@ impl Transaction {
     /// Makes an id for something new.
     pub fn new_id(&self) -> Uuid {
         self.ids.next(self.now)
+    }
+
+    /// Returns random bytes for a key or a salt.
+    ///
+    /// # Errors
+    /// When the operating system has none.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        getrandom::fill(&mut bytes).map_err(Error::internal)?;
+        Ok(bytes)
     }
 
     /// The keys that non-contacts are hashed with.
@@ -80,7 +90,7 @@ impl Transaction {
     "the key file lacks version {0} of the key, or has another one under this number: start with \
      the key file that the other servers of this database use"
 )]
-pub struct MissingKey(u32);
+struct MissingKey(u32);
 
 /// Fails unless the keyring has all registered keys.
 pub(super) fn require_keys(keyring: &Keyring, registered: &[KeyId]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Every operation once, on Postgres.
+//! Every operation on Postgres.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ async fn create(store: &Store, profile: Profile) -> Result<Uuid, Reason> {
 fn record(who: &Recipient, status: OptInStatus) -> opt_in::RecordConsent {
     opt_in::RecordConsent {
         workspace_id: String::new(),
-        person: who.clone(),
+        recipients: vec![who.clone()],
         statement: statement(status),
     }
 }
@@ -68,7 +68,7 @@ async fn stored(store: &Store, who: &Recipient) -> Option<Profile> {
 }
 
 #[test]
-fn a_contact_lives_and_is_erased() {
+fn a_contact_is_created_changed_and_erased() {
     with_database(|database| async move {
         let store = database.store().await;
         create_definitions(&store).await;
@@ -108,7 +108,7 @@ fn a_contact_lives_and_is_erased() {
         store.write(record(&person("5521987654321"), OptInStatus::OptedOut)).await.unwrap();
         let events = opt_in::events(&store, "", &who, None, 10).await.unwrap();
         assert_eq!(events.len(), 2);
-        assert_eq!(events[0].1.kind, EventKind::OptOut);
+        assert_eq!(events[0].1.change.kind(), EventKind::OptOut);
         let older = opt_in::events(&store, "", &who, Some(events[0].0), 10).await.unwrap();
         assert_eq!(older, events[1..]);
 
@@ -126,7 +126,7 @@ fn a_contact_lives_and_is_erased() {
 }
 
 #[test]
-fn a_user_id_is_taken_off_and_its_opt_out_stays() {
+fn the_opt_out_of_a_removed_user_id_stays() {
     with_database(|database| async move {
         let store = database.store().await;
         let user = WhatsAppUserId::parse("US.1234567890").unwrap();
@@ -145,7 +145,7 @@ fn a_user_id_is_taken_off_and_its_opt_out_stays() {
 }
 
 #[test]
-fn non_contact_object_and_are_remembered() {
+fn the_opt_out_of_a_non_contact_is_stored() {
     with_database(|database| async move {
         let store = database.store().await;
         let who = person("15551234567");
@@ -167,7 +167,7 @@ fn non_contact_object_and_are_remembered() {
 }
 
 #[test]
-fn segments_walk_over_everybody_once() {
+fn a_scan_returns_every_contact_once() {
     with_database(|database| async move {
         let store = database.store().await;
         create_definitions(&store).await;
@@ -301,7 +301,7 @@ fn a_request_id_is_answered_once() {
 }
 
 #[test]
-fn workspaces_are_apart() {
+fn workspaces_do_not_share_data() {
     with_database(|database| async move {
         let store = database.store().await;
         let other = workspaces::CreateWorkspace {

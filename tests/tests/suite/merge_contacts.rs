@@ -1,17 +1,17 @@
-//! MergeContacts: two contacts that are one person.
+//! MergeContacts.
 
 use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
 use contacts_sdk::{
-    CheckReason, Contact, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus, Person,
-    reason,
+    CheckReason, Contact, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus,
+    Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
-async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
+async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     app.opt_in().check(person, MARKETING).await.expect("a check").reason
 }
 
@@ -19,7 +19,7 @@ async fn merged(app: &TestApp, survivor: &Contact, gone: &Contact) -> Contact {
     app.contacts().merge(survivor, gone).await.expect("a contact")
 }
 
-/// Two contacts with different values in every field.
+/// Creates two contacts with different values in every field.
 async fn pair(app: &TestApp) -> (Contact, Contact) {
     app.make_tags(&["vip", "lead"]).await;
     app.make_attributes().await;
@@ -44,7 +44,7 @@ async fn pair(app: &TestApp) -> (Contact, Contact) {
 }
 
 #[apply(on_each_store!)]
-async fn the_survivor_is_found_by_all_that_named_either(app: TestApp) {
+async fn survivor_is_found_by_every_identifier_of_both(app: TestApp) {
     let (one, two) = pair(&app).await;
     let both = merged(&app, &one, &two).await;
     assert_eq!(both.contact_id, one.contact_id);
@@ -60,12 +60,12 @@ async fn the_survivor_is_found_by_all_that_named_either(app: TestApp) {
     assert_eq!(both.attributes.len(), 3);
 
     let names = [
-        Person::from(&one),
-        Person::from(&two),
-        Person::phone(phone(1)),
-        Person::phone(phone(2)),
-        Person::whatsapp_user_id("US.1"),
-        Person::whatsapp_user_id("US.2"),
+        Recipient::from(&one),
+        Recipient::from(&two),
+        Recipient::phone(phone(1)),
+        Recipient::phone(phone(2)),
+        Recipient::whatsapp_user_id("US.1"),
+        Recipient::whatsapp_user_id("US.2"),
     ];
     for person in &names {
         assert_eq!(app.contacts().get(person).await.expect("a contact"), both);
@@ -76,20 +76,20 @@ async fn the_survivor_is_found_by_all_that_named_either(app: TestApp) {
     assert!(batch.into_iter().all(|found| found.expect("a contact") == both));
     let updated = app.contacts().update(&two).first_name("Anne").await.expect("a contact");
     assert_eq!(updated.contact_id, one.contact_id);
-    let edit = app.contacts().update_tags().people(names).remove("vip").await.expect("an edit");
+    let edit = app.contacts().update_tags().recipients(names).remove("vip").await.expect("an edit");
     assert_eq!((edit.matched_count, edit.updated_count), (1, 1));
     app.opt_in().record_opt_out(&two).await.expect("an opt-out");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
 }
 
 #[apply(on_each_store!)]
-async fn counts_lists_and_streams_have_one_contact_less(app: TestApp) {
+async fn counts_lists_and_streams_omit_the_merged_contact(app: TestApp) {
     let (one, two) = pair(&app).await;
     let third = app.make_contact(phone(3)).await;
     let mut batches = app.contacts().segment().batch_size(1).batches();
     let first = batches.next().await.expect("a batch").expect("a batch");
     merged(&app, &one, &two).await;
-    // Whoever exists throughout is delivered, and the survivor not twice.
+    // Contacts that exist throughout are delivered, the survivor only once.
     let resumed = app.contacts().segment().batch_size(1).resume_from(first.resume_token().clone());
     let mut seen = vec![one.contact_id.clone()];
     let mut rest = resumed.stream();
@@ -112,7 +112,7 @@ async fn counts_lists_and_streams_have_one_contact_less(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn fields_are_taken_from_the_merged_contact_by_name(app: TestApp) {
+async fn take_mask_selects_fields_of_the_merged_contact(app: TestApp) {
     let (one, two) = pair(&app).await;
     let take = ["phone_number", "first_name", "attributes.city"];
     let merge = app.contacts().merge(&one, &two).take(take).keep_survivor_tags();
@@ -129,7 +129,7 @@ async fn fields_are_taken_from_the_merged_contact_by_name(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn consent_is_the_stricter_of_both(app: TestApp) {
+async fn stricter_consent_of_both_wins(app: TestApp) {
     use OptInStatus::{NotAsked, OptedIn, OptedOut};
     let mut n = 0;
     for one in [NotAsked, OptedIn, OptedOut] {
@@ -155,7 +155,7 @@ async fn consent_is_the_stricter_of_both(app: TestApp) {
                 _ => (NotAsked, CheckReason::NotAsked),
             };
             assert_eq!(both.opt_in.marketing, expected, "{one:?} {two:?}");
-            for person in [Person::phone(phone(n - 2)), Person::phone(phone(n - 1))] {
+            for person in [Recipient::phone(phone(n - 2)), Recipient::phone(phone(n - 1))] {
                 assert_eq!(reason_of(&app, person).await, reason, "{one:?} {two:?}");
             }
             assert_eq!(app.contacts().get(&pair[1]).await.expect("a contact"), both);
@@ -166,7 +166,7 @@ async fn consent_is_the_stricter_of_both(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn consent_is_merged_category_by_category_and_ends_with_the_earlier(app: TestApp) {
+async fn consent_is_merged_per_category_with_the_earlier_expiry(app: TestApp) {
     let hour = Duration::from_secs(3600);
     let soon = SystemTime::now() + hour;
     let categories = [MARKETING, MessageCategory::Utility];
@@ -189,9 +189,9 @@ async fn consent_is_merged_category_by_category_and_ends_with_the_earlier(app: T
 }
 
 #[apply(on_each_store!)]
-async fn events_of_both_are_listed_and_erased(app: TestApp) {
-    let stranger = Person::whatsapp_user_id("US.2");
-    app.opt_in().record_opt_out(stranger).reason_text("STOP").await.expect("an opt-out");
+async fn events_of_both_are_listed_and_erased_together(app: TestApp) {
+    let non_contact = Recipient::whatsapp_user_id("US.2");
+    app.opt_in().record_opt_out(non_contact).reason_text("STOP").await.expect("an opt-out");
     let one = app.make_opted_in(phone(1)).await;
     let two = app.contacts().create(NewContact::new().phone(phone(2)).whatsapp_user_id("US.2"));
     let two = two.await.expect("a contact");
@@ -199,7 +199,7 @@ async fn events_of_both_are_listed_and_erased(app: TestApp) {
     let record = app.opt_in().record_opt_in(&two, OptInSource::WebForm).evidence(evidence);
     record.await.expect("an opt-in");
     merged(&app, &one, &two).await;
-    for person in [Person::from(&one), Person::from(&two), Person::phone(phone(2))] {
+    for person in [Recipient::from(&one), Recipient::from(&two), Recipient::phone(phone(2))] {
         let events = app.opt_in().events(person).await.expect("events").items;
         assert_eq!(events.len(), 3);
         assert_eq!(events[0].contact_id.as_deref(), Some(&*two.contact_id), "as it was recorded");
@@ -208,7 +208,7 @@ async fn events_of_both_are_listed_and_erased(app: TestApp) {
 
     let receipt = app.contacts().delete(&two).await.expect("a receipt");
     assert_eq!(receipt.contact_id, one.contact_id);
-    for person in [Person::from(&one), Person::from(&two)] {
+    for person in [Recipient::from(&one), Recipient::from(&two)] {
         app.contacts().get(person.clone()).await.refused_for(reason::CONTACT_NOT_FOUND);
         app.opt_in().events(person).await.refused_for(reason::CONTACT_NOT_FOUND);
     }
@@ -220,14 +220,14 @@ async fn events_of_both_are_listed_and_erased(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_chain_of_merges_leads_to_its_end(app: TestApp) {
+async fn chained_merges_redirect_to_the_last_survivor(app: TestApp) {
     let mut contacts = Vec::new();
     for n in 0..4 {
         contacts.push(app.make_contact(phone(n)).await);
     }
     merged(&app, &contacts[1], &contacts[0]).await;
     merged(&app, &contacts[2], &contacts[1]).await;
-    // Named by what was merged before.
+    // Identified by the id of a contact that was merged earlier.
     let last = app.contacts().merge(&contacts[3], &contacts[0]).await.expect("a contact");
     assert_eq!(last.contact_id, contacts[3].contact_id);
     assert_eq!(last.merged_contact_ids.len(), 3);
@@ -239,7 +239,7 @@ async fn a_chain_of_merges_leads_to_its_end(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_cannot_be_merged_says_why(app: TestApp) {
+async fn invalid_merges_are_rejected(app: TestApp) {
     let (one, two) = pair(&app).await;
     let itself = app.contacts().merge(&one, phone(1)).await;
     itself.refused_at(reason::INVALID_ARGUMENT, "merged");
@@ -266,7 +266,7 @@ async fn what_cannot_be_merged_says_why(app: TestApp) {
     stale.refused_for(reason::ETAG_MISMATCH);
     assert_eq!(app.contacts().get(&two).await.expect("still there"), two);
 
-    // A contact of another workspace is nobody here.
+    // A contact of another workspace is not found.
     app.client().workspaces().create("other").await.expect("a workspace");
     let elsewhere = app.client().with_workspace("other");
     let merge = elsewhere.contacts().merge(&one, &two).await;
@@ -274,7 +274,7 @@ async fn what_cannot_be_merged_says_why(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn more_than_one_contact_has_room_for_is_refused(app: TestApp) {
+async fn merge_exceeding_a_limit_is_rejected(app: TestApp) {
     let tags: Vec<_> = (0..120).map(|n| format!("t{n}")).collect();
     app.make_tags(&tags.iter().map(String::as_str).collect::<Vec<_>>()).await;
     for (n, range) in [(1, 0..60), (2, 60..120)] {
@@ -288,7 +288,7 @@ async fn more_than_one_contact_has_room_for_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_merge_is_made_once(app: TestApp) {
+async fn retried_merge_is_applied_once(app: TestApp) {
     let id = "2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a11";
     let created = "2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a12";
     let (one, two) = (app.make_contact(phone(1)).await, NewContact::new().phone(phone(2)));
@@ -297,7 +297,7 @@ async fn a_merge_is_made_once(app: TestApp) {
     let merge = || app.contacts().merge(&one, &two).request_id(id);
     let first = merge().await.expect("a contact");
     assert_eq!(merge().await.expect("the same answer"), first);
-    // The answers about the contact that went are kept as long as those of the survivor.
+    // Stored responses about the merged contact are kept as long as those of the survivor.
     assert_eq!(create().await.expect("the same answer"), two);
     app.contacts().delete(&one).await.expect("a receipt");
     merge().await.refused_for(reason::CONTACT_NOT_FOUND);
@@ -305,7 +305,7 @@ async fn a_merge_is_made_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_during_merges_is_never_lost(app: TestApp) {
+async fn opt_out_during_merges_is_never_lost(app: TestApp) {
     for n in 0..10 {
         let one = app.make_opted_in(phone(2 * n)).await;
         let two = app.make_opted_in(phone(2 * n + 1)).await;

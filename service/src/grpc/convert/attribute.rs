@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_needs_a_type_and_has_no_count() {
+    fn a_new_definition_needs_a_type_and_cannot_have_a_count() {
         let attribute = |r#type, contact_count| {
             decode(Some(v1::Attribute { r#type, contact_count, ..v1::Attribute::default() }))
                 .map_err(|error| error.reason())

@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn an_opt_in_needs_a_source_and_an_opt_out_none() {
+    fn an_opt_in_needs_a_source_and_an_opt_out_does_not() {
         let error = decode_opt_in(&v1::RecordOptInRequest::default()).expect_err("no source");
         assert_eq!((error.reason(), error.field()), (Reason::RequiredFieldMissing, Some("source")));
         let statement = decode_opt_out(&v1::RecordOptOutRequest::default()).expect("a statement");

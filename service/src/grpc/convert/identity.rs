@@ -9,7 +9,7 @@ use crate::domain::consent::{Evidence, Source};
 use crate::domain::contact::{ContactField, Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::identity::MAX_FORMER_IDS;
-use crate::domain::merge::{MergeRules, Taken};
+use crate::domain::merge::{MergeField, MergeRules};
 use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber, WhatsAppUserId};
 use crate::operations::identity::LinkIdentity;
 use crate::operations::merge::MergeContacts;
@@ -100,23 +100,23 @@ fn decode_contact(field: &str, recipient: Option<v1::Recipient>) -> Result<Recip
     recipient::decode(recipient.recipient).map_err(|error| error.in_parent(field))
 }
 
-fn decode_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
+fn decode_taken(path: &str, take: &mut Vec<MergeField>) -> Result<()> {
     let whole_field = |field: ContactField| match field {
-        ContactField::FirstName => Taken::FirstName,
-        ContactField::LastName => Taken::LastName,
-        ContactField::Email => Taken::Email,
-        ContactField::Tags => Taken::Tags,
-        ContactField::Attributes => Taken::Attributes,
-        ContactField::WhatsAppUserId => Taken::WhatsAppUserId,
+        ContactField::FirstName => MergeField::FirstName,
+        ContactField::LastName => MergeField::LastName,
+        ContactField::Email => MergeField::Email,
+        ContactField::Tags => MergeField::Tags,
+        ContactField::Attributes => MergeField::Attributes,
+        ContactField::WhatsAppUserId => MergeField::WhatsAppUserId,
     };
     match Path::parse(path).ok_or_else(|| unknown_taken(path))? {
         Path::All => {
             take.extend(ContactField::VARIANTS.iter().copied().map(whole_field));
-            take.push(Taken::PhoneNumber);
+            take.push(MergeField::PhoneNumber);
         }
-        Path::PhoneNumber => take.push(Taken::PhoneNumber),
+        Path::PhoneNumber => take.push(MergeField::PhoneNumber),
         Path::Field(field) => take.push(whole_field(field)),
-        Path::Attribute(id) => take.push(Taken::Attribute(id.to_owned())),
+        Path::Attribute(id) => take.push(MergeField::Attribute(id.to_owned())),
     }
     Ok(())
 }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_released_is_a_number_or_a_user_id() {
+    fn releases_a_number_or_a_user_id() {
         let key = |text| decode_released(text).map_err(|e| (e.reason(), e.field().is_some()));
         let number = PhoneNumber::parse("5521987654321").expect("a number");
         assert_eq!(key("+55 21 8765-4321"), Ok(number.match_key()));
@@ -143,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_is_a_field() {
+    fn take_mask_paths_are_fields() {
         let take = |paths: &[&str]| {
             let mut take = Vec::new();
             let decoded = paths.iter().try_for_each(|path| decode_taken(path, &mut take));
             decoded.map(|()| take).map_err(|error| (error.reason(), error.message().to_owned()))
         };
-        let city = Taken::Attribute("city".to_owned());
-        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![Taken::Tags, city]));
+        let city = MergeField::Attribute("city".to_owned());
+        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![MergeField::Tags, city]));
         assert_eq!(take(&["*"]).expect("all").len(), 7);
         for path in ["opt_in", "contact_id", "attributes.", "name"] {
             let (reason, message) = take(&[path]).expect_err("no field");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_says_what_to_link() {
+    fn a_link_request_without_anything_to_link_is_refused() {
         let recipient = v1::link_identity_request::Recipient::PhoneNumber("15551234567".to_owned());
         let request = v1::LinkIdentityRequest {
             recipient: Some(recipient),

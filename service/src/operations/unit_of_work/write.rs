@@ -71,7 +71,7 @@ impl UnitOfWork<'_> {
         if !updates.is_empty() {
             tx.db.update_contacts(workspace, &updates).await?;
         }
-        let mut events = ledger::entries(self.events);
+        let mut events = ledger::entries(tx, self.events)?;
         let suppresses = rows.written.iter().any(|row| row.contact_id.is_none());
         // Other changes of consent wait from here on, and not for what is above.
         let (mut revision, mut head) = (workspace.consent_revision, workspace.ledger);

@@ -7,15 +7,12 @@ use uuid::Uuid;
 
 use super::values;
 use crate::domain::Time;
-use crate::domain::consent::OptInStatus;
-use crate::domain::error::Result;
 
 /// A row, read by the positions of its columns. By name, reading a row costs
 /// more than everything else that a check does with it.
 pub(in crate::store) trait Columns {
     fn int(&self, at: usize) -> i64;
     fn optional_int(&self, at: usize) -> Option<i64>;
-    fn code(&self, at: usize) -> i16;
     fn int32(&self, at: usize) -> i32;
     fn flag(&self, at: usize) -> bool;
     fn text(&self, at: usize) -> &str;
@@ -35,10 +32,6 @@ pub(in crate::store) trait Columns {
     fn optional_time(&self, at: usize) -> Option<Time> {
         self.optional_int(at).map(values::time)
     }
-
-    fn status(&self, at: usize) -> Result<OptInStatus> {
-        values::status(self.code(at))
-    }
 }
 
 macro_rules! columns_of {
@@ -48,9 +41,6 @@ macro_rules! columns_of {
                 self.get(at)
             }
             fn optional_int(&self, at: usize) -> Option<i64> {
-                self.get(at)
-            }
-            fn code(&self, at: usize) -> i16 {
                 self.get(at)
             }
             fn int32(&self, at: usize) -> i32 {

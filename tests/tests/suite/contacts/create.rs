@@ -1,13 +1,13 @@
-//! CreateContact, and GetContact of what it made.
+//! CreateContact, and GetContact of the created contact.
 
 use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
-use contacts_sdk::{ContactView, NewContact, OptInStatus, Person, reason};
+use contacts_sdk::{ContactView, NewContact, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, raw_contact};
 
 #[apply(on_each_store!)]
-async fn a_contact_is_made_as_sent(app: TestApp) {
+async fn created_contact_has_the_fields_sent(app: TestApp) {
     app.make_tags(&["vip", "lead"]).await;
     app.make_attributes().await;
     let ana = NewContact::new()
@@ -39,27 +39,27 @@ async fn a_contact_is_made_as_sent(app: TestApp) {
     assert_eq!(id.get_version_num(), 7);
 
     for person in [
-        Person::contact_id(&made.contact_id),
-        Person::phone("1-555-123-4567"),
-        Person::whatsapp_user_id("US.13491208655302741918"),
+        Recipient::contact_id(&made.contact_id),
+        Recipient::phone("1-555-123-4567"),
+        Recipient::whatsapp_user_id("US.13491208655302741918"),
     ] {
         assert_eq!(app.contacts().get(person).await.expect("a contact"), made);
     }
 }
 
 #[apply(on_each_store!)]
-async fn a_user_id_is_enough(app: TestApp) {
+async fn a_contact_can_have_only_a_user_id(app: TestApp) {
     let made = app.contacts().create(NewContact::new().whatsapp_user_id("BR.abc123")).await;
     let made = made.expect("a contact");
     assert_eq!(made.phone_number, None);
-    let found = app.contacts().get(Person::whatsapp_user_id("BR.abc123")).await;
+    let found = app.contacts().get(Recipient::whatsapp_user_id("BR.abc123")).await;
     assert_eq!(found.expect("a contact"), made);
     let nobody = app.contacts().create(NewContact::new().first_name("Ana")).await;
     nobody.refused_at(reason::REQUIRED_FIELD_MISSING, "contact.phone_number");
 }
 
 #[apply(on_each_store!)]
-async fn ids_grow_in_the_order_of_creation(app: TestApp) {
+async fn contact_ids_increase_in_creation_order(app: TestApp) {
     let mut made = Vec::new();
     for n in 0..20 {
         made.push(app.make_contact(phone(n)).await.contact_id);
@@ -70,7 +70,7 @@ async fn ids_grow_in_the_order_of_creation(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_number_and_a_user_id_are_taken_once(app: TestApp) {
+async fn phone_number_and_user_id_are_unique(app: TestApp) {
     let user_id = "US.1349";
     let made = NewContact::new().phone(phone(1)).whatsapp_user_id(user_id);
     let made = app.contacts().create(made).await.expect("a contact");
@@ -92,7 +92,7 @@ async fn a_number_and_a_user_id_are_taken_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn of_concurrent_creations_one_wins(app: TestApp) {
+async fn one_of_concurrent_creates_succeeds(app: TestApp) {
     let creations =
         (0..16).map(|_| app.contacts().create(NewContact::new().phone(phone(1))).send());
     let outcomes = futures::future::join_all(creations).await;
@@ -106,7 +106,7 @@ async fn of_concurrent_creations_one_wins(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_only_the_server_sets_is_refused(app: TestApp) {
+async fn server_set_fields_are_rejected(app: TestApp) {
     let contact = || raw_contact(phone(1));
     for (contact, field) in [
         (v1::Contact { contact_id: "x".to_owned(), ..contact() }, "contact.contact_id"),
@@ -149,16 +149,18 @@ async fn a_basic_view_leaves_out_email_and_attributes(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn nobody_is_found_who_is_not_there(app: TestApp) {
+async fn unknown_contact_is_not_found(app: TestApp) {
     let unknown = uuid::Uuid::now_v7().to_string();
-    for person in
-        [Person::phone(phone(1)), Person::whatsapp_user_id("US.1"), Person::contact_id(unknown)]
-    {
+    for person in [
+        Recipient::phone(phone(1)),
+        Recipient::whatsapp_user_id("US.1"),
+        Recipient::contact_id(unknown),
+    ] {
         let error = app.contacts().get(person).await.refused_for(reason::CONTACT_NOT_FOUND);
         assert!(error.is_not_found());
     }
     let unnamed = app.client().raw_contacts().get_contact(v1::GetContactRequest::default()).await;
     unnamed.refused_at(reason::REQUIRED_FIELD_MISSING, "phone_number");
-    let odd = app.contacts().get(Person::contact_id("42")).await;
+    let odd = app.contacts().get(Recipient::contact_id("42")).await;
     odd.refused_at(reason::INVALID_ID, "contact_id");
 }

@@ -1,18 +1,18 @@
-//! ListOptInEvents: everything that was said, newest first.
+//! ListOptInEvents: all consent events of a person, newest first.
 
-use contacts_sdk::{NewContact, OptInEvent, OptInSource, OptInStatus, Person, reason};
+use contacts_sdk::{NewContact, OptInEvent, OptInSource, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 use futures::TryStreamExt;
 
-async fn ledger(app: &TestApp, person: impl Into<Person>) -> Vec<OptInEvent> {
+async fn ledger(app: &TestApp, person: impl Into<Recipient>) -> Vec<OptInEvent> {
     app.opt_in().events(person).stream().try_collect().await.expect("events")
 }
 
 #[apply(on_each_store!)]
-async fn the_newest_record_comes_first(app: TestApp) {
+async fn events_are_listed_newest_first(app: TestApp) {
     app.make_contact(phone(1)).await;
     let mut recorded = Vec::new();
-    // In the order of recording, whatever time each is about.
+    // Events are in the order of recording, regardless of their own time.
     for seconds in [50, 10, 40, 20] {
         let record = app.opt_in().record_opt_in(phone(1), OptInSource::Paper);
         recorded.push(record.occurred_time(timestamp(seconds)).await.expect("an opt-in").event);
@@ -26,7 +26,7 @@ async fn the_newest_record_comes_first(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn pages_go_to_the_end_with_no_gap_and_no_duplicate(app: TestApp) {
+async fn event_pages_have_no_gap_and_no_duplicate(app: TestApp) {
     app.make_contact(phone(1)).await;
     for n in 0..23 {
         let record = app.opt_in().record_opt_out(phone(1)).reason_text(n.to_string());
@@ -45,7 +45,7 @@ async fn pages_go_to_the_end_with_no_gap_and_no_duplicate(app: TestApp) {
         assert_eq!(texts, expected, "{page_size}");
     }
 
-    // What comes later is not on the pages that follow.
+    // Events recorded later are not on the following pages.
     let first = app.opt_in().events(phone(1)).page_size(10).await.expect("a page");
     let token = first.next_page_token.expect("a token");
     app.opt_in().record_opt_out(phone(1)).reason_text("late").await.expect("an opt-out");
@@ -57,18 +57,18 @@ async fn pages_go_to_the_end_with_no_gap_and_no_duplicate(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_person_has_one_ledger_under_all_names(app: TestApp) {
-    // What a stranger said goes with them when they become a contact.
+async fn all_identifiers_of_a_person_list_the_same_events(app: TestApp) {
+    // Events of a non-contact are kept when they become a contact.
     app.opt_in().record_opt_out("552187654321").reason_text("first").await.expect("an opt-out");
     let person = NewContact::new().phone("5521987654321").whatsapp_user_id("BR.1");
     let contact = app.contacts().create(person).await.expect("a contact");
-    let second = app.opt_in().record_opt_in(Person::whatsapp_user_id("BR.1"), OptInSource::Ivr);
+    let second = app.opt_in().record_opt_in(Recipient::whatsapp_user_id("BR.1"), OptInSource::Ivr);
     second.await.expect("an opt-in");
     for name in [
-        Person::from(&contact),
-        Person::phone("552187654321"),
-        Person::phone("5521987654321"),
-        Person::whatsapp_user_id("BR.1"),
+        Recipient::from(&contact),
+        Recipient::phone("552187654321"),
+        Recipient::phone("5521987654321"),
+        Recipient::whatsapp_user_id("BR.1"),
     ] {
         let events = ledger(&app, name.clone()).await;
         let statuses: Vec<_> = events.iter().map(|event| event.status).collect();
@@ -80,10 +80,10 @@ async fn a_person_has_one_ledger_under_all_names(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn nobody_has_an_empty_ledger_and_no_contact_none(app: TestApp) {
+async fn unknown_number_has_no_events_and_unknown_contact_is_not_found(app: TestApp) {
     assert!(ledger(&app, phone(1)).await.is_empty());
-    assert!(ledger(&app, Person::whatsapp_user_id("US.1")).await.is_empty());
-    let unknown = Person::contact_id(uuid::Uuid::now_v7().to_string());
+    assert!(ledger(&app, Recipient::whatsapp_user_id("US.1")).await.is_empty());
+    let unknown = Recipient::contact_id(uuid::Uuid::now_v7().to_string());
     app.opt_in().events(unknown).await.refused_for(reason::CONTACT_NOT_FOUND);
     app.opt_in().events("x").await.refused_at(reason::INVALID_PHONE_NUMBER, "phone_number");
 }
