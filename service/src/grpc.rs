@@ -42,16 +42,11 @@ use tonic_health::server::HealthReporter;
 
 use self::idempotency::{IdempotencyKey, InFlight};
 use self::methods::Methods;
-use crate::config::Limits;
+use crate::config::Config;
 use crate::domain::error::{Error, Reason, Result};
 use crate::operations::idempotency::EncodedResponse;
 use crate::opt_in::Checker;
 use crate::store::{Operation, Store};
-
-/// Largest request. A full chunk of an import, 1000 rows of 190 bytes on
-/// average, is a twentieth of it; what is larger is most likely a mistake, and
-/// every call could hold so much memory.
-const MAX_REQUEST_BYTES: usize = 4 << 20;
 
 /// What the handlers use.
 #[derive(Clone)]
@@ -92,21 +87,22 @@ fn shutting_down() -> Error {
 pub async fn serve(
     store: Store,
     listener: TcpListener,
-    limits: &Limits,
-    reflection: bool,
+    config: &Config,
     drain: CancellationToken,
 ) -> std::io::Result<()> {
+    let Config { limits, timeouts, .. } = config;
     let api = Arc::new(Api {
-        checker: Checker::new(store.clone()),
+        checker: Checker::new(store.clone(), timeouts.check_timeout),
         store,
         in_flight: InFlight::default(),
         drain: drain.clone(),
-        idle_timeout: limits.idle_timeout,
+        idle_timeout: timeouts.idle_timeout,
     });
     let mut health = HealthReporter::new();
-    let routes = routes(api, &health, reflection).await?;
+    let routes = routes(api, &health, config).await?;
     let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
-    let service = layers::around(routes.prepare(), methods, limits.max_concurrent_requests);
+    let service =
+        layers::around(routes.prepare(), methods, limits.max_concurrent_requests, *timeouts);
     let tell_health = async {
         drain.cancelled().await;
         for name in SERVICES {
@@ -115,7 +111,7 @@ pub async fn serve(
             health.clear_service_status(name).await;
         }
     };
-    let serving = transport::serve(service, listener, limits.idle_timeout, drain.clone());
+    let serving = transport::serve(service, listener, limits, timeouts, drain.clone());
     tokio::join!(serving, tell_health);
     Ok(())
 }
@@ -134,12 +130,15 @@ const SERVICES: [&str; 6] = [
 async fn routes(
     api: Arc<Api>,
     health: &HealthReporter,
-    reflection: bool,
+    config: &Config,
 ) -> std::io::Result<Routes> {
+    // A full chunk of an import, 1000 rows of 190 bytes on average, is a twentieth of the default.
+    let max_request = usize::try_from(config.limits.max_request_size.as_u64());
+    let max_request = max_request.map_err(std::io::Error::other)?;
     macro_rules! service {
         ($server:ident) => {
             $server::from_arc(Arc::clone(&api))
-                .max_decoding_message_size(MAX_REQUEST_BYTES)
+                .max_decoding_message_size(max_request)
                 .accept_compressed(Gzip)
         };
     }
@@ -153,7 +152,7 @@ async fn routes(
         .add_service(service!(AttributeServiceServer))
         .add_service(service!(OptInServiceServer))
         .add_service(tonic_health::pb::health_server::HealthServer::new(health));
-    if reflection {
+    if !config.listener.no_reflection {
         let builder = || {
             methods::DESCRIPTORS
                 .iter()

@@ -19,9 +19,6 @@ use coalescer::Coalescer;
 
 /// Most numbers of one batch.
 pub const MAX_BATCH: usize = 10_000;
-/// How long a read may take before the answer is "unavailable".
-const READ_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How often a contact named by its id is looked up, should it change meanwhile.
 const LOOKUPS: usize = 3;
 
@@ -30,6 +27,7 @@ const LOOKUPS: usize = 3;
 pub struct Checker {
     store: Store,
     coalescer: Coalescer,
+    timeout: Duration,
 }
 
 /// The answer to one check.
@@ -48,9 +46,9 @@ pub struct CheckAnswer {
 }
 
 impl Checker {
-    /// Answers from this store.
-    pub fn new(store: Store) -> Self {
-        Self { coalescer: Coalescer::new(store.clone()), store }
+    /// Answers from this store. A read that takes longer than `timeout` fails with UNAVAILABLE.
+    pub fn new(store: Store, timeout: Duration) -> Self {
+        Self { coalescer: Coalescer::new(store.clone(), timeout), store, timeout }
     }
 
     /// May this person be sent this now?
@@ -100,7 +98,7 @@ impl Checker {
         let mut asked: Vec<MatchKey> = keys.iter().flatten().cloned().collect();
         asked.sort_unstable();
         asked.dedup();
-        let rows = read_rows(&self.store, named(workspace_id)?, &asked).await?;
+        let rows = read_rows(&self.store, self.timeout, named(workspace_id)?, &asked).await?;
         let now = self.store.now();
         let reasons = keys
             .iter()
@@ -140,8 +138,13 @@ fn reason(row: Option<&CheckRow>, sending: &Sending<'_>, now: Time) -> CheckReas
 }
 
 /// One read, with an end: a database that does not answer is not an answer.
-async fn read_rows(store: &Store, workspace_id: &str, keys: &[MatchKey]) -> Result<CheckRows> {
-    tokio::time::timeout(READ_TIMEOUT, store.check(workspace_id, keys))
+async fn read_rows(
+    store: &Store,
+    timeout: Duration,
+    workspace_id: &str,
+    keys: &[MatchKey],
+) -> Result<CheckRows> {
+    tokio::time::timeout(timeout, store.check(workspace_id, keys))
         .await
         .map_err(Error::unavailable)??
         .ok_or_else(|| workspaces::missing(workspace_id))

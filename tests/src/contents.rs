@@ -1,6 +1,6 @@
 //! All that a database holds, as bytes, to look for what may not be there.
 
-use contacts_service::config::Database;
+use contacts_service::config::DatabaseUrl;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 
@@ -19,11 +19,11 @@ impl TestDatabase {
     /// All columns of all tables; on Postgres what the planner keeps of values, too.
     pub async fn contents(&self) -> Vec<Column> {
         match &self.settings {
-            Database::Sqlite(path) => {
+            DatabaseUrl::Sqlite(path) => {
                 let options = SqliteConnectOptions::new().filename(path);
                 sqlite(options.connect().await.expect("the file")).await
             }
-            Database::Postgres(_) => postgres(self.connect().await).await,
+            DatabaseUrl::Postgres(_) => postgres(self.connect().await).await,
         }
     }
 

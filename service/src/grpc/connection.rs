@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
 
-/// Within this time a client has to have sent the HTTP/2 preface.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::config::Timeouts;
+
 /// The length of the HTTP/2 preface.
 const GREETING: usize = 24;
 /// How long to wait when no connection can be accepted: out of file
@@ -103,13 +103,13 @@ pub struct Connection {
 impl Connection {
     /// A new connection. It ends when its client does not greet, and when nothing
     /// of what the client asked for was taken for `idle_timeout`.
-    pub fn new(stream: TcpStream, idle_timeout: Duration) -> Self {
+    pub fn new(stream: TcpStream, timeouts: &Timeouts) -> Self {
         Self {
             stream,
             progress: Progress::default(),
-            idle_timeout,
+            idle_timeout: timeouts.idle_timeout,
             greeting: GREETING,
-            timer: Box::pin(tokio::time::sleep(GREETING_TIMEOUT)),
+            timer: Box::pin(tokio::time::sleep(timeouts.preface_timeout)),
         }
     }
 
@@ -195,14 +195,18 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::config::Config;
 
     const IDLE: Duration = Duration::from_secs(60);
+    const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
 
     async fn pair() -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (client, server) = tokio::join!(TcpStream::connect(address), accept(&listener));
-        (Connection::new(server, IDLE), client.expect("a connection"))
+        let timeouts = Config::for_tests("unused.db").timeouts;
+        assert_eq!(timeouts.idle_timeout, IDLE);
+        (Connection::new(server, &timeouts), client.expect("a connection"))
     }
 
     async fn greeted() -> (Connection, TcpStream) {
@@ -219,7 +223,7 @@ mod tests {
         let began = Instant::now();
         let read = connection.read_exact(&mut [0; GREETING]).await;
         assert_eq!(read.expect_err("cut").kind(), io::ErrorKind::TimedOut);
-        assert_eq!(began.elapsed().as_secs(), GREETING_TIMEOUT.as_secs());
+        assert_eq!(began.elapsed().as_secs(), PREFACE_TIMEOUT.as_secs());
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,13 +20,16 @@ use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 
 use self::around::Around;
+use self::deadline::Deadlines;
 use super::methods::Methods;
+use crate::config::Timeouts;
 
 /// The services with everything around them, outermost first.
 pub fn around<S>(
     services: S,
     methods: Arc<Methods>,
     max_concurrent_requests: usize,
+    timeouts: Timeouts,
 ) -> impl Service<
     Request<Body>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
@@ -43,6 +46,7 @@ where
 {
     let permits = Arc::new(Semaphore::new(max_concurrent_requests));
     let timed = Arc::clone(&methods);
+    let deadlines = Deadlines::from(timeouts);
     ServiceBuilder::new()
         // Outermost, since it measures what the connection takes.
         .layer_fn(|inner| Around::new(inner, write_stall::pace))
@@ -65,7 +69,7 @@ where
         .layer_fn(move |inner| {
             let methods = Arc::clone(&timed);
             Around::new(inner, move |request, next| {
-                deadline::enforce(Arc::clone(&methods), request, next)
+                deadline::enforce(Arc::clone(&methods), deadlines, request, next)
             })
         })
         // Innermost: an answer like any other for those above.

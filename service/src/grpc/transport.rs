@@ -1,7 +1,6 @@
 //! HTTP/2 under the API: the accept loop, and the settings of connections.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -17,24 +16,21 @@ use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 
 use super::connection::{Connection, accept};
+use crate::config::{Limits, Timeouts};
 
-/// Unset, hyper would fall back to 200.
-const MAX_STREAMS: u32 = 1000;
 /// How much a client may send ahead: uploads then wait for nothing but the
 /// database. Downloads depend on the client's windows.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
-/// A peer that answers no ping is gone, whatever TCP thinks.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves until `drain`; then calls under way are waited for. Those of a future
 /// that is dropped before are cut.
 pub async fn serve<S, B>(
     service: S,
     listener: TcpListener,
-    idle_timeout: Duration,
+    limits: &Limits,
+    timeouts: &Timeouts,
     drain: CancellationToken,
 ) where
     S: Service<Request<Body>, Response = Response<B>, Future: Send, Error: Send>
@@ -51,7 +47,7 @@ pub async fn serve<S, B>(
             Some(_) = connections.join_next() => continue,
             () = drain.cancelled() => break,
         };
-        let connection = Connection::new(stream, idle_timeout);
+        let connection = Connection::new(stream, timeouts);
         let progress = connection.progress();
         let service = ServiceBuilder::new()
             .map_request(move |mut request: Request<Incoming>| {
@@ -60,7 +56,8 @@ pub async fn serve<S, B>(
             })
             .service(service.clone());
         let io = TokioIo::new(connection);
-        let serving = settings().serve_connection(io, TowerToHyperService::new(service));
+        let serving =
+            settings(limits, timeouts).serve_connection(io, TowerToHyperService::new(service));
         let drain = drain.clone();
         connections.spawn(async move {
             let mut serving = pin!(serving);
@@ -81,15 +78,16 @@ pub async fn serve<S, B>(
     while connections.join_next().await.is_some() {}
 }
 
-fn settings() -> Builder<TokioExecutor> {
+fn settings(limits: &Limits, timeouts: &Timeouts) -> Builder<TokioExecutor> {
     let mut settings = Builder::new(TokioExecutor::new());
     settings
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(limits.max_connection_streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADER_BYTES)
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        // A peer that answers no ping is gone, whatever TCP thinks.
+        .keep_alive_interval(timeouts.keepalive_interval)
+        .keep_alive_timeout(timeouts.keepalive_timeout);
     settings
 }

@@ -43,6 +43,8 @@ pub trait Backend: Send + Sync {
     /// Overwrites what erasures left in unused parts of the database's files, if
     /// anything; nothing to do where the database server sees to it.
     async fn vacuum(&self) -> Result<()>;
+    /// Name and version of the database engine, such as `SQLite 3.50.4`.
+    async fn engine_version(&self) -> Result<String>;
     /// Closes all connections.
     async fn close(&self);
 }

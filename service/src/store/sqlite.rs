@@ -1,6 +1,7 @@
 //! SQLite: the embedded default. One process, one file, no set-up.
 
 mod attributes;
+mod connection;
 mod consent;
 mod contacts;
 mod definitions;
@@ -20,78 +21,85 @@ mod workspaces;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
+pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
 use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
 use crate::domain::Time;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdMaker;
 use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::phone::MatchKey;
 
-/// How long one connection waits for another's lock. There is one writer in
-/// this process; who else writes is a tool somebody runs.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a call waits for a connection before it is UNAVAILABLE.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for checks, which would rather fail than wait.
-const CHECK_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(250);
-const UNARY_READERS: u32 = 4;
-const STREAM_READERS: u32 = 2;
-const CHECK_READERS: u32 = 2;
-/// Per connection, in KiB. The writer's has to hold what an import touches:
-/// its inserts into the index of phone numbers are random.
-const WRITER_CACHE_KIB: i64 = 128 * 1024;
-const READER_CACHE_KIB: i64 = 16 * 1024;
+static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
-/// How large the log grows, in pages, before it is folded into the database: a
-/// page that an import changes many times is copied once.
-const WAL_PAGES: u32 = 32_000;
-/// Opens the database in this file, making or upgrading it first.
+/// Opens the database in this file. With [`Access::Create`] creates or upgrades it first.
 ///
 /// # Errors
-/// When the file cannot be opened, is of a newer version of this service, or
-/// was used with other keys.
-pub async fn open(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .locking_mode(SqliteLockingMode::Normal)
-        // An acknowledged opt-out survives a power cut.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(false)
-        .page_size(4096)
-        .pragma("secure_delete", "ON")
-        .pragma("temp_store", "MEMORY")
-        .pragma("wal_autocheckpoint", WAL_PAGES.to_string());
-    let writer_options = options.clone().pragma("cache_size", format!("-{WRITER_CACHE_KIB}"));
-    let writer = pool(1, ACQUIRE_TIMEOUT).connect_with(writer_options).await.map_err(failure)?;
-    sqlx::migrate!("src/store/sqlite/migrations").run(&writer).await.map_err(Error::internal)?;
+/// When the file cannot be opened, is of another version of this service, or was used with other
+/// keys.
+pub async fn open(
+    path: &Path,
+    access: Access,
+    options: &SqliteOptions,
+    clock: Clock,
+    keyring: Keyring,
+) -> Result<Store> {
+    let writer = options.writer(path, access).await?;
+    match access {
+        Access::Create => migrate(&writer).await?,
+        Access::Write | Access::Read => verify(&writer).await?,
+    }
     let last: i64 = sqlx::query_scalar("SELECT coalesce(max(last), 0) FROM sequence")
         .fetch_one(&writer)
         .await
         .map_err(failure)?;
-
-    let reader_options = options.pragma("cache_size", format!("-{READER_CACHE_KIB}"));
-    let reader = |size, wait| pool(size, wait).connect_lazy_with(reader_options.clone());
-    let backend = SqliteBackend {
-        unary: reader(UNARY_READERS, ACQUIRE_TIMEOUT),
-        stream: reader(STREAM_READERS, ACQUIRE_TIMEOUT),
-        checks: reader(CHECK_READERS, CHECK_ACQUIRE_TIMEOUT),
-        writer,
-    };
+    let (unary, stream, checks) = options.readers(path, access);
+    let backend = SqliteBackend { unary, stream, checks, writer };
     let ids = IdMaker::after(u64::try_from(last).unwrap_or(0));
     Store::new(Arc::new(backend), clock, ids, keyring).await
+}
+
+async fn migrate(writer: &SqlitePool) -> Result<()> {
+    MIGRATOR.run(writer).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) => newer(),
+        MigrateError::Execute(error) => failure(error),
+        _ => Error::internal(error),
+    })
+}
+
+/// Refuses a schema that is not the one of this version.
+async fn verify(writer: &SqlitePool) -> Result<()> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
+    let has_schema: bool = sqlx::query_scalar(sql).fetch_one(writer).await.map_err(failure)?;
+    if !has_schema {
+        let message = "it has no schema yet: start the server, or run `contacts-service migrate`";
+        return Err(Error::new(Reason::DatabaseUnavailable, message));
+    }
+    let applied: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(writer)
+            .await
+            .map_err(failure)?;
+    if applied.iter().any(|version| !MIGRATOR.version_exists(*version)) {
+        return Err(newer());
+    }
+    if applied.len() < MIGRATOR.iter().count() {
+        let message = "it has the schema of an older version: start the server, or run \
+                       `contacts-service migrate`";
+        return Err(Error::new(Reason::DatabaseUnavailable, message));
+    }
+    Ok(())
+}
+
+fn newer() -> Error {
+    let message = "it has the schema of a newer version: run that version of the service";
+    Error::new(Reason::DatabaseUnavailable, message)
 }
 
 /// Whether anything may be stored under suppression keys in this file.
@@ -102,22 +110,14 @@ pub async fn is_keyed(path: &Path) -> Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
-    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT);
+    // Rights to write, or it could not recover the log of a server that was killed.
+    let options = SqliteConnectOptions::new().filename(path);
     let mut db = options.connect().await.map_err(failure)?;
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'suppression_key')";
     let has_table: bool = sqlx::query_scalar(sql).fetch_one(&mut db).await.map_err(failure)?;
     let keyed = has_table && !suppression::all_keys(&mut db).await?.is_empty();
     db.close().await.map_err(failure)?;
     Ok(keyed)
-}
-
-fn pool(size: u32, wait: Duration) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(wait)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
 }
 
 struct SqliteBackend {
@@ -175,6 +175,15 @@ impl Backend for SqliteBackend {
     async fn vacuum(&self) -> Result<()> {
         let mut writer = self.writer.acquire().await.map_err(failure)?;
         vacuum::vacuum(&mut writer).await
+    }
+
+    async fn engine_version(&self) -> Result<String> {
+        let mut connection = self.unary.acquire().await.map_err(failure)?;
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failure)?;
+        Ok(format!("SQLite {version}"))
     }
 
     async fn close(&self) {

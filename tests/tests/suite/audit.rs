@@ -4,10 +4,11 @@ use contacts_sdk::{
     DeleteReason, Evidence, ImportConsent, ImportOptions, NewContact, OptInSource,
     PlatformPreference,
 };
+use contacts_service::Server;
 use contacts_service::domain::ledger::{Broken, Damage, ERASURE, Head};
 use contacts_service::operations::{audit, upgrade, workspace};
+use contacts_service::store::sqlite::Access;
 use contacts_service::store::{Lock, Operation, Store, Transaction};
-use contacts_service::{Server, open_store};
 use contacts_tests::{TestApp, apply, on_each_store, phone};
 
 const PEOPLE: usize = 10_000;
@@ -41,7 +42,7 @@ async fn fill(app: &TestApp) {
 }
 
 async fn verify(app: &TestApp, kept: Option<Head>) -> Result<Head, Broken> {
-    let store = open_store(app.config()).await.expect("a store");
+    let store = app.open_store(Access::Read).await;
     let verified = audit::verify(&store, "", kept).await.expect("a database");
     store.close().await;
     verified
@@ -142,7 +143,7 @@ async fn every_change_is_found_where_it_was_made(app: TestApp) {
     app.run_sql(RESTORE).await;
 
     app.run_sql("UPDATE opt_in_event SET kind = 3 WHERE position = 5000").await;
-    let store = open_store(app.config()).await.expect("a store");
+    let store = app.open_store(Access::Write).await;
     store.write(Forge).await.expect("a forged ledger");
     store.close().await;
     verify(&app, None).await.expect("it fits together");
@@ -172,7 +173,7 @@ async fn an_erasure_tells_which_details_it_removed(app: TestApp) {
     app.make_contact(phone(1)).await;
     app.opt_in().record_opt_in(phone(1), OptInSource::Paper).await.expect("an opt-in");
     app.contacts().delete(phone(1)).await.expect("a receipt");
-    let store = open_store(app.config()).await.expect("a store");
+    let store = app.open_store(Access::Read).await;
     let mut session = store.read().await.expect("a session");
     let found = workspace(&mut *session, "", Lock::None).await.expect("the workspace");
     let entries = session.entries(&found, 0, 10).await.expect("entries");
@@ -197,11 +198,10 @@ async fn events_from_before_the_chain_are_sealed_once(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
     app.run_sql(UNSEAL).await;
-    let config = app.config().clone();
     app.stop().await;
 
     let stores: Vec<Store> =
-        futures::future::try_join_all((0..3).map(|_| open_store(&config))).await.expect("stores");
+        futures::future::join_all((0..3).map(|_| app.open_store(Access::Write))).await;
     let sealing = stores.iter().map(upgrade::run);
     futures::future::try_join_all(sealing).await.expect("sealed");
     for store in &stores {
@@ -219,7 +219,7 @@ async fn nobody_serves_a_ledger_that_is_not_sealed(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.run_sql(UNSEAL).await;
     let mut config = app.config().clone();
-    config.listen = "127.0.0.1:0".to_owned();
+    config.listener.listen = "127.0.0.1:0".to_owned();
     config.migrate = false;
     app.stop().await;
     match app.backend() {

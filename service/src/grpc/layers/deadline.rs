@@ -20,17 +20,29 @@ use tower::Service;
 
 use super::around::Next;
 use super::trailers;
+use crate::config::Timeouts;
 use crate::domain::error::{Error, Reason, Result};
 use crate::grpc::methods::Methods;
 
-/// For unary calls of callers that set none.
-const UNARY_DEFAULT: Duration = Duration::from_secs(30);
-/// For unary calls of callers that set more.
-const UNARY_MAX: Duration = Duration::from_secs(10 * 60);
+/// The deadlines of unary calls.
+#[derive(Clone, Copy)]
+pub(super) struct Deadlines {
+    /// For callers that set none.
+    default: Duration,
+    /// For callers that set more.
+    max: Duration,
+}
+
+impl From<Timeouts> for Deadlines {
+    fn from(timeouts: Timeouts) -> Self {
+        Self { default: timeouts.default_deadline, max: timeouts.max_deadline }
+    }
+}
 
 /// Ends a call when its time is over. A change it began goes on to its end.
-pub async fn enforce<S, B>(
+pub(super) async fn enforce<S, B>(
     methods: Arc<Methods>,
+    deadlines: Deadlines,
     request: Request<Body>,
     next: Next<S>,
 ) -> Response<Timed<B>>
@@ -40,7 +52,7 @@ where
     let is_stream = methods.find(request.uri().path()).is_some_and(|(_, method)| method.is_stream);
     let timeout = match grpc_timeout(request.headers()) {
         Ok(sent) if is_stream => sent,
-        Ok(sent) => Some(sent.map_or(UNARY_DEFAULT, |sent| sent.min(UNARY_MAX))),
+        Ok(sent) => Some(sent.map_or(deadlines.default, |sent| sent.min(deadlines.max))),
         Err(error) => return Status::from(error).into_http(),
     };
     let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) else {

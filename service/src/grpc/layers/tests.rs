@@ -13,6 +13,7 @@ use tonic_types::StatusExt;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
+use crate::config::Config;
 
 const UNARY: &str = "/whatatalk.contacts.v1.OptInService/CheckOptIn";
 const STREAM: &str = "/whatatalk.contacts.v1.ContactService/StreamContacts";
@@ -68,7 +69,7 @@ fn layered<A: Future<Output = Response<Body>> + Send + 'static>(
         let answer = handler();
         async { Ok(answer.await) }
     });
-    around(handler, methods, permits)
+    around(handler, methods, permits, Config::for_tests("unused.db").timeouts)
 }
 
 /// Reads a response to its end: the status, and how many bytes came before.

@@ -92,7 +92,7 @@ async fn an_import_that_may_not_repeat_names_the_rows_in_doubt(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn an_import_on_which_nothing_comes_is_ended(app: TestApp) {
-    app.restart_with(|config| config.limits.idle_timeout = Duration::from_millis(300)).await;
+    app.restart_with(|config| config.timeouts.idle_timeout = Duration::from_millis(300)).await;
     let wire = app.wire().await;
     let mut call = wire.open("ContactService/ImportContacts", &[]).await;
     call.request.send_data(encoded(Say::Options(ImportOptions::default())), false).expect("sent");
