@@ -35,7 +35,7 @@ pub use macro_rules_attribute::apply;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use refusal::{Refused, rpc_error};
-pub use service::{ServiceProcess, patient, service};
+pub use service::{ServiceProcess, patient, service, terminate};
 pub use wire::{Answer, Wire, message};
 
 /// Makes a test of every database out of a function that gets a [`TestApp`].

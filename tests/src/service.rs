@@ -92,6 +92,11 @@ impl ServiceProcess {
         patient(&self.url()).connect_lazy().expect("a client")
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         drop(self.child.kill());
@@ -137,6 +142,11 @@ impl Drop for ServiceProcess {
 /// Sends a signal to a process, if it has not ended by itself.
 pub(crate) fn send(process: Pid, signal: Signal) {
     let _ = kill_process(process, signal);
+}
+
+/// Sends SIGTERM to a process.
+pub fn terminate(process: &Child) {
+    send(Pid::from_child(process), Signal::TERM);
 }
 
 /// A client with deadlines that a slow machine keeps, too.
