@@ -46,7 +46,8 @@ pub struct Config {
 
     /// Create or upgrade the schema of a Postgres database at start-up.
     ///
-    /// The same as `contacts-service migrate` before. On SQLite always done.
+    /// Does the same as running `contacts-service migrate` first. A SQLite file is
+    /// always created or upgraded.
     #[arg(
         long,
         env = "CONTACTS_MIGRATE",

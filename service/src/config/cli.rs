@@ -34,7 +34,8 @@ pub enum Command {
     Serve(Box<ServerArgs>),
     /// Create or upgrade the database schema.
     ///
-    /// A server does this at start-up on SQLite, and on Postgres with --migrate.
+    /// A server does the same at start-up on SQLite, and on Postgres with --migrate. On
+    /// SQLite, stop the server first.
     Migrate(MigrateArgs),
     /// Create and list workspaces.
     #[command(subcommand)]
@@ -47,8 +48,8 @@ pub enum Command {
     Erasure(ErasureCommand),
     /// Overwrite data of erased people in unused parts of a SQLite file.
     ///
-    /// A server does this at start-up and every --maintenance-interval. Safe to run
-    /// beside a server. On Postgres it does nothing.
+    /// A server does the same at start-up and every --maintenance-interval. Safe to run
+    /// beside a server. Does nothing on Postgres.
     Vacuum(DatabaseArgs),
     /// Create, rotate and list suppression keys.
     #[command(subcommand)]
@@ -92,12 +93,12 @@ pub struct DatabaseArgs {
 /// The flags of `migrate`.
 #[derive(Clone, Debug, Args)]
 pub struct MigrateArgs {
-    /// The database to create or upgrade.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
     /// Also distribute the tables over the nodes of a Citus cluster.
     #[arg(long)]
     pub citus: bool,
+    /// The database to create or upgrade.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 /// What can be audited.
@@ -109,9 +110,6 @@ pub enum AuditCommand {
     /// of events and the head, or the first broken position. Exits with 1 if any
     /// ledger is broken.
     Verify {
-        /// The database to read.
-        #[command(flatten)]
-        database: DatabaseArgs,
         /// Verify only this workspace.
         #[arg(long, value_name = "ID")]
         workspace: Option<String>,
@@ -121,6 +119,9 @@ pub enum AuditCommand {
         /// it, a ledger that was rewritten or truncated together with its head passes.
         #[arg(long, value_name = "LENGTH:HASH", requires = "workspace")]
         head: Option<Head>,
+        /// The database to read.
+        #[command(flatten)]
+        database: DatabaseArgs,
     },
 }
 
@@ -131,15 +132,15 @@ pub enum ErasureCommand {
     ///
     /// Store the lines where a loss of the database does not reach them.
     List {
-        /// The database to read.
-        #[command(flatten)]
-        database: DatabaseArgs,
         /// Only erasures since this time, such as 2026-11-22T00:00:00Z.
         #[arg(long, value_name = "TIME", value_parser = time)]
         since: Option<Time>,
         /// Only erasures of this workspace.
         #[arg(long, value_name = "ID")]
         workspace: Option<String>,
+        /// The database to read.
+        #[command(flatten)]
+        database: DatabaseArgs,
     },
     /// Repeat erasures on a database that was restored from a backup.
     ///
@@ -147,11 +148,11 @@ pub enum ErasureCommand {
     /// are skipped. Exits with 1 if a line could not be applied; the other lines are
     /// applied.
     Replay {
+        /// File with lines of `erasure list`; - reads standard input.
+        file: PathBuf,
         /// The database to change.
         #[command(flatten)]
         database: DatabaseArgs,
-        /// File with lines of `erasure list`; - reads standard input.
-        file: PathBuf,
     },
 }
 
@@ -179,14 +180,14 @@ pub enum WorkspaceCommand {
     ///
     /// Safe to run beside a server.
     Create {
-        /// The database to change.
-        #[command(flatten)]
-        database: DatabaseArgs,
         /// Id of the workspace: `[a-z][a-z0-9_-]{0,62}`.
         id: String,
         /// Name to show, at most 100 characters. Defaults to the id.
         #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
         display_name: String,
+        /// The database to change.
+        #[command(flatten)]
+        database: DatabaseArgs,
     },
     /// List the workspaces: id, a tab, and the display name.
     List(DatabaseArgs),
