@@ -13,7 +13,6 @@ use crate::config::{Config, Database, DatabaseUrl, PostgresUrl};
 use crate::domain::error::Error;
 use crate::domain::keyring::Keyring;
 use crate::key_file::{self, KeyFileError};
-use crate::operations::upgrade;
 use crate::server::ServerError;
 use crate::store::postgres::{self, PostgresOptions};
 use crate::store::sqlite::{self, Access, SqliteOptions};
@@ -67,12 +66,10 @@ pub(crate) async fn open_and_upgrade(
         DatabaseUrl::Postgres(url) => {
             let keyring = key_file::read(&key_path(database)?)?;
             if config.migrate {
-                migrate_postgres(url, false, keyring.clone()).await.map_err(failed)?;
+                migrate_postgres(url, false).await.map_err(failed)?;
             }
             let opened = open_postgres(url, config.postgres.options(), keyring).await;
-            let store = opened.map_err(failed)?;
-            upgrade::verify(&store).await.map_err(failed)?;
-            (store, None)
+            (opened.map_err(failed)?, None)
         }
     };
     Ok((store.with_response_retention(config.retention.response_retention), lock))
@@ -97,8 +94,9 @@ pub async fn migrate(database: &Database, citus: bool) -> Result<(), ServerError
             }
         }
         DatabaseUrl::Postgres(url) => {
-            let keyring = key_file::read(&key_path(database)?)?;
-            migrate_postgres(url, citus, keyring).await
+            // Not used, but a server would not start without it.
+            key_file::read(&key_path(database)?)?;
+            migrate_postgres(url, citus).await
         }
     };
     migrated.map_err(|source| failed(database, source))
@@ -136,9 +134,7 @@ async fn open_sqlite(
     options: &SqliteOptions,
     keyring: Keyring,
 ) -> Result<Store, Error> {
-    let store = sqlite::open(path, Access::Create, options, clock(), keyring).await?;
-    upgrade::run(&store).await?;
-    Ok(store)
+    sqlite::open(path, Access::Create, options, clock(), keyring).await
 }
 
 async fn open_postgres(
@@ -149,15 +145,12 @@ async fn open_postgres(
     postgres::open(url.expose(), options, clock(), keyring).await
 }
 
-async fn migrate_postgres(url: &PostgresUrl, citus: bool, keyring: Keyring) -> Result<(), Error> {
+async fn migrate_postgres(url: &PostgresUrl, citus: bool) -> Result<(), Error> {
     postgres::migrate(url.expose()).await?;
     if citus {
         postgres::distribute(url.expose()).await?;
     }
-    let store = open_postgres(url, PostgresOptions::default(), keyring).await?;
-    let upgraded = upgrade::run(&store).await;
-    store.close().await;
-    upgraded
+    Ok(())
 }
 
 fn clock() -> Clock {

@@ -1,6 +1,6 @@
 //! What the service does, once for every database: each change is an
 //! [`Operation`](crate::store::Operation) that runs in one transaction, each
-//! read a function over a session. Handlers call these and nothing else.
+//! read a function over a db. Handlers call these and nothing else.
 
 pub mod attributes;
 pub mod audit;
@@ -23,24 +23,31 @@ pub mod tag_edit;
 pub mod tags;
 pub mod token;
 mod unit_of_work;
-pub mod upgrade;
 pub mod workspaces;
 
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::Definitions;
 use crate::domain::ids;
-use crate::store::{Lock, Session, Workspace};
+use crate::store::{Lock, Reader, Transaction, Workspace};
 
-/// The workspace a request means when it names none.
+/// The workspace of a request without a workspace_id.
 pub const DEFAULT_WORKSPACE: &str = "default";
 
-/// The workspace of a request, or NOT_FOUND.
-pub async fn workspace(session: &mut dyn Session, id: &str, lock: Lock) -> Result<Workspace> {
+/// Returns the workspace of a request, or NOT_FOUND.
+pub async fn workspace(db: &mut dyn Reader, id: &str) -> Result<Workspace> {
     let id = named(id)?;
-    session.workspace(id, lock).await?.ok_or_else(|| workspace_not_found(id))
+    db.workspace(id).await?.ok_or_else(|| workspace_not_found(id))
 }
 
-/// The workspace that an id names. What cannot be an id names none.
+/// Returns the workspace of a request, locked until the transaction ends, or
+/// NOT_FOUND.
+pub async fn lock_workspace(tx: &mut Transaction, id: &str, lock: Lock) -> Result<Workspace> {
+    let id = named(id)?;
+    tx.db.lock_workspace(id, lock).await?.ok_or_else(|| workspace_not_found(id))
+}
+
+/// Resolves the id of a request: empty stands for the default workspace. NOT_FOUND
+/// if it cannot be the id of a workspace.
 pub fn named(id: &str) -> Result<&str> {
     match id {
         "" => Ok(DEFAULT_WORKSPACE),
@@ -58,10 +65,10 @@ pub fn workspace_not_found(id: &str) -> Error {
         .with_metadata("workspace_id", shown)
 }
 
-/// The names filters and profiles may use in a workspace.
-pub async fn definitions(session: &mut dyn Session, workspace: &Workspace) -> Result<Definitions> {
-    let tags = session.tags(workspace).await?;
-    let attributes = session.attributes(workspace).await?;
+/// The tags and attributes that filters and profiles may use in a workspace.
+pub async fn definitions(db: &mut dyn Reader, workspace: &Workspace) -> Result<Definitions> {
+    let tags = db.tags(workspace).await?;
+    let attributes = db.attributes(workspace).await?;
     Ok(Definitions {
         tags: tags.into_iter().map(|tag| tag.tag_id).collect(),
         attributes: attributes.into_iter().map(|a| (a.attribute_id.clone(), a)).collect(),

@@ -15,7 +15,7 @@ use crate::database::{self, DatabaseFileError, DatabaseLock};
 use crate::domain::error::Error;
 use crate::grpc;
 use crate::key_file::KeyFileError;
-use crate::operations::{retention, suppression, workspaces};
+use crate::operations::{retention, workspaces};
 use crate::store::{Store, loggable};
 
 /// Why a server did not start, or stopped by itself, in one line.
@@ -91,8 +91,6 @@ pub async fn bind(config: &Config) -> Result<TcpListener, ServerError> {
 async fn maintain(store: &Store, retention: Retention) -> Infallible {
     loop {
         let done = async {
-            // Servers of an older version, while they are replaced, name people.
-            suppression::hash_all(store).await?;
             retention::sweep(store, retention.suppression_retention.0).await?;
             store.vacuum().await
         };

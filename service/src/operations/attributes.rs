@@ -4,11 +4,11 @@ use crate::domain::attribute::{AttributeDefinition, AttributeType, MAX_ATTRIBUTE
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Field, Predicate};
-use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
+use crate::store::{Counted, Lock, Operation, Reader, Store, Transaction, Workspace};
 
 use super::contact_scan::{REWRITE_PAGE, each_selected};
 use super::definition::{self, ensure_unique, find};
-use super::workspace;
+use super::{lock_workspace, workspace};
 
 /// Defines an attribute.
 #[derive(Debug)]
@@ -23,19 +23,19 @@ impl Operation for CreateAttribute {
     type Output = Counted<AttributeDefinition>;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let attribute = AttributeDefinition {
             create_time: tx.now,
             update_time: tx.now,
             ..self.attribute.clone()
         };
         let attribute = attribute.completed().map_err(|error| error.in_parent("attribute"))?;
-        let existing = tx.session.attributes(&workspace).await?;
+        let existing = tx.db.attributes(&workspace).await?;
         if existing.len() >= MAX_ATTRIBUTES {
             return Err(Error::limit("attribute", MAX_ATTRIBUTES, existing.len() + 1));
         }
         ensure_unique(&attribute, &existing, true)?;
-        tx.session.put_attribute(&workspace, &attribute).await?;
+        tx.db.upsert_attribute(&workspace, &attribute).await?;
         Ok(Counted { definition: attribute, contact_count: 0 })
     }
 }
@@ -66,8 +66,8 @@ impl Operation for UpdateAttribute {
     type Output = Counted<AttributeDefinition>;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let existing = tx.session.attributes(&workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let existing = tx.db.attributes(&workspace).await?;
         let mut attribute = find(&existing, &self.attribute_id)?.clone();
         if self.attribute_type.is_some_and(|sent| sent != attribute.attribute_type) {
             let message = format!(
@@ -90,8 +90,8 @@ impl Operation for UpdateAttribute {
         attribute.update_time = tx.now;
         let attribute = attribute.completed().map_err(|error| error.in_parent("attribute"))?;
         ensure_unique(&attribute, &existing, false)?;
-        tx.session.put_attribute(&workspace, &attribute).await?;
-        counted(&mut *tx.session, &workspace, attribute).await
+        tx.db.upsert_attribute(&workspace, &attribute).await?;
+        counted(&mut *tx.db, &workspace, attribute).await
     }
 }
 
@@ -110,11 +110,11 @@ impl Operation for DeleteAttribute {
     type Output = i64;
 
     async fn run(&self, tx: &mut Transaction) -> Result<i64> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
         let id = self.attribute_id.as_str();
-        let definitions = tx.session.attributes(&workspace).await?;
+        let definitions = tx.db.attributes(&workspace).await?;
         let attribute_type = find(&definitions, id)?.attribute_type;
-        let counts = tx.session.attribute_counts(&workspace, &[id]).await?;
+        let counts = tx.db.attribute_counts(&workspace, &[id]).await?;
         let count = counts.first().copied().unwrap_or(0);
         if count > 0 && !self.force {
             let message =
@@ -132,7 +132,7 @@ impl Operation for DeleteAttribute {
             })
             .await?;
         }
-        tx.session.delete_attribute(&workspace, id).await?;
+        tx.db.delete_attribute(&workspace, id).await?;
         Ok(count)
     }
 }
@@ -143,10 +143,10 @@ pub async fn get(
     workspace_id: &str,
     attribute_id: &str,
 ) -> Result<Counted<AttributeDefinition>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let attribute = find(&session.attributes(&workspace).await?, attribute_id)?.clone();
-    counted(&mut *session, &workspace, attribute).await
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let attribute = find(&db.attributes(&workspace).await?, attribute_id)?.clone();
+    counted(&mut *db, &workspace, attribute).await
 }
 
 /// Returns definitions with ids behind `after`.
@@ -156,20 +156,20 @@ pub async fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<Counted<AttributeDefinition>>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let attributes = definition::page(session.attributes(&workspace).await?, after, limit);
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let attributes = definition::page(db.attributes(&workspace).await?, after, limit);
     let ids: Vec<_> = attributes.iter().map(|attribute| attribute.attribute_id.as_str()).collect();
-    let counts = session.attribute_counts(&workspace, &ids).await?;
+    let counts = db.attribute_counts(&workspace, &ids).await?;
     Ok(definition::counted(attributes, counts))
 }
 
 async fn counted(
-    session: &mut dyn Session,
+    db: &mut dyn Reader,
     workspace: &Workspace,
     attribute: AttributeDefinition,
 ) -> Result<Counted<AttributeDefinition>> {
-    let counts = session.attribute_counts(workspace, &[&attribute.attribute_id]).await?;
+    let counts = db.attribute_counts(workspace, &[&attribute.attribute_id]).await?;
     Ok(Counted { definition: attribute, contact_count: counts.first().copied().unwrap_or(0) })
 }
 

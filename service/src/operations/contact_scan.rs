@@ -52,11 +52,11 @@ impl ContactScan {
             return Ok(VecDeque::new());
         }
         self.selection.now = self.store.now();
-        let mut session = self.store.read_stream().await?;
+        let mut db = self.store.read_stream().await?;
         let after = self.after.as_ref();
         let limit = self.page_size;
         let rows =
-            session.page(&self.workspace, &self.selection, BY_CREATION, after, limit).await?;
+            db.list_contacts(&self.workspace, &self.selection, BY_CREATION, after, limit).await?;
         self.finished = rows.len() < limit;
         let bytes: usize = rows.iter().map(|row| row.record.len()).sum();
         let fitting = PAGE_BYTES * rows.len() / bytes.max(1);
@@ -105,8 +105,10 @@ pub async fn try_each_selected(
     let mut after = None;
     let mut edited = Edited::default();
     loop {
-        let page =
-            tx.session.page(workspace, &selection, BY_CREATION, after.as_ref(), page_size).await?;
+        let page = tx
+            .db
+            .list_contacts(workspace, &selection, BY_CREATION, after.as_ref(), page_size)
+            .await?;
         let full = page.len() == page_size;
         after = page.last().map(ContactRow::cursor);
         let mut changes = Vec::new();
@@ -122,7 +124,7 @@ pub async fn try_each_selected(
             }
         }
         if write && !changes.is_empty() {
-            tx.session.update_contacts(workspace, &changes).await?;
+            tx.db.update_contacts(workspace, &changes).await?;
         }
         if !full {
             return Ok(edited);

@@ -6,7 +6,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::store::{ContactRow, Lock, Operation, Receipt, Transaction};
 
 use super::unit_of_work::UnitOfWork;
-use super::{definitions, workspace};
+use super::{definitions, lock_workspace};
 
 /// Makes a contact.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ impl Operation for CreateContact {
     type Output = ContactRow;
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let definitions = definitions(&mut *tx.db, &workspace).await?;
         let below = |error: Error| error.in_parent("contact");
         self.profile.validate().map_err(below)?;
         self.profile.validate_against(&definitions).map_err(below)?;
@@ -56,8 +56,8 @@ impl Operation for UpdateContact {
     type Output = ContactRow;
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let definitions = definitions(&mut *tx.db, &workspace).await?;
         let below = |error: Error| error.in_parent("contact");
         let mut people = vec![self.person.clone()];
         people.extend(self.phone_number.as_ref().map(|phone| Recipient::Key(phone.match_key())));
@@ -143,7 +143,7 @@ impl Operation for DeleteContact {
     type Output = Receipt;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Receipt> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
         let contact = unit
             .find_contact(&self.person)
@@ -160,7 +160,7 @@ impl Operation for DeleteContact {
             merged_contact_ids: contact.profile.merged_contact_ids,
             hashed_keys,
         };
-        tx.session.insert_receipt(&workspace, &receipt).await?;
+        tx.db.insert_receipt(&workspace, &receipt).await?;
         Ok(receipt)
     }
 }

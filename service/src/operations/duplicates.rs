@@ -126,10 +126,10 @@ impl Duplicates {
     /// What the next contact is compared by; none behind the last.
     async fn next(&mut self, likeness: DuplicateKey) -> Result<Option<DuplicateCandidate>> {
         if self.page.is_empty() {
-            let mut session = self.store.read_stream().await?;
+            let mut db = self.store.read_stream().await?;
             let (after, limit) = (self.after.as_ref(), self.page_size);
             self.page =
-                session.duplicate_candidates(&self.workspace, likeness, after, limit).await?.into();
+                db.duplicate_candidates(&self.workspace, likeness, after, limit).await?.into();
             self.page_size = (limit * 8).min(LARGEST_PAGE);
             if let Some(last) = self.page.back() {
                 self.after = Some(last.clone());
@@ -146,8 +146,8 @@ impl Duplicates {
         count: usize,
     ) -> Result<Option<Group>> {
         let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
-        let mut session = self.store.read_stream().await?;
-        let found = session.find_contacts(&self.workspace, &people).await?;
+        let mut db = self.store.read_stream().await?;
+        let found = db.find_contacts(&self.workspace, &people).await?;
         let mut contacts: Vec<_> = found.into_iter().flatten().collect();
         contacts.sort_by_key(|row| row.contact_id);
         contacts.dedup_by_key(|row| row.contact_id);

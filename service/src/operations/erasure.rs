@@ -15,7 +15,7 @@ use crate::store::{
 };
 
 use super::unit_of_work::{UnitOfWork, put_suppressions};
-use super::{ledger, workspace};
+use super::{ledger, lock_workspace, workspace};
 
 /// An erasure that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,12 +35,12 @@ pub async fn page(
     after: Uuid,
     limit: usize,
 ) -> Result<Vec<Erasure>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let receipts = session.receipts_since(&workspace, since, after, limit).await?;
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let receipts = db.receipts_since(&workspace, since, after, limit).await?;
     let mut erasures = Vec::with_capacity(receipts.len());
     for receipt in receipts {
-        let rows = session.consent(&workspace, &receipt.hashed_keys).await?;
+        let rows = db.consent(&workspace, &receipt.hashed_keys).await?;
         let states = rows.into_iter().flatten().map(|row| row.state);
         let summary = states.fold(ConsentState::default(), ConsentState::stricter).summary();
         let is_out = |category: &MessageCategory| {
@@ -77,8 +77,8 @@ impl Operation for RepeatErasure {
 
     async fn run(&self, tx: &mut Transaction) -> Result<Repeated> {
         let receipt = &self.erasure.receipt;
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let known = tx.session.receipts(&workspace, receipt.contact_id).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let known = tx.db.receipts(&workspace, receipt.contact_id).await?;
         if known.iter().any(|known| known.receipt_id == receipt.receipt_id) {
             return Ok(Repeated::AlreadyGone);
         }
@@ -95,7 +95,7 @@ impl Operation for RepeatErasure {
             }
         }
         self.suppress(tx, &workspace, ids).await?;
-        tx.session.insert_receipt(&workspace, receipt).await?;
+        tx.db.insert_receipt(&workspace, receipt).await?;
         Ok(repeated)
     }
 }
@@ -110,16 +110,16 @@ impl RepeatErasure {
         contact_ids: Vec<Uuid>,
     ) -> Result<()> {
         let Receipt { contact_id, delete_time, hashed_keys, .. } = &self.erasure.receipt;
-        let (revision, head) = tx.session.next_consent_revision(workspace).await?;
+        let (revision, head) = tx.db.next_consent_revision(workspace).await?;
         tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let keyring = tx.keyring();
         for key in hashed_keys.iter().filter_map(|key| keyring.key_of(key)) {
             // The backup may be from before this version was in use.
-            tx.session.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
+            tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
         let event_id = tx.new_id();
         let state = self.state(event_id, *delete_time);
-        let known = tx.session.consent(workspace, hashed_keys).await?;
+        let known = tx.db.consent(workspace, hashed_keys).await?;
         let mut rows = Vec::new();
         for (key, known) in hashed_keys.iter().zip(known) {
             let known = known.map(|row| row.state).unwrap_or_default();
@@ -129,8 +129,8 @@ impl RepeatErasure {
             }
         }
         let subjects = Subjects { contact_ids, keys: hashed_keys.clone() };
-        let forgotten = tx.session.forget_details(workspace, &subjects).await?;
-        tx.session.erase_stored_responses(workspace, &subjects).await?;
+        let forgotten = tx.db.erase_ledger_details(workspace, &subjects).await?;
+        tx.db.erase_stored_responses(workspace, &subjects).await?;
         if rows.is_empty() && forgotten.is_empty() {
             return Ok(());
         }

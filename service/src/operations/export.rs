@@ -3,7 +3,7 @@
 use crate::domain::consent::{ConsentEvent, ConsentState};
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
-use crate::store::{ContactRow, Lock, Receipt, Store, StoredResponseInfo, decode_profile};
+use crate::store::{ContactRow, Receipt, Store, StoredResponseInfo, decode_profile};
 
 use super::{opt_in, workspace};
 
@@ -29,9 +29,9 @@ pub async fn held(
     person: &Recipient,
     limit: usize,
 ) -> Result<Held> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let found = db.find_contacts(&workspace, std::slice::from_ref(person)).await?;
     let contact = found.into_iter().flatten().next();
     let contact_id = match (&contact, person) {
         (Some(contact), _) => Some(contact.contact_id),
@@ -40,10 +40,10 @@ pub async fn held(
     };
     let (mut answers, mut receipts) = (Vec::new(), Vec::new());
     if let Some(id) = contact_id {
-        answers = session.stored_responses_about(&workspace, id, limit).await?;
-        receipts = session.receipts(&workspace, id).await?;
+        answers = db.stored_responses_about(&workspace, id, limit).await?;
+        receipts = db.receipts(&workspace, id).await?;
     }
-    drop(session);
+    drop(db);
     let key = match (&contact, person) {
         (Some(contact), _) => decode_profile(contact)?.profile.match_keys().into_iter().next(),
         (None, Recipient::Key(key)) => Some(key.clone()),

@@ -8,7 +8,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::{Lock, NewStoredResponse, Operation, Transaction};
 
-use super::workspace;
+use super::lock_workspace;
 
 /// The first answer, encoded, with the contact it tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +54,9 @@ where
         let Some(request_id) = self.request_id else {
             return Ok((self.encode)(self.operation.run(tx).await?).response);
         };
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let since = tx.responses_since;
-        if let Some(saved) = tx.session.stored_response(&workspace, request_id, since).await? {
+        if let Some(saved) = tx.db.stored_response(&workspace, request_id, since).await? {
             if saved.fingerprint.is_empty() {
                 let message = "the contact of this request was erased after it; to make one again \
                                send another request_id";
@@ -64,10 +64,7 @@ where
                     Error::new(Reason::ContactNotFound, message).with_resource("contact", "")
                 );
             }
-            // Versions before 0.2 saved it as it is.
-            let keyring = tx.keyring();
-            let mut seals = keyring.seals(&self.fingerprint);
-            if saved.fingerprint == self.fingerprint || seals.any(|s| saved.fingerprint == s) {
+            if tx.keyring().seals(&self.fingerprint).any(|seal| saved.fingerprint == seal) {
                 return Ok(saved.response);
             }
             let message = "this request_id was used for another request; make a new one";
@@ -84,7 +81,7 @@ where
             match_key: answer.match_key,
             create_time: tx.now,
         };
-        tx.session.store_response(&workspace, &saved, since).await?;
+        tx.db.store_response(&workspace, &saved, since).await?;
         Ok(answer.response)
     }
 }

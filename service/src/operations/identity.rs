@@ -5,8 +5,8 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
+use super::lock_workspace;
 use super::unit_of_work::UnitOfWork;
-use super::workspace;
 
 /// Gives a person another phone number or user id.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Operation for LinkIdentity {
     type Output = ContactRow;
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let mut people = vec![self.person.clone()];
         people.extend(self.phone_number.iter().map(|number| Recipient::Key(number.match_key())));
         people.extend(self.whatsapp_user_id.iter().map(|id| Recipient::Key(id.match_key())));

@@ -13,7 +13,7 @@ use crate::store::{Lock, Operation, Transaction, Workspace};
 
 use super::contacts::people;
 use super::unit_of_work::{EntryId, UnitOfWork, already_exists, refuse_conflict};
-use super::{definitions, workspace};
+use super::{definitions, lock_workspace};
 
 /// Rows are stored this many at a time, if so many are there: a transaction
 /// writes each page of an index once, however many rows changed it.
@@ -42,8 +42,8 @@ impl Operation for ImportChunks {
     type Output = Vec<ChunkOutcome>;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let mut definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let mut definitions = definitions(&mut *tx.db, &workspace).await?;
         if self.options.create_missing_tags {
             self.create_missing_tags(tx, &workspace, &mut definitions).await?;
         }
@@ -195,7 +195,7 @@ impl ImportChunks {
             return Ok(());
         }
         let tags: Vec<_> = missing.into_iter().map(|id| Tag::bare(id, tx.now)).collect();
-        tx.session.put_tags(workspace, &tags).await?;
+        tx.db.upsert_tags(workspace, &tags).await?;
         definitions.tags.extend(tags.into_iter().map(|tag| tag.tag_id));
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::domain::merge::{MergeRules, Taken};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
 use super::unit_of_work::{EntryId, UnitOfWork};
-use super::{definitions, workspace};
+use super::{definitions, lock_workspace};
 
 /// Joins two contacts.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ impl Operation for MergeContacts {
     type Output = ContactRow;
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let definitions = definitions(&mut *tx.db, &workspace).await?;
         for field in &self.rules.take {
             if let Taken::Attribute(id) = field {
                 definition(&definitions, id).map_err(|error| error.with_field("take_mask"))?;

@@ -9,7 +9,7 @@ use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
 use super::unit_of_work::{UnitOfWork, refuse_conflict};
-use super::workspace;
+use super::{lock_workspace, workspace};
 
 /// Records that a person agreed or objected.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Operation for RecordConsent {
     type Output = (ConsentEvent, ConsentSummary);
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         self.statement.validate(tx.now)?;
         let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
         // An objection is taken from anybody; agreeing takes a contact.
@@ -62,7 +62,7 @@ impl Operation for RecordPlatformPreference {
     type Output = (ConsentEvent, ConsentSummary);
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         self.statement.validate(tx.now)?;
         let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
         // Taken from anybody, a resume too: the stop it lifts may arrive later.
@@ -90,16 +90,16 @@ pub async fn events(
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<(i64, ConsentEvent)>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let found = db.find_contacts(&workspace, std::slice::from_ref(person)).await?;
     let subjects = match (found.into_iter().flatten().next(), person) {
         (Some(row), _) => Subjects::of(&decode_profile(&row)?, store.keyring(), &workspace),
         (None, Recipient::Key(key)) => Subjects::of_non_contact(key, store.keyring(), &workspace),
         (None, Recipient::Id(_)) => return Err(Error::contact_not_found()),
     };
     let before = before.unwrap_or(i64::MAX);
-    let entries = session.entries_about(&workspace, &subjects, before, limit).await?;
+    let entries = db.ledger_entries_about(&workspace, &subjects, before, limit).await?;
     let event = |entry: Entry| {
         let position = entry.position;
         Ok(entry.event()?.map(|event| (position, event)))

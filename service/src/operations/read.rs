@@ -4,9 +4,7 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{self, FilterError};
 use crate::domain::search::{self, SearchError};
-use crate::store::{
-    ContactRow, Lock, Order, OrderBy, PageCursor, Selection, Session, Store, Workspace,
-};
+use crate::store::{ContactRow, Order, OrderBy, PageCursor, Reader, Selection, Store, Workspace};
 
 use super::{definitions, workspace};
 
@@ -16,9 +14,9 @@ pub async fn find(
     workspace_id: &str,
     people: &[Recipient],
 ) -> Result<Vec<Option<ContactRow>>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    session.find_contacts(&workspace, people).await
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    db.find_contacts(&workspace, people).await
 }
 
 /// Which contacts a request selects, in its own words.
@@ -35,14 +33,14 @@ pub struct Query {
 /// Looks up the workspace and checks the query against its definitions.
 pub async fn select(
     store: &Store,
-    session: &mut dyn Session,
+    db: &mut dyn Reader,
     query: &Query,
 ) -> Result<(Workspace, Selection)> {
-    let workspace = workspace(session, &query.workspace_id, Lock::None).await?;
+    let workspace = workspace(db, &query.workspace_id).await?;
     let filter = match query.filter.trim().is_empty() {
         true => None,
         false => {
-            let definitions = definitions(session, &workspace).await?;
+            let definitions = definitions(db, &workspace).await?;
             filter::compile(&query.filter, &definitions).map_err(filter_error)?
         }
     };
@@ -56,20 +54,20 @@ pub async fn select(
 
 /// A page of the directory.
 pub async fn list(
-    session: &mut dyn Session,
+    db: &mut dyn Reader,
     (workspace, selection): &(Workspace, Selection),
     order: Order,
     after: Option<&PageCursor>,
     limit: usize,
 ) -> Result<Vec<ContactRow>> {
-    session.page(workspace, selection, order, after, limit).await
+    db.list_contacts(workspace, selection, order, after, limit).await
 }
 
 /// How many contacts a query selects.
 pub async fn count(store: &Store, query: &Query) -> Result<i64> {
-    let mut session = store.read().await?;
-    let (workspace, selection) = select(store, &mut *session, query).await?;
-    session.count(&workspace, &selection).await
+    let mut db = store.read().await?;
+    let (workspace, selection) = select(store, &mut *db, query).await?;
+    db.count_contacts(&workspace, &selection).await
 }
 
 /// Reads an `order_by`.

@@ -43,16 +43,14 @@ impl Operation for Sweep {
     type Output = bool;
 
     async fn run(&self, tx: &mut Transaction) -> Result<bool> {
-        let session = &mut tx.session;
-        // It may be deleted meanwhile.
-        let Some(workspace) = session.workspace(&self.workspace_id, Lock::Shared).await? else {
+        let db = &mut tx.db;
+        // It may have been deleted meanwhile.
+        let Some(workspace) = db.lock_workspace(&self.workspace_id, Lock::Shared).await? else {
             return Ok(false);
         };
         let dropped = match self.what {
-            What::Answers => {
-                session.delete_stored_responses(&workspace, self.before, BATCH).await?
-            }
-            What::Suppressions => session.drop_suppressions(&workspace, self.before, BATCH).await?,
+            What::Answers => db.delete_stored_responses(&workspace, self.before, BATCH).await?,
+            What::Suppressions => db.delete_suppressions(&workspace, self.before, BATCH).await?,
         };
         Ok(dropped == BATCH as u64)
     }

@@ -11,7 +11,7 @@ use crate::store::{Lock, Operation, Selection, Transaction, Workspace};
 use super::contact_scan::{Edited, REWRITE_PAGE, try_each_selected};
 use super::read::filter_error;
 use super::unit_of_work::UnitOfWork;
-use super::{definitions, workspace};
+use super::{definitions, lock_workspace};
 
 /// Adds and removes tags.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ impl Operation for EditTags {
     type Output = EditTagsOutcome;
 
     async fn run(&self, tx: &mut Transaction) -> Result<EditTagsOutcome> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let definitions = definitions(&mut *tx.db, &workspace).await?;
         validate_tags(&self.add, &definitions).map_err(|error| error.with_field("add_tags"))?;
         validate_tags(&self.remove, &definitions)
             .map_err(|error| error.with_field("remove_tags"))?;
@@ -65,7 +65,7 @@ impl Operation for EditTags {
             TagTarget::Filter { filter, expected_count } => {
                 let filter = filter::compile(filter, &definitions).map_err(filter_error)?;
                 let selection = Selection { filter, words: Vec::new(), now: tx.now };
-                let count = tx.session.count(&workspace, &selection).await?;
+                let count = tx.db.count_contacts(&workspace, &selection).await?;
                 if count != *expected_count {
                     return Err(count_mismatch(*expected_count, count));
                 }

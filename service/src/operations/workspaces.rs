@@ -5,7 +5,7 @@ use crate::domain::ledger::Head;
 use crate::domain::{ids, tag, text};
 use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace};
 
-use super::{DEFAULT_WORKSPACE, workspace, workspace_not_found};
+use super::{DEFAULT_WORKSPACE, lock_workspace, workspace, workspace_not_found};
 
 /// Makes a workspace.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Operation for CreateWorkspace {
             token_key: random_key(),
             row_key: 0,
         };
-        if !tx.session.insert_workspace(&made).await? {
+        if !tx.db.insert_workspace(&made).await? {
             let id = made.workspace_id;
             let message = format!("workspace {id} exists; use it or choose another id");
             return Err(Error::invalid(Reason::WorkspaceAlreadyExists, "workspace_id", message)
@@ -47,7 +47,7 @@ impl Operation for CreateWorkspace {
                 .with_metadata("workspace_id", id));
         }
         // From now on the key file has to go with the database.
-        let stored = workspace(&mut *tx.session, &made.workspace_id, Lock::Shared).await?;
+        let stored = lock_workspace(tx, &made.workspace_id, Lock::Shared).await?;
         tx.lock_suppression_keys(&stored, KeyLock::Shared).await?;
         Ok(made)
     }
@@ -86,14 +86,14 @@ impl Operation for DeleteWorkspace {
             let field = "confirm_workspace_id";
             return Err(Error::invalid(Reason::InvalidArgument, field, message));
         }
-        let found = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
-        tx.session.delete_workspace(&found).await
+        let found = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
+        tx.db.delete_workspace(&found).await
     }
 }
 
 /// Returns one workspace.
 pub async fn get(store: &Store, workspace_id: &str) -> Result<Workspace> {
-    workspace(&mut *store.read().await?, workspace_id, Lock::None).await
+    workspace(&mut *store.read().await?, workspace_id).await
 }
 
 /// Returns workspaces with ids behind `after`.

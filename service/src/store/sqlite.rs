@@ -1,22 +1,24 @@
-//! SQLite: the embedded default. One process, one file, no set-up.
+//! SQLite, the embedded default: one process, one file, no set-up.
 
-mod attributes;
+mod attribute_json;
 mod connection;
 mod consent;
+mod contact_row;
 mod contacts;
 mod definitions;
+mod directory;
 mod duplicates;
-mod events;
 mod filter;
-mod idempotency;
+mod ledger;
 mod name_index;
-mod pages;
 mod receipts;
-mod redirects;
+mod responses;
 mod row_batch;
 mod session;
 mod suppression;
+mod usage;
 mod vacuum;
+mod values;
 mod workspaces;
 
 use std::path::Path;
@@ -25,16 +27,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
-use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
-use crate::domain::Time;
+use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdMaker;
-use crate::domain::keyring::{KeyId, Keyring};
-use crate::domain::phone::MatchKey;
+use crate::domain::keyring::Keyring;
 
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
@@ -50,25 +50,31 @@ pub async fn open(
     clock: Clock,
     keyring: Keyring,
 ) -> Result<Store> {
+    let backend = open_backend(path, access, options).await?;
+    let query = sqlx::query_scalar("SELECT coalesce(max(last), 0) FROM sequence");
+    let last: i64 = query.fetch_one(&backend.writer).await?;
+    let ids = IdMaker::after(u64::try_from(last).unwrap_or(0));
+    Store::new(Arc::new(backend), clock, ids, keyring).await
+}
+
+async fn open_backend(
+    path: &Path,
+    access: Access,
+    options: &SqliteOptions,
+) -> Result<SqliteBackend> {
     let writer = options.writer(path, access).await?;
     match access {
         Access::Create => migrate(&writer).await?,
         Access::Write | Access::Read => verify(&writer).await?,
     }
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(last), 0) FROM sequence")
-        .fetch_one(&writer)
-        .await
-        .map_err(failure)?;
     let (unary, stream, checks) = options.readers(path, access);
-    let backend = SqliteBackend { unary, stream, checks, writer };
-    let ids = IdMaker::after(u64::try_from(last).unwrap_or(0));
-    Store::new(Arc::new(backend), clock, ids, keyring).await
+    Ok(SqliteBackend { unary, stream, checks, writer })
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<()> {
     MIGRATOR.run(writer).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) => newer(),
-        MigrateError::Execute(error) => failure(error),
+        MigrateError::Execute(error) => error.into(),
         _ => Error::internal(error),
     })
 }
@@ -76,7 +82,7 @@ async fn migrate(writer: &SqlitePool) -> Result<()> {
 /// Refuses a schema that is not the one of this version.
 async fn verify(writer: &SqlitePool) -> Result<()> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
-    let has_schema: bool = sqlx::query_scalar(sql).fetch_one(writer).await.map_err(failure)?;
+    let has_schema: bool = sqlx::query_scalar(sql).fetch_one(writer).await?;
     if !has_schema {
         let message = "it has no schema yet: start the server, or run `contacts-service migrate`";
         return Err(Error::new(Reason::DatabaseUnavailable, message));
@@ -84,8 +90,7 @@ async fn verify(writer: &SqlitePool) -> Result<()> {
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
             .fetch_all(writer)
-            .await
-            .map_err(failure)?;
+            .await?;
     if applied.iter().any(|version| !MIGRATOR.version_exists(*version)) {
         return Err(newer());
     }
@@ -102,22 +107,21 @@ fn newer() -> Error {
     Error::new(Reason::DatabaseUnavailable, message)
 }
 
-/// Whether anything may be stored under suppression keys in this file.
+/// Whether the database in this file uses any suppression key.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// When the file exists and cannot be read.
 pub async fn is_keyed(path: &Path) -> Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
-    // Rights to write, or it could not recover the log of a server that was killed.
-    let options = SqliteConnectOptions::new().filename(path);
-    let mut db = options.connect().await.map_err(failure)?;
+    let mut db = SqliteConnectOptions::new().filename(path).connect().await?;
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'suppression_key')";
-    let has_table: bool = sqlx::query_scalar(sql).fetch_one(&mut db).await.map_err(failure)?;
-    let keyed = has_table && !suppression::all_keys(&mut db).await?.is_empty();
-    db.close().await.map_err(failure)?;
-    Ok(keyed)
+    let has_table: bool = sqlx::query_scalar(sql).fetch_one(&mut db).await?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM suppression_key)";
+    let is_keyed = has_table && sqlx::query_scalar(sql).fetch_one(&mut db).await?;
+    db.close().await?;
+    Ok(is_keyed)
 }
 
 struct SqliteBackend {
@@ -127,62 +131,45 @@ struct SqliteBackend {
     checks: SqlitePool,
 }
 
-#[async_trait]
-impl Backend for SqliteBackend {
-    async fn begin(&self) -> Result<Box<dyn Session>> {
-        // A deferred transaction that turns to writing fails at once.
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
-        Ok(Box::new(SqliteSession::InTransaction(transaction)))
-    }
-
-    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Session>> {
+impl SqliteBackend {
+    async fn read_session(&self, purpose: ReadPurpose) -> Result<SqliteSession> {
         let pool = match purpose {
+            ReadPurpose::Check => &self.checks,
             ReadPurpose::Unary => &self.unary,
             ReadPurpose::Stream => &self.stream,
             ReadPurpose::Snapshot => {
-                let transaction = self.unary.begin().await.map_err(failure)?;
-                return Ok(Box::new(SqliteSession::InTransaction(transaction)));
+                return Ok(SqliteSession::Transaction(self.unary.begin().await?));
             }
         };
-        Ok(Box::new(SqliteSession::Reading(pool.acquire().await.map_err(failure)?)))
+        Ok(SqliteSession::Autocommit(pool.acquire().await?))
+    }
+}
+
+#[async_trait]
+impl Backend for SqliteBackend {
+    async fn begin(&self) -> Result<Box<dyn Writer>> {
+        // IMMEDIATE waits for the lock here. A deferred transaction would fail at
+        // its first write.
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Box::new(SqliteSession::Transaction(transaction)))
     }
 
-    async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
-        let mut connection = self.checks.acquire().await.map_err(failure)?;
-        consent::check(&mut connection, workspace_id, keys).await
+    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(self.read_session(purpose).await?))
     }
 
     fn parallel_writes(&self) -> usize {
         1
     }
 
-    async fn check_suppressed(
-        &self,
-        workspace_id: &str,
-        keys: &[MatchKey],
-    ) -> Result<(CheckRows, Vec<KeyId>)> {
-        let mut connection = self.checks.acquire().await.map_err(failure)?;
-        let found = consent::check(&mut connection, workspace_id, keys).await?;
-        // Behind the rows: the key of each of them was registered before it.
-        let keys = suppression::keys_of(&mut connection, workspace_id).await?;
-        Ok((found.unwrap_or_default(), keys))
-    }
-
-    async fn suppression_keys(&self) -> Result<Vec<KeyId>> {
-        suppression::all_keys(&mut *self.unary.acquire().await.map_err(failure)?).await
-    }
-
     async fn vacuum(&self) -> Result<()> {
-        let mut writer = self.writer.acquire().await.map_err(failure)?;
-        vacuum::vacuum(&mut writer).await
+        vacuum::vacuum(&mut *self.writer.acquire().await?).await
     }
 
     async fn engine_version(&self) -> Result<String> {
-        let mut connection = self.unary.acquire().await.map_err(failure)?;
-        let version: String = sqlx::query_scalar("SELECT sqlite_version()")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failure)?;
+        let mut connection = self.unary.acquire().await?;
+        let query = sqlx::query_scalar("SELECT sqlite_version()");
+        let version: String = query.fetch_one(&mut *connection).await?;
         Ok(format!("SQLite {version}"))
     }
 
@@ -193,51 +180,57 @@ impl Backend for SqliteBackend {
     }
 }
 
-/// Says of a failure whether to retry, and nothing of the data it met.
-fn failure(error: sqlx::Error) -> Error {
-    /// SQLite's primary result codes of a database that cannot be used now:
-    /// busy, locked, read-only, I/O error, corrupt, full, cannot open, no
-    /// database.
-    const UNUSABLE: [u32; 8] = [5, 6, 8, 10, 11, 13, 14, 26];
-    let primary = error
-        .as_database_error()
-        .and_then(|e| e.code())
-        .and_then(|code| code.parse::<u32>().ok())
-        .map(|code| code & 0xff);
-    let unique = error.as_database_error().is_some_and(|e| e.is_unique_violation());
-    match error {
-        _ if unique => Error::write_conflict().caused_by(error),
-        sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Io(_) => Error::unavailable(error),
-        _ if primary.is_some_and(|code| UNUSABLE.contains(&code)) => Error::unavailable(error),
-        _ => Error::internal(error),
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::Time;
+    use crate::domain::error::Reason;
+    use crate::domain::ledger::Head;
+    use crate::store::{Workspace, WorkspaceReader, WorkspaceWriter};
+
+    fn workspace() -> Workspace {
+        Workspace {
+            workspace_id: "default".to_owned(),
+            display_name: String::new(),
+            create_time: Time::default(),
+            consent_revision: 0,
+            ledger: Head::empty("default"),
+            token_key: [0; 32],
+            row_key: 0,
+        }
     }
-}
 
-/// Runs statements one after the other. The next is made while SQLite, which
-/// has a thread of its own, is at work on the one before.
-async fn execute_all(
-    db: &mut SqliteConnection,
-    mut statements: impl Iterator<Item = QueryBuilder<Sqlite>>,
-) -> Result<()> {
-    let mut next = statements.next();
-    while let Some(mut statement) = next.take() {
-        let (done, ()) =
-            futures::join!(statement.build().execute(&mut *db), async { next = statements.next() });
-        done.map_err(failure)?;
+    /// The types already keep readers from writing. This is about a writer's method
+    /// that is called on the connection of a reader inside this module.
+    #[tokio::test]
+    async fn connections_of_readers_refuse_writes() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("contacts.db");
+        let options = SqliteOptions::default();
+        let opened = open_backend(&path, Access::Create, &options).await;
+        let backend = opened.expect("a database");
+        let mut tx = backend.begin().await.expect("a transaction");
+        assert!(tx.insert_workspace(&workspace()).await.expect("a workspace"));
+        tx.commit().await.expect("a commit");
+        for purpose in
+            [ReadPurpose::Check, ReadPurpose::Unary, ReadPurpose::Stream, ReadPurpose::Snapshot]
+        {
+            let mut reader = backend.read_session(purpose).await.expect("a reader");
+            let found = reader.workspace("default").await.expect("a read").expect("the workspace");
+            let error = reader.delete_workspace(&found).await.expect_err("a refusal");
+            assert_eq!(error.reason(), Reason::DatabaseUnavailable, "{purpose:?}");
+        }
+        backend.close().await;
     }
-    Ok(())
-}
 
-/// Rows bound in one statement: SQLite takes 32 766 values.
-const ROWS: usize = 500;
-
-fn micros(time: Time) -> i64 {
-    time.timestamp_micros()
-}
-
-fn time(micros: i64) -> Time {
-    Time::from_timestamp_micros(micros).unwrap_or_default()
+    /// Ids are stored as 16 bytes.
+    #[tokio::test]
+    async fn ids_are_stored_as_16_bytes() {
+        let mut db = SqliteConnectOptions::new().connect().await.expect("a database");
+        let query = sqlx::query_scalar("SELECT typeof(?1) = 'blob' AND length(?1) = 16");
+        let is_blob: bool = query.bind(Uuid::max()).fetch_one(&mut db).await.expect("an answer");
+        assert!(is_blob);
+    }
 }

@@ -69,11 +69,11 @@ fn queries(names: &[(String, String)]) -> Vec<String> {
 }
 
 async fn found(store: &Store, query: &str) -> Vec<String> {
-    let mut session = store.read().await.unwrap();
+    let mut db = store.read().await.unwrap();
     let asked = read::Query { query: query.to_owned(), ..read::Query::default() };
-    let selection = read::select(store, &mut *session, &asked).await.unwrap();
+    let selection = read::select(store, &mut *db, &asked).await.unwrap();
     let order = Order { by: OrderBy::CreateTime, descending: false };
-    let rows = read::list(&mut *session, &selection, order, None, 1000).await.unwrap();
+    let rows = read::list(&mut *db, &selection, order, None, 1000).await.unwrap();
     let number =
         |row| decode_profile(row).unwrap().profile.phone_number.map(|number| number.to_string());
     rows.iter().filter_map(number).collect()

@@ -11,7 +11,7 @@ use contacts_service::domain::phone::WhatsAppUserId;
 use contacts_service::operations::{
     attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags, workspaces,
 };
-use contacts_service::store::{Lock, Store, decode_profile};
+use contacts_service::store::{Store, decode_profile};
 use uuid::Uuid;
 
 use super::support::{
@@ -188,8 +188,8 @@ fn segments_walk_over_everybody_once() {
             ("attributes.orders > 8", 0),
         ] {
             let query = read::Query { filter: filter.to_owned(), ..read::Query::default() };
-            let mut session = store.read().await.unwrap();
-            let (workspace, selection) = read::select(&store, &mut *session, &query).await.unwrap();
+            let mut db = store.read().await.unwrap();
+            let (workspace, selection) = read::select(&store, &mut *db, &query).await.unwrap();
             let mut walk =
                 contact_scan::ContactScan::new(store.clone(), workspace, selection, None);
             let mut seen = Vec::new();
@@ -331,9 +331,7 @@ fn workspaces_are_apart() {
         assert_eq!(gone.reason(), Reason::WorkspaceNotFound);
         let there = read::Query { workspace_id: "other".to_owned(), ..read::Query::default() };
         assert_eq!(read::count(&store, &there).await.unwrap(), 1);
-        assert!(
-            store.read().await.unwrap().workspace("default", Lock::None).await.unwrap().is_none()
-        );
+        assert!(store.read().await.unwrap().workspace("default").await.unwrap().is_none());
         let _ = phone("15551234567");
     });
 }

@@ -8,7 +8,7 @@ use contacts_service::domain::phone::match_key_of;
 use contacts_service::operations::idempotency::{EncodedResponse, Idempotent, fingerprint};
 use contacts_service::operations::{contacts, opt_in, retention, suppression, workspace};
 use contacts_service::store::postgres::PostgresOptions;
-use contacts_service::store::{Lock, Operation, Store, Transaction};
+use contacts_service::store::{Operation, Store, Transaction};
 use uuid::Uuid;
 
 use super::support::{Hands, import, person, profile, sqlite_store, statement, with_database};
@@ -48,9 +48,9 @@ async fn send(store: &Store, id: u128, answer: &'static str) -> Bytes {
 }
 
 async fn answers(store: &Store) -> usize {
-    let mut session = store.read().await.unwrap();
-    let workspace = workspace(&mut *session, "", Lock::None).await.unwrap();
-    session.stored_responses_about(&workspace, CONTACT, 10_000).await.unwrap().len()
+    let mut db = store.read().await.unwrap();
+    let workspace = workspace(&mut *db, "").await.unwrap();
+    db.stored_responses_about(&workspace, CONTACT, 10_000).await.unwrap().len()
 }
 
 /// Two servers do the same at once.

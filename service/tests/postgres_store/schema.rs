@@ -62,14 +62,10 @@ fn nothing_depends_on_one_machine() {
     });
 }
 
-/// Statements that are about all workspaces, and have to be: the list of them,
-/// which keys a server has to have, and whether a migration left a ledger to be
-/// sealed.
-const OF_ALL: [&str; 3] = [
-    "WHERE workspace_id > $1",
-    "SELECT DISTINCT key_version, fingerprint FROM suppression_key",
-    "e.position = w.ledger_length + 1",
-];
+/// The statements that have to read all workspaces: the list of them, and the list
+/// of suppression keys that a server needs.
+const OF_ALL: [&str; 2] =
+    ["WHERE workspace_id > $1", "SELECT DISTINCT key_version, fingerprint FROM suppression_key"];
 
 /// Whether a statement says which workspace its rows are of.
 fn binds_the_workspace(statement: &str) -> bool {

@@ -4,11 +4,10 @@ use contacts_sdk::{
     DeleteReason, Evidence, ImportConsent, ImportOptions, NewContact, OptInSource,
     PlatformPreference,
 };
-use contacts_service::Server;
-use contacts_service::domain::ledger::{Broken, Damage, ERASURE, Head};
-use contacts_service::operations::{audit, upgrade, workspace};
+use contacts_service::domain::ledger::{Broken, Damage, ERASURE, Entry, Head};
+use contacts_service::operations::{audit, lock_workspace, workspace};
 use contacts_service::store::sqlite::Access;
-use contacts_service::store::{Lock, Operation, Store, Transaction};
+use contacts_service::store::{Lock, Operation, Transaction};
 use contacts_tests::{TestApp, apply, on_each_store, phone};
 
 const PEOPLE: usize = 10_000;
@@ -144,25 +143,30 @@ async fn every_change_is_found_where_it_was_made(app: TestApp) {
 
     app.run_sql("UPDATE opt_in_event SET kind = 3 WHERE position = 5000").await;
     let store = app.open_store(Access::Write).await;
-    store.write(Forge).await.expect("a forged ledger");
+    let mut reader = store.read().await.expect("a reader");
+    let found = workspace(&mut *reader, "").await.expect("the workspace");
+    let all = reader.ledger_entries(&found, 0, usize::MAX >> 1).await.expect("entries");
+    drop(reader);
+    app.run_sql("DELETE FROM opt_in_event; DELETE FROM opt_in_event_detail").await;
+    store.write(Forge(all)).await.expect("a forged ledger");
     store.close().await;
     verify(&app, None).await.expect("it fits together");
     let broken = verify(&app, Some(head)).await.expect_err("written anew");
     assert_eq!((broken.position, broken.damage), (length, Damage::Rewritten));
 }
 
-/// Seals what is there, whatever it is.
-struct Forge;
+/// Writes these entries again, as a ledger with valid hashes.
+struct Forge(Vec<Entry>);
 
 impl Operation for Forge {
     type Output = ();
 
     async fn run(&self, tx: &mut Transaction) -> contacts_service::domain::error::Result<()> {
-        let workspace = workspace(&mut *tx.session, "", Lock::Exclusive).await?;
-        let mut entries = tx.session.entries(&workspace, 0, usize::MAX >> 1).await?;
+        let workspace = lock_workspace(tx, "", Lock::Exclusive).await?;
+        let mut entries = self.0.clone();
         let mut head = Head::empty(&workspace.workspace_id);
         entries.iter_mut().for_each(|entry| head.append(entry));
-        tx.session.seal_entries(&workspace, &entries, &head).await
+        tx.db.append_ledger_entries(&workspace, &entries, &head).await
     }
 }
 
@@ -175,8 +179,8 @@ async fn an_erasure_tells_which_details_it_removed(app: TestApp) {
     app.contacts().delete(phone(1)).await.expect("a receipt");
     let store = app.open_store(Access::Read).await;
     let mut session = store.read().await.expect("a session");
-    let found = workspace(&mut *session, "", Lock::None).await.expect("the workspace");
-    let entries = session.entries(&found, 0, 10).await.expect("entries");
+    let found = workspace(&mut *session, "").await.expect("the workspace");
+    let entries = session.ledger_entries(&found, 0, 10).await.expect("entries");
     drop(session);
     store.close().await;
     let erasure = entries.last().expect("an entry");
@@ -186,52 +190,4 @@ async fn an_erasure_tells_which_details_it_removed(app: TestApp) {
     let left: Vec<_> = entries.iter().map(|entry| entry.detail.is_some()).collect();
     assert_eq!(left, [false, true, false, false]);
     verify(&app, None).await.expect("a ledger in order");
-}
-
-/// As the migration leaves events from before there was a chain.
-const UNSEAL: &str = "UPDATE opt_in_event SET hash = NULL, detail_hash = NULL;
-    UPDATE opt_in_event_detail SET salt = NULL;
-    UPDATE workspace SET ledger_length = 0, ledger_hash = ''";
-
-#[apply(on_each_store!)]
-async fn events_from_before_the_chain_are_sealed_once(app: TestApp) {
-    app.make_opted_in(phone(1)).await;
-    app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
-    app.run_sql(UNSEAL).await;
-    app.stop().await;
-
-    let stores: Vec<Store> =
-        futures::future::join_all((0..3).map(|_| app.open_store(Access::Write))).await;
-    let sealing = stores.iter().map(upgrade::run);
-    futures::future::try_join_all(sealing).await.expect("sealed");
-    for store in &stores {
-        store.close().await;
-    }
-    let head = verify(&app, None).await.expect("a ledger");
-    assert_eq!(head.length, 2);
-    app.restart().await;
-    app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
-    assert_eq!(verify(&app, Some(head)).await.expect("a ledger").length, 3);
-}
-
-#[apply(on_each_store!)]
-async fn nobody_serves_a_ledger_that_is_not_sealed(app: TestApp) {
-    app.make_opted_in(phone(1)).await;
-    app.run_sql(UNSEAL).await;
-    let mut config = app.config().clone();
-    config.listener.listen = "127.0.0.1:0".to_owned();
-    config.migrate = false;
-    app.stop().await;
-    match app.backend() {
-        // A file is brought up to date when it is opened.
-        contacts_tests::Backend::Sqlite => {
-            Server::start(config).await.expect("a server").stop().await.expect("its end");
-        }
-        contacts_tests::Backend::Postgres => {
-            let error = Server::start(config).await.err().expect("a refusal").to_string();
-            assert!(error.contains("contacts-service migrate"), "{error}");
-        }
-    }
-    app.restart().await;
-    assert_eq!(verify(&app, None).await.expect("a ledger").length, 1);
 }

@@ -40,7 +40,7 @@ impl<'a> UnitOfWork<'a> {
         let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
         let contacts = match people.as_slice() {
             [] => Vec::new(),
-            some => tx.session.find_contacts(workspace, some).await?,
+            some => tx.db.find_contacts(workspace, some).await?,
         };
         let mut contacts =
             contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
@@ -70,11 +70,6 @@ impl<'a> UnitOfWork<'a> {
         }
         let owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
         let non_contacts = asked.into_iter().filter(|key| !owned(key)).collect();
-        for row in rows.values().filter(|row| row.contact_id.is_none()) {
-            // As a server of an older version writes them, until the last of them is replaced.
-            let rows = vec![row.match_key.clone()];
-            unit.add_non_contact_as(row.match_key.clone(), rows, row.state.clone());
-        }
         unit.load_non_contacts(tx, non_contacts).await?;
         Ok(unit)
     }
@@ -117,6 +112,6 @@ async fn fetch_consent(
         return Ok(HashMap::new());
     }
     let keys: Vec<_> = keys.into_iter().collect();
-    let rows = tx.session.consent(workspace, &keys).await?;
+    let rows = tx.db.consent(workspace, &keys).await?;
     Ok(rows.into_iter().flatten().map(|row| (row.match_key.clone(), row)).collect())
 }

@@ -9,7 +9,6 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 
-use super::failure;
 use crate::domain::error::Result;
 
 const PAGE_SIZE: u32 = 4096;
@@ -70,7 +69,7 @@ impl SqliteOptions {
     /// The pool of the one connection that writes.
     pub(super) async fn writer(&self, path: &Path, access: Access) -> Result<SqlitePool> {
         let options = self.connect(path, access, self.write_cache_bytes);
-        pool(1, self.acquire_timeout).connect_with(options).await.map_err(failure)
+        Ok(pool(1, self.acquire_timeout).connect_with(options).await?)
     }
 
     /// The pools for unary reads, streams and checks, which do not connect yet.
@@ -79,7 +78,7 @@ impl SqliteOptions {
         path: &Path,
         access: Access,
     ) -> (SqlitePool, SqlitePool, SqlitePool) {
-        let options = self.connect(path, access, self.read_cache_bytes);
+        let options = self.connect(path, access, self.read_cache_bytes).pragma("query_only", "ON");
         let reader = |size, wait| pool(size, wait).connect_lazy_with(options.clone());
         (
             reader(self.unary_connections, self.acquire_timeout),

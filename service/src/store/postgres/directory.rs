@@ -1,39 +1,78 @@
 //! SQL of pages and counts of contacts.
 //!
-//! Two plans give a page of a filter: walk along the order and skip who does
-//! not match, or fetch all who match from the index and sort. Either can be a
-//! thousand times slower than the other, and which one depends on how many
-//! match and where they lie, which the planner's statistics do not tell well
-//! enough. So the walk comes first and ends after a while.
+//! Two plans find a page of a filter: walk along the order and skip contacts that
+//! do not match, or find all matches by an index and sort them. Either can be a
+//! thousand times slower than the other, depending on how many contacts match and
+//! where they are, which the planner's statistics do not predict well enough. So the
+//! walk runs first, with a limit, and the index after it.
 
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+use async_trait::async_trait;
+use sqlx::{Postgres, QueryBuilder, Row};
+use uuid::Uuid;
 
-use super::contacts::{COLUMN_COUNT, COLUMNS, decode};
-use super::ids::Id;
-use super::{expect_rows, failure, filter};
+use super::contact_row::{COLUMN_COUNT, COLUMNS, decode};
+use super::filter;
+use super::session::{PostgresSession, expect_rows};
+use super::values::row_limit;
 use crate::domain::error::Result;
-use crate::store::{ContactRow, Order, OrderBy, PageCursor, Selection, Workspace};
+use crate::store::{ContactRow, DirectoryReader, Order, OrderBy, PageCursor, Selection, Workspace};
 
-/// How many contacts a walk passes per contact asked for, before the index is
-/// asked: as if one in so many matched. And how many at least: about 10 ms.
+/// How many contacts a walk reads per contact of the page before it gives up, and
+/// how many at least, which takes about 10 ms.
 const WALKED_PER_ROW: usize = 40;
 const WALKED_AT_LEAST: usize = 10_000;
-/// The same along a name: next in the order is not next on disk.
+/// The same along a name. They are lower because neighbours in this order are not
+/// neighbours on disk.
 const WALKED_PER_NAME: usize = 10;
 const WALKED_AT_LEAST_BY_NAME: usize = 2000;
 
-/// A page to be read.
-#[derive(Clone, Copy)]
-pub(super) struct Page<'a> {
-    pub(super) workspace: &'a Workspace,
-    pub(super) selection: &'a Selection,
-    pub(super) order: Order,
-    pub(super) after: Option<&'a PageCursor>,
-    pub(super) limit: usize,
+#[async_trait]
+impl DirectoryReader for PostgresSession {
+    async fn list_contacts(
+        &mut self,
+        workspace: &Workspace,
+        selection: &Selection,
+        order: Order,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ContactRow>> {
+        let page = Page { workspace, selection, order, after, limit };
+        let rows = read(self, page).await?;
+        if !self.locks_rows() {
+            return Ok(rows);
+        }
+        // A second step, because FOR UPDATE would lock every contact that a short
+        // walk reads.
+        let ids = rows.iter().map(|row| row.contact_id).collect();
+        let locked = page.fetch(self, page.locked(ids)).await?;
+        expect_rows(locked.len() as u64, rows.len())?;
+        Ok(locked)
+    }
+
+    async fn count_contacts(
+        &mut self,
+        workspace: &Workspace,
+        selection: &Selection,
+    ) -> Result<i64> {
+        let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*)");
+        push_contacts(&mut sql, workspace);
+        push_selection(&mut sql, selection);
+        let query = sql.build().persistent(is_constant(selection));
+        Ok(self.fetch_one(query).await?.get(0))
+    }
 }
 
-/// Reads a page.
-pub(super) async fn page(db: &mut PgConnection, page: Page<'_>) -> Result<Vec<ContactRow>> {
+/// The page to read.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    workspace: &'a Workspace,
+    selection: &'a Selection,
+    order: Order,
+    after: Option<&'a PageCursor>,
+    limit: usize,
+}
+
+async fn read(db: &mut PostgresSession, page: Page<'_>) -> Result<Vec<ContactRow>> {
     if !is_indexed(page.selection) {
         return page.fetch(db, page.walk()).await;
     }
@@ -44,52 +83,30 @@ pub(super) async fn page(db: &mut PgConnection, page: Page<'_>) -> Result<Vec<Co
     }
 }
 
-/// The same; its rows stay as they are until the transaction ends. Two steps,
-/// since locking takes whatever a short walk passes.
-pub(super) async fn hold(db: &mut PgConnection, page: Page<'_>) -> Result<Vec<ContactRow>> {
-    let found = self::page(db, page).await?;
-    let ids = found.iter().map(|row| Id(row.contact_id)).collect();
-    let held = page.fetch(db, page.these(ids)).await?;
-    expect_rows(held.len() as u64, found.len())?;
-    Ok(held)
-}
-
-pub(super) async fn count(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    selection: &Selection,
-) -> Result<i64> {
-    let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*)");
-    push_contacts(&mut sql, workspace);
-    push_selection(&mut sql, selection);
-    let count = sql.build_query_scalar().persistent(is_constant(selection)).fetch_one(db).await;
-    count.map_err(failure)
-}
-
 impl Page<'_> {
     async fn fetch(
         &self,
-        db: &mut PgConnection,
+        db: &mut PostgresSession,
         mut sql: QueryBuilder<Postgres>,
     ) -> Result<Vec<ContactRow>> {
-        let rows = sql.build().persistent(is_constant(self.selection)).fetch_all(db).await;
+        let rows = db.fetch_all(sql.build().persistent(is_constant(self.selection))).await?;
         let sort_key = |row: &_| match self.sort_key() {
             Some(_) => Row::get(row, COLUMN_COUNT),
             None => String::new(),
         };
-        rows.map_err(failure)?.iter().map(|row| decode(row, sort_key(row))).collect()
+        rows.iter().map(|row| decode(row, sort_key(row))).collect()
     }
 
-    /// Along the order, as far as it takes.
+    /// Walks along the order until the page is full.
     fn walk(&self) -> QueryBuilder<Postgres> {
-        // Without OFFSET 0 the planner may read and sort all contacts for every
-        // page: it takes most filters for rarer than they are.
+        // Without OFFSET 0 the planner may sort all contacts for every page, because
+        // it expects most filters to match fewer than they do.
         self.walk_over(|sql| {
             sql.push(" OFFSET 0");
         })
     }
 
-    /// Along the order, but not for long.
+    /// Walks along the order with a limit.
     fn short_walk(&self) -> QueryBuilder<Postgres> {
         let (per_row, at_least) = match self.order.by {
             OrderBy::CreateTime => (WALKED_PER_ROW, WALKED_AT_LEAST),
@@ -113,8 +130,8 @@ impl Page<'_> {
         sql
     }
 
-    /// Everybody who matches, then the first of them. Sorted by what no index
-    /// is in the order of, so that walking along one is no plan for this.
+    /// Finds all matches by an index and sorts them. The order is one that no index
+    /// has, so that the planner cannot walk along one.
     fn sorted(&self) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         push_contacts(&mut sql, self.workspace);
@@ -125,8 +142,8 @@ impl Page<'_> {
         sql
     }
 
-    /// These contacts, held, if they still match.
-    fn these(&self, contact_ids: Vec<Id>) -> QueryBuilder<Postgres> {
+    /// Locks those of these contacts that still match.
+    fn locked(&self, contact_ids: Vec<Uuid>) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         push_contacts(&mut sql, self.workspace);
         sql.push(" AND c.contact_id = ANY(").push_bind(contact_ids).push(")");
@@ -146,16 +163,16 @@ impl Page<'_> {
     }
 
     fn push_after(&self, sql: &mut QueryBuilder<Postgres>) {
-        let Some(position) = self.after else { return };
+        let Some(cursor) = self.after else { return };
         let beyond = if self.order.descending { " < " } else { " > " };
         match self.sort_key() {
             Some(column) => {
                 sql.push(" AND (").push(column).push(", c.contact_id)").push(beyond).push("(");
-                sql.push_bind(position.sort_key.clone()).push(", ");
-                sql.push_bind(Id(position.contact_id)).push(")");
+                sql.push_bind(cursor.sort_key.clone()).push(", ");
+                sql.push_bind(cursor.contact_id).push(")");
             }
             None => {
-                sql.push(" AND c.contact_id").push(beyond).push_bind(Id(position.contact_id));
+                sql.push(" AND c.contact_id").push(beyond).push_bind(cursor.contact_id);
             }
         }
     }
@@ -178,14 +195,15 @@ impl Page<'_> {
     }
 }
 
-/// Whether an index finds who is selected.
+/// Whether an index finds the selected contacts.
 fn is_indexed(selection: &Selection) -> bool {
     !selection.words.is_empty() || selection.filter.as_ref().is_some_and(filter::is_indexed)
 }
 
-/// Whether this selects by one of a few texts. A filter's own text would push
-/// better ones out of the cache of statements, and what is kept is soon planned
-/// for any value, where the right plan depends on how many contacts have it.
+/// Whether the statement has one of a few texts, so that it should stay prepared.
+/// The text of each filter is different and would evict others. Also, a prepared
+/// statement is soon planned for any value, while the right plan depends on how many
+/// contacts have it.
 fn is_constant(selection: &Selection) -> bool {
     selection.filter.is_none() && selection.words.is_empty()
 }
@@ -206,11 +224,11 @@ fn push_selection(sql: &mut QueryBuilder<Postgres>, selection: &Selection) {
 }
 
 fn push_limit(sql: &mut QueryBuilder<Postgres>, limit: usize) {
-    sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    sql.push(" LIMIT ").push_bind(row_limit(limit));
 }
 
-/// Every word as the prefix of one in the name. Words are letters and digits
-/// only, and quoted: none is syntax.
+/// Matches names in which each word is a prefix of a word. Words consist of
+/// letters and digits and are quoted, so none of them is syntax.
 fn search_query(words: &[String]) -> String {
     words.iter().map(|word| format!("'{word}':*")).collect::<Vec<_>>().join(" & ")
 }

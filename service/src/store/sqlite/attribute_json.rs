@@ -1,14 +1,14 @@
-//! How a contact's attributes lie in its row: JSON by attribute id, each value
-//! of a kind that SQLite compares exactly.
+//! The attributes of a contact, as stored in its row: JSON by attribute id. Each
+//! value has a type that SQLite compares exactly.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::micros;
 use crate::domain::attribute::AttributeValue;
+use crate::store::common::micros;
 
-/// The JSON of a contact's attributes; SQL makes JSONB of it.
+/// Encodes attributes as JSON. SQL turns it into JSONB.
 pub(super) fn encode(attributes: &BTreeMap<String, AttributeValue>) -> String {
     let value = |value: &AttributeValue| match value {
         AttributeValue::String(string) => Value::from(string.as_str()),
@@ -20,10 +20,10 @@ pub(super) fn encode(attributes: &BTreeMap<String, AttributeValue>) -> String {
     Value::Object(object).to_string()
 }
 
-/// An integer in the order of the numbers. JSON holds numbers as decimal text,
-/// and text is not read back to the last bit; integers are.
+/// Maps numbers to integers in the same order. JSON stores a number as decimal
+/// text, which SQLite does not read back to the last bit. It does for integers.
 pub(super) fn number_key(number: f64) -> i64 {
-    // Zero has two signs and is one number.
+    // Both zeros get the same key.
     let bits = (number + 0.0).to_bits() as i64;
     if bits < 0 { bits ^ i64::MAX } else { bits }
 }
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_in_the_order_of_the_numbers() {
+    fn number_keys_are_ordered_like_the_numbers() {
         let numbers =
             [f64::MIN, -1e300, -2.5, -1.0, -f64::MIN_POSITIVE, 0.0, 5e-324, 0.1, 0.1 + 0.2, 1e300];
         assert!(numbers.is_sorted_by(|a, b| number_key(*a) < number_key(*b)));
