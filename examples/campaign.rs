@@ -1,4 +1,4 @@
-//! Stream a segment in batches, check each batch, remember where to go on.
+//! Streams a segment in batches, checks consent for each batch, and resumes after a restart.
 //!
 //! ```sh
 //! cargo run --example campaign -- http://127.0.0.1:50051 'tags:vip AND opt_in = OPTED_IN'
@@ -21,27 +21,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = ContactsClient::builder(server).connect().await?;
     let mut segment = client.contacts().segment().filter(filter);
     if state.exists() {
-        // The program was stopped in the middle: go on behind the last batch.
+        // The program was stopped in the middle. Resume after the last batch.
         segment = segment.resume_from(fs::read_to_string(state)?);
     }
-    // Dropped connections are the stream's business: it resumes by itself.
+    // After a dropped connection, the stream reconnects and resumes.
     let mut batches = segment.batches();
     let (mut sent, mut seen) = (0, 0);
     while let Some(batch) = batches.next().await {
         let batch = batch?;
-        let people: Vec<_> = batch.contacts().collect::<Result<_, _>>()?;
-        let numbers: Vec<_> = people.iter().filter_map(|c| c.phone_number.clone()).collect();
-        // Somebody may have objected since the batch was read.
+        let contacts: Vec<_> = batch.contacts().collect::<Result<_, _>>()?;
+        let numbers: Vec<_> = contacts.iter().filter_map(|c| c.phone_number.clone()).collect();
+        // A person may have opted out since the batch was read.
         let checks = client.opt_in().check_batch(&numbers, MessageCategory::Marketing).await?;
         for index in checks.allowed_indexes() {
             // … send to numbers[index] here …
             let _ = &numbers[index];
             sent += 1;
         }
-        seen += people.len();
+        seen += contacts.len();
         fs::write(state, batch.resume_token().as_str())?;
     }
-    // Without an error the segment is complete.
+    // The stream ended without an error, so the segment is complete.
     if state.exists() {
         fs::remove_file(state)?;
     }

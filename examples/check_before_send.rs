@@ -1,4 +1,4 @@
-//! Ask before sending, and record what people answer.
+//! Checks consent before sending a message.
 //!
 //! ```sh
 //! cargo run --example check_before_send -- http://127.0.0.1:50051 15551234567
@@ -14,23 +14,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = arguments.next().unwrap_or_else(|| "http://127.0.0.1:50051".to_owned());
     let phone = arguments.next().unwrap_or_else(|| "15551234567".to_owned());
 
-    // Make one client and clone it: it is cheap, and its clones share connections.
+    // Create one client and clone it. Clones are cheap and share their connections.
     let client = ContactsClient::builder(server).connect_lazy()?;
     let sent = send_offer(&client.opt_in(), &phone).await;
     println!("{}", if sent { "sent" } else { "not sent" });
 
-    // The same question, with the answer's reasons.
+    // The same check, with its reason.
     match client.opt_in().check(phone.as_str(), MessageCategory::Marketing).await {
         Ok(check) => println!("{:?}: {:?}", check.decision, check.reason),
-        // Whatever went wrong: do not send.
-        Err(error) => println!("no answer, so no message: {error}"),
+        // Do not send after an error, whatever it is.
+        Err(error) => println!("no response, so no message: {error}"),
     }
     Ok(())
 }
 
-/// Code that sends depends on the trait: its tests pass a fake.
+/// Depends on the trait instead of the client, so that tests can pass a fake.
 async fn send_offer(consent: &impl OptInChecker, phone: &str) -> bool {
-    // True only if the server said ALLOW; false for every error.
+    // True only if the server allows it; false for every error.
     if !consent.may_send(phone.into(), MessageCategory::Marketing).await {
         return false;
     }

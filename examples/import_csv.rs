@@ -1,4 +1,4 @@
-//! Import a CSV file into a running server.
+//! Imports a CSV file into a running server.
 //!
 //! ```sh
 //! cargo run --release --example import_csv -- http://127.0.0.1:50051 contacts.csv
@@ -48,6 +48,6 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         }
         failed += chunk.failures.len();
     }
-    // Scripts see that not everything landed.
+    // The exit status tells scripts whether all rows were stored.
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

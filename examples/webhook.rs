@@ -1,24 +1,24 @@
-//! Record what people tell WhatsApp itself: reads the webhooks Meta sends and records who stopped or
-//! resumed marketing.
+//! Reads webhooks from Meta, and records which people stopped or resumed marketing messages in WhatsApp.
 //!
 //! ```sh
 //! cargo run --example webhook -- http://127.0.0.1:50051 < examples/data/webhook-user-preferences.json
 //! ```
 //!
-//! In your own endpoint, check the webhook's signature first (`X-Hub-Signature-256`), call `record`
-//! with the body, and answer 200 only after it returned Ok: Meta sends what was not answered again.
+//! In your own endpoint, first verify the signature of the webhook (`X-Hub-Signature-256`). Then call
+//! `record` with the body, and respond with 200 only if it returns `Ok`: Meta sends a webhook again until
+//! it gets that response.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-use contacts_sdk::{ContactsClient, Evidence, Person, PlatformPreference};
+use contacts_sdk::{ContactsClient, Evidence, PlatformPreference, Recipient};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// "The recipient has chosen to stop receiving marketing messages from your business."
 ///
-/// The one error of a message that tells of consent. 131047 (the 24 hours are over), 131049 and 130472
-/// (WhatsApp sends this person no more marketing now) say nothing of what the person wants.
+/// The only error of a message that is about consent. 131047 (the 24-hour window has closed), 131049 and
+/// 130472 (WhatsApp limits marketing to this person) do not tell what the person wants.
 const STOPPED_MARKETING: i64 = 131_050;
 
 #[tokio::main]
@@ -30,40 +30,42 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Records all that a webhook tells of preferences, and counts it. The same webhook again changes
-/// nothing.
+/// Records all preferences in a webhook, and returns their number. Recording the same webhook twice has
+/// no effect.
 async fn record(client: &ContactsClient, body: &Value) -> Result<usize, Box<dyn Error>> {
-    let said = said(body);
-    for Said { person, preference, sender, when, message_id, request_id } in &said {
+    let changes = preference_changes(body);
+    for change in &changes {
+        let PreferenceChange { recipient, preference, sender, occurred, message_id, request_id } =
+            change;
         let mut record = client
             .opt_in()
-            .record_platform_preference(person, *preference)
+            .record_platform_preference(recipient, *preference)
             .sender_phone_number_id(*sender)
             .evidence(Evidence::new().message_id(*message_id))
             .request_id(request_id.to_string());
-        if let Some(when) = when {
-            record = record.occurred_time(*when);
+        if let Some(occurred) = occurred {
+            record = record.occurred_time(*occurred);
         }
         record.await?;
     }
-    Ok(said.len())
+    Ok(changes.len())
 }
 
-/// One thing a person told WhatsApp.
-struct Said<'b> {
-    person: Person,
+/// A preference that a person set in WhatsApp.
+struct PreferenceChange<'b> {
+    recipient: Recipient,
     preference: PlatformPreference,
-    /// The number of the business's it is about.
+    /// Meta's id of the business's phone number that it applies to.
     sender: &'b str,
-    when: Option<SystemTime>,
-    /// Empty in a `user_preferences` webhook, which is of no message.
+    occurred: Option<SystemTime>,
+    /// Empty in a `user_preferences` webhook, which does not refer to a message.
     message_id: &'b str,
     request_id: Uuid,
 }
 
-/// Finds what is known and passes over the rest: Meta adds fields and kinds of webhooks.
-fn said(body: &Value) -> Vec<Said<'_>> {
-    let mut said = Vec::new();
+/// Finds the preferences in a webhook. Ignores everything else, because Meta adds new fields and kinds.
+fn preference_changes(body: &Value) -> Vec<PreferenceChange<'_>> {
+    let mut found = Vec::new();
     for change in list(body, "entry").iter().flat_map(|entry| list(entry, "changes")) {
         let value = &change["value"];
         let sender = value["metadata"]["phone_number_id"].as_str().unwrap_or_default();
@@ -76,23 +78,35 @@ fn said(body: &Value) -> Vec<Said<'_>> {
                 Some("resume") => PlatformPreference::Resume,
                 _ => continue,
             };
-            said.extend(Said::new(stated, ["wa_id", "user_id"], preference, sender, ""));
+            found.extend(PreferenceChange::new(
+                stated,
+                ["wa_id", "user_id"],
+                preference,
+                sender,
+                "",
+            ));
         }
         for status in list(value, "statuses") {
             let stopped = |error: &Value| error["code"].as_i64() == Some(STOPPED_MARKETING);
             if list(status, "errors").iter().any(stopped) {
                 let names = ["recipient_id", "recipient_user_id"];
                 let message_id = status["id"].as_str().unwrap_or_default();
-                said.extend(Said::new(status, names, PlatformPreference::Stop, sender, message_id));
+                found.extend(PreferenceChange::new(
+                    status,
+                    names,
+                    PlatformPreference::Stop,
+                    sender,
+                    message_id,
+                ));
             }
         }
     }
-    said
+    found
 }
 
-impl<'b> Said<'b> {
-    /// `names` are the fields of a phone number and of a business-scoped user id. None if neither is
-    /// there.
+impl<'b> PreferenceChange<'b> {
+    /// `names` are the JSON fields of the phone number and the business-scoped user id. Returns `None` if
+    /// both are missing.
     fn new(
         stated: &'b Value,
         names: [&str; 2],
@@ -101,23 +115,23 @@ impl<'b> Said<'b> {
         message_id: &'b str,
     ) -> Option<Self> {
         let [phone, user_id] = names.map(|name| stated[name].as_str().filter(|id| !id.is_empty()));
-        let person = match (phone, user_id) {
-            // The phone number says who it is when both are sent.
-            (Some(phone), _) => Person::phone(phone),
-            (None, Some(user_id)) => Person::whatsapp_user_id(user_id),
+        let recipient = match (phone, user_id) {
+            // Use the phone number if both are present.
+            (Some(phone), _) => Recipient::phone(phone),
+            (None, Some(user_id)) => Recipient::whatsapp_user_id(user_id),
             (None, None) => return None,
         };
-        // A number in some webhooks, text in others.
+        // A number in some webhooks, and text in others.
         let time = &stated["timestamp"];
         let seconds = time.as_u64().or_else(|| time.as_str()?.parse().ok());
-        // The same webhook makes the same id: sent again, it is recorded once.
+        // The same webhook always has the same id, so that it is recorded only once.
         let name =
             [sender, message_id, phone.or(user_id)?, &time.to_string(), &format!("{preference:?}")];
         Some(Self {
-            person,
+            recipient,
             preference,
             sender,
-            when: seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            occurred: seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
             message_id,
             request_id: Uuid::new_v5(&Uuid::NAMESPACE_URL, name.join("\n").as_bytes()),
         })

@@ -1,5 +1,5 @@
-//! The whole service in one go: a server on a fresh database, 10 000 contacts
-//! imported, looked up, searched, checked, streamed.
+//! A tour of the service: starts a server on a new database, imports 10 000 contacts, and looks up,
+//! searches, checks and streams them.
 //!
 //! ```sh
 //! cargo run --release --example quickstart
@@ -16,7 +16,7 @@ use clap::Parser;
 use contacts_examples::{ATTRIBUTES, CsvFile, SAMPLE};
 use contacts_sdk::{
     AttributeType, ContactsClient, Evidence, Filter, ImportOptions, MessageCategory, NewContact,
-    OnConflict, OptInSource, OptInStatus,
+    OnConflict, OptInSource, OptInStatus, OrderBy,
 };
 use contacts_service::{Config, Server};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -58,9 +58,9 @@ async fn main() -> Result {
         println!("\nServing until Ctrl-C.");
         tokio::signal::ctrl_c().await?;
     } else {
-        println!("\nTo go on: start a server of your own, in one terminal,");
+        println!("\nTo continue, start a server in one terminal:");
         println!("    cargo run --release --bin contacts-service");
-        println!("or this one with its 10 000 contacts,");
+        println!("or this one, with its 10 000 contacts:");
         println!("    cargo run --release --example quickstart -- --serve");
         show::grpcurl("127.0.0.1:50051");
     }
@@ -68,7 +68,7 @@ async fn main() -> Result {
     Ok(())
 }
 
-/// Tags and attributes, before contacts can have them.
+/// Defines tags and attributes. They must exist before contacts can have them.
 async fn define(client: &ContactsClient) -> Result {
     for tag in ["Event attendee", "VIP", "Newsletter"] {
         client.tags().create(tag).await?;
@@ -89,7 +89,7 @@ async fn import(client: &ContactsClient, file: &CsvFile) -> Result {
     let bar = ProgressBar::new(file.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} rows, {per_sec}")?);
     let started = Instant::now();
-    // Each row says in its own consent block what its person said, if anything.
+    // Each row has its own consent block, if the file states consent for it.
     let options = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
     let progress = bar.clone();
     let summary = client
@@ -108,17 +108,17 @@ async fn import(client: &ContactsClient, file: &CsvFile) -> Result {
         summary.failed,
         summary.rows as f64 / seconds,
     );
-    println!("The rows that failed, and why:");
+    println!("The rows that failed, with their errors:");
     for failure in &summary.failures {
         println!("  line {}: {}", file.line(failure.row), failure.error.message());
     }
     Ok(())
 }
 
-/// List, search, filter.
+/// Lists, searches and filters contacts.
 async fn directory(client: &ContactsClient) -> Result {
-    show::step("The directory: first page, by last name");
-    let page = client.contacts().list().order_by("last_name").page_size(5).await?;
+    show::step("List: the first page, by last name");
+    let page = client.contacts().list().order_by(OrderBy::LAST_NAME).page_size(5).await?;
     show::contacts(&page.items);
 
     for query in ["mar", "joao", "さくら", "محمد"] {
@@ -135,9 +135,9 @@ async fn directory(client: &ContactsClient) -> Result {
     Ok(())
 }
 
-/// Add, view, edit, check, delete.
+/// Creates, checks, updates and deletes one contact.
 async fn one_person(client: &ContactsClient) -> Result {
-    show::step("One person");
+    show::step("One contact");
     let contacts = client.contacts();
     let ana = NewContact::new()
         .phone("+1 (555) 123-4567")
@@ -153,20 +153,20 @@ async fn one_person(client: &ContactsClient) -> Result {
     let evidence = Evidence::new().wording("Yes, send me offers").business_name("Example Store");
     client.opt_in().record_opt_in(&ana, OptInSource::WebForm).evidence(evidence).await?;
     let check = client.opt_in().check("15551234567", MessageCategory::Marketing).await?;
-    println!("After she agreed: {:?}, {:?}", check.decision, check.reason);
+    println!("After her opt-in: {:?}, {:?}", check.decision, check.reason);
 
     let ana = contacts.update(&ana).last_name("Souza").attribute("orders", 1.0).await?;
     println!("Edited: {} {}", show::text(&ana.first_name), show::text(&ana.last_name));
 
     let again = contacts.create(NewContact::new().phone("15551234567")).await;
     if let Err(error) = again {
-        println!("The same number again: {}", error.message());
+        println!("Create the same number again: {}", error.message());
     }
     client.opt_in().record_opt_out("15551234567").reason_text("STOP").await?;
     let may_send = client.opt_in().may_send(&ana, MessageCategory::Marketing).await;
     println!("After she wrote STOP, may we send? {may_send}");
 
-    println!("Deleting erases her profile for good; that she objected is kept.");
+    println!("Deletion erases her profile. Her opt-out remains in effect.");
     let receipt = contacts.delete(&ana).await?;
     println!("Deleted, receipt {}.", receipt.receipt_id);
     let check = client.opt_in().check("15551234567", MessageCategory::Marketing).await?;
@@ -174,7 +174,7 @@ async fn one_person(client: &ContactsClient) -> Result {
     Ok(())
 }
 
-/// What a campaign does: stream the segment, check before each send.
+/// Streams a segment and checks consent before sending, as a campaign does.
 async fn segment(client: &ContactsClient) -> Result {
     let filter = Filter::tag("event_attendee")
         .and(Filter::attribute("city").eq("São Paulo"))

@@ -1,4 +1,4 @@
-//! How the quickstart prints.
+//! Output of the quickstart.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
@@ -35,10 +35,10 @@ pub fn text(optional: &Option<String>) -> &str {
     optional.as_deref().unwrap_or_default()
 }
 
-/// Commands to paste.
+/// Prints commands to try.
 pub fn grpcurl(address: &str) {
     let service = "whatatalk.contacts.v1";
-    println!("\nand ask it, in another:");
+    println!("\nThen, in another terminal:");
     for line in [
         format!("grpcurl -plaintext {address} list"),
         format!("grpcurl -plaintext {address} {service}.TagService/ListTags"),

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use contacts_sdk::{AttributeType, AttributeValue, Evidence, ImportConsent, ImportRow, NewContact};
 
-/// The sample that ships with the examples: 10 000 made-up contacts.
+/// The sample file of the examples: 10 000 fictional contacts.
 pub const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/contacts-10k.csv");
 
-/// The columns that are attributes: id, display name, type.
+/// The columns that are attributes: id, display name and type.
 pub const ATTRIBUTES: [(&str, &str, AttributeType); 6] = [
     ("city", "City", AttributeType::String),
     ("loyalty_tier", "Loyalty tier", AttributeType::Enum),
@@ -20,8 +20,7 @@ pub const ATTRIBUTES: [(&str, &str, AttributeType); 6] = [
     ("last_order_time", "Last order", AttributeType::Timestamp),
 ];
 
-/// Columns that say who agreed, as files call them, and whether `yes` is an
-/// opt-in there.
+/// Names of consent columns, and whether `yes` in that column is an opt-in.
 const CONSENT: [(&str, bool); 10] = [
     ("opt_in", true),
     ("opted_in", true),
@@ -35,12 +34,12 @@ const CONSENT: [(&str, bool); 10] = [
     ("unsubscribe", false),
 ];
 
-/// A CSV file of contacts, as businesses have them: one row a person, tags
-/// separated by semicolons, `yes` or `no` in `opt_in`.
+/// A CSV file of contacts: one row per person, tags separated by semicolons, and `yes` or `no` in the
+/// consent column.
 pub struct CsvFile {
     records: Vec<csv::StringRecord>,
     headers: csv::StringRecord,
-    /// The column that says who agreed, and whether `yes` is an opt-in.
+    /// The index of the consent column, and whether `yes` is an opt-in.
     consent: Option<(usize, bool)>,
 }
 
@@ -48,8 +47,8 @@ impl CsvFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, a line has another number of columns than the
-    /// first, or it leaves open who agreed.
+    /// The file cannot be read, a line has another number of columns than the first, or the consent
+    /// columns are ambiguous.
     pub fn read(path: &Path) -> Result<Self, Box<dyn Error + Send + Sync>> {
         Self::from_reader(File::open(path)?)
     }
@@ -64,51 +63,51 @@ impl CsvFile {
                 continue;
             };
             if file.consent.replace((at, *yes)).is_some() {
-                return Err("two columns say who agreed; leave one of them".into());
+                return Err("there are two columns of consent; remove one of them".into());
             }
         }
         file.records = reader.records().collect::<Result<_, _>>()?;
-        // A word that is guessed wrong would message somebody who said no.
+        // Do not guess: a wrong guess would message a person who refused.
         for record in &file.records {
             if let Err(word) = file.agreed(record) {
                 let line = record.position().map_or(0, csv::Position::line);
-                return Err(format!("line {line}: who agreed is yes or no, not {word:?}").into());
+                return Err(format!("line {line}: consent must be yes or no, not {word:?}").into());
             }
         }
         Ok(file)
     }
 
-    /// Whether the person agreed; none if the file does not say.
+    /// Whether the person agreed, or `None` if the file does not state it.
     fn agreed<'a>(&self, record: &'a csv::StringRecord) -> Result<Option<bool>, &'a str> {
         let Some((at, yes)) = self.consent else { return Ok(None) };
         let cell = record.get(at).unwrap_or_default();
         match cell.trim().to_lowercase().as_str() {
             "" => Ok(None),
             "yes" | "y" | "true" | "1" => Ok(Some(yes)),
-            // Not having objected is not to have agreed.
+            // No opt-out is not an opt-in.
             "no" | "n" | "false" | "0" => Ok(yes.then_some(false)),
             _ => Err(cell),
         }
     }
 
-    /// How many people there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is nobody.
+    /// Whether the file has no rows.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The line of a row of the import, for messages.
+    /// The line number of a row of the import, for messages.
     pub fn line(&self, row: u64) -> u64 {
         let record = usize::try_from(row).ok().and_then(|row| self.records.get(row));
         record.and_then(|record| record.position()).map_or(0, csv::Position::line)
     }
 
-    /// The rows to import. What a value should be is for the server to say: a
-    /// text that is no number is sent as it is, and fails its row by name.
+    /// The rows to import. The server validates the values: text that is not a number is sent as text, and
+    /// the row fails with an error that names the attribute.
     pub fn rows(&self) -> Vec<ImportRow> {
         self.records.iter().map(|record| self.row(record)).collect()
     }
@@ -129,8 +128,7 @@ impl CsvFile {
                 contact = contact.attribute(id, value(cell(id), attribute_type));
             }
         }
-        // A column that says who agreed becomes consent, with the evidence the
-        // business has, and never an attribute.
+        // The consent column becomes consent with evidence, and never an attribute.
         let evidence = || {
             let wording = "Yes, send me offers on WhatsApp";
             Evidence::new().wording(wording).business_name("Example Store")
@@ -148,13 +146,13 @@ fn value(text: &str, attribute_type: AttributeType) -> AttributeValue {
     let parsed = match attribute_type {
         AttributeType::Number => text.parse().ok().map(AttributeValue::Number),
         AttributeType::Boolean => text.parse().ok().map(AttributeValue::Bool),
-        AttributeType::Timestamp => moment(text).map(AttributeValue::Timestamp),
+        AttributeType::Timestamp => parse_timestamp(text).map(AttributeValue::Timestamp),
         _ => None,
     };
     parsed.unwrap_or_else(|| AttributeValue::from(text))
 }
 
-fn moment(text: &str) -> Option<SystemTime> {
+fn parse_timestamp(text: &str) -> Option<SystemTime> {
     let date = || Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN));
     DateTime::parse_from_rfc3339(text)
         .map(SystemTime::from)
@@ -173,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn a_column_of_consent_is_one_however_it_is_called() {
+    fn consent_columns_are_recognised_by_their_usual_names() {
         for header in ["opt_in", "Opted In", "opt-in", "OPTIN", "Consent", "subscribed"] {
             assert_eq!(read(header, "yes"), Ok(Some(true)), "{header}");
             assert_eq!(read(header, "FALSE"), Ok(Some(false)), "{header}");
             assert_eq!(read(header, ""), Ok(None), "{header}");
         }
-        // Not having objected is not to have agreed.
+        // No opt-out is not an opt-in.
         for header in ["opt out", "Unsubscribed"] {
             assert_eq!(read(header, "1"), Ok(Some(false)), "{header}");
             assert_eq!(read(header, "no"), Ok(None), "{header}");
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_open_who_agreed_is_refused() {
+    fn ambiguous_consent_is_an_error() {
         let error = read("opt_in", "maybe").expect_err("a guess");
         assert!(error.contains("line 2") && error.contains("maybe"), "{error}");
         assert!(read("opt_in,consent", "yes,no").expect_err("two").contains("two columns"));

@@ -1,4 +1,4 @@
-//! What the examples share: reading a CSV file of contacts.
+//! Shared by the examples: reads a CSV file of contacts.
 
 mod csv_file;
 

@@ -1,16 +1,18 @@
-//! Every example runs, and says what it should.
+//! Runs every example, and checks its output.
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use contacts_sdk::{CheckReason, ContactsClient, MessageCategory, NewContact, OptInSource, Person};
+use contacts_sdk::{
+    CheckReason, ContactsClient, MessageCategory, NewContact, OptInSource, Recipient,
+};
 use contacts_service::{Config, RunningServer, Server};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Cargo builds a package's examples with its tests, beside them.
+/// The path of an example. Cargo builds the examples of a package together with its tests.
 fn example(name: &str) -> Result<PathBuf> {
     let folder = std::env::current_exe()?;
     let folder = folder.ancestors().nth(2).ok_or("no target folder")?;
@@ -68,7 +70,7 @@ async fn check_before_send() -> Result {
 
     server.stop().await?;
     let shown = stdout(&run("check_before_send", &[&url, "15551234567"]).await?);
-    assert!(shown.starts_with("not sent\nno answer"), "{shown}");
+    assert!(shown.starts_with("not sent\nno response"), "{shown}");
     Ok(())
 }
 
@@ -90,7 +92,7 @@ async fn import_then_campaign() -> Result {
     Ok(())
 }
 
-/// The example with one of the sample payloads, or another, on its standard input.
+/// Runs the webhook example with this payload on its standard input.
 async fn webhook(url: &str, payload: &Path) -> Result<Output> {
     let mut command = Command::new(example("webhook")?);
     command.arg(url).stdin(File::open(payload)?);
@@ -103,7 +105,7 @@ async fn webhooks_record_who_stopped_marketing() -> Result {
     let (server, url, folder) = server().await?;
     let client = ContactsClient::builder(&url).connect().await?;
     let opt_in = client.opt_in();
-    // As webhooks name her, without the 9 of her number.
+    // Webhooks contain her number without the 9.
     let ana = client.contacts().create(NewContact::new().phone("5521987654321")).await?;
     opt_in.record_opt_in(&ana, OptInSource::WebForm).await?;
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
@@ -114,10 +116,10 @@ async fn webhooks_record_who_stopped_marketing() -> Result {
     assert_eq!(check.await?.reason, CheckReason::PlatformOptedOut);
     let elsewhere = opt_in.check(&ana, MessageCategory::Marketing).sender_phone_number_id("1");
     assert!(elsewhere.await?.is_allowed());
-    let bo = opt_in.events(Person::whatsapp_user_id("DE.9F8E7D6C5B4A3921")).await?.items;
+    let bo = opt_in.events(Recipient::whatsapp_user_id("DE.9F8E7D6C5B4A3921")).await?.items;
     assert_eq!(bo.len(), 1);
 
-    // Only 131050 is consent.
+    // Only error 131050 is about consent.
     let statuses = data.join("webhook-statuses.json");
     assert_eq!(stdout(&webhook(&url, &statuses).await?), "1 recorded\n");
     let stopped = opt_in.events("14155550123").await?.items;
@@ -135,7 +137,7 @@ async fn webhooks_record_who_stopped_marketing() -> Result {
     assert_eq!(opt_in.events(&ana).await?.items.len(), 2);
     assert_eq!(opt_in.events("14155550123").await?.items.len(), 1);
 
-    // What is of another kind, or of nobody, is passed over.
+    // Other kinds of webhooks, and webhooks without a person, are ignored.
     let odd = folder.path().join("odd.json");
     for text in [
         "{}",

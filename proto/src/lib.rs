@@ -10,8 +10,10 @@
 
 /// Package `whatatalk.contacts.v1`.
 #[rustfmt::skip]
-#[expect(clippy::all, clippy::allow_attributes_without_reason, unused_qualifications,
-         reason = "generated code has its generator's style")]
+#[expect(clippy::all, reason = "generated code has its generator's style")]
+#[cfg_attr(any(feature = "client", feature = "server"),
+           expect(unused_qualifications, clippy::allow_attributes_without_reason,
+                  reason = "generated code has its generator's style"))]
 pub mod v1 {
     include!("generated/whatatalk.contacts.v1.rs");
 }

@@ -47,6 +47,8 @@ fn generate(root: &Path, out: &Path) {
     tonic_prost_build::configure()
         .out_dir(out)
         .emit_rerun_if_changed(false)
+        .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
+        .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
         // Ordered, so that equal requests encode to equal bytes.
         .btree_map(".")
         .extern_path(".google.rpc", "::tonic_types::pb")

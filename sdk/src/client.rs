@@ -1,23 +1,25 @@
 mod builder;
+#[cfg(feature = "proto")]
+mod raw;
 
 use std::fmt;
-use std::sync::Arc;
 
 pub use builder::ClientBuilder;
 
 use crate::attributes::Attributes;
-use crate::config::Config;
 use crate::contacts::Contacts;
+use crate::handle::Handle;
 use crate::opt_in::OptIn;
 use crate::tags::Tags;
-use crate::transport::Transport;
 use crate::workspaces::Workspaces;
 
 /// A client of the contacts service.
 ///
-/// Cheap to clone and to share: clones use the same two connections, one for plain calls and one for
-/// streams. A connection that breaks is made anew by the next call. `Channel`s do not follow DNS
-/// changes and do not balance: with several servers, put an L7 proxy before them.
+/// Cheap to clone: all clones share two connections, one for single calls and one for streams. A
+/// broken connection is replaced on the next call.
+///
+/// The client resolves the server's name when it connects and does not balance load. Put an HTTP/2
+/// load balancer in front of several servers.
 ///
 /// ```no_run
 /// use contacts_sdk::{ContactsClient, MessageCategory};
@@ -34,119 +36,63 @@ use crate::workspaces::Workspaces;
 /// ```
 #[derive(Clone)]
 pub struct ContactsClient {
-    shared: Arc<Shared>,
-    workspace: Arc<str>,
-}
-
-struct Shared {
-    transport: Transport,
-    config: Config,
+    handle: Handle,
 }
 
 impl ContactsClient {
-    /// Begins a client of the service at this address: `http://host:port`, or `https://…` with the
-    /// feature `tls`.
+    /// Starts building a client for the server at this address: `http://host:port`, or `https://…`
+    /// with the feature `tls`.
     pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(endpoint.into())
     }
 
-    fn new(transport: Transport, config: Config) -> Self {
-        let workspace = config.workspace.as_str().into();
-        Self { shared: Arc::new(Shared { transport, config }), workspace }
+    fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
-    /// A client for another workspace that shares this one's connections.
+    /// Returns a client for another workspace over the same connections.
     #[must_use]
     pub fn with_workspace(&self, workspace_id: impl Into<String>) -> Self {
-        Self { shared: Arc::clone(&self.shared), workspace: workspace_id.into().into() }
+        Self { handle: self.handle.with_workspace(workspace_id.into()) }
     }
 
-    /// The workspace of this client's calls. Empty means the server's default one.
+    /// The workspace of this client's calls. Empty means the server's default workspace.
     pub fn workspace(&self) -> &str {
-        &self.workspace
+        self.handle.workspace()
     }
 
-    /// Contacts: one at a time, in pages, as a stream, in bulk.
+    /// Contacts: create, read, update, delete, list, stream and import.
     pub fn contacts(&self) -> Contacts {
-        Contacts::new(self.clone())
+        Contacts::new(self.handle.clone())
     }
 
-    /// Whether people may be messaged, and the proof of it.
+    /// Consent: check whether a person may be messaged, and record opt-ins and opt-outs.
     pub fn opt_in(&self) -> OptIn {
-        OptIn::new(self.clone())
+        OptIn::new(self.handle.clone())
     }
 
-    /// The labels contacts can carry.
+    /// Tags: the labels that contacts can have.
     pub fn tags(&self) -> Tags {
-        Tags::new(self.clone())
+        Tags::new(self.handle.clone())
     }
 
-    /// The custom fields contacts can have.
+    /// Attributes: the custom fields that contacts can have.
     pub fn attributes(&self) -> Attributes {
-        Attributes::new(self.clone())
+        Attributes::new(self.handle.clone())
     }
 
-    /// Workspaces: one business each. Calls name the workspace themselves; the client's own does not
-    /// matter.
+    /// Workspaces: one per business. These calls take the workspace as a parameter and ignore the
+    /// client's own.
     pub fn workspaces(&self) -> Workspaces {
-        Workspaces::new(self.clone())
-    }
-
-    pub(crate) fn transport(&self) -> &Transport {
-        &self.shared.transport
-    }
-
-    pub(crate) fn config(&self) -> &Config {
-        &self.shared.config
-    }
-}
-
-/// The generated tonic clients, for what the typed calls leave out. They carry the client's
-/// credentials but neither its deadlines nor its retries.
-#[cfg(feature = "proto")]
-mod raw {
-    use contacts_proto::v1::{
-        attribute_service_client::AttributeServiceClient,
-        contact_service_client::ContactServiceClient, opt_in_service_client::OptInServiceClient,
-        tag_service_client::TagServiceClient, workspace_service_client::WorkspaceServiceClient,
-    };
-
-    use super::ContactsClient;
-    use crate::transport::Service;
-
-    impl ContactsClient {
-        /// The generated client of ContactService.
-        pub fn raw_contacts(&self) -> ContactServiceClient<Service> {
-            self.transport().contacts.clone()
-        }
-
-        /// The generated client of OptInService.
-        pub fn raw_opt_in(&self) -> OptInServiceClient<Service> {
-            self.transport().opt_in.clone()
-        }
-
-        /// The generated client of TagService.
-        pub fn raw_tags(&self) -> TagServiceClient<Service> {
-            self.transport().tags.clone()
-        }
-
-        /// The generated client of AttributeService.
-        pub fn raw_attributes(&self) -> AttributeServiceClient<Service> {
-            self.transport().attributes.clone()
-        }
-
-        /// The generated client of WorkspaceService.
-        pub fn raw_workspaces(&self) -> WorkspaceServiceClient<Service> {
-            self.transport().workspaces.clone()
-        }
+        Workspaces::new(self.handle.clone())
     }
 }
 
 impl fmt::Debug for ContactsClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ContactsClient")
-            .field("endpoint", &self.shared.config.endpoint)
-            .field("workspace", &self.workspace)
+            .field("endpoint", &self.handle.config().endpoint)
+            .field("workspace", &self.workspace())
             .finish_non_exhaustive()
     }
 }

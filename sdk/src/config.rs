@@ -1,4 +1,4 @@
-//! What a client was built with.
+//! The settings of a client.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) struct Config {
     pub tls: Tls,
 }
 
-/// PEM texts; without an authority the system's roots are trusted.
+/// All values are PEM. Without an authority, the system's are trusted.
 #[cfg(feature = "tls")]
 #[derive(Clone, Default)]
 pub(crate) struct Tls {
@@ -49,7 +49,8 @@ impl Config {
     }
 }
 
-/// Waits are cut to this, so that `Duration::MAX` can be added to a time.
+/// The longest wait: a year. Longer ones are shortened, because `Duration::MAX` cannot be added to a
+/// time.
 pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(crate) const USER_AGENT: &str = concat!("contacts-sdk/", env!("CARGO_PKG_VERSION"));

@@ -6,6 +6,7 @@ mod identity;
 mod import;
 mod list;
 mod read;
+mod resume_token;
 mod resuming;
 mod segment;
 mod update;
@@ -21,16 +22,18 @@ pub use identity::{LinkIdentity, MergeContacts};
 pub use import::{ImportChunks, ImportContacts};
 pub use list::{CountContacts, ListContacts};
 pub use read::{CreateContact, GetContact};
-pub use segment::{ContactStream, ResumeToken, SegmentBatch, SegmentBatches, StreamContacts};
+pub use resume_token::ResumeToken;
+pub use segment::{ContactStream, SegmentBatch, SegmentBatches, StreamContacts};
 pub use update::UpdateContact;
 pub use update_tags::UpdateContactTags;
 
-use crate::client::ContactsClient;
+use crate::call::Prepared;
 use crate::convert::IntoProto;
-use crate::model::{ImportOptions, ImportRow, NewContact, Person};
-use crate::request::Prepared;
+use crate::handle::Handle;
+use crate::model::{ImportOptions, ImportRow, NewContact, Recipient};
 
-/// The calls about contacts. From [`ContactsClient::contacts`].
+/// Creates, reads, changes, lists, streams and imports contacts. Returned by
+/// [`ContactsClient::contacts`](crate::ContactsClient::contacts).
 ///
 /// ```no_run
 /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -47,59 +50,70 @@ use crate::request::Prepared;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Contacts {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl Contacts {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     fn workspace_id(&self) -> String {
-        self.client.workspace().to_owned()
+        self.handle.workspace_id()
     }
 
-    /// Makes a contact.
+    /// Creates a contact.
     ///
-    /// Fails with [`is_already_exists`](crate::Error::is_already_exists) if a contact has the phone
-    /// number, in whatever form, or the user id: the error
-    /// [names it](crate::Error::existing_contact_id).
+    /// Fails with [`is_already_exists`](crate::Error::is_already_exists) if a contact has, or once had,
+    /// the phone number in any equivalent form or the user id. The error contains
+    /// [its id](crate::Error::existing_contact_id).
     pub fn create(&self, contact: NewContact) -> CreateContact {
-        CreateContact::new(&self.client, contact)
+        CreateContact::new(&self.handle, contact)
     }
 
-    /// Reads one contact. Fails with [`is_not_found`](crate::Error::is_not_found) if there is none.
-    pub fn get(&self, person: impl Into<Person>) -> GetContact {
-        GetContact::new(&self.client, person.into())
+    /// Returns one contact. Fails with [`is_not_found`](crate::Error::is_not_found) if it does not
+    /// exist.
+    pub fn get(&self, recipient: impl Into<Recipient>) -> GetContact {
+        GetContact::new(&self.handle, recipient.into())
     }
 
-    /// Reads up to 1000 contacts, each with its own result, in the order asked for. Those that an
-    /// answer of 3 MiB has no room for fail with [`LIMIT_EXCEEDED`](crate::reason::LIMIT_EXCEEDED).
-    pub fn batch_get(&self, people: impl IntoIterator<Item: Into<Person>>) -> BatchGetContacts {
-        let recipients = people.into_iter().map(|person| person.into().into_proto()).collect();
-        BatchGetContacts::new(&self.client, recipients)
-    }
-
-    /// Changes what the builder sets and nothing else.
+    /// Returns up to 1000 contacts: one result per recipient, in the order of the request.
     ///
-    /// Phone number and consent cannot be changed here: a person's new number is for
-    /// [`link_identity`](Self::link_identity), consent is [`OptIn`](crate::OptIn)'s. Fails with [`is_not_found`](crate::Error::is_not_found) if there
-    /// is no such contact, unless [`allow_missing`](UpdateContact::allow_missing) is set.
-    pub fn update(&self, person: impl Into<Person>) -> UpdateContact {
-        UpdateContact::new(&self.client, person.into())
+    /// A response has at most 3 MiB. The results of contacts that do not fit are
+    /// [`LIMIT_EXCEEDED`](crate::reason::LIMIT_EXCEEDED); request them in another call.
+    pub fn batch_get(
+        &self,
+        recipients: impl IntoIterator<Item: Into<Recipient>>,
+    ) -> BatchGetContacts {
+        let recipients =
+            recipients.into_iter().map(|recipient| recipient.into().into_proto()).collect();
+        BatchGetContacts::new(&self.handle, recipients)
     }
 
-    /// Erases a contact and what is known of it, and returns a receipt. An opt-out outlives it, so
-    /// that a later import cannot message the person again.
-    pub fn delete(&self, person: impl Into<Person>) -> DeleteContact {
-        DeleteContact::new(&self.client, person.into())
-    }
-
-    /// Gives a person a new phone number or user id. The contact keeps its id, history and consent;
-    /// what is replaced still finds it, and still takes opt-outs.
+    /// Changes the fields that the builder sets, and no others.
     ///
-    /// Fails with [`is_already_exists`](crate::Error::is_already_exists) if another contact has, or
-    /// had, the number or id.
+    /// To change the phone number, use [`link_identity`](Self::link_identity). To change consent, use
+    /// [`OptIn`](crate::OptIn).
+    ///
+    /// Fails with [`is_not_found`](crate::Error::is_not_found) if the contact does not exist, unless
+    /// [`allow_missing`](UpdateContact::allow_missing) is set.
+    pub fn update(&self, recipient: impl Into<Recipient>) -> UpdateContact {
+        UpdateContact::new(&self.handle, recipient.into())
+    }
+
+    /// Erases a contact and all personal data about it, and returns a receipt.
+    ///
+    /// An opt-out remains in effect, stored as a keyed hash, so that a later import does not make the
+    /// person messageable again.
+    pub fn delete(&self, recipient: impl Into<Recipient>) -> DeleteContact {
+        DeleteContact::new(&self.handle, recipient.into())
+    }
+
+    /// Gives a contact a new phone number, a new user id, or both. The contact keeps its id, history and
+    /// consent. Requests can still select it by the replaced number or id, and an opt-out from it counts.
+    ///
+    /// Fails with [`is_already_exists`](crate::Error::is_already_exists) if another contact has, or once
+    /// had, the number or id. If both are the same person, use [`merge`](Self::merge).
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -108,15 +122,15 @@ impl Contacts {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn link_identity(&self, person: impl Into<Person>) -> LinkIdentity {
-        LinkIdentity::new(&self.client, person.into())
+    pub fn link_identity(&self, recipient: impl Into<Recipient>) -> LinkIdentity {
+        LinkIdentity::new(&self.handle, recipient.into())
     }
 
-    /// Joins two contacts that are one person. `survivor` keeps its id; `merged` goes, and whatever
-    /// named it names the survivor from now on.
+    /// Merges two contacts of the same person. `survivor` keeps its id. `merged` is removed; its id,
+    /// phone numbers and user ids refer to the survivor from now on.
     ///
-    /// Values are the survivor's, its gaps filled from the other; tags are those of both; consent is
-    /// the stricter of both: opted in only where both are.
+    /// The survivor keeps its values, and takes those that it lacks from the other contact. Tags are
+    /// combined. Per category, the stricter consent counts: the result is opted in only if both are.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -125,24 +139,30 @@ impl Contacts {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn merge(&self, survivor: impl Into<Person>, merged: impl Into<Person>) -> MergeContacts {
-        MergeContacts::new(&self.client, survivor.into(), merged.into())
+    pub fn merge(
+        &self,
+        survivor: impl Into<Recipient>,
+        merged: impl Into<Recipient>,
+    ) -> MergeContacts {
+        MergeContacts::new(&self.handle, survivor.into(), merged.into())
     }
 
-    /// Reads everything held about one person, for a request of theirs to see it. Fails with
-    /// [`is_not_found`](crate::Error::is_not_found) if nothing is.
-    pub fn export_data(&self, person: impl Into<Person>) -> ExportContactData {
-        ExportContactData::new(&self.client, person.into())
+    /// Returns all data stored about a person, to answer a data subject access request.
+    ///
+    /// Fails with [`is_not_found`](crate::Error::is_not_found) if nothing is stored.
+    pub fn export_data(&self, recipient: impl Into<Recipient>) -> ExportContactData {
+        ExportContactData::new(&self.handle, recipient.into())
     }
 
-    /// The directory: contacts in pages, filtered, searched by name, ordered. Any page costs what
-    /// the first costs.
+    /// Lists contacts in pages, filtered, searched by name, and ordered. Every page takes about as long
+    /// as the first.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
-    /// use contacts_sdk::Filter;
+    /// use contacts_sdk::{Filter, OrderBy};
     ///
-    /// let mut found = client.contacts().list().filter(Filter::tag("vip")).query("ana").stream();
+    /// let list = client.contacts().list().filter(Filter::tag("vip")).query("ana");
+    /// let mut found = list.order_by(OrderBy::LAST_NAME).stream();
     /// while let Some(contact) = found.next().await {
     ///     println!("{}", contact?.contact_id);
     /// }
@@ -150,23 +170,24 @@ impl Contacts {
     /// # }
     /// ```
     pub fn list(&self) -> ListContacts {
-        ListContacts::new(&self.client)
+        ListContacts::new(&self.handle)
     }
 
-    /// Counts the contacts a filter and a name search select.
+    /// Counts the contacts that match a filter and a name search.
     pub fn count(&self) -> CountContacts {
-        CountContacts::new(&self.client)
+        CountContacts::new(&self.handle)
     }
 
-    /// Streams all contacts a filter selects, for campaigns: each exactly once, over any number of
-    /// dropped connections. See [`StreamContacts`].
+    /// Streams a segment, that is, all contacts that match a filter, for campaigns. Each contact is
+    /// delivered exactly once, even if the connection drops. See [`StreamContacts`].
     pub fn segment(&self) -> StreamContacts {
-        StreamContacts::new(&self.client)
+        StreamContacts::new(&self.handle)
     }
 
-    /// Streams groups of contacts that look like one person, for somebody to look at and
-    /// [`merge`](Self::merge): the same email address, or the same name and phone numbers that end
-    /// with the same 8 digits.
+    /// Streams groups of contacts that may be the same person, for review and [`merge`](Self::merge).
+    ///
+    /// The contacts of a group have the same email address, or the same name and phone numbers with the
+    /// same last 8 digits. The call reads all contacts several times; use it for audits.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -179,32 +200,31 @@ impl Contacts {
     /// # }
     /// ```
     pub fn duplicates(&self) -> StreamDuplicates {
-        StreamDuplicates::new(&self.client)
+        StreamDuplicates::new(&self.handle)
     }
 
-    /// Creates and updates contacts in bulk, from a stream of rows. See [`ImportContacts`].
+    /// Creates and updates contacts in bulk. See [`ImportContacts`].
     pub fn import(&self, options: ImportOptions) -> ImportContacts {
-        ImportContacts::new(&self.client, options)
+        ImportContacts::new(&self.handle, options)
     }
 
-    /// Creates and updates up to 1000 contacts in one call. One bad row fails by itself; the others
-    /// land.
+    /// Creates and updates up to 1000 contacts in one call. A row that fails does not affect the others.
     pub fn batch_upsert(
         &self,
         rows: impl IntoIterator<Item: Into<ImportRow>>,
     ) -> BatchUpsertContacts {
         let rows = rows.into_iter().map(|row| row.into().into_proto()).collect();
-        BatchUpsertContacts::new(&self.client, rows)
+        BatchUpsertContacts::new(&self.handle, rows)
     }
 
-    /// Adds and removes tags on many contacts, named one by one or by a filter. All of it happens
-    /// or none.
+    /// Adds and removes tags on many contacts, selected by recipients or by a filter, in one
+    /// transaction.
     pub fn update_tags(&self) -> UpdateContactTags {
         let workspace_id = self.workspace_id();
         let message = v1::UpdateContactTagsRequest {
             workspace_id,
             ..v1::UpdateContactTagsRequest::default()
         };
-        UpdateContactTags::new(Prepared::new(&self.client, message))
+        UpdateContactTags::new(Prepared::new(&self.handle, message))
     }
 }

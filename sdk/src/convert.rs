@@ -1,6 +1,6 @@
-//! The only conversions between the wire's messages and this crate's types.
+//! Conversions between the protobuf messages and this crate's types. No other module has any.
 //!
-//! Answers move into place and are never copied: a segment converts every contact it delivers.
+//! They move values and do not copy them, because a segment converts every contact that it delivers.
 
 mod catalog;
 mod consent;
@@ -14,25 +14,27 @@ use std::time::SystemTime;
 
 use contacts_proto::Timestamp;
 
+pub(crate) use consent::batch_result;
+
 use crate::error::{Error, Result};
 
-/// `From`, without making the messages a part of the public API.
+/// Like `From`, but not part of the public API.
 pub(crate) trait FromProto<P> {
     fn from_proto(message: P) -> Self;
 }
 
-/// `Into`, without making the messages a part of the public API.
+/// Like `Into`, but not part of the public API.
 pub(crate) trait IntoProto<P> {
     fn into_proto(self) -> P;
 }
 
-/// The resource an answer consists of.
+/// The resource that a response must contain.
 pub(crate) fn present<P, T: FromProto<P>>(message: Option<P>) -> Result<T> {
-    let missing = || Error::invalid_response("the answer lacks the resource it is about");
+    let missing = || Error::invalid_response("the response does not contain the resource");
     message.map(T::from_proto).ok_or_else(missing)
 }
 
-/// A time; one that no clock can show counts as absent.
+/// A time. One that `SystemTime` cannot represent counts as absent.
 pub(crate) fn time(timestamp: Option<Timestamp>) -> Option<SystemTime> {
     timestamp.and_then(|timestamp| SystemTime::try_from(timestamp).ok())
 }
@@ -41,7 +43,7 @@ pub(crate) fn count(number: impl TryInto<u64>) -> u64 {
     number.try_into().unwrap_or_default()
 }
 
-fn known(text: String) -> Option<String> {
+fn non_empty(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
@@ -53,7 +55,7 @@ fn all_into<T: IntoProto<P>, P>(values: impl IntoIterator<Item = T>) -> Vec<P> {
     values.into_iter().map(T::into_proto).collect()
 }
 
-/// The same conversions for callers who work with the messages themselves.
+/// The same conversions as `From`, for callers that use the messages.
 #[cfg(feature = "proto")]
 macro_rules! public {
     ($($own:ident <- $message:ty;)*) => {$(
@@ -91,7 +93,7 @@ mod public {
     public! {
         NewContact -> v1::Contact;
         AttributeValue -> v1::AttributeValue;
-        Person -> v1::Recipient;
+        Recipient -> v1::Recipient;
         Evidence -> v1::OptInEvidence;
         ImportRow -> v1::ImportRow;
         ImportConsent -> v1::ImportConsent;

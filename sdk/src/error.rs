@@ -1,4 +1,4 @@
-//! What a call can fail with.
+//! The error of every call.
 
 mod kind;
 pub mod reason;
@@ -10,23 +10,22 @@ use std::time::Duration;
 
 pub use kind::ErrorKind;
 
-/// What a call of this crate returns.
+/// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed.
+/// The error of a call.
 ///
-/// Opaque: ask it with the predicates, or match on [`kind`](Self::kind) and
-/// [`reason`](Self::reason). Neither its `Display` nor its `Debug` holds personal data of the
-/// request; both may be logged.
+/// Use the predicates, or match on [`kind`](Self::kind) and [`reason`](Self::reason). `Display` and
+/// `Debug` output contains no personal data of the request and may be logged.
 ///
 /// ```no_run
 /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
 /// use contacts_sdk::NewContact;
 ///
 /// match client.contacts().create(NewContact::new().phone("15551234567")).await {
-///     Ok(contact) => println!("made {}", contact.contact_id),
+///     Ok(contact) => println!("created {}", contact.contact_id),
 ///     Err(error) if error.is_already_exists() => {
-///         println!("there already: {:?}", error.existing_contact_id());
+///         println!("exists: {:?}", error.existing_contact_id());
 ///     }
 ///     Err(error) => return Err(error),
 /// }
@@ -50,7 +49,7 @@ pub(crate) struct Inner {
     pub unacknowledged_rows: Vec<Range<u64>>,
 }
 
-/// What is wrong with one field of a request.
+/// An error in one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldViolation {
@@ -60,18 +59,18 @@ pub struct FieldViolation {
     pub description: String,
 }
 
-/// The resource that is missing or there already.
+/// A resource that does not exist, or already exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resource {
-    /// Its type.
+    /// Type of the resource, such as `tag`.
     pub resource_type: String,
-    /// Its id, as far as it may be told.
+    /// Id of the resource. Empty if it would reveal personal data.
     pub resource_name: String,
 }
 
 impl Error {
-    /// Makes an error, for fakes in tests: the crate's own calls make theirs.
+    /// Creates an error, for fakes in tests.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -87,51 +86,53 @@ impl Error {
         }))
     }
 
-    /// The class of the error: the gRPC status code, or one of this crate's own.
+    /// The kind of the error: a gRPC status code, or one that this crate adds.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The server's reason, one of the constants in [`reason`]; none if the server was not reached.
+    /// The server's reason, one of the constants in [`reason`]. `None` if the error is not from the
+    /// server.
     pub fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
 
-    /// What happened, in words for developers.
+    /// A message for developers.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The fields that are wrong, for [`is_invalid_argument`](Self::is_invalid_argument).
+    /// The errors in fields of the request, for [`is_invalid_argument`](Self::is_invalid_argument).
     pub fn field_violations(&self) -> &[FieldViolation] {
         &self.0.field_violations
     }
 
-    /// A value the server sent along with its [`reason`](Self::reason), such as `suggestion`.
+    /// A value that the server sent with the [`reason`](Self::reason), such as `suggestion`. The
+    /// constants in [`reason`] list the keys.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.0.metadata.get(key).map(String::as_str)
     }
 
-    /// The resource that is missing or there already.
+    /// The resource that does not exist, or already exists.
     pub fn resource(&self) -> Option<&Resource> {
         self.0.resource.as_ref()
     }
 
-    /// How long the server asks to wait before a retry.
+    /// How long the server asks to wait before the next attempt.
     pub fn retry_delay(&self) -> Option<Duration> {
         self.0.retry_delay
     }
 
-    /// The id the failed change was sent under.
+    /// The `request_id` of the change that failed.
     ///
-    /// After [`is_deadline_exceeded`](Self::is_deadline_exceeded) nobody knows whether the change
-    /// happened: make the same call with this `request_id` to find out. It happens at most once.
+    /// After [`is_deadline_exceeded`](Self::is_deadline_exceeded), the change may or may not have been
+    /// made. Repeat it with this `request_id`: the server applies it at most once.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// The rows of a failed import of which nobody knows whether they are stored, as ranges of
-    /// their indexes in the whole input. Rows behind the last range were not sent.
+    /// The rows of a failed import that may or may not be stored, as ranges of indexes in the whole
+    /// input. Rows after the last range were not sent.
     pub fn unacknowledged_rows(&self) -> &[Range<u64>] {
         &self.0.unacknowledged_rows
     }
@@ -141,49 +142,49 @@ impl Error {
         self.kind() == ErrorKind::NotFound
     }
 
-    /// Whether there is one with this id, name or number already.
+    /// Whether a resource with the same id, name or phone number already exists.
     pub fn is_already_exists(&self) -> bool {
         self.kind() == ErrorKind::AlreadyExists
     }
 
-    /// The contact that has the phone number or user id already.
+    /// The id of the contact that has, or once had, the phone number or user id.
     pub fn existing_contact_id(&self) -> Option<&str> {
         (self.reason() == Some(reason::CONTACT_ALREADY_EXISTS))
             .then(|| self.metadata("contact_id"))
             .flatten()
     }
 
-    /// Whether the request itself is wrong: see [`field_violations`](Self::field_violations).
+    /// Whether the request is not valid. See [`field_violations`](Self::field_violations).
     pub fn is_invalid_argument(&self) -> bool {
         self.kind() == ErrorKind::InvalidArgument
     }
 
-    /// Whether the service could not be reached or could not answer.
+    /// Whether the server could not be reached, or could not process the call.
     pub fn is_unavailable(&self) -> bool {
         self.kind() == ErrorKind::Unavailable
     }
 
-    /// Whether the change met another one; nothing was changed.
+    /// Whether the change conflicted with another one. Nothing was changed.
     pub fn is_aborted(&self) -> bool {
         self.kind() == ErrorKind::Aborted
     }
 
-    /// Whether the resource changed since its etag was read: read it again.
+    /// Whether the resource has changed since its etag was read. Read it again.
     pub fn is_etag_mismatch(&self) -> bool {
         self.reason() == Some(reason::ETAG_MISMATCH)
     }
 
-    /// Whether the deadline passed. A change may or may not have happened: see
+    /// Whether the deadline passed. A change may or may not have been made: see
     /// [`request_id`](Self::request_id).
     pub fn is_deadline_exceeded(&self) -> bool {
         self.kind() == ErrorKind::DeadlineExceeded
     }
 
-    /// Whether the same call may succeed later. Reads and changes were already retried by then, as
-    /// far as their deadline and [`RetryPolicy`](crate::RetryPolicy) allowed.
+    /// Whether the same call may succeed later. The SDK has already retried it, as far as the deadline
+    /// and the [`RetryPolicy`](crate::RetryPolicy) allowed.
     ///
-    /// True for UNAVAILABLE, for ABORTED by a concurrent call, and where the server says when to
-    /// come back; not for a passed deadline.
+    /// True for UNAVAILABLE, for ABORTED by a concurrent call, and for RESOURCE_EXHAUSTED with a
+    /// [`retry_delay`](Self::retry_delay). False for a passed deadline.
     pub fn is_retryable(&self) -> bool {
         match self.kind() {
             ErrorKind::Unavailable => true,
@@ -195,12 +196,12 @@ impl Error {
         }
     }
 
-    /// Whether a stream or an import ended early: what was delivered or stored is only a part.
+    /// Whether a stream or an import ended early, so that only a part was delivered or stored.
     pub fn is_incomplete(&self) -> bool {
         self.0.incomplete
     }
 
-    /// Whether another connection can go on where a stream broke off.
+    /// Whether a stream can resume on a new connection.
     pub(crate) fn is_resumable(&self) -> bool {
         self.is_retryable()
             || self.reason() == Some(reason::IMPORT_IDLE)

@@ -1,4 +1,4 @@
-//! Which contacts a list, a count, a segment or a bulk change is about.
+//! Filters, which select contacts for a list, a count, a segment or a bulk change.
 
 mod field;
 mod literal;
@@ -14,12 +14,11 @@ use literal::TagId;
 use crate::model::{AttributeValue, MessageCategory, OptInStatus};
 use std::time::SystemTime;
 
-/// A filter, built from typed parts and printed in the filter language.
+/// A filter, built from typed parts. `Display` formats it in the filter language.
 ///
-/// Values are quoted and escaped, and parentheses put where AND and OR meet, so that no value can
-/// change what a filter means. Names are checked by the server: a tag or attribute that the
-/// workspace does not have fails the call with
-/// [`is_invalid_argument`](crate::Error::is_invalid_argument).
+/// Values are quoted and escaped, and parentheses are added where AND and OR are combined, so that no
+/// value can change the meaning of a filter. The server checks the names: if a tag or attribute does
+/// not exist, the call fails with [`is_invalid_argument`](crate::Error::is_invalid_argument).
 ///
 /// ```
 /// use contacts_sdk::{Filter, OptInStatus};
@@ -34,16 +33,17 @@ use std::time::SystemTime;
 /// );
 /// ```
 ///
-/// A missing value fails every comparison, `ne` included; negation is plain: the negation of `eq`
-/// also selects contacts without a value. Limits: 8 KiB of text, 16 levels, 64 comparisons, 1000
-/// values in lists.
+/// A missing value matches no comparison, not even [`ne`](Field::ne). The negation of
+/// [`eq`](Field::eq) matches contacts without a value too.
+///
+/// Limits: 8 KiB of text, 16 levels of nesting, 64 comparisons, 1000 values in a list.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Filter(Node);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Node {
-    /// As printed.
+    /// A comparison, in the filter language.
     Test(String),
     Not(Box<Node>),
     And(Vec<Node>),
@@ -51,28 +51,28 @@ enum Node {
 }
 
 impl Filter {
-    /// Contacts that carry this tag.
+    /// Matches contacts that have this tag.
     pub fn tag(tag_id: impl AsRef<str>) -> Self {
         Self::test(format!("tags:{}", TagId(tag_id.as_ref())))
     }
 
-    /// Contacts that carry any tag at all.
+    /// Matches contacts that have at least one tag.
     pub fn any_tag() -> Self {
         Self::test("tags:*".to_owned())
     }
 
-    /// Contacts that carry at least one of these tags. The server refuses an empty list.
+    /// Matches contacts that have at least one of these tags. The server rejects an empty list.
     pub fn tag_in(tag_ids: impl IntoIterator<Item: AsRef<str>>) -> Self {
         let ids = tag_ids.into_iter().map(|id| TagId(id.as_ref()).to_string());
         Self::test(format!("tags IN ({})", literal::joined(ids)))
     }
 
-    /// The value of an attribute, to be compared with one of its type.
+    /// The value of an attribute. Compare it with values of the attribute's type.
     pub fn attribute(attribute_id: impl AsRef<str>) -> Field<AttributeValue> {
         Field::attribute(attribute_id.as_ref())
     }
 
-    /// The consent to marketing.
+    /// The consent to marketing messages.
     pub fn opt_in() -> Field<OptInStatus> {
         Self::opt_in_for(MessageCategory::Marketing)
     }
@@ -83,33 +83,34 @@ impl Filter {
             MessageCategory::Marketing => "opt_in",
             MessageCategory::Utility => "opt_in.utility",
             MessageCategory::Authentication => "opt_in.authentication",
-            // No such field: the server says so.
+            // There is no such field, and the server rejects it.
             MessageCategory::Unknown(_) => "opt_in.unknown",
         })
     }
 
-    /// The first name. Text is compared exactly; use a list's `query` to search by name.
+    /// The first name. Text is compared exactly. To search by name, use
+    /// [`ListContacts::query`](crate::request::ListContacts::query).
     pub fn first_name() -> Field<String> {
         Field::named("first_name")
     }
 
-    /// The last name.
+    /// The last name. Text is compared exactly.
     pub fn last_name() -> Field<String> {
         Field::named("last_name")
     }
 
-    /// The email address.
+    /// The email address. Text is compared exactly.
     pub fn email() -> Field<String> {
         Field::named("email")
     }
 
-    /// The phone number as stored: digits, country code first. Useful for
-    /// [`starts_with`](Field::starts_with) a country code.
+    /// The phone number as stored: digits, starting with the country code. To select a country, use
+    /// [`starts_with`](Field::starts_with).
     pub fn phone_number() -> Field<String> {
         Field::named("phone_number")
     }
 
-    /// When the contact was made.
+    /// When the contact was created.
     pub fn create_time() -> Field<SystemTime> {
         Field::named("create_time")
     }
@@ -119,7 +120,7 @@ impl Filter {
         Field::named("update_time")
     }
 
-    /// Contacts that both filters select.
+    /// Matches contacts that both filters match.
     pub fn and(self, other: Self) -> Self {
         let mut operands = Vec::new();
         for Self(node) in [self, other] {
@@ -131,7 +132,7 @@ impl Filter {
         Self(Node::And(operands))
     }
 
-    /// Contacts that at least one of the filters selects.
+    /// Matches contacts that at least one of the filters matches.
     pub fn or(self, other: Self) -> Self {
         let mut operands = Vec::new();
         for Self(node) in [self, other] {
@@ -143,8 +144,11 @@ impl Filter {
         Self(Node::Or(operands))
     }
 
-    /// Contacts that this filter does not select. The same as `!filter`.
-    #[expect(clippy::should_implement_trait, reason = "it is implemented; this needs no import")]
+    /// Matches contacts that this filter does not match. The same as `!filter`.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the trait is implemented too; this method needs no import"
+    )]
     pub fn not(self) -> Self {
         !self
     }
@@ -187,7 +191,7 @@ impl fmt::Display for Node {
     }
 }
 
-/// A part of a larger filter, in parentheses if it needs them.
+/// An operand of a larger filter, in parentheses if it needs them.
 struct Operand<'n>(&'n Node);
 
 impl fmt::Display for Operand<'_> {

@@ -1,5 +1,5 @@
-//! The client of the contacts service: who may be messaged, segments for campaigns, imports, and the
-//! directory.
+//! Client of the contacts service: check whether a person may be messaged, stream audiences for
+//! campaigns, import contacts, and list them.
 //!
 //! ```no_run
 //! use contacts_sdk::{ContactsClient, MessageCategory, NewContact, OptInSource};
@@ -21,44 +21,52 @@
 //! # }
 //! ```
 //!
-//! # Where things are
+//! # Overview
 //!
-//! - [`ContactsClient`] is cheap to clone and gives the calls by topic: [`OptIn`], [`Contacts`],
-//!   [`Tags`], [`Attributes`], [`Workspaces`].
-//! - Each call is a builder in [`request`]: set what is optional, then `.await` it.
-//! - Lists can be read by page, or as streams of pages or items. Segments and imports are streams
-//!   that survive dropped connections. All streams are futures `Stream`s and have an own `next`.
-//! - [`Filter`] builds filters; every filter parameter also takes text.
+//! - [`ContactsClient`] is cheap to clone. Its methods return the calls by topic: [`OptIn`],
+//!   [`Contacts`], [`Tags`], [`Attributes`], [`Workspaces`].
+//! - Each call is a builder in [`request`]: set the optional parameters, then `.await` it.
+//! - Lists are read page by page, or as streams of pages or items. Segments and imports are streams
+//!   that reconnect and resume. All streams implement the futures `Stream` trait and have a `next`
+//!   method, so that no import is needed.
+//! - [`Filter`] builds filters. Every filter parameter also accepts text.
 //!
 //! # Checks fail closed
 //!
-//! [`OptIn::may_send`] is false for every error. With [`OptIn::check`] send only if
-//! [`CheckResult::is_allowed`]; answers that this version does not know are denials. Programs that
-//! send depend on [`OptInChecker`] and pass a fake in their tests.
+//! [`OptIn::may_send`] returns false for every error. [`OptIn::check`] returns the reason as well;
+//! send only if [`CheckResult::is_allowed`]. A decision that this version does not know is a denial.
+//! Code that sends messages can depend on the trait [`OptInChecker`] and be tested with a fake.
 //!
 //! # Deadlines and retries
 //!
-//! Every call has a deadline: 10 s, checks 1 s, or what the client or the call sets. It covers
-//! retries, travels to the server, and runs in the client as well, so that a dead peer cannot hold a
-//! call. Streams have no bound on their length; each wait for a message has one.
+//! Every single call has a deadline: 1 s for opt-in checks, 10 s for everything else, unless the
+//! client or the call sets another. It covers all retries, is sent to the server, and is enforced in
+//! the client too, so that a dead peer cannot block a call. Streams may run for any length of time;
+//! the wait for each message is limited.
 //!
-//! Retried is what may run twice without harm: see [`RetryPolicy`]. A change that failed with
-//! [`Error::is_deadline_exceeded`] may have happened; repeat it under its [`Error::request_id`].
+//! Only calls that may run twice without harm are retried: see [`RetryPolicy`]. A change that fails
+//! with [`Error::is_deadline_exceeded`] may have happened. Repeat it with its [`Error::request_id`]:
+//! the server applies it at most once.
 //!
 //! # Features
 //!
-//! - `tls`: `https://` addresses.
-//! - `proto`: the protobuf messages, `From` conversions for them, and the generated clients. These
-//!   follow tonic's and prost's versions.
+//! - `tls`: connections to `https://` addresses.
+//! - `proto`: the protobuf messages, conversions between them and this crate's types, and the
+//!   generated clients. These follow the versions of tonic and prost, and are not covered by this
+//!   crate's version promise.
+//!
+//! The minimum supported Rust version is 1.89.
 #![warn(missing_docs)]
 
 mod attributes;
+mod call;
 mod client;
 mod config;
 mod contacts;
 mod convert;
 mod error;
 pub mod filter;
+mod handle;
 mod model;
 mod opt_in;
 mod paging;
@@ -82,11 +90,11 @@ pub use error::{Error, ErrorKind, FieldViolation, Resource, reason};
 pub use filter::Filter;
 pub use model::{
     Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome, CheckReason,
-    CheckResult, ChunkResult, Contact, ContactData, ContactView, Decision, DeleteReason,
-    DeletionReceipt, DuplicateReason, Evidence, ImportConsent, ImportOptions, ImportRow,
-    ImportSummary, MessageCategory, NewContact, OnConflict, OptInEvent, OptInEventKind,
-    OptInRecord, OptInSource, OptInStatus, OptInSummary, Person, PlatformPreference,
-    RecordedConsent, RecordedPlatformPreference, RowFailure, SavedAnswer, Tag, TagUpdate,
+    CheckResult, ChunkResult, Contact, ContactData, ContactField, ContactView, Decision,
+    DeleteReason, DeletionReceipt, DuplicateReason, Evidence, ImportConsent, ImportOptions,
+    ImportRow, ImportSummary, MessageCategory, NewContact, OnConflict, OptInEvent, OptInEventKind,
+    OptInRecord, OptInSource, OptInStatus, OptInSummary, OrderBy, PlatformPreference, Recipient,
+    RecordedConsent, RecordedPlatformPreference, RowFailure, StoredResponse, Tag, TagUpdate,
     Workspace,
 };
 pub use opt_in::{CheckStream, CheckedBatch, OptIn, OptInChecker, OptInFuture};

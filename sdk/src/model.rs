@@ -1,16 +1,18 @@
-//! What calls take and return: plain types, independent of the wire.
+//! What calls take and return: plain types, without tonic's and prost's.
 
 mod attribute;
 mod attribute_value;
 mod check;
 mod consent;
 mod contact;
+mod contact_field;
 mod deletion;
 mod duplicates;
 mod export;
 mod import;
 mod new_contact;
-mod person;
+mod order_by;
+mod recipient;
 mod tag;
 mod workspace;
 
@@ -22,14 +24,16 @@ pub use consent::{
     OptInSummary, PlatformPreference,
 };
 pub use contact::{Contact, ContactView};
+pub use contact_field::ContactField;
 pub use deletion::{DeleteReason, DeletionReceipt};
 pub use duplicates::DuplicateReason;
-pub use export::{ContactData, RecordedConsent, RecordedPlatformPreference, SavedAnswer};
+pub use export::{ContactData, RecordedConsent, RecordedPlatformPreference, StoredResponse};
 pub use import::{
     ChunkResult, ImportConsent, ImportOptions, ImportRow, ImportSummary, OnConflict, RowFailure,
     TagUpdate,
 };
 pub use new_contact::NewContact;
-pub use person::Person;
+pub use order_by::OrderBy;
+pub use recipient::Recipient;
 pub use tag::Tag;
 pub use workspace::Workspace;

@@ -10,28 +10,28 @@ pub use checker::{OptInChecker, OptInFuture};
 pub use events::ListOptInEvents;
 pub use record::{RecordOptIn, RecordOptOut, RecordPlatformPreference};
 
-use crate::client::ContactsClient;
-use crate::model::{MessageCategory, OptInSource, Person, PlatformPreference};
+use crate::handle::Handle;
+use crate::model::{MessageCategory, OptInSource, PlatformPreference, Recipient};
 
-/// Whether people may be messaged, and the proof of it. From [`ContactsClient::opt_in`].
+/// Checks whether people may be messaged, and records consent. Returned by
+/// [`ContactsClient::opt_in`](crate::ContactsClient::opt_in).
 ///
-/// Every doubt is a no. A check is answered from the database's committed state as of the call: an
-/// opt-out that was acknowledged is seen by every check begun later. Answers are not for keeping:
-/// check right before sending.
+/// A check reads the committed state of the database, never a cache: once an opt-out has been
+/// acknowledged, every later check denies. Do not store results; check right before sending.
 #[derive(Clone, Debug)]
 pub struct OptIn {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl OptIn {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
-    /// May this person be sent a message of this category now? **False for every error**, a passed
-    /// deadline and an unreachable service included.
+    /// Returns whether a message of a category may be sent to a person now. **False for every error**,
+    /// such as a passed deadline or an unreachable server.
     ///
-    /// The one call a sender needs. Use [`check`](Self::check) to know why.
+    /// To get the reason, use [`check`](Self::check).
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) {
@@ -42,8 +42,12 @@ impl OptIn {
     /// }
     /// # }
     /// ```
-    pub async fn may_send(&self, person: impl Into<Person>, category: MessageCategory) -> bool {
-        match self.check(person, category).await {
+    pub async fn may_send(
+        &self,
+        recipient: impl Into<Recipient>,
+        category: MessageCategory,
+    ) -> bool {
+        match self.check(recipient, category).await {
             Ok(result) => result.is_allowed(),
             Err(error) => {
                 tracing::debug!(%error, "contacts.check.failed_closed");
@@ -52,25 +56,25 @@ impl OptIn {
         }
     }
 
-    /// May this person be sent a message of this category now, and why?
+    /// Checks whether a message of a category may be sent to a person now, and why.
     ///
-    /// An unknown person is a denial and not an error. An error is a denial too: send only if
-    /// [`is_allowed`](crate::CheckResult::is_allowed). Retried within its deadline of 1 s unless the
-    /// client has another [`check_deadline`](crate::ClientBuilder::check_deadline).
-    pub fn check(&self, person: impl Into<Person>, category: MessageCategory) -> CheckOptIn {
-        CheckOptIn::new(&self.client, person.into(), category)
+    /// An unknown person is denied; that is not an error. Treat an error as a denial too, and send only
+    /// if [`is_allowed`](crate::CheckResult::is_allowed). The deadline is
+    /// [`check_deadline`](crate::ClientBuilder::check_deadline), 1 s by default, retries included.
+    pub fn check(&self, recipient: impl Into<Recipient>, category: MessageCategory) -> CheckOptIn {
+        CheckOptIn::new(&self.handle, recipient.into(), category)
     }
 
-    /// The same for up to 10 000 phone numbers in one call, answered index for index. A malformed
-    /// number is denied by itself.
+    /// Checks up to 10 000 phone numbers in one call. There is one result per number, in the order of
+    /// the request. A malformed number is denied and does not affect the others.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
     /// use contacts_sdk::MessageCategory;
     ///
     /// let numbers = ["15551234567", "15557654321"];
-    /// let answers = client.opt_in().check_batch(&numbers, MessageCategory::Marketing).await?;
-    /// for index in answers.allowed_indexes() {
+    /// let results = client.opt_in().check_batch(&numbers, MessageCategory::Marketing).await?;
+    /// for index in results.allowed_indexes() {
     ///     println!("send to {}", numbers[index]);
     /// }
     /// # Ok(())
@@ -82,18 +86,23 @@ impl OptIn {
         category: MessageCategory,
     ) -> BatchCheckOptIn {
         let numbers = phone_numbers.iter().map(|number| number.as_ref().to_owned()).collect();
-        BatchCheckOptIn::new(&self.client, numbers, category)
+        BatchCheckOptIn::new(&self.handle, numbers, category)
     }
 
-    /// The same for any number of batches over one stream. See [`CheckOptInStream`].
+    /// Checks any number of batches over one stream. See [`CheckOptInStream`].
     pub fn check_stream(&self, category: MessageCategory) -> CheckOptInStream {
-        CheckOptInStream::new(&self.client, category)
+        CheckOptInStream::new(&self.handle, category)
     }
 
-    /// Records that a contact agreed. The contact has to exist: make it first, or this fails with
-    /// [`is_not_found`](crate::Error::is_not_found).
+    /// Records that a contact opted in.
     ///
-    /// An opt-in dated before the latest opt-out is kept as history without effect.
+    /// An opt-in that occurred before the latest opt-out is recorded without effect.
+    ///
+    /// # Errors
+    ///
+    /// - [`is_not_found`](crate::Error::is_not_found): the contact does not exist. Create it first.
+    /// - [`CONSENT_CONFLICT`](crate::reason::CONSENT_CONFLICT): the person has opted out, and `source`
+    ///   is not their own action: a web form, an inbound message, a phone menu or a signed paper.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -108,21 +117,25 @@ impl OptIn {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn record_opt_in(&self, person: impl Into<Person>, source: OptInSource) -> RecordOptIn {
-        RecordOptIn::new(&self.client, person.into(), source)
+    pub fn record_opt_in(
+        &self,
+        recipient: impl Into<Recipient>,
+        source: OptInSource,
+    ) -> RecordOptIn {
+        RecordOptIn::new(&self.handle, recipient.into(), source)
     }
 
-    /// Records that a person objected. Accepted for people who are not contacts too: should they
-    /// become one, the opt-out is there already.
-    pub fn record_opt_out(&self, person: impl Into<Person>) -> RecordOptOut {
-        RecordOptOut::new(&self.client, person.into())
+    /// Records that a person opted out. The person need not be a contact; the opt-out applies if they
+    /// become one later.
+    pub fn record_opt_out(&self, recipient: impl Into<Recipient>) -> RecordOptOut {
+        RecordOptOut::new(&self.handle, recipient.into())
     }
 
-    /// Records that a person told WhatsApp itself to stop or resume marketing: Meta's
-    /// `user_preferences` webhook, or error 131050 of a message sent.
+    /// Records that a person stopped or resumed marketing messages in WhatsApp itself, as reported by
+    /// Meta's `user_preferences` webhook or by error 131050 of a sent message.
     ///
-    /// A stop beats every opt-in, and only a resume lifts it; a resume is not an opt-in. Accepted for
-    /// people who are not contacts too.
+    /// A stop overrides every opt-in, and only a resume lifts it. A resume is not an opt-in. The person
+    /// need not be a contact.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -139,14 +152,14 @@ impl OptIn {
     /// ```
     pub fn record_platform_preference(
         &self,
-        person: impl Into<Person>,
+        recipient: impl Into<Recipient>,
         preference: PlatformPreference,
     ) -> RecordPlatformPreference {
-        RecordPlatformPreference::new(&self.client, person.into(), preference)
+        RecordPlatformPreference::new(&self.handle, recipient.into(), preference)
     }
 
-    /// Lists the append-only ledger of one person, newest first.
-    pub fn events(&self, person: impl Into<Person>) -> ListOptInEvents {
-        ListOptInEvents::new(&self.client, person.into())
+    /// Lists the consent events of a person, newest first.
+    pub fn events(&self, recipient: impl Into<Recipient>) -> ListOptInEvents {
+        ListOptInEvents::new(&self.handle, recipient.into())
     }
 }

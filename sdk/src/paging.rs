@@ -1,11 +1,11 @@
-//! Lists: one page, all pages, or all items.
+//! Lists: a single page, a stream of pages, or a stream of items.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
 use crate::error::{Error, Result};
 
@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// What is on it.
+    /// The items of the page.
     pub items: Vec<T>,
-    /// Where the next page begins; none on the last one.
+    /// The token of the next page. `None` on the last page.
     pub next_page_token: Option<String>,
 }
 
@@ -28,11 +28,11 @@ impl<T> IntoIterator for Page<T> {
     }
 }
 
-/// All pages of a list, each read when it is asked for. Ends after the first error.
+/// A stream of all pages of a list. Reads a page when it is polled. Ends after the first error.
 #[must_use = "streams do nothing until they are polled"]
 pub struct Pages<T>(BoxStream<'static, Result<Page<T>>>);
 
-/// All items of a list; pages are read as needed. Ends after the first error.
+/// A stream of all items of a list. Reads pages as needed. Ends after the first error.
 #[must_use = "streams do nothing until they are polled"]
 pub struct Items<T> {
     pages: Pages<T>,
@@ -40,7 +40,7 @@ pub struct Items<T> {
 }
 
 impl<T: Send + 'static> Pages<T> {
-    /// Reads pages with `fetch` from `token` on.
+    /// Reads pages with `fetch`, starting at `token`.
     pub(crate) fn new(
         token: String,
         fetch: impl Fn(String) -> BoxFuture<'static, Result<Page<T>>> + Send + 'static,
@@ -50,7 +50,9 @@ impl<T: Send + 'static> Pages<T> {
             let page = fetch(token.clone()).await?;
             let next = match &page.next_page_token {
                 Some(next) if *next == token => {
-                    return Err(Error::invalid_response("a page names itself as the next one"));
+                    return Err(Error::invalid_response(
+                        "the token of the next page is the token of this page",
+                    ));
                 }
                 Some(next) => Some((next.clone(), fetch)),
                 None => None,
@@ -66,14 +68,14 @@ impl<T: Send + 'static> Pages<T> {
 }
 
 impl<T> Pages<T> {
-    /// The next page, or none behind the last one. The same as `StreamExt::next`.
+    /// Returns the next page, or `None` at the end. The same as `StreamExt::next`.
     pub async fn next(&mut self) -> Option<Result<Page<T>>> {
         self.0.next().await
     }
 }
 
 impl<T: Unpin> Items<T> {
-    /// The next item, or none behind the last one. The same as `StreamExt::next`.
+    /// Returns the next item, or `None` at the end. The same as `StreamExt::next`.
     pub async fn next(&mut self) -> Option<Result<T>> {
         StreamExt::next(self).await
     }
@@ -104,31 +106,31 @@ impl<T: Unpin> Stream for Items<T> {
     }
 }
 
-/// Gives a list builder its page token and its streams.
+/// Adds the paging parameters and the streams to a list builder.
 macro_rules! paged {
     ($name:ident -> $item:ty) => {
         impl $name {
-            /// Sets how many items a page has: 50 by default, at most 1000.
+            /// Sets the number of items per page, at most 1000. Default: 50.
             pub fn page_size(mut self, size: u32) -> Self {
                 self.0.message.page_size = i32::try_from(size).unwrap_or(i32::MAX);
                 self
             }
 
-            /// Begins at this page: the `next_page_token` of the page before. Everything else, the
-            /// page size aside, has to be as it was then.
+            /// Starts at the page that follows the one with this `next_page_token`. All other
+            /// parameters except the page size must be unchanged.
             pub fn page_token(mut self, token: impl Into<String>) -> Self {
                 self.0.message.page_token = token.into();
                 self
             }
 
-            /// Reads all pages, from this one on. Each is a call with a deadline of its own.
+            /// Streams this page and all that follow. Each page is a call with its own deadline.
             pub fn pages(self) -> $crate::paging::Pages<$item> {
                 $crate::paging::Pages::new(self.0.message.page_token.clone(), move |token| {
                     self.clone().page_token(token).into_future()
                 })
             }
 
-            /// Reads all items, page by page.
+            /// Streams the items of this page and of all that follow.
             pub fn stream(self) -> $crate::paging::Items<$item> {
                 self.pages().items()
             }
@@ -138,7 +140,7 @@ macro_rules! paged {
 
 pub(crate) use paged;
 
-/// A page from what a list answers.
+/// The page that a list response contains.
 pub(crate) fn page<P, T>(items: Vec<P>, next: String, convert: impl FnMut(P) -> T) -> Page<T> {
     Page {
         items: items.into_iter().map(convert).collect(),

@@ -1,11 +1,11 @@
-//! Work sent over a bidirectional stream, a few units ahead of their answers.
+//! Items sent over a bidirectional stream, several ahead of their responses.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures::channel::mpsc;
-use futures::future::{self, BoxFuture};
-use futures::stream::{self, BoxStream, Fuse, StreamExt};
+use futures_channel::mpsc;
+use futures_util::future::{self, BoxFuture};
+use futures_util::stream::{self, BoxStream, Fuse, StreamExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::FOREVER;
@@ -13,64 +13,66 @@ use crate::error::{Error, Result};
 use crate::retry::{Reconnects, RetryPolicy};
 use crate::transport::{Incoming, Outgoing};
 
-/// What is said over the stream.
-pub(crate) trait Conversation: Send + Sync + 'static {
-    /// One unit of work, kept until it is answered.
-    type Unit: Send + 'static;
+/// The messages of one RPC.
+pub(crate) trait Protocol: Send + Sync + 'static {
+    /// What a request carries. Kept until its response arrives.
+    type Item: Send + 'static;
     type Request: Send + 'static;
-    type Answer: Send + 'static;
-    /// What an answer means to the caller.
+    type Response: Send + 'static;
+    /// What the caller gets for a response.
     type Output: Send + 'static;
 
-    /// Whether a unit may be sent a second time without harm.
-    fn may_repeat(&self) -> bool;
+    /// Whether an item may be sent twice without harm.
+    fn is_idempotent(&self) -> bool;
 
-    /// The first message of every connection, if there is one.
-    fn greeting(&self) -> Option<Self::Request>;
+    /// The first message of every connection, if the RPC has one.
+    fn preface(&self) -> Option<Self::Request>;
 
-    /// The message for a unit. Asked for again with a new connection, if `may_repeat`.
-    fn request(&self, unit: &mut Self::Unit) -> Self::Request;
+    /// The message for an item. Called once per connection, thus at most once unless
+    /// `is_idempotent`.
+    fn request(&self, item: &mut Self::Item) -> Self::Request;
 
     fn open(
         &self,
         requests: Outgoing<Self::Request>,
-        patience: Duration,
-    ) -> BoxFuture<'static, Result<Incoming<Self::Answer>>>;
+        open_timeout: Duration,
+    ) -> BoxFuture<'static, Result<Incoming<Self::Response>>>;
 
-    /// Finds the unit that is answered, takes it out and makes the output.
-    fn settle(
+    /// Removes the item that the response belongs to, and makes the output.
+    fn complete(
         &self,
-        pending: &mut VecDeque<Self::Unit>,
-        answer: Self::Answer,
+        pending: &mut VecDeque<Self::Item>,
+        response: Self::Response,
     ) -> Result<Self::Output>;
 
-    /// Adds to the error that ends it all what became of the units without an answer.
-    fn lose(&self, error: Error, pending: &VecDeque<Self::Unit>) -> Error;
+    /// Adds to the final error what is known about the items without a response.
+    fn fail(&self, error: Error, pending: &VecDeque<Self::Item>) -> Error;
 }
 
 pub(crate) struct Limits {
-    /// How many units may be without an answer.
+    /// How many items may wait for a response.
     pub in_flight: usize,
-    /// How long an answer may take.
-    pub patience: Duration,
+    /// How long to wait for the next response.
+    pub response_timeout: Duration,
     pub retry: RetryPolicy,
 }
 
-/// Sends the units and yields what their answers mean. Nothing is read ahead of what may be in
-/// flight, and nothing happens while the stream is not polled. Ends after the first error.
-pub(crate) fn pipeline<C: Conversation>(
-    conversation: C,
-    units: BoxStream<'static, C::Unit>,
+/// Sends the items and yields the outputs. Ends after the first error.
+///
+/// Reads no more items than may be in flight. Makes progress only while it is polled.
+pub(crate) fn pipeline<P: Protocol>(
+    protocol: P,
+    items: BoxStream<'static, P::Item>,
     limits: Limits,
-) -> BoxStream<'static, Result<C::Output>> {
+) -> BoxStream<'static, Result<P::Output>> {
     let pipeline = Pipeline {
-        conversation,
-        units: units.fuse(),
+        protocol,
+        items: items.fuse(),
         pending: VecDeque::new(),
         connection: None,
         reconnects: Reconnects::new(limits.retry.clone()),
-        limits: Limits { patience: limits.patience.min(FOREVER), ..limits },
-        heard: Instant::now(),
+        limits: Limits { response_timeout: limits.response_timeout.min(FOREVER), ..limits },
+        waiting_since: Instant::now(),
     };
     let outputs = stream::try_unfold(pipeline, async |mut pipeline| {
         Ok(pipeline.next().await?.map(|output| (output, pipeline)))
@@ -78,34 +80,34 @@ pub(crate) fn pipeline<C: Conversation>(
     outputs.boxed()
 }
 
-/// How long the server may take to agree that everything was said.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long to wait for the server to end the call after the last item.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-struct Pipeline<C: Conversation> {
-    conversation: C,
-    units: Fuse<BoxStream<'static, C::Unit>>,
-    /// Without an answer, oldest first.
-    pending: VecDeque<C::Unit>,
-    connection: Option<Connection<C>>,
+struct Pipeline<P: Protocol> {
+    protocol: P,
+    items: Fuse<BoxStream<'static, P::Item>>,
+    /// Items without a response, oldest first.
+    pending: VecDeque<P::Item>,
+    connection: Option<Connection<P>>,
     reconnects: Reconnects,
     limits: Limits,
-    /// Since when an answer is awaited.
-    heard: Instant,
+    /// When the wait for the next response began.
+    waiting_since: Instant,
 }
 
-struct Connection<C: Conversation> {
-    requests: mpsc::UnboundedSender<C::Request>,
-    answers: Incoming<C::Answer>,
+struct Connection<P: Protocol> {
+    requests: mpsc::UnboundedSender<P::Request>,
+    responses: Incoming<P::Response>,
 }
 
-impl<C: Conversation> Pipeline<C> {
-    async fn next(&mut self) -> Result<Option<C::Output>> {
+impl<P: Protocol> Pipeline<P> {
+    async fn next(&mut self) -> Result<Option<P::Output>> {
         loop {
-            if self.pending.is_empty() && !self.await_unit().await {
-                self.farewell().await;
+            if self.pending.is_empty() && !self.wait_for_item().await {
+                self.close().await;
                 return Ok(None);
             }
-            match self.converse().await {
+            match self.exchange().await {
                 Ok(Some(output)) => return Ok(Some(output)),
                 Ok(None) => {}
                 Err(error) => self.recover(error).await?,
@@ -113,21 +115,23 @@ impl<C: Conversation> Pipeline<C> {
         }
     }
 
-    /// Waits for work; false if there is no more. A connection that ends meanwhile loses nothing
-    /// and is forgotten: servers close imports that are idle for long.
-    async fn await_unit(&mut self) -> bool {
+    /// Waits for an item while nothing is pending; false at the end of the input.
+    ///
+    /// A connection that ends meanwhile loses nothing, so its end is no error: servers close imports
+    /// that are idle for long.
+    async fn wait_for_item(&mut self) -> bool {
         loop {
             let ended = async {
                 match &mut self.connection {
-                    Some(connection) => drop(connection.answers.next().await),
+                    Some(connection) => drop(connection.responses.next().await),
                     None => future::pending().await,
                 }
             };
             tokio::select! {
-                unit = self.units.next() => match unit {
-                    Some(unit) => {
-                        self.heard = Instant::now();
-                        self.send(unit);
+                item = self.items.next() => match item {
+                    Some(item) => {
+                        self.waiting_since = Instant::now();
+                        self.send(item);
                         return true;
                     }
                     None => return false,
@@ -137,76 +141,76 @@ impl<C: Conversation> Pipeline<C> {
         }
     }
 
-    /// Sends one more unit or receives one answer, whichever can be done first.
-    async fn converse(&mut self) -> Result<Option<C::Output>> {
-        let room = self.pending.len() < self.limits.in_flight && !self.units.is_done();
+    /// Sends one more item or receives one response, whichever is possible first.
+    async fn exchange(&mut self) -> Result<Option<P::Output>> {
+        let has_room = self.pending.len() < self.limits.in_flight && !self.items.is_done();
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => {
-                none.insert(connect(&self.conversation, &mut self.pending, &self.limits).await?)
-            }
+            none => none.insert(connect(&self.protocol, &mut self.pending, &self.limits).await?),
         };
+        let deadline = self.waiting_since + self.limits.response_timeout;
         tokio::select! {
-            unit = self.units.next(), if room => {
-                if let Some(unit) = unit {
-                    self.send(unit);
+            item = self.items.next(), if has_room => {
+                if let Some(item) = item {
+                    self.send(item);
                 }
                 Ok(None)
             }
-            answer = timeout_at(self.heard + self.limits.patience, connection.answers.next()) => {
-                let answer = match answer {
-                    Ok(Some(answer)) => answer?,
+            response = timeout_at(deadline, connection.responses.next()) => {
+                let response = match response {
+                    Ok(Some(response)) => response?,
                     Ok(None) => return Err(Error::unavailable("the stream ended too early")),
-                    Err(_) => return Err(Error::unavailable("no answer within the idle timeout")),
+                    Err(_) => return Err(Error::unavailable("no response within the idle timeout")),
                 };
-                let output = self.conversation.settle(&mut self.pending, answer)?;
-                self.heard = Instant::now();
+                let output = self.protocol.complete(&mut self.pending, response)?;
+                self.waiting_since = Instant::now();
                 self.reconnects.progress();
                 Ok(Some(output))
             }
         }
     }
 
-    fn send(&mut self, mut unit: C::Unit) {
+    fn send(&mut self, mut item: P::Item) {
         if let Some(connection) = &self.connection {
-            let request = self.conversation.request(&mut unit);
-            // If nobody reads it any more, the answers end and the unit is sent again.
+            let request = self.protocol.request(&mut item);
+            // This fails if the call has ended. Then the responses end too, and the item is sent over
+            // the next connection.
             let _ = connection.requests.unbounded_send(request);
         }
-        self.pending.push_back(unit);
+        self.pending.push_back(item);
     }
 
-    /// Waits until a new connection may be tried. An error ends it all.
+    /// Waits until the next connection attempt, or returns the final error.
     async fn recover(&mut self, error: Error) -> Result<()> {
         self.connection = None;
-        let outcome = match self.conversation.may_repeat() {
+        let outcome = match self.protocol.is_idempotent() {
             true => self.reconnects.wait(error).await,
             false => Err(error),
         };
-        self.heard = Instant::now();
-        outcome.map_err(|error| self.conversation.lose(error, &self.pending))
+        self.waiting_since = Instant::now();
+        outcome.map_err(|error| self.protocol.fail(error, &self.pending))
     }
 
-    /// Lets the server end the call by itself instead of cancelling it.
-    async fn farewell(&mut self) {
-        if let Some(Connection { requests, mut answers }) = self.connection.take() {
+    /// Lets the server end the call, so that it does not see a cancellation.
+    async fn close(&mut self) {
+        if let Some(Connection { requests, mut responses }) = self.connection.take() {
             drop(requests);
-            let _ = timeout(FAREWELL, answers.next()).await;
+            let _ = timeout(CLOSE_TIMEOUT, responses.next()).await;
         }
     }
 }
 
-/// A new connection, on which everything without an answer is already sent.
-async fn connect<C: Conversation>(
-    conversation: &C,
-    pending: &mut VecDeque<C::Unit>,
+/// Opens a connection and sends everything that has no response yet.
+async fn connect<P: Protocol>(
+    protocol: &P,
+    pending: &mut VecDeque<P::Item>,
     limits: &Limits,
-) -> Result<Connection<C>> {
+) -> Result<Connection<P>> {
     let (requests, outgoing) = mpsc::unbounded();
-    let units = pending.iter_mut().map(|unit| conversation.request(unit));
-    for request in conversation.greeting().into_iter().chain(units) {
+    let items = pending.iter_mut().map(|item| protocol.request(item));
+    for request in protocol.preface().into_iter().chain(items) {
         let _ = requests.unbounded_send(request);
     }
-    let answers = conversation.open(outgoing, limits.patience).await?;
-    Ok(Connection { requests, answers })
+    let responses = protocol.open(outgoing, limits.response_timeout).await?;
+    Ok(Connection { requests, responses })
 }

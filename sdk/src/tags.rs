@@ -1,81 +1,89 @@
 use contacts_proto::{FieldMask, v1};
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, count, present};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::Tag;
 use crate::paging::{Page, page, paged};
-use crate::request::{Prepared, request};
 
-/// The calls about tags. From [`ContactsClient::tags`].
+/// Manages tags, the labels that contacts can have. Returned by
+/// [`ContactsClient::tags`](crate::ContactsClient::tags).
 ///
-/// Put tags on contacts with [`Contacts::update_tags`](crate::Contacts::update_tags).
+/// To add tags to contacts, use [`Contacts::update_tags`](crate::Contacts::update_tags).
+///
+/// ```no_run
+/// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+/// let tag = client.tags().create("Event attendee").color("#25d366").await?;
+/// assert_eq!(tag.tag_id, "event_attendee");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tags {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl Tags {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
-    /// Makes a tag of this display name, at most 100 characters. Its id is derived from the name:
-    /// `Event attendee` becomes `event_attendee`. Fails with
-    /// [`is_already_exists`](crate::Error::is_already_exists) if id or name is taken.
+    /// Creates a tag with a display name of at most 100 characters. The id is derived from it:
+    /// `Event attendee` becomes `event_attendee`.
+    ///
+    /// Fails with [`is_already_exists`](crate::Error::is_already_exists) if the id or the name is
+    /// taken.
     pub fn create(&self, display_name: impl Into<String>) -> CreateTag {
         let tag = v1::Tag { display_name: display_name.into(), ..v1::Tag::default() };
         let message = v1::CreateTagRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             tag: Some(tag),
             request_id: String::new(),
         };
-        CreateTag(Prepared::new(&self.client, message))
+        CreateTag(Prepared::new(&self.handle, message))
     }
 
-    /// Reads one tag with its contact count. Fails with
-    /// [`is_not_found`](crate::Error::is_not_found) if there is none of this id.
+    /// Returns one tag. Fails with [`is_not_found`](crate::Error::is_not_found) if it does not exist.
     pub fn get(&self, tag_id: impl Into<String>) -> GetTag {
-        let message = v1::GetTagRequest {
-            workspace_id: self.client.workspace().to_owned(),
-            tag_id: tag_id.into(),
-        };
-        GetTag(Prepared::new(&self.client, message))
+        let message =
+            v1::GetTagRequest { workspace_id: self.handle.workspace_id(), tag_id: tag_id.into() };
+        GetTag(Prepared::new(&self.handle, message))
     }
 
-    /// Lists tags by id, with their contact counts.
+    /// Lists tags, ordered by id.
     pub fn list(&self) -> ListTags {
-        let workspace_id = self.client.workspace().to_owned();
+        let workspace_id = self.handle.workspace_id();
         let message = v1::ListTagsRequest { workspace_id, ..v1::ListTagsRequest::default() };
-        ListTags(Prepared::new(&self.client, message))
+        ListTags(Prepared::new(&self.handle, message))
     }
 
-    /// Changes a tag's display name, description or colour. No contact is rewritten.
+    /// Changes the display name, description or color of a tag. Contacts do not change.
     pub fn update(&self, tag_id: impl Into<String>) -> UpdateTag {
         let tag = v1::Tag { tag_id: tag_id.into(), ..v1::Tag::default() };
         let message = v1::UpdateTagRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             tag: Some(tag),
             update_mask: Some(FieldMask::default()),
             request_id: String::new(),
         };
-        UpdateTag(Prepared::new(&self.client, message))
+        UpdateTag(Prepared::new(&self.handle, message))
     }
 
-    /// Deletes a tag. While contacts carry it, that fails with
-    /// [`TAG_IN_USE`](crate::reason::TAG_IN_USE) unless [`force`](DeleteTag::force) is set.
+    /// Deletes a tag. Fails with [`TAG_IN_USE`](crate::reason::TAG_IN_USE) if contacts have it, unless
+    /// [`force`](DeleteTag::force) is set.
     pub fn delete(&self, tag_id: impl Into<String>) -> DeleteTag {
         let message = v1::DeleteTagRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             tag_id: tag_id.into(),
             ..v1::DeleteTagRequest::default()
         };
-        DeleteTag(Prepared::new(&self.client, message))
+        DeleteTag(Prepared::new(&self.handle, message))
     }
 }
 
 request! {
-    /// From [`Tags::create`].
+    /// Request builder, returned by [`Tags::create`].
     change CreateTag(CreateTagRequest) -> Tag
 }
 
@@ -85,56 +93,56 @@ impl CreateTag {
         self
     }
 
-    /// Sets the id in place of the derived one: `[a-z][a-z0-9_]{0,62}`. It never changes.
+    /// Sets the id, `[a-z][a-z0-9_]{0,62}`, instead of deriving it from the name. Immutable.
     pub fn tag_id(self, id: impl Into<String>) -> Self {
         self.edit(|tag| tag.tag_id = id.into())
     }
 
-    /// Sets what the tag is for: at most 1000 characters.
+    /// Sets the description: at most 1000 characters.
     pub fn description(self, text: impl Into<String>) -> Self {
         self.edit(|tag| tag.description = text.into())
     }
 
-    /// Sets the colour: `#rrggbb`.
+    /// Sets the color for display, as `#rrggbb`.
     pub fn color(self, color: impl Into<String>) -> Self {
         self.edit(|tag| tag.color = color.into())
     }
 
-    /// Makes it.
+    /// Sends the request. Returns the tag as stored.
     pub async fn send(self) -> Result<Tag> {
         present(self.0.send().await?.tag)
     }
 }
 
 request! {
-    /// From [`Tags::get`].
+    /// Request builder, returned by [`Tags::get`].
     GetTag(GetTagRequest) -> Tag
 }
 
 impl GetTag {
-    /// Reads it.
+    /// Sends the request.
     pub async fn send(self) -> Result<Tag> {
         present(self.0.send().await?.tag)
     }
 }
 
 request! {
-    /// From [`Tags::list`].
+    /// Request builder, returned by [`Tags::list`].
     ListTags(ListTagsRequest) -> Page<Tag>
 }
 
 impl ListTags {
-    /// Reads one page.
+    /// Sends the request. Returns one page.
     pub async fn send(self) -> Result<Page<Tag>> {
-        let answer = self.0.send().await?;
-        Ok(page(answer.tags, answer.next_page_token, Tag::from_proto))
+        let response = self.0.send().await?;
+        Ok(page(response.tags, response.next_page_token, Tag::from_proto))
     }
 }
 
 paged! { ListTags -> Tag }
 
 request! {
-    /// From [`Tags::update`].
+    /// Request builder, returned by [`Tags::update`].
     change UpdateTag(UpdateTagRequest) -> Tag
 }
 
@@ -145,40 +153,40 @@ impl UpdateTag {
         self
     }
 
-    /// Sets the name people see: at most 100 characters.
+    /// Sets the name for people: at most 100 characters.
     pub fn display_name(self, name: impl Into<String>) -> Self {
         self.set("display_name", |tag| tag.display_name = name.into())
     }
 
-    /// Sets what the tag is for: at most 1000 characters, empty for nothing.
+    /// Sets the description: at most 1000 characters. Empty clears it.
     pub fn description(self, text: impl Into<String>) -> Self {
         self.set("description", |tag| tag.description = text.into())
     }
 
-    /// Sets the colour: `#rrggbb`, or empty for none.
+    /// Sets the color for display, as `#rrggbb`. Empty clears it.
     pub fn color(self, color: impl Into<String>) -> Self {
         self.set("color", |tag| tag.color = color.into())
     }
 
-    /// Changes it.
+    /// Sends the request. Returns the tag as stored.
     pub async fn send(self) -> Result<Tag> {
         present(self.0.send().await?.tag)
     }
 }
 
 request! {
-    /// From [`Tags::delete`].
+    /// Request builder, returned by [`Tags::delete`].
     change DeleteTag(DeleteTagRequest) -> u64
 }
 
 impl DeleteTag {
-    /// Takes the tag off the contacts that carry it.
+    /// Sets whether to remove the tag from contacts that have it. Default: false.
     pub fn force(mut self, force: bool) -> Self {
         self.0.message.force = force;
         self
     }
 
-    /// Deletes it, and returns how many contacts carried it.
+    /// Sends the request. Returns the number of contacts that had the tag.
     pub async fn send(self) -> Result<u64> {
         Ok(count(self.0.send().await?.updated_contact_count))
     }

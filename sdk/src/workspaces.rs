@@ -1,118 +1,131 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, count, present};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::Workspace;
 use crate::paging::{Page, page, paged};
-use crate::request::{Prepared, request};
 
-/// The calls about workspaces. From [`ContactsClient::workspaces`].
+/// Manages workspaces. Returned by
+/// [`ContactsClient::workspaces`](crate::ContactsClient::workspaces).
 ///
-/// Making and deleting a workspace are never repeated by themselves: they carry no id by which the
-/// server could recognise a repetition.
+/// Each workspace belongs to one business and has its own contacts, tags, attributes and consent
+/// events. The SDK does not retry the creation and deletion of workspaces: these calls have no
+/// `request_id`, by which the server could recognise a repetition.
+///
+/// ```no_run
+/// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+/// client.workspaces().create("acme").display_name("Acme Inc.").await?;
+/// let acme = client.with_workspace("acme");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Workspaces {
-    client: ContactsClient,
+    handle: Handle,
 }
 
 impl Workspaces {
-    pub(crate) fn new(client: ContactsClient) -> Self {
-        Self { client }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
-    /// Makes a workspace of this id: `[a-z][a-z0-9_-]{0,62}`. An empty one is derived from the
-    /// display name. Fails with [`is_already_exists`](crate::Error::is_already_exists) if the id is
-    /// taken.
+    /// Creates a workspace with an id of the form `[a-z][a-z0-9_-]{0,62}`. An empty id is derived from
+    /// the display name.
+    ///
+    /// Fails with [`is_already_exists`](crate::Error::is_already_exists) if the id is taken.
     pub fn create(&self, workspace_id: impl Into<String>) -> CreateWorkspace {
         let workspace =
             v1::Workspace { workspace_id: workspace_id.into(), ..v1::Workspace::default() };
         let message = v1::CreateWorkspaceRequest { workspace: Some(workspace) };
-        CreateWorkspace(Prepared::new(&self.client, message))
+        CreateWorkspace(Prepared::new(&self.handle, message))
     }
 
-    /// Reads one workspace. Fails with [`is_not_found`](crate::Error::is_not_found) if there is
-    /// none of this id.
+    /// Returns one workspace. Fails with [`is_not_found`](crate::Error::is_not_found) if it does not
+    /// exist.
     pub fn get(&self, workspace_id: impl Into<String>) -> GetWorkspace {
         let message = v1::GetWorkspaceRequest { workspace_id: workspace_id.into() };
-        GetWorkspace(Prepared::new(&self.client, message))
+        GetWorkspace(Prepared::new(&self.handle, message))
     }
 
-    /// Lists workspaces by id.
+    /// Lists workspaces, ordered by id.
     pub fn list(&self) -> ListWorkspaces {
-        ListWorkspaces(Prepared::new(&self.client, v1::ListWorkspacesRequest::default()))
+        ListWorkspaces(Prepared::new(&self.handle, v1::ListWorkspacesRequest::default()))
     }
 
-    /// Erases a workspace and everything in it: contacts, tags, attributes and the consent ledger.
-    /// This cannot be undone, and is refused unless [`confirm`](DeleteWorkspace::confirm) repeats
-    /// the id.
+    /// Deletes a workspace with everything in it: contacts, tags, attributes and consent events. This
+    /// cannot be undone.
+    ///
+    /// Fails with [`is_invalid_argument`](crate::Error::is_invalid_argument) unless
+    /// [`confirm`](DeleteWorkspace::confirm) repeats the id.
     pub fn delete(&self, workspace_id: impl Into<String>) -> DeleteWorkspace {
         let message = v1::DeleteWorkspaceRequest {
             workspace_id: workspace_id.into(),
             confirm_workspace_id: String::new(),
         };
-        DeleteWorkspace(Prepared::new(&self.client, message))
+        DeleteWorkspace(Prepared::new(&self.handle, message))
     }
 }
 
 request! {
-    /// From [`Workspaces::create`].
+    /// Request builder, returned by [`Workspaces::create`].
     CreateWorkspace(CreateWorkspaceRequest) -> Workspace
 }
 
 impl CreateWorkspace {
-    /// Sets the name people see: at most 100 characters.
+    /// Sets the name for people: at most 100 characters.
     pub fn display_name(mut self, name: impl Into<String>) -> Self {
         self.0.message.workspace.get_or_insert_default().display_name = name.into();
         self
     }
 
-    /// Makes it.
+    /// Sends the request. Returns the workspace as stored.
     pub async fn send(self) -> Result<Workspace> {
         present(self.0.send().await?.workspace)
     }
 }
 
 request! {
-    /// From [`Workspaces::get`].
+    /// Request builder, returned by [`Workspaces::get`].
     GetWorkspace(GetWorkspaceRequest) -> Workspace
 }
 
 impl GetWorkspace {
-    /// Reads it.
+    /// Sends the request.
     pub async fn send(self) -> Result<Workspace> {
         present(self.0.send().await?.workspace)
     }
 }
 
 request! {
-    /// From [`Workspaces::list`].
+    /// Request builder, returned by [`Workspaces::list`].
     ListWorkspaces(ListWorkspacesRequest) -> Page<Workspace>
 }
 
 impl ListWorkspaces {
-    /// Reads one page.
+    /// Sends the request. Returns one page.
     pub async fn send(self) -> Result<Page<Workspace>> {
-        let answer = self.0.send().await?;
-        Ok(page(answer.workspaces, answer.next_page_token, Workspace::from_proto))
+        let response = self.0.send().await?;
+        Ok(page(response.workspaces, response.next_page_token, Workspace::from_proto))
     }
 }
 
 paged! { ListWorkspaces -> Workspace }
 
 request! {
-    /// From [`Workspaces::delete`].
+    /// Request builder, returned by [`Workspaces::delete`].
     DeleteWorkspace(DeleteWorkspaceRequest) -> u64
 }
 
 impl DeleteWorkspace {
-    /// Repeats the id, as confirmation.
+    /// Confirms the deletion by repeating the id.
     pub fn confirm(mut self, workspace_id: impl Into<String>) -> Self {
         self.0.message.confirm_workspace_id = workspace_id.into();
         self
     }
 
-    /// Erases it, and returns how many contacts were erased.
+    /// Sends the request. Returns the number of contacts deleted.
     pub async fn send(self) -> Result<u64> {
         Ok(count(self.0.send().await?.deleted_contact_count))
     }

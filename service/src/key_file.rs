@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretBox, SecretString};
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
 use tempfile::NamedTempFile;
 
 use crate::domain::keyring::{Keyring, KeyringError, Secret};
@@ -117,9 +117,10 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> KeyFileError {
 }
 
 /// A line with a new key.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes secrets")]
 fn line(version: u32, path: &Path) -> Result<SecretString, KeyFileError> {
     let mut secret = SecretBox::<Secret>::default();
-    let filled = getrandom::fill(secrecy::ExposeSecretMut::expose_secret_mut(&mut secret));
+    let filled = getrandom::fill(secret.expose_secret_mut());
     filled.map_err(|error| failed(path)(io::Error::other(error)))?;
     Ok(Keyring::line(version, secret.expose_secret()).into())
 }

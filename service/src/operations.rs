@@ -7,21 +7,21 @@ pub mod audit;
 pub mod contact_scan;
 pub mod contacts;
 mod definition;
-pub mod duplicates;
-pub mod erasure;
-pub mod export;
+pub(crate) mod duplicates;
+pub(crate) mod erasure;
+pub(crate) mod export;
 pub mod idempotency;
-pub mod identity;
+pub(crate) mod identity;
 pub mod import;
-pub mod ledger;
-pub mod merge;
+mod ledger;
+pub(crate) mod merge;
 pub mod opt_in;
 pub mod read;
 pub mod retention;
 pub mod suppression;
 pub mod tag_edit;
 pub mod tags;
-pub mod token;
+pub(crate) mod token;
 mod unit_of_work;
 pub mod workspaces;
 
@@ -31,7 +31,7 @@ use crate::domain::ids;
 use crate::store::{Lock, Reader, Transaction, Workspace};
 
 /// The workspace of a request without a workspace_id.
-pub const DEFAULT_WORKSPACE: &str = "default";
+pub(crate) const DEFAULT_WORKSPACE: &str = "default";
 
 /// Returns the workspace of a request, or NOT_FOUND.
 pub async fn workspace(db: &mut dyn Reader, id: &str) -> Result<Workspace> {
@@ -48,7 +48,7 @@ pub async fn lock_workspace(tx: &mut Transaction, id: &str, lock: Lock) -> Resul
 
 /// Resolves the id of a request: empty stands for the default workspace. NOT_FOUND
 /// if it cannot be the id of a workspace.
-pub fn named(id: &str) -> Result<&str> {
+pub(crate) fn named(id: &str) -> Result<&str> {
     match id {
         "" => Ok(DEFAULT_WORKSPACE),
         _ if ids::validate_workspace_id(id).is_err() => Err(workspace_not_found(id)),
@@ -57,7 +57,7 @@ pub fn named(id: &str) -> Result<&str> {
 }
 
 /// The error for a workspace that does not exist.
-pub fn workspace_not_found(id: &str) -> Error {
+fn workspace_not_found(id: &str) -> Error {
     let shown: String = id.chars().take(64).collect();
     let message = format!("no workspace {shown:?}; WorkspaceService.ListWorkspaces shows them");
     Error::new(Reason::WorkspaceNotFound, message)
@@ -66,7 +66,7 @@ pub fn workspace_not_found(id: &str) -> Error {
 }
 
 /// The tags and attributes that filters and profiles may use in a workspace.
-pub async fn definitions(db: &mut dyn Reader, workspace: &Workspace) -> Result<Definitions> {
+async fn definitions(db: &mut dyn Reader, workspace: &Workspace) -> Result<Definitions> {
     let tags = db.tags(workspace).await?;
     let attributes = db.attributes(workspace).await?;
     Ok(Definitions {

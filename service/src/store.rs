@@ -31,7 +31,8 @@ use chrono::{SubsecRound, TimeDelta};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-pub use self::backend::{Backend, ReadPurpose, Reader, Writer};
+pub(crate) use self::backend::{Backend, ReadPurpose};
+pub use self::backend::{Reader, Writer};
 pub use self::common::sort_key;
 pub use self::consent::{CheckRow, CheckRows, ConsentReader, ConsentRow, ConsentWriter};
 pub use self::contacts::{ContactReader, ContactRow, ContactWriter};
@@ -39,17 +40,18 @@ pub use self::definitions::{Counted, DefinitionReader, DefinitionWriter};
 pub use self::directory::{DirectoryReader, Order, OrderBy, PageCursor, Selection};
 pub use self::duplicates::{DuplicateCandidate, DuplicateKey, DuplicateReader};
 pub use self::ledger::{LedgerReader, LedgerWriter, Subjects};
-pub use self::log_redaction::loggable;
+pub(crate) use self::log_redaction::loggable;
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};
-pub use self::record::{
-    decode_profile, encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
+pub use self::record::decode_profile;
+pub(crate) use self::record::{
+    encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
 };
 pub use self::responses::{
     NewStoredResponse, ResponseReader, ResponseWriter, StoredResponse, StoredResponseInfo,
 };
 pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
 use self::transaction::require_keys;
-pub use self::transaction::{MissingKey, Operation, Transaction};
+pub use self::transaction::{Operation, Transaction};
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
@@ -83,7 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database uses suppression keys that are not in the keyring.
-    pub async fn new(
+    pub(crate) async fn new(
         backend: Arc<dyn Backend>,
         clock: Clock,
         ids: IdMaker,

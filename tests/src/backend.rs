@@ -1,5 +1,7 @@
 //! A database for one test.
 
+#![expect(clippy::disallowed_methods, reason = "databases with random names")]
+
 use std::env;
 use std::path::{Path, PathBuf};
 

@@ -3,10 +3,27 @@ use std::time::Duration;
 use super::ContactsClient;
 use crate::config::{Config, USER_AGENT};
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::retry::RetryPolicy;
 use crate::transport::Transport;
 
-/// The settings of a [`ContactsClient`], each with a default that fits most programs.
+/// Settings of a [`ContactsClient`]. Every setting has a default.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), contacts_sdk::Error> {
+/// use std::time::Duration;
+///
+/// use contacts_sdk::ContactsClient;
+///
+/// let client = ContactsClient::builder("http://127.0.0.1:50051")
+///     .workspace("acme")
+///     .check_deadline(Duration::from_millis(300))
+///     .user_agent("campaigns/2.1")
+///     .connect()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientBuilder {
@@ -18,70 +35,76 @@ impl ClientBuilder {
         Self { config: Config::new(endpoint) }
     }
 
-    /// Sets the workspace of all calls. Without it the server's default one is meant.
+    /// Sets the workspace of all calls. Default: the server's default workspace.
     pub fn workspace(mut self, workspace_id: impl Into<String>) -> Self {
         self.config.workspace = workspace_id.into();
         self
     }
 
-    /// Sets the token to send with every call. It is never printed; over `http://` everybody on the
-    /// way can read it.
+    /// Sets the bearer token that is sent with every call. Default: none.
+    ///
+    /// `Debug` output never contains the token. Over `http://` it is sent unencrypted.
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.config.bearer_token = Some(token.into());
         self
     }
 
-    /// Sets how long to wait for a connection: 5 s by default.
+    /// Sets how long to wait for a connection. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.config.connect_timeout = timeout;
         self
     }
 
-    /// Sets how long a call may take, retries included: 10 s by default. Each call can have its own.
+    /// Sets how long a call may take, retries included. Default: 10 s.
+    ///
+    /// A single call can override it. Opt-in checks have their own
+    /// [deadline](Self::check_deadline).
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.config.deadline = deadline;
         self
     }
 
-    /// The same for opt-in checks: 1 s by default, because somebody waits to send.
+    /// Sets how long an opt-in check may take, retries included. Default: 1 s.
     pub fn check_deadline(mut self, deadline: Duration) -> Self {
         self.config.check_deadline = deadline;
         self
     }
 
-    /// Sets how long a stream may be silent before it is taken for broken and made anew: 30 s by
-    /// default. Keep it above the server's heartbeat, which comes every few seconds.
+    /// Sets how long a stream may be silent before the client reconnects. Default: 30 s.
+    ///
+    /// Keep it longer than the server's heartbeat, which is sent every few seconds.
     pub fn stream_idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.stream_idle_timeout = timeout;
         self
     }
 
-    /// Sets how calls are repeated.
+    /// Sets how failed calls are retried. Default: [`RetryPolicy::new`].
     pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
         self.config.retry = policy;
         self
     }
 
-    /// Sets how broken streams are made anew.
+    /// Sets how broken streams are resumed. Default: [`RetryPolicy::for_streams`].
     pub fn stream_retry_policy(mut self, policy: RetryPolicy) -> Self {
         self.config.stream_retry = policy;
         self
     }
 
-    /// Sets the name of your program, which the server sees before this crate's.
+    /// Puts the name of your program in front of this crate's in the `user-agent` header.
     pub fn user_agent(mut self, program: &str) -> Self {
         self.config.user_agent = format!("{program} {USER_AGENT}");
         self
     }
 
-    /// Sets the authority that signed the server's certificate, as PEM, in place of the system's.
+    /// Sets the certificate authority that signed the server's certificate, as PEM. Default: the
+    /// system's authorities.
     #[cfg(feature = "tls")]
     pub fn tls_authority(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.config.tls.authority = Some(pem.into());
         self
     }
 
-    /// Sets the certificate and private key this client shows to the server, as PEM.
+    /// Sets the client certificate and its private key, as PEM. Default: none.
     #[cfg(feature = "tls")]
     pub fn tls_identity(
         mut self,
@@ -92,28 +115,35 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the name the server's certificate has to be for, if it is not the address's.
+    /// Sets the domain name that the server's certificate must be valid for. Default: the host of
+    /// the address.
     #[cfg(feature = "tls")]
     pub fn tls_domain_name(mut self, name: impl Into<String>) -> Self {
         self.config.tls.domain_name = Some(name.into());
         self
     }
 
-    /// Connects.
+    /// Connects to the server.
     ///
-    /// Fails with [`is_invalid_argument`](crate::Error::is_invalid_argument) for a setting that
-    /// cannot be right, and with [`is_unavailable`](crate::Error::is_unavailable) if nobody answers
-    /// within the connect timeout; this is not repeated, so that a wrong address shows at once.
+    /// Tries once and does not retry, so that a wrong address is reported at once.
+    ///
+    /// # Errors
+    ///
+    /// - [`is_invalid_argument`](crate::Error::is_invalid_argument): a setting is not valid.
+    /// - [`is_unavailable`](crate::Error::is_unavailable): no connection within the
+    ///   [connect timeout](Self::connect_timeout).
     pub async fn connect(self) -> Result<ContactsClient> {
         let transport = Transport::connect(&self.config).await?;
-        Ok(ContactsClient::new(transport, self.config))
+        Ok(ContactsClient::new(Handle::new(transport, self.config)))
     }
 
-    /// Makes a client that connects with its first call. Needs to run within a tokio runtime.
+    /// Creates a client that connects on its first call. Must be called within a tokio runtime.
     ///
-    /// Fails only for a setting that cannot be right.
+    /// # Errors
+    ///
+    /// [`is_invalid_argument`](crate::Error::is_invalid_argument): a setting is not valid.
     pub fn connect_lazy(self) -> Result<ContactsClient> {
         let transport = Transport::connect_lazy(&self.config)?;
-        Ok(ContactsClient::new(transport, self.config))
+        Ok(ContactsClient::new(Handle::new(transport, self.config)))
     }
 }

@@ -1,41 +1,41 @@
 use contacts_proto::v1::{self, batch_get_contacts_result::Result as Found};
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, IntoProto};
 use crate::error::{Error, Result};
+use crate::handle::Handle;
 use crate::model::{ChunkResult, Contact, ContactView, ImportOptions};
-use crate::request::{Prepared, request};
 
 request! {
-    /// From [`Contacts::batch_get`](crate::Contacts::batch_get).
+    /// Request builder, returned by [`Contacts::batch_get`](crate::Contacts::batch_get).
     BatchGetContacts(BatchGetContactsRequest) -> Vec<Result<Contact>>
 }
 
 impl BatchGetContacts {
-    pub(super) fn new(client: &ContactsClient, recipients: Vec<v1::Recipient>) -> Self {
+    pub(super) fn new(handle: &Handle, recipients: Vec<v1::Recipient>) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::BatchGetContactsRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 recipients,
                 view: ContactView::default().into_proto(),
             },
         ))
     }
 
-    /// Sets how much of each contact to read; everything by default.
+    /// Sets which fields to return. Default: all.
     pub fn view(mut self, view: ContactView) -> Self {
         self.0.message.view = view.into_proto();
         self
     }
 
-    /// Reads them. The results are in the order asked for, as many as people were named.
+    /// Sends the request. Returns one result per recipient, in the order of the request.
     pub async fn send(self) -> Result<Vec<Result<Contact>>> {
-        let asked = self.0.message.recipients.len();
+        let requested = self.0.message.recipients.len();
         let results = self.0.send().await?.results;
-        if results.len() != asked {
+        if results.len() != requested {
             return Err(Error::invalid_response(format!(
-                "{asked} contacts were asked for, but the answer has {} results",
+                "{requested} contacts were requested, but the response has {} results",
                 results.len(),
             )));
         }
@@ -52,21 +52,22 @@ fn found(result: v1::BatchGetContactsResult) -> Result<Contact> {
 }
 
 request! {
-    /// From [`Contacts::batch_upsert`](crate::Contacts::batch_upsert).
+    /// Request builder, returned by [`Contacts::batch_upsert`](crate::Contacts::batch_upsert).
     change BatchUpsertContacts(BatchUpsertContactsRequest) -> ChunkResult
 }
 
 impl BatchUpsertContacts {
-    pub(super) fn new(client: &ContactsClient, rows: Vec<v1::ImportRow>) -> Self {
+    pub(super) fn new(handle: &Handle, rows: Vec<v1::ImportRow>) -> Self {
         let message = v1::BatchUpsertContactsRequest {
-            workspace_id: client.workspace().to_owned(),
+            workspace_id: handle.workspace_id(),
             rows,
             ..v1::BatchUpsertContactsRequest::default()
         };
-        Self(Prepared::new(client, message)).options(ImportOptions::new())
+        Self(Prepared::new(handle, message)).options(ImportOptions::new())
     }
 
-    /// Sets what to do with existing contacts, missing tags and consent.
+    /// Sets how existing contacts, missing tags and consent are handled. Default:
+    /// [`ImportOptions::new`].
     pub fn options(mut self, options: ImportOptions) -> Self {
         let options: v1::ImportOptions = options.into_proto();
         let message = &mut self.0.message;
@@ -77,7 +78,7 @@ impl BatchUpsertContacts {
         self
     }
 
-    /// Stores the rows, and returns what became of them.
+    /// Sends the request. Returns the result of the rows.
     pub async fn send(self) -> Result<ChunkResult> {
         let rows = self.0.message.rows.len() as u64;
         Ok(ChunkResult::from_proto(self.0.send().await?).of_rows(0, rows))

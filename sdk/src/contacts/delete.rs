@@ -1,43 +1,43 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::Result;
-use crate::model::{DeleteReason, DeletionReceipt, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{DeleteReason, DeletionReceipt, Recipient};
 
 request! {
-    /// From [`Contacts::delete`](crate::Contacts::delete).
+    /// Request builder, returned by [`Contacts::delete`](crate::Contacts::delete).
     change DeleteContact(DeleteContactRequest) -> DeletionReceipt
 }
 
 impl DeleteContact {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::DeleteContactRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
                 reason: DeleteReason::default().into_proto(),
                 ..v1::DeleteContactRequest::default()
             },
         ))
     }
 
-    /// Sets why, for the receipt.
+    /// Sets the reason, which the receipt contains. Default: [`DeleteReason::Other`].
     pub fn reason(mut self, reason: DeleteReason) -> Self {
         self.0.message.reason = reason.into_proto();
         self
     }
 
-    /// Refuses the deletion if the profile is no longer the one with this etag: see
-    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    /// Makes the call fail with [`is_etag_mismatch`](crate::Error::is_etag_mismatch) if the profile has
+    /// changed since it had this etag.
     pub fn etag(mut self, etag: impl Into<String>) -> Self {
         self.0.message.etag = etag.into();
         self
     }
 
-    /// Erases it.
+    /// Sends the request. Returns the receipt.
     pub async fn send(self) -> Result<DeletionReceipt> {
         present(self.0.send().await?.receipt)
     }

@@ -1,28 +1,28 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, IntoProto};
 use crate::error::Result;
-use crate::model::{ContactData, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{ContactData, Recipient};
 
 request! {
-    /// From [`Contacts::export_data`](crate::Contacts::export_data).
+    /// Request builder, returned by [`Contacts::export_data`](crate::Contacts::export_data).
     ExportContactData(ExportContactDataRequest) -> ContactData
 }
 
 impl ExportContactData {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::ExportContactDataRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
             },
         ))
     }
 
-    /// Reads it.
+    /// Sends the request.
     pub async fn send(self) -> Result<ContactData> {
         Ok(ContactData::from_proto(self.0.send().await?))
     }

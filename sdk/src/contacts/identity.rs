@@ -1,71 +1,71 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::Result;
-use crate::model::{Contact, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{Contact, Recipient};
 
 request! {
-    /// From [`Contacts::link_identity`](crate::Contacts::link_identity).
+    /// Request builder, returned by [`Contacts::link_identity`](crate::Contacts::link_identity).
     change LinkIdentity(LinkIdentityRequest) -> Contact
 }
 
 impl LinkIdentity {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::LinkIdentityRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
                 ..v1::LinkIdentityRequest::default()
             },
         ))
     }
 
-    /// Sets the number the person has now.
+    /// Sets the new phone number.
     pub fn phone(mut self, number: impl Into<String>) -> Self {
         self.0.message.new_phone_number = number.into();
         self
     }
 
-    /// Sets the user id the person has now.
+    /// Sets the new user id.
     pub fn whatsapp_user_id(mut self, id: impl Into<String>) -> Self {
         self.0.message.new_whatsapp_user_id = id.into();
         self
     }
 
-    /// Lets go of a former number or user id that is no longer this person's. An opt-out stays under
-    /// it for whoever has it next.
+    /// Removes a former phone number or user id that no longer belongs to the person. An opt-out remains
+    /// in effect for its next holder.
     pub fn release(mut self, number_or_id: impl Into<String>) -> Self {
         self.0.message.release.push(number_or_id.into());
         self
     }
 
-    /// Refuses the change if the profile is no longer the one with this etag: see
-    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    /// Makes the call fail with [`is_etag_mismatch`](crate::Error::is_etag_mismatch) if the profile has
+    /// changed since it had this etag.
     pub fn etag(mut self, etag: impl Into<String>) -> Self {
         self.0.message.etag = etag.into();
         self
     }
 
-    /// Makes the change, and returns the contact as stored.
+    /// Sends the request. Returns the contact as stored.
     pub async fn send(self) -> Result<Contact> {
         present(self.0.send().await?.contact)
     }
 }
 
 request! {
-    /// From [`Contacts::merge`](crate::Contacts::merge).
+    /// Request builder, returned by [`Contacts::merge`](crate::Contacts::merge).
     change MergeContacts(MergeContactsRequest) -> Contact
 }
 
 impl MergeContacts {
-    pub(super) fn new(client: &ContactsClient, survivor: Person, merged: Person) -> Self {
+    pub(super) fn new(handle: &Handle, survivor: Recipient, merged: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::MergeContactsRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 survivor: Some(survivor.into_proto()),
                 merged: Some(merged.into_proto()),
                 ..v1::MergeContactsRequest::default()
@@ -73,35 +73,44 @@ impl MergeContacts {
         ))
     }
 
-    /// Names fields whose values are taken from the contact that goes, where it has them:
-    /// `phone_number`, `whatsapp_user_id`, `first_name`, `last_name`, `email`, `tags`, `attributes`
-    /// or `attributes.<id>`.
+    /// Adds fields to take from the merged contact, where it has a value: a
+    /// [`ContactField`](crate::ContactField), or its path as text.
+    ///
+    /// ```no_run
+    /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+    /// use contacts_sdk::ContactField;
+    ///
+    /// let merge = client.contacts().merge("15551234567", "15557654321");
+    /// merge.take([ContactField::Email, ContactField::Attribute("city".into())]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn take(mut self, paths: impl IntoIterator<Item: Into<String>>) -> Self {
         let mask = self.0.message.take_mask.get_or_insert_default();
         mask.paths.extend(paths.into_iter().map(Into::into));
         self
     }
 
-    /// Leaves the survivor's tags as they are; otherwise it gets those of both.
+    /// Keeps the survivor's tags unchanged instead of adding those of the merged contact.
     pub fn keep_survivor_tags(mut self) -> Self {
         self.0.message.keep_survivor_tags = true;
         self
     }
 
-    /// Refuses the change if the survivor's profile is no longer the one with this etag: see
-    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    /// Makes the call fail with [`is_etag_mismatch`](crate::Error::is_etag_mismatch) if the survivor's
+    /// profile has changed since it had this etag.
     pub fn survivor_etag(mut self, etag: impl Into<String>) -> Self {
         self.0.message.survivor_etag = etag.into();
         self
     }
 
-    /// The same for the contact that goes.
+    /// The same as [`survivor_etag`](Self::survivor_etag), for the merged contact.
     pub fn merged_etag(mut self, etag: impl Into<String>) -> Self {
         self.0.message.merged_etag = etag.into();
         self
     }
 
-    /// Joins them, and returns the survivor as stored.
+    /// Sends the request. Returns the survivor as stored.
     pub async fn send(self) -> Result<Contact> {
         present(self.0.send().await?.contact)
     }

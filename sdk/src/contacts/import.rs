@@ -1,29 +1,29 @@
 mod chunks;
-mod conversation;
+mod protocol;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
 use self::chunks::Chunks;
-use self::conversation::Import;
-use crate::client::ContactsClient;
+use self::protocol::ImportProtocol;
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::{ChunkResult, ImportOptions, ImportRow, ImportSummary};
 use crate::pipeline::{Limits, pipeline};
 
-/// Creates and updates contacts in bulk. From [`Contacts::import`](crate::Contacts::import).
+/// Builder of a bulk import, returned by [`Contacts::import`](crate::Contacts::import).
 ///
-/// Rows are sent in chunks, a few of them ahead of their answers; rows are taken from the input no
-/// faster than the server stores them. Each chunk is answered after it is committed. One bad row
-/// fails by itself; the others land.
+/// Rows are sent in chunks, several ahead of their responses. The server responds to a chunk after
+/// committing it, and rows are taken from the input no faster than that. A row that fails does not
+/// affect the others.
 ///
-/// After a dropped connection the chunks without an answer are sent again, which is harmless with
-/// [`OnConflict::Skip`](crate::OnConflict::Skip) and [`Merge`](crate::OnConflict::Merge). With
-/// [`Fail`](crate::OnConflict::Fail) it is not, and the import fails: then, as with any error that
-/// ends it, the error names the rows of which nobody knows whether they are stored as
+/// After a dropped connection, chunks without a response are sent again. With
+/// [`OnConflict::Skip`](crate::OnConflict::Skip) and [`Merge`](crate::OnConflict::Merge), storing a
+/// chunk twice has no effect. With [`Fail`](crate::OnConflict::Fail) it would, so the import fails
+/// instead. The error of a failed import lists the rows that may or may not be stored as
 /// [`unacknowledged_rows`](crate::Error::unacknowledged_rows).
 ///
 /// ```no_run
@@ -45,56 +45,57 @@ use crate::pipeline::{Limits, pipeline};
 /// ```
 #[must_use = "an import does nothing until it gets its rows"]
 pub struct ImportContacts {
-    client: ContactsClient,
+    handle: Handle,
     options: ImportOptions,
     chunk_size: usize,
     in_flight: usize,
-    answer_timeout: Duration,
+    response_timeout: Duration,
     progress: Progress,
 }
 
 type Progress = Box<dyn FnMut(&ImportSummary) + Send>;
 
 impl ImportContacts {
-    pub(super) fn new(client: &ContactsClient, options: ImportOptions) -> Self {
+    pub(super) fn new(handle: &Handle, options: ImportOptions) -> Self {
         Self {
-            client: client.clone(),
+            handle: handle.clone(),
             options,
             chunk_size: chunks::MAX_ROWS,
             in_flight: 15,
-            answer_timeout: client.config().stream_idle_timeout,
+            response_timeout: handle.config().stream_idle_timeout,
             progress: Box::new(|_| {}),
         }
     }
 
-    /// Sets how many rows a chunk has: 1000 by default, which is also the most. A chunk that would
-    /// become too large a message is sent earlier.
+    /// Sets the number of rows per chunk, 1 to 1000. Default: 1000.
+    ///
+    /// A chunk has fewer rows if they would exceed 3 MiB.
     pub fn chunk_size(mut self, rows: usize) -> Self {
         self.chunk_size = rows.clamp(1, chunks::MAX_ROWS);
         self
     }
 
-    /// Sets how many chunks may be without an answer: 15 by default, at least 1.
+    /// Sets how many chunks may wait for a response, at least 1. Default: 15.
     pub fn max_in_flight(mut self, chunks: usize) -> Self {
         self.in_flight = chunks.max(1);
         self
     }
 
-    /// Sets how long the answer to a chunk may take before the connection is taken for broken, in
-    /// place of the client's
-    /// [idle timeout](crate::ClientBuilder::stream_idle_timeout).
-    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
-        self.answer_timeout = timeout;
+    /// Sets how long to wait for a response before the client reconnects. Overrides the client's
+    /// [`stream_idle_timeout`](crate::ClientBuilder::stream_idle_timeout).
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
         self
     }
 
-    /// Calls this after every chunk with the sums so far. For `send` and `send_stream`.
+    /// Sets a callback that gets the totals so far after every chunk. [`chunks`](Self::chunks) does not
+    /// call it.
     pub fn on_progress(mut self, report: impl FnMut(&ImportSummary) + Send + 'static) -> Self {
         self.progress = Box::new(report);
         self
     }
 
-    /// Imports these rows.
+    /// Imports the rows of an iterator.
     pub async fn send<I>(self, rows: I) -> Result<ImportSummary>
     where
         I: IntoIterator<Item: Into<ImportRow>, IntoIter: Send + 'static>,
@@ -117,28 +118,28 @@ impl ImportContacts {
         Ok(summary)
     }
 
-    /// Imports the rows of a stream and yields what became of each chunk, in the order of the
-    /// answers. The import goes on only while this is polled.
+    /// Imports the rows of a stream, and returns a stream of results, one per chunk. The import makes
+    /// progress only while that is polled.
     pub fn chunks<S>(self, rows: S) -> ImportChunks
     where
         S: Stream<Item: Into<ImportRow>> + Send + 'static,
     {
         let limits = Limits {
             in_flight: self.in_flight,
-            patience: self.answer_timeout,
-            retry: self.client.config().stream_retry.clone(),
+            response_timeout: self.response_timeout,
+            retry: self.handle.config().stream_retry.clone(),
         };
         let chunks = Chunks::new(rows.map(Into::into).boxed(), self.chunk_size).boxed();
-        ImportChunks(pipeline(Import::new(self.client, self.options), chunks, limits))
+        ImportChunks(pipeline(ImportProtocol::new(self.handle, self.options), chunks, limits))
     }
 }
 
-/// What became of the chunks of an import. Ends behind the last one or after the first error.
+/// A stream of results of an import, one per chunk. Ends after the last chunk or the first error.
 #[must_use = "streams do nothing until they are polled"]
 pub struct ImportChunks(BoxStream<'static, Result<ChunkResult>>);
 
 impl ImportChunks {
-    /// The next result, or none behind the last one. The same as `StreamExt::next`.
+    /// Returns the next result, or `None` at the end. The same as `StreamExt::next`.
     pub async fn next(&mut self) -> Option<Result<ChunkResult>> {
         self.0.next().await
     }

@@ -1,58 +1,58 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::Result;
-use crate::model::{Contact, ContactView, NewContact, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{Contact, ContactView, NewContact, Recipient};
 
 request! {
-    /// From [`Contacts::create`](crate::Contacts::create).
+    /// Request builder, returned by [`Contacts::create`](crate::Contacts::create).
     change CreateContact(CreateContactRequest) -> Contact
 }
 
 impl CreateContact {
-    pub(super) fn new(client: &ContactsClient, contact: NewContact) -> Self {
+    pub(super) fn new(handle: &Handle, contact: NewContact) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::CreateContactRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 contact: Some(contact.into_proto()),
                 request_id: String::new(),
             },
         ))
     }
 
-    /// Makes it, and returns it as stored.
+    /// Sends the request. Returns the contact as stored.
     pub async fn send(self) -> Result<Contact> {
         present(self.0.send().await?.contact)
     }
 }
 
 request! {
-    /// From [`Contacts::get`](crate::Contacts::get).
+    /// Request builder, returned by [`Contacts::get`](crate::Contacts::get).
     GetContact(GetContactRequest) -> Contact
 }
 
 impl GetContact {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::GetContactRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 view: ContactView::default().into_proto(),
-                recipient: Some(person.into_proto()),
+                recipient: Some(recipient.into_proto()),
             },
         ))
     }
 
-    /// Sets how much of the contact to read; everything by default.
+    /// Sets which fields to return. Default: all.
     pub fn view(mut self, view: ContactView) -> Self {
         self.0.message.view = view.into_proto();
         self
     }
 
-    /// Reads it.
+    /// Sends the request.
     pub async fn send(self) -> Result<Contact> {
         present(self.0.send().await?.contact)
     }

@@ -1,91 +1,88 @@
-//! A stream over any number of connections.
+//! Server streams that resume on a new connection: segments and duplicates.
 
 use std::time::Duration;
 
 use contacts_proto::v1::{self, StreamEndReason};
-use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
-use super::segment::ResumeToken;
-use crate::client::ContactsClient;
+use super::resume_token::ResumeToken;
 use crate::convert::count;
 use crate::error::{Error, ErrorKind, Result};
+use crate::handle::Handle;
 use crate::retry::Reconnects;
 use crate::transport::{Incoming, Transport};
 
-/// The request of a stream that resumes.
+/// The request message of a stream with resume tokens.
 pub(super) trait Resumable: Clone + Send + Sync + 'static {
     /// What the server sends.
     type Message: Send + 'static;
-    /// What the stream delivers, without its place.
+    /// What the stream delivers.
     type Item;
 
-    fn token(&mut self) -> &mut String;
+    fn token_mut(&mut self) -> &mut String;
 
     fn open(
         self,
         transport: &Transport,
-        patience: Duration,
+        open_timeout: Duration,
     ) -> BoxFuture<'static, Result<Incoming<Self::Message>>>;
 
-    /// Takes a message apart: its token, and what it is.
-    fn read(message: Self::Message) -> (String, Event<Self::Item>);
+    /// Splits a message into its resume token and its event.
+    fn decode(message: Self::Message) -> (String, Event<Self::Item>);
 }
 
-/// What one message is.
 pub(super) enum Event<T> {
-    /// Something to hand out, and how many the server counts it for.
-    Deliver(T, u64),
-    /// A sign of life, or an event of a newer server, which is as good as one.
-    Wait,
-    /// The last one.
+    /// Something to deliver, and what it adds to the server's `delivered_count`.
+    Item(T, u64),
+    /// A heartbeat, or an event that only newer servers send.
+    Heartbeat,
     End(v1::StreamEnd),
 }
 
 pub(super) struct Resuming<Q: Resumable> {
-    client: ContactsClient,
-    /// With the token behind the last message.
-    message: Q,
+    handle: Handle,
+    /// Its resume token is the one of the last message received.
+    request: Q,
     idle_timeout: Duration,
     connection: Option<Incoming<Q::Message>>,
     reconnects: Reconnects,
-    /// Items handed out, here and not before a resume of the caller's.
+    /// How much was delivered since this stream was created.
     delivered: u64,
-    /// Whether `delivered` counts from the first item.
+    /// Whether the request had no resume token, so that the server counts from the same start.
     from_start: bool,
     /// Whether the server ever accepted the request.
-    begun: bool,
-    /// Whether the token leads behind everything that was handed out. If a server leaves it out, a
-    /// new connection would deliver items a second time.
+    opened: bool,
+    /// Whether the last token is behind everything that was delivered. If a server omits a token, a
+    /// new connection would deliver items twice.
     resumable: bool,
 }
 
-/// What one message of the stream means.
 enum Step<T> {
     Deliver(T),
-    Wait,
+    Continue,
     End,
 }
 
 impl<Q: Resumable> Resuming<Q> {
-    pub fn new(client: ContactsClient, mut message: Q, idle_timeout: Duration) -> Self {
-        let reconnects = Reconnects::new(client.config().stream_retry.clone());
-        let from_start = message.token().is_empty();
+    pub fn new(handle: Handle, mut request: Q, idle_timeout: Duration) -> Self {
+        let reconnects = Reconnects::new(handle.config().stream_retry.clone());
+        let from_start = request.token_mut().is_empty();
         Self {
-            client,
-            message,
+            handle,
+            request,
             idle_timeout,
             connection: None,
             reconnects,
             delivered: 0,
             from_start,
-            begun: false,
+            opened: false,
             resumable: true,
         }
     }
 
-    /// The next item, and the token behind it; none once everything was delivered.
+    /// The next item with the token behind it, or `None` at the end of a complete stream.
     pub async fn next(&mut self) -> Result<Option<(Q::Item, ResumeToken)>> {
         loop {
             let step = match self.receive().await {
@@ -94,49 +91,50 @@ impl<Q: Resumable> Resuming<Q> {
             };
             match step {
                 Ok(Step::Deliver(item)) => {
-                    return Ok(Some((item, ResumeToken::from(self.message.token().as_str()))));
+                    let token = ResumeToken::from(self.request.token_mut().as_str());
+                    return Ok(Some((item, token)));
                 }
-                Ok(Step::Wait) => {}
+                Ok(Step::Continue) => {}
                 Ok(Step::End) => return Ok(None),
-                Err(error) => self.resume(error).await?,
+                Err(error) => self.recover(error).await?,
             }
         }
     }
 
-    /// The next message, over a new connection if there is none.
+    /// Receives the next message. Connects first if there is no connection.
     async fn receive(&mut self) -> Result<Q::Message> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => {
-                let message = self.message.clone();
-                let transport = self.client.transport();
-                let connection = message.open(transport, self.idle_timeout).await?;
-                self.begun = true;
+                let request = self.request.clone();
+                let transport = self.handle.transport();
+                let connection = request.open(transport, self.idle_timeout).await?;
+                self.opened = true;
                 none.insert(connection)
             }
         };
         match timeout(self.idle_timeout, connection.next()).await {
             Ok(Some(message)) => message,
             Ok(None) => Err(Error::unavailable("the stream ended without its end message")),
-            Err(_) => Err(Error::unavailable("the stream was silent for the idle timeout")),
+            Err(_) => Err(Error::unavailable("no message within the idle timeout")),
         }
     }
 
     fn step(&mut self, message: Q::Message) -> Result<Step<Q::Item>> {
-        let (token, event) = Q::read(message);
-        let moved = !token.is_empty() && token != *self.message.token();
-        if moved {
-            *self.message.token() = token;
+        let (token, event) = Q::decode(message);
+        let advanced = !token.is_empty() && token != *self.request.token_mut();
+        if advanced {
+            *self.request.token_mut() = token;
             self.reconnects.progress();
         }
         match event {
-            Event::Deliver(item, count) => {
-                self.resumable = moved;
+            Event::Item(item, count) => {
+                self.resumable = advanced;
                 self.delivered += count;
                 Ok(Step::Deliver(item))
             }
             Event::End(end) => self.end(&end),
-            Event::Wait => Ok(Step::Wait),
+            Event::Heartbeat => Ok(Step::Continue),
         }
     }
 
@@ -144,7 +142,7 @@ impl<Q: Resumable> Resuming<Q> {
         match end.reason() {
             StreamEndReason::Complete | StreamEndReason::Limit => {}
             StreamEndReason::ServerDrain => {
-                return Err(Error::unavailable("the server is stopping"));
+                return Err(Error::unavailable("the server is shutting down"));
             }
             StreamEndReason::Unspecified => {
                 return Err(Error::unavailable("the stream ended for an unknown reason"));
@@ -152,18 +150,17 @@ impl<Q: Resumable> Resuming<Q> {
         }
         let sent = count(end.delivered_count);
         if self.from_start && sent != self.delivered {
-            let message =
-                format!("the server counts {sent} delivered, but {} arrived", self.delivered);
+            let message = format!("the server sent {sent} items, but {} arrived", self.delivered);
             return Err(Error::new(ErrorKind::Incomplete, message));
         }
         Ok(Step::End)
     }
 
-    /// Waits until a new connection may be tried. An error ends the stream.
-    async fn resume(&mut self, error: Error) -> Result<()> {
+    /// Waits until the next connection attempt, or returns the final error.
+    async fn recover(&mut self, error: Error) -> Result<()> {
         self.connection = None;
         let outcome = if self.resumable { self.reconnects.wait(error).await } else { Err(error) };
-        let begun = self.begun;
-        outcome.map_err(|error| error.edit(|inner| inner.incomplete = begun))
+        let opened = self.opened;
+        outcome.map_err(|error| error.edit(|inner| inner.incomplete = opened))
     }
 }

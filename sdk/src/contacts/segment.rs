@@ -5,28 +5,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contacts_proto::v1::{self, stream_contacts_response::Event as Sent};
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 
-pub use batch::{ResumeToken, SegmentBatch};
+pub use batch::SegmentBatch;
 pub use stream::{ContactStream, SegmentBatches};
 
+use super::resume_token::ResumeToken;
 use super::resuming::{Event, Resumable, Resuming};
-use crate::client::ContactsClient;
 use crate::convert::IntoProto;
 use crate::error::Result;
+use crate::handle::Handle;
 use crate::model::ContactView;
 use crate::transport::{Incoming, Transport};
 
-/// Streams all contacts a filter selects. From [`Contacts::segment`](crate::Contacts::segment).
+/// Request builder for a segment: a stream of all contacts that match a filter. Returned by
+/// [`Contacts::segment`](crate::Contacts::segment).
 ///
-/// Each contact that exists throughout is delivered exactly once, oldest first. The stream resumes
-/// by itself after a dropped connection, a silent server or one that stops; failures in a row
-/// without progress are bounded by the client's
-/// [`stream_retry_policy`](crate::ClientBuilder::stream_retry_policy). It ends only when the server
-/// said that everything was delivered: otherwise its last item is an error with
-/// [`is_incomplete`](crate::Error::is_incomplete).
+/// Every contact that matches throughout the stream is delivered exactly once, oldest first. After a
+/// dropped connection, the stream reconnects and resumes; the client's
+/// [`stream_retry_policy`](crate::ClientBuilder::stream_retry_policy) limits consecutive attempts
+/// without progress. The stream ends without an error only if the server confirms that it is
+/// complete. Otherwise its last item is an error with [`is_incomplete`](crate::Error::is_incomplete).
 ///
-/// A contact is as it was when its batch was read. Check before sending.
+/// Contacts are as of the time when their batch was read. Check consent before sending.
 ///
 /// ```no_run
 /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -46,8 +47,8 @@ use crate::transport::{Incoming, Transport};
 /// # }
 /// ```
 ///
-/// A campaign that has to survive its own restart reads [`batches`](Self::batches) and stores each
-/// batch's token once it is done with it:
+/// A campaign that must survive a restart reads [`batches`](Self::batches), and stores the token of a
+/// batch once the batch is processed:
 ///
 /// ```no_run
 /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -68,84 +69,83 @@ use crate::transport::{Incoming, Transport};
 /// # }
 /// ```
 #[derive(Clone)]
-#[must_use = "a segment does nothing until it is streamed"]
+#[must_use = "a request does is_empty until it is streamed"]
 pub struct StreamContacts {
-    client: ContactsClient,
+    handle: Handle,
     message: v1::StreamContactsRequest,
     idle_timeout: Duration,
-    /// A limit of 0, which the wire takes for none at all.
-    nothing: bool,
+    /// Whether the limit is 0, which means no limit in the message.
+    is_empty: bool,
 }
 
 impl StreamContacts {
-    pub(super) fn new(client: &ContactsClient) -> Self {
+    pub(super) fn new(handle: &Handle) -> Self {
         let message = v1::StreamContactsRequest {
-            workspace_id: client.workspace().to_owned(),
+            workspace_id: handle.workspace_id(),
             view: ContactView::default().into_proto(),
             ..v1::StreamContactsRequest::default()
         };
-        let idle_timeout = client.config().stream_idle_timeout;
-        Self { client: client.clone(), message, idle_timeout, nothing: false }
+        let idle_timeout = handle.config().stream_idle_timeout;
+        Self { handle: handle.clone(), message, idle_timeout, is_empty: false }
     }
 
-    /// Selects contacts: a [`Filter`](crate::Filter) or text in the filter language. Empty selects
-    /// all.
+    /// Sets the filter: a [`Filter`](crate::Filter), or text in the filter language. Default and empty
+    /// text: all contacts.
     pub fn filter(mut self, filter: impl Into<String>) -> Self {
         self.message.filter = filter.into();
         self
     }
 
-    /// Searches by name, as in [`ListContacts::query`](super::ListContacts::query).
+    /// Sets a name search, as in [`ListContacts::query`](super::ListContacts::query).
     pub fn query(mut self, query: impl Into<String>) -> Self {
         self.message.query = query.into();
         self
     }
 
-    /// Sets how much of each contact to read; everything by default.
+    /// Sets which fields to return. Default: all.
     pub fn view(mut self, view: ContactView) -> Self {
         self.message.view = view.into_proto();
         self
     }
 
-    /// Stops after so many contacts, those before a [resume](Self::resume_from) included. With 0
-    /// there are none; without a limit, all.
+    /// Sets the maximum number of contacts, including those before a [resume](Self::resume_from). With
+    /// 0, the stream is empty. Default: no limit.
     pub fn limit(mut self, contacts: u64) -> Self {
         self.message.limit = i64::try_from(contacts).unwrap_or(i64::MAX);
-        self.nothing = contacts == 0;
+        self.is_empty = contacts == 0;
         self
     }
 
-    /// Sets how many contacts a batch has at most: 500 by default, at most 1000.
+    /// Sets the maximum number of contacts per batch, 1 to 1000. Default: 500.
     pub fn batch_size(mut self, contacts: u32) -> Self {
         self.message.max_batch_size = i32::try_from(contacts).unwrap_or(i32::MAX);
         self
     }
 
-    /// Goes on behind the batch that had this token. Filter, query and limit have to be as they were
-    /// then.
+    /// Resumes after the batch with this token. Filter, query and limit must be unchanged.
     pub fn resume_from(mut self, token: impl Into<ResumeToken>) -> Self {
         self.message.resume_token = token.into().into_string();
         self
     }
 
-    /// Sets how long the stream may be silent before it is made anew, in place of the client's
-    /// [default](crate::ClientBuilder::stream_idle_timeout).
+    /// Sets how long the stream may be silent before the client reconnects. Overrides the client's
+    /// [`stream_idle_timeout`](crate::ClientBuilder::stream_idle_timeout).
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// Streams the contacts one by one.
+    /// Returns a stream of contacts.
     pub fn stream(self) -> ContactStream {
         ContactStream::new(self.batches())
     }
 
-    /// Streams the contacts as they arrive, in batches that each have a resume token.
+    /// Returns a stream of batches, each with a resume token.
     pub fn batches(self) -> SegmentBatches {
-        if self.nothing {
+        if self.is_empty {
             return SegmentBatches::empty();
         }
-        SegmentBatches::new(Resuming::new(self.client, self.message, self.idle_timeout))
+        SegmentBatches::new(Resuming::new(self.handle, self.message, self.idle_timeout))
     }
 }
 
@@ -153,26 +153,26 @@ impl Resumable for v1::StreamContactsRequest {
     type Message = v1::StreamContactsResponse;
     type Item = Vec<Bytes>;
 
-    fn token(&mut self) -> &mut String {
+    fn token_mut(&mut self) -> &mut String {
         &mut self.resume_token
     }
 
     fn open(
         self,
         transport: &Transport,
-        patience: Duration,
+        open_timeout: Duration,
     ) -> BoxFuture<'static, Result<Incoming<Self::Message>>> {
-        transport.stream_contacts(self, patience)
+        transport.stream_contacts(self, open_timeout)
     }
 
-    fn read(message: Self::Message) -> (String, Event<Self::Item>) {
+    fn decode(message: Self::Message) -> (String, Event<Self::Item>) {
         let event = match message.event {
             Some(Sent::Batch(batch)) if !batch.contacts.is_empty() => {
                 let count = batch.contacts.len() as u64;
-                Event::Deliver(batch.contacts, count)
+                Event::Item(batch.contacts, count)
             }
             Some(Sent::End(end)) => Event::End(end),
-            Some(Sent::Batch(_) | Sent::Heartbeat(_)) | None => Event::Wait,
+            Some(Sent::Batch(_) | Sent::Heartbeat(_)) | None => Event::Heartbeat,
         };
         (message.resume_token, event)
     }

@@ -1,14 +1,14 @@
 use contacts_proto::{FieldMask, v1};
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{IntoProto, present};
 use crate::error::{Error, Result};
-use crate::model::{AttributeValue, Contact, Person};
-use crate::request::{Prepared, request};
+use crate::handle::Handle;
+use crate::model::{AttributeValue, Contact, ContactField, Recipient};
 
 request! {
-    /// Changes what its methods set and nothing else. From
-    /// [`Contacts::update`](crate::Contacts::update).
+    /// Request builder, returned by [`Contacts::update`](crate::Contacts::update). Changes only the
+    /// fields that are set.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -29,17 +29,17 @@ request! {
 }
 
 impl UpdateContact {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         let mut contact = v1::Contact::default();
-        match person {
-            Person::Phone(number) => contact.phone_number = number,
-            Person::WhatsAppUserId(id) => contact.whatsapp_user_id = id,
-            Person::ContactId(id) => contact.contact_id = id,
+        match recipient {
+            Recipient::Phone(number) => contact.phone_number = number,
+            Recipient::WhatsAppUserId(id) => contact.whatsapp_user_id = id,
+            Recipient::ContactId(id) => contact.contact_id = id,
         }
         Self(Prepared::new(
-            client,
+            handle,
             v1::UpdateContactRequest {
-                workspace_id: client.workspace().to_owned(),
+                workspace_id: handle.workspace_id(),
                 contact: Some(contact),
                 update_mask: Some(FieldMask::default()),
                 ..v1::UpdateContactRequest::default()
@@ -55,11 +55,11 @@ impl UpdateContact {
         &mut self.0.message.update_mask.get_or_insert_default().paths
     }
 
-    /// Names a path once, and none below one that is named already.
-    fn set(mut self, path: impl Into<String>, change: impl FnOnce(&mut v1::Contact)) -> Self {
-        let path = path.into();
-        let named = |known: &String| *known == path || path.starts_with(&format!("{known}."));
-        if !self.paths().iter().any(named) {
+    /// Adds the field's path to the mask, unless that path or one above it is there already.
+    fn set(mut self, field: ContactField, change: impl FnOnce(&mut v1::Contact)) -> Self {
+        let path = field.to_string();
+        let covers = |known: &String| *known == path || path.starts_with(&format!("{known}."));
+        if !self.paths().iter().any(covers) {
             self.paths().push(path);
         }
         change(self.contact());
@@ -68,7 +68,7 @@ impl UpdateContact {
 
     /// Sets the first name: at most 200 characters.
     pub fn first_name(self, name: impl Into<String>) -> Self {
-        self.set("first_name", |contact| contact.first_name = name.into())
+        self.set(ContactField::FirstName, |contact| contact.first_name = name.into())
     }
 
     /// Clears the first name.
@@ -78,7 +78,7 @@ impl UpdateContact {
 
     /// Sets the last name: at most 200 characters.
     pub fn last_name(self, name: impl Into<String>) -> Self {
-        self.set("last_name", |contact| contact.last_name = name.into())
+        self.set(ContactField::LastName, |contact| contact.last_name = name.into())
     }
 
     /// Clears the last name.
@@ -88,7 +88,7 @@ impl UpdateContact {
 
     /// Sets the email address: at most 254 characters.
     pub fn email(self, address: impl Into<String>) -> Self {
-        self.set("email", |contact| contact.email = address.into())
+        self.set(ContactField::Email, |contact| contact.email = address.into())
     }
 
     /// Clears the email address.
@@ -96,44 +96,44 @@ impl UpdateContact {
         self.email("")
     }
 
-    /// Sets Meta's business-scoped user id. The contact has to be named by its id or phone number.
+    /// Sets Meta's business-scoped user id. The contact must be selected by its id or phone number.
     pub fn whatsapp_user_id(self, id: impl Into<String>) -> Self {
-        self.set("whatsapp_user_id", |contact| contact.whatsapp_user_id = id.into())
+        self.set(ContactField::WhatsAppUserId, |contact| contact.whatsapp_user_id = id.into())
     }
 
-    /// Clears Meta's business-scoped user id. The contact has to be named by its id or phone number.
+    /// Clears Meta's business-scoped user id. The contact must be selected by its id or phone number.
     pub fn clear_whatsapp_user_id(self) -> Self {
         self.whatsapp_user_id("")
     }
 
-    /// Replaces all tags. To add or remove single ones use
+    /// Replaces all tags. To add or remove single tags, use
     /// [`Contacts::update_tags`](crate::Contacts::update_tags).
     pub fn tags(self, tag_ids: impl IntoIterator<Item: Into<String>>) -> Self {
         let tags = tag_ids.into_iter().map(Into::into).collect();
-        self.set("tags", |contact| contact.tags = tags)
+        self.set(ContactField::Tags, |contact| contact.tags = tags)
     }
 
-    /// Sets one attribute; the others stay.
+    /// Sets one attribute. The other attributes do not change.
     pub fn attribute(
         self,
         attribute_id: impl Into<String>,
         value: impl Into<AttributeValue>,
     ) -> Self {
         let id = attribute_id.into();
-        self.set(format!("attributes.{id}"), |contact| {
+        self.set(ContactField::Attribute(id.clone()), |contact| {
             contact.attributes.insert(id, value.into().into_proto());
         })
     }
 
-    /// Clears one attribute; the others stay.
+    /// Clears one attribute. The other attributes do not change.
     pub fn clear_attribute(self, attribute_id: impl Into<String>) -> Self {
         let id = attribute_id.into();
-        self.set(format!("attributes.{id}"), |contact| {
+        self.set(ContactField::Attribute(id.clone()), |contact| {
             contact.attributes.remove(&id);
         })
     }
 
-    /// Replaces all attributes by these.
+    /// Replaces all attributes.
     pub fn replace_attributes<K: Into<String>, V: Into<AttributeValue>>(
         mut self,
         attributes: impl IntoIterator<Item = (K, V)>,
@@ -142,32 +142,34 @@ impl UpdateContact {
         let attributes = attributes.into_iter();
         let attributes =
             attributes.map(|(id, value)| (id.into(), value.into().into_proto())).collect();
-        self.set("attributes", |contact| contact.attributes = attributes)
+        self.set(ContactField::Attributes, |contact| contact.attributes = attributes)
     }
 
-    /// Refuses the change if the profile is no longer the one with this etag: see
-    /// [`is_etag_mismatch`](crate::Error::is_etag_mismatch).
+    /// Makes the call fail with [`is_etag_mismatch`](crate::Error::is_etag_mismatch) if the profile has
+    /// changed since it had this etag.
     pub fn etag(mut self, etag: impl Into<String>) -> Self {
         self.contact().etag = etag.into();
         self
     }
 
-    /// Makes the contact if there is none.
+    /// Sets whether to create the contact if it does not exist. Default: false.
     pub fn allow_missing(mut self, allow: bool) -> Self {
         self.0.message.allow_missing = allow;
         self
     }
 
-    /// Changes it, and returns it as stored.
+    /// Sends the request. Returns the contact as stored.
     ///
-    /// The user id names the contact only if nothing else does, so a contact that was named by its
-    /// user id cannot get another one in the same call: that fails without being sent.
+    /// Fails with [`is_invalid_argument`](crate::Error::is_invalid_argument), without being sent, if it
+    /// changes the user id of a contact that is selected by its user id: the message has room for only
+    /// one of them.
     pub async fn send(mut self) -> Result<Contact> {
-        let changes_user_id = self.paths().iter().any(|path| path == "whatsapp_user_id");
+        let changes_user_id =
+            self.paths().iter().any(|path| *path == ContactField::WhatsAppUserId.to_string());
         let contact = self.contact();
         if changes_user_id && contact.contact_id.is_empty() && contact.phone_number.is_empty() {
             return Err(Error::invalid_argument(
-                "name the contact by its id or phone number to change its user id",
+                "select the contact by its id or phone number to change its user id",
             ));
         }
         present(self.0.send().await?.contact)

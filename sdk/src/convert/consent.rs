@@ -1,10 +1,10 @@
 use contacts_proto::v1;
 
-use super::{FromProto, IntoProto, all, known, time};
+use super::{FromProto, IntoProto, all, non_empty, time};
 use crate::error::{Error, Result};
 use crate::model::{
-    BatchCheckResult, CheckReason, CheckResult, Decision, Evidence, OptInEvent, OptInEventKind,
-    OptInSource, OptInStatus, OptInSummary,
+    BatchCheckResult, CheckOutcome, CheckReason, CheckResult, Decision, Evidence, OptInEvent,
+    OptInEventKind, OptInSource, OptInStatus, OptInSummary,
 };
 
 impl FromProto<v1::OptInSummary> for OptInSummary {
@@ -23,32 +23,36 @@ impl FromProto<v1::CheckOptInResponse> for CheckResult {
         Self {
             decision: Decision::from_proto(message.decision),
             reason: CheckReason::from_proto(message.reason),
-            contact_id: known(message.contact_id),
-            event_id: known(message.event_id),
+            contact_id: non_empty(message.contact_id),
+            event_id: non_empty(message.event_id),
             consent_time: time(message.consent_time),
             check_time: time(message.check_time),
         }
     }
 }
 
-impl BatchCheckResult {
-    /// Answers belong to numbers by their index alone, so that one answer too few or too many makes
-    /// all of them worthless.
-    pub(crate) fn answering(
-        asked: usize,
-        decisions: Vec<i32>,
-        reasons: Vec<i32>,
-        check_time: Option<contacts_proto::Timestamp>,
-    ) -> Result<Self> {
-        if decisions.len() != asked || reasons.len() != asked {
-            return Err(Error::invalid_response(format!(
-                "{asked} numbers were checked, but the answer has {} decisions and {} reasons",
-                decisions.len(),
-                reasons.len(),
-            )));
-        }
-        Ok(Self { decisions, reasons, check_time: time(check_time) })
+/// The results of a batch, or an error if there is not exactly one for each number: results belong
+/// to numbers by index alone, so that one too few or too many makes all of them worthless.
+pub(crate) fn batch_result(
+    requested: usize,
+    decisions: &[i32],
+    reasons: &[i32],
+    check_time: Option<contacts_proto::Timestamp>,
+) -> Result<BatchCheckResult> {
+    if decisions.len() != requested || reasons.len() != requested {
+        return Err(Error::invalid_response(format!(
+            "{requested} numbers were checked, but the response has {} decisions and {} reasons",
+            decisions.len(),
+            reasons.len(),
+        )));
     }
+    let outcomes =
+        decisions.iter().zip(reasons).enumerate().map(|(index, (decision, reason))| CheckOutcome {
+            index,
+            decision: Decision::from_proto(*decision),
+            reason: CheckReason::from_proto(*reason),
+        });
+    Ok(BatchCheckResult { outcomes: outcomes.collect(), check_time: time(check_time) })
 }
 
 impl FromProto<v1::OptInEvidence> for Evidence {
@@ -81,10 +85,10 @@ impl FromProto<v1::OptInEvent> for OptInEvent {
     fn from_proto(message: v1::OptInEvent) -> Self {
         Self {
             event_id: message.event_id,
-            contact_id: known(message.contact_id),
+            contact_id: non_empty(message.contact_id),
             kind: OptInEventKind::from_proto(message.kind),
             status: OptInStatus::from_proto(message.status),
-            sender_phone_number_id: known(message.sender_phone_number_id),
+            sender_phone_number_id: non_empty(message.sender_phone_number_id),
             categories: all(message.categories),
             source: OptInSource::from_proto(message.source),
             evidence: message.evidence.map(Evidence::from_proto).unwrap_or_default(),

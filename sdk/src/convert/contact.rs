@@ -1,8 +1,8 @@
 use contacts_proto::v1::{self, attribute_value::Value};
 
-use super::{FromProto, IntoProto, known, time};
+use super::{FromProto, IntoProto, non_empty, time};
 use crate::model::{
-    AttributeValue, Contact, DeleteReason, DeletionReceipt, NewContact, OptInSummary, Person,
+    AttributeValue, Contact, DeleteReason, DeletionReceipt, NewContact, OptInSummary, Recipient,
 };
 
 impl FromProto<v1::Contact> for Contact {
@@ -10,11 +10,11 @@ impl FromProto<v1::Contact> for Contact {
         let attributes = message.attributes.into_iter();
         Self {
             contact_id: message.contact_id,
-            phone_number: known(message.phone_number),
-            whatsapp_user_id: known(message.whatsapp_user_id),
-            first_name: known(message.first_name),
-            last_name: known(message.last_name),
-            email: known(message.email),
+            phone_number: non_empty(message.phone_number),
+            whatsapp_user_id: non_empty(message.whatsapp_user_id),
+            first_name: non_empty(message.first_name),
+            last_name: non_empty(message.last_name),
+            email: non_empty(message.email),
             tags: message.tags,
             attributes: attributes
                 .map(|(id, value)| (id, AttributeValue::from_proto(value)))
@@ -84,16 +84,16 @@ impl FromProto<v1::DeletionReceipt> for DeletionReceipt {
     }
 }
 
-impl IntoProto<v1::Recipient> for Person {
+impl IntoProto<v1::Recipient> for Recipient {
     fn into_proto(self) -> v1::Recipient {
         v1::Recipient { recipient: Some(self.into_proto()) }
     }
 }
 
-/// Every request about one person has the same oneof under its own name.
+/// Every request about a single person has the same oneof, with a generated type of its own.
 macro_rules! recipients {
     ($($request:ident)*) => {$(
-        impl IntoProto<v1::$request::Recipient> for Person {
+        impl IntoProto<v1::$request::Recipient> for Recipient {
             fn into_proto(self) -> v1::$request::Recipient {
                 match self {
                     Self::Phone(number) => v1::$request::Recipient::PhoneNumber(number),

@@ -6,7 +6,7 @@ use crate::model::{
     MessageCategory, OnConflict, OptInEventKind, OptInSource, OptInStatus, PlatformPreference,
 };
 
-/// Enums that a newer server may extend: what is not known keeps its number.
+/// Enums that a newer server may extend. An unknown value keeps its number.
 macro_rules! open {
     ($($name:ident { $($value:ident)* })*) => {$(
         impl FromProto<i32> for $name {

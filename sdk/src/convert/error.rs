@@ -5,7 +5,7 @@ use super::FromProto;
 use crate::error::{Error, ErrorKind, FieldViolation, Resource};
 
 impl FromProto<rpc::Status> for Error {
-    /// Details that cannot be read count as absent: code and message still say enough.
+    /// Details that cannot be decoded count as absent, because code and message are still useful.
     fn from_proto(status: rpc::Status) -> Self {
         let details = status.get_error_details();
         Self::new(ErrorKind::from_code(status.code), status.message).edit(|inner| {

@@ -1,9 +1,9 @@
 use contacts_proto::v1;
 
-use super::{FromProto, all, known, time};
+use super::{FromProto, all, non_empty, time};
 use crate::model::{
     Contact, ContactData, MessageCategory, OptInStatus, RecordedConsent,
-    RecordedPlatformPreference, SavedAnswer,
+    RecordedPlatformPreference, StoredResponse,
 };
 
 impl FromProto<v1::ExportContactDataResponse> for ContactData {
@@ -13,9 +13,9 @@ impl FromProto<v1::ExportContactDataResponse> for ContactData {
             consents: all(message.consents),
             platform_preferences: all(message.platform_preferences),
             events: all(message.events),
-            events_page_token: known(message.events_page_token),
-            saved_answers: all(message.saved_answers),
-            more_saved_answers: message.more_saved_answers,
+            events_page_token: non_empty(message.events_page_token),
+            stored_responses: all(message.stored_responses),
+            more_stored_responses: message.more_stored_responses,
             receipts: all(message.receipts),
             export_time: time(message.export_time),
         }
@@ -27,7 +27,7 @@ impl FromProto<v1::RecordedConsent> for RecordedConsent {
         Self {
             category: MessageCategory::from_proto(message.category),
             status: OptInStatus::from_proto(message.status),
-            event_id: known(message.event_id),
+            event_id: non_empty(message.event_id),
             occurred_time: time(message.occurred_time),
             expire_time: time(message.expire_time),
         }
@@ -38,15 +38,15 @@ impl FromProto<v1::RecordedPlatformPreference> for RecordedPlatformPreference {
     fn from_proto(message: v1::RecordedPlatformPreference) -> Self {
         Self {
             stopped: message.preference() != v1::PlatformPreference::Resume,
-            sender_phone_number_id: known(message.sender_phone_number_id),
+            sender_phone_number_id: non_empty(message.sender_phone_number_id),
             occurred_time: time(message.occurred_time),
             event_id: message.event_id,
         }
     }
 }
 
-impl FromProto<v1::SavedAnswer> for SavedAnswer {
-    fn from_proto(message: v1::SavedAnswer) -> Self {
+impl FromProto<v1::StoredResponse> for StoredResponse {
+    fn from_proto(message: v1::StoredResponse) -> Self {
         Self {
             request_id: message.request_id,
             method: message.method,

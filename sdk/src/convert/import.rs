@@ -72,7 +72,7 @@ impl FromProto<v1::BatchUpsertContactsResponse> for ChunkResult {
 }
 
 impl ChunkResult {
-    /// Says which part of the input this answers.
+    /// Sets the rows of the input that this is the result of.
     pub(crate) fn of_rows(mut self, first_row: u64, row_count: u64) -> Self {
         self.first_row = first_row;
         self.row_count = row_count;

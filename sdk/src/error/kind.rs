@@ -1,43 +1,43 @@
 use std::fmt;
 
-/// The class of an [`Error`](crate::Error).
+/// The kind of an [`Error`](crate::Error).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The request is wrong, and stays wrong.
+    /// The request is not valid. A retry does not help.
     InvalidArgument,
-    /// There is no such resource.
+    /// The resource does not exist.
     NotFound,
-    /// There is such a resource already.
+    /// The resource already exists.
     AlreadyExists,
-    /// The request is right, but not now: a tag in use, a count that is not the expected one.
+    /// The state of the data does not permit the call: for example, a tag is in use.
     FailedPrecondition,
-    /// The change met another one.
+    /// The change conflicted with another one.
     Aborted,
-    /// The service cannot be reached or cannot answer.
+    /// The server could not be reached, or could not process the call.
     Unavailable,
-    /// Too many calls, or a message that is too large.
+    /// Too many concurrent calls, or a message that is too large.
     ResourceExhausted,
     /// The deadline passed.
     DeadlineExceeded,
-    /// The token is missing or not valid.
+    /// The bearer token is missing or not valid.
     Unauthenticated,
-    /// The token does not allow this.
+    /// The bearer token does not permit the call.
     PermissionDenied,
-    /// The server stopped working on the call.
+    /// The server cancelled the call.
     Cancelled,
-    /// A value is past the end of what there is.
+    /// A value is out of range.
     OutOfRange,
-    /// The server does not know this call: it is older than this crate.
+    /// The server does not know the call, because it is older than this crate.
     Unimplemented,
-    /// A fault of the server; its log has the details.
+    /// An error in the server. The details are in its log.
     Internal,
-    /// A stream ended without its end message. See
+    /// A stream ended, but fewer items arrived than the server sent. See
     /// [`is_incomplete`](crate::Error::is_incomplete).
     Incomplete,
-    /// The server's answer does not fit the request. Nothing of it was used.
+    /// The response does not match the request and was discarded.
     InvalidResponse,
-    /// Anything else.
+    /// Any other error.
     Unknown,
 }
 

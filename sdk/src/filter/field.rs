@@ -7,7 +7,8 @@ use super::Filter;
 use super::literal::{Literal, Prefix, Quoted, joined};
 use crate::model::AttributeValue;
 
-/// A field of contacts, to be compared with values of type `V`. From the functions of [`Filter`].
+/// A field of contacts that is compared with values of type `V`. Returned by the functions of
+/// [`Filter`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Field<V> {
@@ -15,7 +16,7 @@ pub struct Field<V> {
     values: PhantomData<V>,
 }
 
-/// Values that have an order: all but opt-in statuses. Not for implementing.
+/// Values that have an order: all except opt-in statuses. Not meant to be implemented.
 pub trait Ordered: Literal {}
 
 impl Ordered for String {}
@@ -33,8 +34,8 @@ impl<V> Field<V> {
 }
 
 impl Field<AttributeValue> {
-    /// A name cannot be quoted in the language. What is not even of the form of an id is, so that
-    /// the server refuses it instead of reading it as something else.
+    /// The filter language has no quoted names. Text that does not have the form of an id is quoted, so
+    /// that the server rejects it instead of parsing it as something else.
     pub(super) fn attribute(id: &str) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let name = match !id.is_empty() && id.chars().all(plain) {
@@ -44,41 +45,42 @@ impl Field<AttributeValue> {
         Self { name: name.into(), values: PhantomData }
     }
 
-    /// The attribute has a value.
+    /// Matches contacts that have a value.
     pub fn is_set(self) -> Filter {
         Filter::test(format!("{}:*", self.name))
     }
 
-    /// The text begins so, exactly. For STRING attributes.
+    /// Matches text with this prefix, compared exactly. For attributes of type
+    /// [`String`](crate::AttributeType::String).
     pub fn starts_with(self, prefix: impl AsRef<str>) -> Filter {
         self.is("=", Prefix(prefix.as_ref()))
     }
 }
 
 impl Field<String> {
-    /// The field is not empty.
+    /// Matches contacts that have a value.
     pub fn is_set(self) -> Filter {
         Filter::test(format!("{}:*", self.name))
     }
 
-    /// The text begins so, exactly.
+    /// Matches text with this prefix, compared exactly.
     pub fn starts_with(self, prefix: impl AsRef<str>) -> Filter {
         self.is("=", Prefix(prefix.as_ref()))
     }
 }
 
 impl<V: Literal> Field<V> {
-    /// The value is this one.
+    /// Matches values that are equal.
     pub fn eq(self, value: impl Into<V>) -> Filter {
         self.is("=", value.into().literal())
     }
 
-    /// The value is another one; not true of a missing value.
+    /// Matches values that are not equal. Does not match a missing value.
     pub fn ne(self, value: impl Into<V>) -> Filter {
         self.is("!=", value.into().literal())
     }
 
-    /// The value is one of these. The server refuses an empty list.
+    /// Matches values that are in the list. The server rejects an empty list.
     pub fn in_list(self, values: impl IntoIterator<Item: Into<V>>) -> Filter {
         let values = values.into_iter().map(|value| value.into().literal());
         self.is("IN", format_args!("({})", joined(values)))
@@ -86,22 +88,22 @@ impl<V: Literal> Field<V> {
 }
 
 impl<V: Ordered> Field<V> {
-    /// The value is less, or earlier.
+    /// Matches values that are less, or earlier.
     pub fn lt(self, value: impl Into<V>) -> Filter {
         self.is("<", value.into().literal())
     }
 
-    /// The value is at most this one.
+    /// Matches values that are less or equal.
     pub fn le(self, value: impl Into<V>) -> Filter {
         self.is("<=", value.into().literal())
     }
 
-    /// The value is greater, or later.
+    /// Matches values that are greater, or later.
     pub fn gt(self, value: impl Into<V>) -> Filter {
         self.is(">", value.into().literal())
     }
 
-    /// The value is at least this one.
+    /// Matches values that are greater or equal.
     pub fn ge(self, value: impl Into<V>) -> Filter {
         self.is(">=", value.into().literal())
     }

@@ -5,7 +5,7 @@ use contacts_proto::Timestamp;
 
 use crate::model::{AttributeValue, OptInStatus};
 
-/// Values that a [`Field`](super::Field) can be compared with. Not for implementing.
+/// Values that a [`Field`](super::Field) can be compared with. Not meant to be implemented.
 pub trait Literal {
     #[doc(hidden)]
     fn literal(&self) -> String;
@@ -29,7 +29,7 @@ impl Literal for OptInStatus {
             Self::NotAsked => "NOT_ASKED",
             Self::OptedIn => "OPTED_IN",
             Self::OptedOut => "OPTED_OUT",
-            // No such status: the server says so.
+            // There is no such status, and the server rejects it.
             Self::Unknown(_) => "UNKNOWN",
         };
         name.to_owned()
@@ -40,20 +40,20 @@ impl Literal for AttributeValue {
     fn literal(&self) -> String {
         match self {
             Self::String(text) => text.literal(),
-            // Plain notation would print hundreds of zeros at the ends of the range.
+            // Without an exponent, a number could have hundreds of zeros.
             Self::Number(number) if *number != 0.0 && !(1e-5..1e16).contains(&number.abs()) => {
                 format!("{number:e}")
             }
             Self::Number(number) => number.to_string(),
             Self::Bool(value) => value.to_string(),
             Self::Timestamp(time) => time.literal(),
-            // Nothing compares with it: the server says so.
+            // The server rejects it.
             Self::Unknown => "null".to_owned(),
         }
     }
 }
 
-/// Text that stands for itself.
+/// Text that is matched as a whole.
 pub(super) struct Quoted<'t>(pub &'t str);
 
 impl fmt::Display for Quoted<'_> {
@@ -62,7 +62,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Text whose beginning is meant.
+/// Text that is matched as a prefix.
 pub(super) struct Prefix<'t>(pub &'t str);
 
 impl fmt::Display for Prefix<'_> {
@@ -85,7 +85,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Without quotes if it can be read so.
+/// A tag id, quoted unless it has the form of an id.
 pub(super) struct TagId<'t>(pub &'t str);
 
 impl fmt::Display for TagId<'_> {

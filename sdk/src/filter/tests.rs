@@ -9,7 +9,7 @@ fn prints(filter: Filter, text: &str) {
 }
 
 #[test]
-fn tests_print_in_the_language() {
+fn comparisons_print_in_the_filter_language() {
     prints(Filter::tag("vip"), "tags:vip");
     prints(Filter::tag("Größe 1"), r#"tags:"Größe 1""#);
     prints(Filter::any_tag(), "tags:*");
@@ -44,7 +44,7 @@ fn numbers_and_times_print_exactly() {
 }
 
 #[test]
-fn parentheses_stand_where_the_kinds_meet() {
+fn parentheses_separate_and_from_or() {
     let [a, b, c, d] = ["a", "b", "c", "d"].map(Filter::tag);
     prints(a.clone().and(b.clone()).and(c.clone()), "tags:a AND tags:b AND tags:c");
     prints(a.clone().or(b.clone().or(c.clone())), "tags:a OR tags:b OR tags:c");
@@ -60,12 +60,12 @@ fn parentheses_stand_where_the_kinds_meet() {
 }
 
 #[test]
-fn no_value_gets_out_of_its_quotes() {
+fn values_cannot_escape_their_quotes() {
     prints(Filter::first_name().eq(r#"a" OR tags:x"#), r#"first_name = "a\" OR tags:x""#);
     prints(Filter::first_name().eq(r"back\slash*"), r#"first_name = "back\\slash\*""#);
     prints(Filter::first_name().starts_with(r#"50%*""#), r#"first_name = "50%\*\"*""#);
     prints(Filter::tag(r#"x" OR tags:y"#), r#"tags:"x\" OR tags:y""#);
-    // Not a name the language has, so that the server refuses it.
+    // The filter language has no quoted names, so that the server rejects these.
     prints(Filter::attribute("x = 1 OR y").eq(1), r#"attributes."x = 1 OR y" = 1"#);
     prints(Filter::attribute("").eq(1), r#"attributes."" = 1"#);
 }

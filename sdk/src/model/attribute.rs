@@ -4,38 +4,38 @@ use std::time::SystemTime;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Attribute {
-    /// Its id: `[a-z][a-z0-9_]{0,62}`, immutable. Filters and contacts name it so.
+    /// Unique id in the workspace, `[a-z][a-z0-9_]{0,62}`. Immutable.
     pub attribute_id: String,
-    /// Free text for people, unique in the workspace.
+    /// Name for people, unique in the workspace.
     pub display_name: String,
-    /// What its values are; immutable.
+    /// Type of the values. Immutable.
     pub attribute_type: AttributeType,
-    /// For ENUM: the values it can have.
+    /// For [`AttributeType::Enum`]: the permitted values.
     pub enum_options: Vec<String>,
-    /// What it is for; may be empty.
+    /// What the attribute is for. May be empty.
     pub description: String,
-    /// How many contacts have a value.
+    /// Number of contacts that have a value.
     pub contact_count: u64,
-    /// When it was made.
+    /// When the attribute was defined.
     pub create_time: Option<SystemTime>,
-    /// When it last changed.
+    /// When the definition last changed.
     pub update_time: Option<SystemTime>,
 }
 
-/// What the values of an attribute are.
+/// The type of the values of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AttributeType {
-    /// Free text.
+    /// Text of at most 1000 characters.
     String,
-    /// A finite double.
+    /// A double-precision number; NaN and infinity are rejected.
     Number,
     /// True or false.
     Boolean,
-    /// A moment, to the microsecond.
+    /// A point in time, with microsecond precision.
     Timestamp,
-    /// One of the attribute's options.
+    /// One of the attribute's `enum_options`.
     Enum,
-    /// One that this version of the crate does not know, or none (0).
+    /// A value that this version of the crate does not know, or 0 for none.
     Unknown(i32),
 }

@@ -1,9 +1,9 @@
 use std::time::SystemTime;
 
-/// The value of one custom attribute.
+/// The value of a custom attribute.
 ///
-/// Which case is right is the attribute's [type](crate::AttributeType); the server refuses the
-/// others. Made from plain values:
+/// The server rejects a variant that does not match the attribute's [type](crate::AttributeType).
+/// Plain values convert into this type:
 ///
 /// ```
 /// use contacts_sdk::AttributeValue;
@@ -16,20 +16,22 @@ use std::time::SystemTime;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AttributeValue {
-    /// For STRING and ENUM: at most 1000 characters, for an ENUM one of its options.
+    /// For [`AttributeType::String`](crate::AttributeType::String) and
+    /// [`AttributeType::Enum`](crate::AttributeType::Enum). At most 1000 characters.
     String(String),
-    /// For NUMBER: finite.
+    /// For [`AttributeType::Number`](crate::AttributeType::Number). NaN and infinity are rejected.
     Number(f64),
-    /// For BOOLEAN.
+    /// For [`AttributeType::Boolean`](crate::AttributeType::Boolean).
     Bool(bool),
-    /// For TIMESTAMP: kept to the microsecond.
+    /// For [`AttributeType::Timestamp`](crate::AttributeType::Timestamp). Stored with microsecond
+    /// precision.
     Timestamp(SystemTime),
-    /// Of a kind that this version of the crate does not know. Cannot be sent.
+    /// A value that this version of the crate does not know. The server rejects it.
     Unknown,
 }
 
 impl AttributeValue {
-    /// The text of a STRING or ENUM.
+    /// The text of a [`String`](Self::String).
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -37,7 +39,7 @@ impl AttributeValue {
         }
     }
 
-    /// The value of a NUMBER.
+    /// The value of a [`Number`](Self::Number).
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -45,7 +47,7 @@ impl AttributeValue {
         }
     }
 
-    /// The value of a BOOLEAN.
+    /// The value of a [`Bool`](Self::Bool).
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -53,7 +55,7 @@ impl AttributeValue {
         }
     }
 
-    /// The value of a TIMESTAMP.
+    /// The value of a [`Timestamp`](Self::Timestamp).
     pub fn as_time(&self) -> Option<SystemTime> {
         match self {
             Self::Timestamp(time) => Some(*time),

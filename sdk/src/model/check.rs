@@ -1,8 +1,6 @@
 use std::time::SystemTime;
 
-use crate::convert::FromProto;
-
-/// The answer to a check.
+/// Whether a message may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Decision {
@@ -10,11 +8,11 @@ pub enum Decision {
     Allow,
     /// The message must not be sent.
     Deny,
-    /// One that this version of the crate does not know, or none (0). Treat it as `Deny`.
+    /// A value that this version of the crate does not know, or 0 for none. Treat it as `Deny`.
     Unknown(i32),
 }
 
-/// Why a check was answered as it was.
+/// The reason of a [`Decision`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CheckReason {
@@ -22,46 +20,47 @@ pub enum CheckReason {
     OptedIn,
     /// Denied: nothing is recorded for this category.
     NotAsked,
-    /// Denied: the person objected.
+    /// Denied: the person opted out.
     OptedOut,
-    /// Denied: the person stopped marketing from this sender on WhatsApp; without a sender, from
-    /// any. Asking the person again does not help: only they can lift it, there.
+    /// Denied: the person stopped marketing messages from this sender in WhatsApp, or, in a check
+    /// without a sender, from any sender. Only the person can lift it, in WhatsApp; a new opt-in does
+    /// not.
     PlatformOptedOut,
-    /// Denied: the opt-in was given until a time that has passed.
+    /// Denied: the opt-in has expired.
     Expired,
-    /// Denied: no such contact.
+    /// Denied: there is no such contact.
     UnknownContact,
-    /// Denied: not a phone number. Only in batches; a single check fails instead.
+    /// Denied: not a phone number. Only in batches; a single check returns an error instead.
     InvalidPhoneNumber,
-    /// One that this version of the crate does not know, or none (0).
+    /// A value that this version of the crate does not know, or 0 for none.
     Unknown(i32),
 }
 
-/// Whether one person may be messaged, and why.
+/// Whether one person may be messaged, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckResult {
-    /// The answer. Ask [`is_allowed`](Self::is_allowed).
+    /// Whether the message may be sent. Use [`is_allowed`](Self::is_allowed).
     pub decision: Decision,
-    /// Why.
+    /// The reason of the decision.
     pub reason: CheckReason,
-    /// The contact; none if the person is not one.
+    /// The contact's id. `None` if the person is not a contact.
     pub contact_id: Option<String>,
-    /// The ledger entry that decided, if there is one.
+    /// The consent event that decided, if there is one.
     pub event_id: Option<String>,
-    /// When the person agreed, objected or stopped.
+    /// When the person opted in, opted out or stopped marketing in WhatsApp.
     pub consent_time: Option<SystemTime>,
-    /// The server's time of the answer.
+    /// The server's time of the check.
     pub check_time: Option<SystemTime>,
 }
 
 impl CheckResult {
-    /// Makes an answer that allows, for fakes in tests.
+    /// Creates an allowing result, for fakes in tests.
     pub fn allow() -> Self {
         Self::new(Decision::Allow, CheckReason::OptedIn)
     }
 
-    /// Makes an answer that denies, for fakes in tests.
+    /// Creates a denying result, for fakes in tests.
     pub fn deny(reason: CheckReason) -> Self {
         Self::new(Decision::Deny, reason)
     }
@@ -77,83 +76,72 @@ impl CheckResult {
         }
     }
 
-    /// Whether the message may be sent: true for [`Decision::Allow`] and nothing else.
+    /// Whether the message may be sent: true only for [`Decision::Allow`].
     pub fn is_allowed(&self) -> bool {
         self.decision == Decision::Allow
     }
 }
 
-/// The answers to a batch of checks, index for index.
+/// The results of a batch of checks, in the order of the phone numbers.
 ///
-/// There are as many answers as numbers were asked about; the call fails otherwise.
+/// There is exactly one result for each number; otherwise the call fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchCheckResult {
-    pub(crate) decisions: Vec<i32>,
-    pub(crate) reasons: Vec<i32>,
+    pub(crate) outcomes: Vec<CheckOutcome>,
     pub(crate) check_time: Option<SystemTime>,
 }
 
-/// The answer for one number of a batch.
+/// The result for one phone number of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckOutcome {
     /// The index of the number in the request.
     pub index: usize,
-    /// The answer.
+    /// Whether the message may be sent. Use [`is_allowed`](Self::is_allowed).
     pub decision: Decision,
-    /// Why.
+    /// The reason of the decision.
     pub reason: CheckReason,
 }
 
 impl CheckOutcome {
-    /// Whether the message may be sent: true for [`Decision::Allow`] and nothing else.
+    /// Whether the message may be sent: true only for [`Decision::Allow`].
     pub fn is_allowed(&self) -> bool {
         self.decision == Decision::Allow
     }
 }
 
 impl BatchCheckResult {
-    /// How many numbers were asked about.
+    /// The number of phone numbers in the request.
     pub fn len(&self) -> usize {
-        self.decisions.len()
+        self.outcomes.len()
     }
 
-    /// Whether no number was asked about.
+    /// Whether the request had no phone numbers.
     pub fn is_empty(&self) -> bool {
-        self.decisions.is_empty()
+        self.outcomes.is_empty()
     }
 
-    /// Whether the number at `index` may be messaged; false for an index out of range.
+    /// Whether the number at `index` may be messaged; false if the index is out of range.
     pub fn allowed(&self, index: usize) -> bool {
         self.get(index).is_some_and(|outcome| outcome.is_allowed())
     }
 
-    /// The answer for the number at `index`.
+    /// The result for the number at `index`.
     pub fn get(&self, index: usize) -> Option<CheckOutcome> {
-        Some(CheckOutcome {
-            index,
-            decision: Decision::from_proto(*self.decisions.get(index)?),
-            reason: CheckReason::from_proto(*self.reasons.get(index)?),
-        })
+        self.outcomes.get(index).copied()
     }
 
-    /// The answers in the order of the request.
+    /// The results in the order of the request.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = CheckOutcome> {
-        self.decisions.iter().zip(&self.reasons).enumerate().map(|(index, (decision, reason))| {
-            CheckOutcome {
-                index,
-                decision: Decision::from_proto(*decision),
-                reason: CheckReason::from_proto(*reason),
-            }
-        })
+        self.outcomes.iter().copied()
     }
 
-    /// The indexes of the numbers that may be messaged.
+    /// The indexes of the numbers that may be messaged, ascending.
     pub fn allowed_indexes(&self) -> impl Iterator<Item = usize> {
         self.iter().filter(CheckOutcome::is_allowed).map(|outcome| outcome.index)
     }
 
-    /// The server's time of the answers.
+    /// The server's time of the check.
     pub fn check_time(&self) -> Option<SystemTime> {
         self.check_time
     }

@@ -1,38 +1,39 @@
 use std::time::SystemTime;
 
-/// WhatsApp's template categories.
+/// Category of a WhatsApp message template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageCategory {
-    /// Offers, news, anything not covered by the other two. The strictest, hence the default.
+    /// Offers, news, and everything that is neither of the others. The strictest category, and thus the
+    /// default.
     #[default]
     Marketing,
-    /// About an order, an account, an appointment.
+    /// Messages about an order, an account or an appointment.
     Utility,
     /// One-time passwords.
     Authentication,
-    /// One that this version of the crate does not know, or none (0).
+    /// A value that this version of the crate does not know, or 0 for none.
     Unknown(i32),
 }
 
-/// Whether a person agreed to messages of one category.
+/// Whether a person agreed to messages of a category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OptInStatus {
-    /// Nothing is recorded. Sending is not allowed.
+    /// No consent is recorded. Messages are not allowed.
     #[default]
     NotAsked,
-    /// The person agreed.
+    /// The person opted in.
     OptedIn,
-    /// The person objected.
+    /// The person opted out.
     OptedOut,
-    /// One that this version of the crate does not know, or none (0). Sending is not allowed.
+    /// A value that this version of the crate does not know, or 0 for none. Messages are not allowed.
     Unknown(i32),
 }
 
-/// What a contact agreed to, per category, when it was read.
+/// The consent of a contact, per category, at the time of the response.
 ///
-/// For display and segments. Before sending, ask [`OptIn::check`](crate::OptIn::check).
+/// Use it for display and filters. Before sending, call [`OptIn::check`](crate::OptIn::check).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OptInSummary {
@@ -42,62 +43,62 @@ pub struct OptInSummary {
     pub utility: OptInStatus,
     /// Authentication templates.
     pub authentication: OptInStatus,
-    /// When the latest change was recorded; none if the person was never asked.
+    /// When consent last changed. `None` if it never did.
     pub update_time: Option<SystemTime>,
 }
 
-/// How an opt-in or opt-out reached the business.
+/// How a person gave or withdrew consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OptInSource {
     /// A form on a web page or in an app.
     WebForm,
-    /// A message the person sent. Writing in is not by itself an opt-in.
+    /// A WhatsApp message from the person. A message alone is not an opt-in; it must state the consent.
     InboundMessage,
-    /// A phone menu.
+    /// A telephone menu.
     Ivr,
-    /// A signed paper.
+    /// A signed paper form.
     Paper,
     /// The consent block of an import.
     Import,
-    /// Somebody of the business entered it.
+    /// An employee of the business entered it.
     Operator,
-    /// Another system of the business.
+    /// Another system of the business reported it.
     Api,
-    /// WhatsApp itself.
+    /// WhatsApp reported it.
     Platform,
-    /// One that this version of the crate does not know, or none (0).
+    /// A value that this version of the crate does not know, or 0 for none.
     Unknown(i32),
 }
 
-/// What an entry of the ledger says.
+/// The kind of a consent event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OptInEventKind {
-    /// The person agreed.
+    /// The person opted in.
     OptIn,
-    /// The person objected.
+    /// The person opted out.
     OptOut,
-    /// The person stopped marketing on WhatsApp.
+    /// The person stopped marketing messages in WhatsApp.
     PlatformStop,
-    /// The person resumed marketing on WhatsApp.
+    /// The person resumed marketing messages in WhatsApp.
     PlatformResume,
-    /// One that this version of the crate does not know, or none (0).
+    /// A value that this version of the crate does not know, or 0 for none.
     Unknown(i32),
 }
 
-/// What a person told WhatsApp about marketing.
+/// A marketing preference that a person sets in WhatsApp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PlatformPreference {
-    /// No more marketing.
+    /// The person stopped marketing messages.
     Stop,
-    /// Marketing again, as far as the person agreed to it. Not an opt-in.
+    /// The person resumed marketing messages. This lifts a stop but is not an opt-in.
     Resume,
 }
 
-/// What shows that a person agreed or objected.
+/// Evidence of an opt-in or opt-out.
 ///
-/// Each field is at most 1000 characters and may be empty; keep the wording at least.
+/// Every field is optional and has at most 1000 characters. Record at least the wording.
 ///
 /// ```
 /// use contacts_sdk::Evidence;
@@ -110,17 +111,17 @@ pub enum PlatformPreference {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// The exact words the person agreed to.
+    /// The exact text that the person agreed to.
     pub wording: String,
-    /// Your version of those words.
+    /// Your version of that text.
     pub wording_version: String,
-    /// The business named in the request, as Meta demands.
+    /// Name of the business in that text. Meta requires that it is stated.
     pub business_name: String,
-    /// The page or form.
+    /// URL of the page or form.
     pub url: String,
-    /// The WhatsApp message, such as `wamid.HBgL…`.
+    /// Id of the WhatsApp message, such as `wamid.HBgL…`.
     pub message_id: String,
-    /// Who entered it.
+    /// Who recorded the event, such as the name of an employee or a system.
     pub actor: String,
 }
 
@@ -136,7 +137,7 @@ macro_rules! setters {
 }
 
 impl Evidence {
-    /// Begins evidence with every field empty.
+    /// Creates evidence with every field empty.
     pub fn new() -> Self {
         Self::default()
     }
@@ -144,45 +145,47 @@ impl Evidence {
     setters! { wording wording_version business_name url message_id actor }
 }
 
-/// One entry of a person's consent ledger.
+/// A consent event: one entry of a person's append-only consent history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OptInEvent {
-    /// The entry's own id.
+    /// Unique id of the event.
     pub event_id: String,
-    /// The contact; none if the person was not a contact.
+    /// The contact's id. `None` if the person was not a contact.
     pub contact_id: Option<String>,
-    /// What it says.
+    /// The kind of the event.
     pub kind: OptInEventKind,
-    /// Opted in or opted out; `Unknown(0)` for what was said on the platform, which changes neither.
+    /// Opted in or opted out. `Unknown(0)` for preferences set in WhatsApp, which do not change the
+    /// status.
     pub status: OptInStatus,
-    /// Of which of the business's numbers it was said, on the platform; none if of all.
+    /// For a preference set in WhatsApp: Meta's id of the business's phone number that it applies to.
+    /// `None` means all of them.
     pub sender_phone_number_id: Option<String>,
-    /// What it is about.
+    /// Categories that the event applies to.
     pub categories: Vec<MessageCategory>,
-    /// How it arrived.
+    /// How the person gave or withdrew consent.
     pub source: OptInSource,
-    /// What shows it.
+    /// Evidence of the event.
     pub evidence: Evidence,
-    /// For an opt-out: what the person said, as far as it was given.
+    /// For an opt-out: the words of the person. May be empty.
     pub reason_text: String,
-    /// When the person said it.
+    /// When the person made the statement.
     pub occurred_time: Option<SystemTime>,
-    /// When the server recorded it.
+    /// When the server recorded the event.
     pub record_time: Option<SystemTime>,
-    /// For an opt-in: until when it holds. None: until withdrawn.
+    /// For an opt-in: when it expires. `None` if it is valid until withdrawn.
     pub expire_time: Option<SystemTime>,
-    /// The categories whose status it changed. Empty: history without effect, because something
-    /// later was recorded already.
+    /// Categories whose status the event changed. Empty if it had no effect, because a later statement
+    /// was already recorded.
     pub changed_categories: Vec<MessageCategory>,
 }
 
-/// What a recorded opt-in or opt-out led to.
+/// A recorded event, and the consent after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OptInRecord {
-    /// The entry, as recorded.
+    /// The event as recorded.
     pub event: OptInEvent,
-    /// The person's consent after it.
+    /// Consent of the person after the event.
     pub opt_in: OptInSummary,
 }

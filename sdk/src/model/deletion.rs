@@ -1,30 +1,30 @@
 use std::time::SystemTime;
 
-/// Why a contact is deleted; kept in the receipt.
+/// The reason for a deletion, which the receipt contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeleteReason {
-    /// The person asked for it.
+    /// The person requested it.
     PersonRequest,
-    /// The number is not, or no longer, the person's.
+    /// The phone number does not belong to the person, or no longer does.
     InvalidNumber,
-    /// Anything else.
+    /// Any other reason.
     #[default]
     Other,
-    /// One that this version of the crate does not know, or none (0).
+    /// A value that this version of the crate does not know, or 0 for none.
     Unknown(i32),
 }
 
-/// Proof of an erasure. Holds nothing personal; keep it.
+/// Proof of a deletion. Contains no personal data. Store it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeletionReceipt {
-    /// The receipt's own id.
+    /// Unique id of the receipt.
     pub receipt_id: String,
-    /// The id the contact had.
+    /// Id of the deleted contact.
     pub contact_id: String,
-    /// Why.
+    /// The reason given in the request.
     pub reason: DeleteReason,
-    /// When.
+    /// When the contact was deleted.
     pub delete_time: Option<SystemTime>,
 }

@@ -2,69 +2,71 @@ use std::time::SystemTime;
 
 use super::{Contact, DeletionReceipt, MessageCategory, OptInEvent, OptInStatus};
 
-/// Everything held about one person.
+/// All data stored about a person.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ContactData {
-    /// In full; none if the person is no contact.
+    /// The contact with all fields. `None` if the person is not a contact.
     pub contact: Option<Contact>,
-    /// What is recorded of their consent, category by category.
+    /// The recorded consent, one entry per category.
     pub consents: Vec<RecordedConsent>,
-    /// What they told WhatsApp itself, by sender.
+    /// Marketing preferences that the person set in WhatsApp, one entry per sender.
     pub platform_preferences: Vec<RecordedPlatformPreference>,
-    /// The ledger, newest first.
+    /// The consent events, newest first. At most 1000.
     pub events: Vec<OptInEvent>,
-    /// Where older entries are: a [`page_token`](crate::request::ListOptInEvents::page_token) of
-    /// [`OptIn::events`](crate::OptIn::events) for the same person. None if these are all.
+    /// The [`page_token`](crate::request::ListOptInEvents::page_token) of
+    /// [`OptIn::events`](crate::OptIn::events) that returns the older events of the same person. `None`
+    /// if there are none.
     pub events_page_token: Option<String>,
-    /// Answers that the server keeps for replays of calls about the person.
-    pub saved_answers: Vec<SavedAnswer>,
-    /// There are more of them.
-    pub more_saved_answers: bool,
-    /// Proof of erasures of the contact.
+    /// Responses stored for idempotent repetition of calls about the person, newest first. At most 1000.
+    pub stored_responses: Vec<StoredResponse>,
+    /// Whether there are more of them.
+    pub more_stored_responses: bool,
+    /// Receipts of deletions of the contact.
     pub receipts: Vec<DeletionReceipt>,
-    /// The server's time of the answer.
+    /// Server time of the response.
     pub export_time: Option<SystemTime>,
 }
 
-/// What is recorded of a person's consent for one category.
+/// The recorded consent of a person for one category.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedConsent {
-    /// About what.
+    /// The category.
     pub category: MessageCategory,
-    /// As last said, whether or not an opt-in ran out since.
+    /// The latest status. It remains [`OptInStatus::OptedIn`] after the opt-in has expired.
     pub status: OptInStatus,
-    /// The ledger entry that decided.
+    /// Id of the consent event that decided the status.
     pub event_id: Option<String>,
-    /// When the person said it.
+    /// When the person made the statement.
     pub occurred_time: Option<SystemTime>,
-    /// For an opt-in: until when it holds. None: until withdrawn.
+    /// For an opt-in: when it expires. `None` if it is valid until withdrawn.
     pub expire_time: Option<SystemTime>,
 }
 
-/// What a person last told WhatsApp about marketing from one of the business's numbers.
+/// The latest marketing preference that a person set in WhatsApp for one of the business's phone
+/// numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedPlatformPreference {
-    /// Of which number; none: of all.
+    /// Meta's id of the business's phone number. `None` means all of them.
     pub sender_phone_number_id: Option<String>,
-    /// Whether marketing is stopped; anything but a resume counts as that.
+    /// Whether marketing messages are stopped. True for every value except a resume.
     pub stopped: bool,
-    /// When the person said it.
+    /// When the person made the statement.
     pub occurred_time: Option<SystemTime>,
-    /// The ledger entry.
+    /// Id of the consent event.
     pub event_id: String,
 }
 
-/// That the server keeps an answer to a call, for the call to be replayed.
+/// Describes a response that is stored so that a repetition of the request returns it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct SavedAnswer {
-    /// As sent by the caller.
+pub struct StoredResponse {
+    /// `request_id` of the request.
     pub request_id: String,
-    /// Such as `UpdateContact`; empty if kept by an older server.
+    /// Name of the method, such as `UpdateContact`.
     pub method: String,
-    /// When the call was answered.
+    /// When the response was stored.
     pub create_time: Option<SystemTime>,
 }

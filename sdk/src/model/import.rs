@@ -3,21 +3,21 @@ use std::time::SystemTime;
 use super::{Evidence, MessageCategory, NewContact, OptInSource, OptInStatus};
 use crate::error::Error;
 
-/// What to do with a row whose contact exists.
+/// What an import does with a row whose contact already exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnConflict {
-    /// Leave the contact as it is.
+    /// Leave the contact unchanged.
     #[default]
     Skip,
-    /// Set the fields the row has, add its tags, keep the rest.
+    /// Set the fields that the row has, add its tags, and keep the other fields.
     Merge,
-    /// Fail the row. Such an import is not sent again after a dropped connection, because rows that
-    /// had landed would fail the second time.
+    /// Fail the row. Such an import is not resumed after a dropped connection, because rows that were
+    /// stored would fail the second time.
     Fail,
 }
 
-/// How an import works.
+/// Options of an import.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use]
 pub struct ImportOptions {
@@ -28,42 +28,43 @@ pub struct ImportOptions {
 }
 
 impl ImportOptions {
-    /// Begins with the defaults: existing contacts are skipped, missing tags fail their rows,
-    /// consent is not touched.
+    /// Creates the default options: existing contacts are skipped, rows with missing tags fail, and
+    /// consent does not change.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets what to do with a row whose contact exists.
+    /// Sets what to do with a row whose contact already exists. Default: [`OnConflict::Skip`].
     pub fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
         self.on_conflict = on_conflict;
         self
     }
 
-    /// Makes tags the rows name and the workspace lacks, instead of failing those rows.
+    /// Sets whether to create tags that do not exist, instead of failing their rows. Default: false.
     pub fn create_missing_tags(mut self, create: bool) -> Self {
         self.create_missing_tags = create;
         self
     }
 
-    /// Adds a tag that every row gets.
+    /// Adds a tag to every row. It must exist unless
+    /// [`create_missing_tags`](Self::create_missing_tags) is set.
     pub fn add_tag(mut self, tag_id: impl Into<String>) -> Self {
         self.add_tags.push(tag_id.into());
         self
     }
 
-    /// States what the people of this import agreed or objected to.
+    /// Sets the consent of the people in this import. A row can override it.
     pub fn consent(mut self, consent: ImportConsent) -> Self {
         self.consent = Some(consent);
         self
     }
 }
 
-/// An explicit statement about consent in an import.
+/// Consent of a person in an import.
 ///
 /// An opt-in never lifts an opt-out: such a row fails with
-/// [`CONSENT_CONFLICT`](crate::reason::CONSENT_CONFLICT), the others land. An opt-out is recorded
-/// even for rows that are skipped.
+/// [`CONSENT_CONFLICT`](crate::reason::CONSENT_CONFLICT) and does not affect the others. An opt-out is
+/// recorded even if the row is skipped.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct ImportConsent {
@@ -75,13 +76,13 @@ pub struct ImportConsent {
 }
 
 impl ImportConsent {
-    /// States that the people agreed. Import only what you can prove, and say how with
+    /// States that the person opted in. Import only opt-ins that you can prove, and record the
     /// [`evidence`](Self::evidence).
     pub fn opted_in() -> Self {
         Self::new(OptInStatus::OptedIn)
     }
 
-    /// States that the people objected.
+    /// States that the person opted out.
     pub fn opted_out() -> Self {
         Self::new(OptInStatus::OptedOut)
     }
@@ -90,32 +91,32 @@ impl ImportConsent {
         Self { status, categories: Vec::new(), source: None, evidence: None, occurred_time: None }
     }
 
-    /// Sets what it is about. None means all categories.
+    /// Sets the categories that the statement applies to. Default and empty: all.
     pub fn categories(mut self, categories: impl IntoIterator<Item = MessageCategory>) -> Self {
         self.categories = categories.into_iter().collect();
         self
     }
 
-    /// Sets how it reached the business; [`OptInSource::Import`] if not set.
+    /// Sets how the consent was given or withdrawn. Default: [`OptInSource::Import`].
     pub fn source(mut self, source: OptInSource) -> Self {
         self.source = Some(source);
         self
     }
 
-    /// Sets what shows it.
+    /// Sets the evidence of the statement.
     pub fn evidence(mut self, evidence: Evidence) -> Self {
         self.evidence = Some(evidence);
         self
     }
 
-    /// Sets when the people said it; the time of the import if not set.
+    /// Sets when the person made the statement. Default: the time of the import.
     pub fn occurred_time(mut self, time: SystemTime) -> Self {
         self.occurred_time = Some(time);
         self
     }
 }
 
-/// One row of an import: a contact, and what this person said if it differs from the rest.
+/// One row of an import: a contact, and optionally its consent.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct ImportRow {
@@ -124,12 +125,12 @@ pub struct ImportRow {
 }
 
 impl ImportRow {
-    /// Makes a row without a consent block of its own.
+    /// Creates a row with the consent of the import.
     pub fn new(contact: NewContact) -> Self {
         Self { contact, consent: None }
     }
 
-    /// Sets the consent of this row, in place of the import's.
+    /// Overrides the consent of the import for this row.
     pub fn consent(mut self, consent: ImportConsent) -> Self {
         self.consent = Some(consent);
         self
@@ -142,57 +143,58 @@ impl From<NewContact> for ImportRow {
     }
 }
 
-/// What became of one chunk of rows, after it was committed.
+/// The result of one chunk of an import, after it was committed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ChunkResult {
-    /// The index of its first row in the whole input.
+    /// Index of the first row of the chunk in the whole input, starting at 0.
     pub first_row: u64,
-    /// How many rows it has.
+    /// Number of rows in the chunk.
     pub row_count: u64,
-    /// Rows that made a contact.
+    /// Number of rows that created a contact.
     pub created: u64,
-    /// Rows that changed one.
+    /// Number of rows that changed a contact.
     pub updated: u64,
-    /// Rows that changed nothing.
+    /// Number of rows that changed nothing.
     pub unchanged: u64,
-    /// Rows that failed; the others landed.
+    /// Rows that failed. The others are stored.
     pub failures: Vec<RowFailure>,
 }
 
-/// A row that failed.
+/// A row or recipient of a bulk request that failed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RowFailure {
-    /// Its index in the whole input, from 0.
+    /// Index of the row in the whole input, starting at 0.
     pub row: u64,
-    /// Why.
+    /// The error.
     pub error: Error,
 }
 
-/// The sum of the chunks of an import.
+/// The totals of an import.
 ///
-/// After a dropped connection a chunk may be sent a second time: rows that had landed then count as
-/// unchanged and not as created or updated.
+/// After a dropped connection, a chunk may be sent twice. Rows that were stored the first time then
+/// count as unchanged instead of created or updated.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ImportSummary {
-    /// Rows answered so far.
+    /// Number of rows with a result so far.
     pub rows: u64,
-    /// Rows that made a contact.
+    /// Number of rows that created a contact.
     pub created: u64,
-    /// Rows that changed one.
+    /// Number of rows that changed a contact.
     pub updated: u64,
-    /// Rows that changed nothing.
+    /// Number of rows that changed nothing.
     pub unchanged: u64,
-    /// Rows that failed.
+    /// Number of rows that failed.
     pub failed: u64,
-    /// The first of them, at most [`MAX_FAILURES`](Self::MAX_FAILURES).
+    /// The first failures, at most [`MAX_FAILURES`](Self::MAX_FAILURES).
     pub failures: Vec<RowFailure>,
 }
 
 impl ImportSummary {
-    /// How many failures a summary keeps. Read the chunks one by one to see all.
+    /// The maximum number of failures in a summary. To get all of them, use
+    /// [`ImportContacts::chunks`](crate::request::ImportContacts::chunks).
     pub const MAX_FAILURES: usize = 1000;
 
     pub(crate) fn add(&mut self, chunk: ChunkResult) {
@@ -206,14 +208,14 @@ impl ImportSummary {
     }
 }
 
-/// What a bulk change of tags did.
+/// The result of a bulk change of tags.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TagUpdate {
-    /// How many contacts were selected.
+    /// Number of contacts selected.
     pub matched_count: u64,
-    /// How many of them changed.
+    /// Number of contacts that changed.
     pub updated_count: u64,
-    /// People who were not found or malformed, by index. The others changed.
+    /// Recipients that do not exist or are malformed. The others were changed.
     pub failures: Vec<RowFailure>,
 }

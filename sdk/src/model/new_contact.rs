@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use super::AttributeValue;
 
-/// A contact to make or import.
+/// A contact to create or import.
 ///
-/// A phone number or a user id is required; the server checks the rest. Consent is no part of it:
-/// record that with [`OptIn::record_opt_in`](crate::OptIn::record_opt_in).
+/// A phone number or a user id is required. The server validates the values. To record consent, use
+/// [`OptIn::record_opt_in`](crate::OptIn::record_opt_in).
 ///
 /// ```
 /// use contacts_sdk::NewContact;
@@ -30,13 +30,13 @@ pub struct NewContact {
 }
 
 impl NewContact {
-    /// Begins a contact of whom nothing is known yet.
+    /// Creates a contact with every field empty.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the phone number: 7 to 15 digits, country code first; a `+`, spaces, dashes, dots and
-    /// parentheses are removed. Unique in the workspace, and never changes.
+    /// Sets the phone number: 7 to 15 digits, starting with the country code. The server removes `+`,
+    /// spaces, dashes, dots and parentheses. Unique in the workspace.
     pub fn phone(mut self, number: impl Into<String>) -> Self {
         self.phone_number = number.into();
         self
@@ -66,7 +66,7 @@ impl NewContact {
         self
     }
 
-    /// Adds a tag by its id. The tag has to exist; at most 100.
+    /// Adds a tag by its id. The tag must exist. At most 100.
     pub fn tag(mut self, tag_id: impl Into<String>) -> Self {
         self.tags.push(tag_id.into());
         self
@@ -78,8 +78,8 @@ impl NewContact {
         self
     }
 
-    /// Sets the value of an attribute. The attribute has to exist and the value to be of its type;
-    /// at most 100.
+    /// Sets the value of an attribute. The attribute must exist, and the value must match its type. At
+    /// most 100.
     pub fn attribute(
         mut self,
         attribute_id: impl Into<String>,

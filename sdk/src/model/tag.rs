@@ -1,21 +1,21 @@
 use std::time::SystemTime;
 
-/// A label contacts can carry.
+/// A label for contacts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tag {
-    /// Its id: `[a-z][a-z0-9_]{0,62}`, immutable. Filters and contacts name it so.
+    /// Unique id in the workspace, `[a-z][a-z0-9_]{0,62}`. Immutable.
     pub tag_id: String,
-    /// Free text for people, unique in the workspace.
+    /// Name for people, unique in the workspace.
     pub display_name: String,
-    /// What it is for; may be empty.
+    /// What the tag is for. May be empty.
     pub description: String,
-    /// `#rrggbb`, or empty.
+    /// Color for display, as `#rrggbb`. May be empty.
     pub color: String,
-    /// How many contacts carry it.
+    /// Number of contacts that have the tag.
     pub contact_count: u64,
-    /// When it was made.
+    /// When the tag was created.
     pub create_time: Option<SystemTime>,
-    /// When it last changed.
+    /// When the tag last changed.
     pub update_time: Option<SystemTime>,
 }

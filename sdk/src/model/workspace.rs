@@ -1,13 +1,13 @@
 use std::time::SystemTime;
 
-/// One business, with its own contacts, tags, attributes and opt-ins.
+/// The data of one business: its contacts, tags, attributes and consent events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Workspace {
-    /// Its id: `[a-z][a-z0-9_-]{0,62}`, immutable.
+    /// Unique id, `[a-z][a-z0-9_-]{0,62}`. Immutable.
     pub workspace_id: String,
-    /// Free text for people.
+    /// Name for people.
     pub display_name: String,
-    /// When it was made.
+    /// When the workspace was created.
     pub create_time: Option<SystemTime>,
 }

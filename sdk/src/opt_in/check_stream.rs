@@ -4,21 +4,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use contacts_proto::v1;
-use futures::future::BoxFuture;
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, Stream, StreamExt};
 
-use crate::client::ContactsClient;
-use crate::convert::IntoProto;
+use crate::convert::{IntoProto, batch_result};
 use crate::error::{Error, Result};
+use crate::handle::Handle;
 use crate::model::{BatchCheckResult, MessageCategory};
-use crate::pipeline::{Conversation, Limits, pipeline};
+use crate::pipeline::{Limits, Protocol, pipeline};
 use crate::transport::{Incoming, Outgoing};
 
-/// Checks any number of batches over one stream. From
-/// [`OptIn::check_stream`](crate::OptIn::check_stream).
+/// Builder of a stream of checks, returned by [`OptIn::check_stream`](crate::OptIn::check_stream).
 ///
-/// Batches are of up to 10 000 phone numbers; a few are sent ahead of their answers, which come in
-/// order. After a dropped connection the batches without an answer are asked again.
+/// A batch has up to 10 000 phone numbers. Several batches are sent ahead of their results, which
+/// arrive in order. After a dropped connection, the batches without a result are sent again.
 ///
 /// ```no_run
 /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
@@ -36,57 +35,57 @@ use crate::transport::{Incoming, Outgoing};
 /// # }
 /// ```
 #[derive(Clone)]
-#[must_use = "a check does nothing until it gets its batches"]
+#[must_use = "a stream of checks does nothing until `send` is called"]
 pub struct CheckOptInStream {
-    client: ContactsClient,
+    handle: Handle,
     category: MessageCategory,
     sender_phone_number_id: String,
     in_flight: usize,
-    answer_timeout: Duration,
+    response_timeout: Duration,
 }
 
 impl CheckOptInStream {
-    pub(super) fn new(client: &ContactsClient, category: MessageCategory) -> Self {
-        let answer_timeout = client.config().stream_idle_timeout;
+    pub(super) fn new(handle: &Handle, category: MessageCategory) -> Self {
+        let response_timeout = handle.config().stream_idle_timeout;
         Self {
-            client: client.clone(),
+            handle: handle.clone(),
             category,
             sender_phone_number_id: String::new(),
             in_flight: 8,
-            answer_timeout,
+            response_timeout,
         }
     }
 
-    /// Sets which of the business's numbers is to send, by the id Meta gave it: people can stop
-    /// marketing from one number on WhatsApp. If not set, who stopped any is denied.
+    /// Sets Meta's id of the business's phone number that will send the message. In WhatsApp, a person
+    /// can stop marketing from a single number. If not set, a stop for any number denies.
     pub fn sender_phone_number_id(mut self, id: impl Into<String>) -> Self {
         self.sender_phone_number_id = id.into();
         self
     }
 
-    /// Sets how many batches may be without an answer: 8 by default, at least 1.
+    /// Sets how many batches may wait for a response, at least 1. Default: 8.
     pub fn max_in_flight(mut self, batches: usize) -> Self {
         self.in_flight = batches.max(1);
         self
     }
 
-    /// Sets how long an answer may take before the connection is taken for broken, in place of the
-    /// client's [idle timeout](crate::ClientBuilder::stream_idle_timeout).
-    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
-        self.answer_timeout = timeout;
+    /// Sets how long to wait for a response before the client reconnects. Overrides the client's
+    /// [`stream_idle_timeout`](crate::ClientBuilder::stream_idle_timeout).
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
         self
     }
 
-    /// Checks the batches of a stream and yields each with its answers, in order. Goes on only while
-    /// this is polled.
+    /// Checks the batches of a stream, and returns a stream of batches with their results, in order. It
+    /// makes progress only while it is polled.
     pub fn send(self, batches: impl Stream<Item = Vec<String>> + Send + 'static) -> CheckStream {
         let limits = Limits {
             in_flight: self.in_flight,
-            patience: self.answer_timeout,
-            retry: self.client.config().stream_retry.clone(),
+            response_timeout: self.response_timeout,
+            retry: self.handle.config().stream_retry.clone(),
         };
-        let checks = Checks {
-            client: self.client,
+        let checks = CheckProtocol {
+            handle: self.handle,
             category: self.category,
             sender_phone_number_id: self.sender_phone_number_id,
         };
@@ -94,13 +93,13 @@ impl CheckOptInStream {
     }
 }
 
-/// Batches with their answers. Ends behind the last one or after the first error: what has no answer
-/// then is denied.
+/// A stream of batches with their results. Ends after the last batch or the first error; treat the
+/// batches without a result as denied.
 #[must_use = "streams do nothing until they are polled"]
 pub struct CheckStream(BoxStream<'static, Result<CheckedBatch>>);
 
 impl CheckStream {
-    /// The next batch, or none behind the last one. The same as `StreamExt::next`.
+    /// Returns the next batch, or `None` at the end. The same as `StreamExt::next`.
     pub async fn next(&mut self) -> Option<Result<CheckedBatch>> {
         self.0.next().await
     }
@@ -114,13 +113,13 @@ impl Stream for CheckStream {
     }
 }
 
-/// A batch of phone numbers with the answers to it.
+/// A batch of phone numbers with its results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckedBatch {
-    /// What was asked.
+    /// The phone numbers of the batch.
     pub phone_numbers: Vec<String>,
-    /// The answers, index for index.
+    /// The results, in the order of the numbers.
     pub results: BatchCheckResult,
 }
 
@@ -131,29 +130,29 @@ impl CheckedBatch {
     }
 }
 
-struct Checks {
-    client: ContactsClient,
+struct CheckProtocol {
+    handle: Handle,
     category: MessageCategory,
     sender_phone_number_id: String,
 }
 
-impl Conversation for Checks {
-    type Unit = Vec<String>;
+impl Protocol for CheckProtocol {
+    type Item = Vec<String>;
     type Request = v1::CheckOptInStreamRequest;
-    type Answer = v1::CheckOptInStreamResponse;
+    type Response = v1::CheckOptInStreamResponse;
     type Output = CheckedBatch;
 
-    fn may_repeat(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 
-    fn greeting(&self) -> Option<Self::Request> {
+    fn preface(&self) -> Option<Self::Request> {
         None
     }
 
     fn request(&self, phone_numbers: &mut Vec<String>) -> Self::Request {
         v1::CheckOptInStreamRequest {
-            workspace_id: self.client.workspace().to_owned(),
+            workspace_id: self.handle.workspace_id(),
             phone_numbers: phone_numbers.clone(),
             category: self.category.into_proto(),
             sender_phone_number_id: self.sender_phone_number_id.clone(),
@@ -163,29 +162,29 @@ impl Conversation for Checks {
     fn open(
         &self,
         requests: Outgoing<Self::Request>,
-        patience: Duration,
-    ) -> BoxFuture<'static, Result<Incoming<Self::Answer>>> {
-        self.client.transport().check_opt_in_stream(requests, patience)
+        open_timeout: Duration,
+    ) -> BoxFuture<'static, Result<Incoming<Self::Response>>> {
+        self.handle.transport().check_opt_in_stream(requests, open_timeout)
     }
 
-    fn settle(
+    fn complete(
         &self,
         pending: &mut VecDeque<Vec<String>>,
-        answer: Self::Answer,
+        response: Self::Response,
     ) -> Result<CheckedBatch> {
         let phone_numbers = pending
             .pop_front()
-            .ok_or_else(|| Error::invalid_response("an answer to a batch that was not sent"))?;
-        let results = BatchCheckResult::answering(
+            .ok_or_else(|| Error::invalid_response("a response to a batch that was not sent"))?;
+        let results = batch_result(
             phone_numbers.len(),
-            answer.decisions,
-            answer.reasons,
-            answer.check_time,
+            &response.decisions,
+            &response.reasons,
+            response.check_time,
         )?;
         Ok(CheckedBatch { phone_numbers, results })
     }
 
-    fn lose(&self, error: Error, _: &VecDeque<Vec<String>>) -> Error {
+    fn fail(&self, error: Error, _: &VecDeque<Vec<String>>) -> Error {
         error.edit(|inner| inner.incomplete = true)
     }
 }

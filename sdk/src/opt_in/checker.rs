@@ -2,29 +2,29 @@ use std::pin::Pin;
 
 use super::OptIn;
 use crate::error::Result;
-use crate::model::{CheckResult, MessageCategory, Person};
+use crate::model::{CheckResult, MessageCategory, Recipient};
 
-/// What the methods of [`OptInChecker`] return.
+/// The future that the methods of [`OptInChecker`] return.
 pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 
-/// The seam for tests of programs that send: depend on this and pass a fake.
+/// Checks consent. Code that sends messages can depend on this trait and be tested with a fake.
 ///
-/// [`OptIn`] implements it; so does every fake with a `check`. `may_send` is false for every error,
-/// whoever implements it.
+/// [`OptIn`] implements it. A fake only needs to implement `check`; the provided `may_send` returns
+/// false for every error.
 ///
 /// ```
 /// use contacts_sdk::{CheckReason, CheckResult, Error, MessageCategory};
-/// use contacts_sdk::{OptInChecker, OptInFuture, Person};
+/// use contacts_sdk::{OptInChecker, OptInFuture, Recipient};
 ///
 /// struct OnlyAna;
 ///
 /// impl OptInChecker for OnlyAna {
 ///     fn check(
 ///         &self,
-///         person: Person,
+///         recipient: Recipient,
 ///         _: MessageCategory,
 ///     ) -> OptInFuture<'_, Result<CheckResult, Error>> {
-///         let ana = person == Person::phone("15551234567");
+///         let ana = person == Recipient::phone("15551234567");
 ///         Box::pin(async move {
 ///             Ok(if ana { CheckResult::allow() } else { CheckResult::deny(CheckReason::OptedOut) })
 ///         })
@@ -32,7 +32,7 @@ pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 /// }
 ///
 /// async fn send_offer(checker: &dyn OptInChecker, phone: &str) -> bool {
-///     checker.may_send(Person::phone(phone), MessageCategory::Marketing).await
+///     checker.may_send(Recipient::phone(phone), MessageCategory::Marketing).await
 /// }
 ///
 /// # futures::executor::block_on(async {
@@ -41,16 +41,16 @@ pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 /// # });
 /// ```
 pub trait OptInChecker: Send + Sync {
-    /// As [`OptIn::check`].
+    /// See [`OptIn::check`].
     fn check(
         &self,
-        person: Person,
+        recipient: Recipient,
         category: MessageCategory,
     ) -> OptInFuture<'_, Result<CheckResult>>;
 
-    /// As [`OptIn::may_send`]: false for every error.
-    fn may_send(&self, person: Person, category: MessageCategory) -> OptInFuture<'_, bool> {
-        let check = self.check(person, category);
+    /// See [`OptIn::may_send`]: false for every error.
+    fn may_send(&self, recipient: Recipient, category: MessageCategory) -> OptInFuture<'_, bool> {
+        let check = self.check(recipient, category);
         Box::pin(async move { check.await.is_ok_and(|result| result.is_allowed()) })
     }
 }
@@ -58,9 +58,9 @@ pub trait OptInChecker: Send + Sync {
 impl OptInChecker for OptIn {
     fn check(
         &self,
-        person: Person,
+        recipient: Recipient,
         category: MessageCategory,
     ) -> OptInFuture<'_, Result<CheckResult>> {
-        Box::pin(Self::check(self, person, category).send())
+        Box::pin(Self::check(self, recipient, category).send())
     }
 }

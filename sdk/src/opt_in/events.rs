@@ -1,33 +1,33 @@
 use contacts_proto::v1;
 
-use crate::client::ContactsClient;
+use crate::call::{Prepared, request};
 use crate::convert::{FromProto, IntoProto};
 use crate::error::Result;
-use crate::model::{OptInEvent, Person};
+use crate::handle::Handle;
+use crate::model::{OptInEvent, Recipient};
 use crate::paging::{Page, page, paged};
-use crate::request::{Prepared, request};
 
 request! {
-    /// From [`OptIn::events`](crate::OptIn::events).
+    /// Request builder, returned by [`OptIn::events`](crate::OptIn::events).
     ListOptInEvents(ListOptInEventsRequest) -> Page<OptInEvent>
 }
 
 impl ListOptInEvents {
-    pub(super) fn new(client: &ContactsClient, person: Person) -> Self {
+    pub(super) fn new(handle: &Handle, recipient: Recipient) -> Self {
         Self(Prepared::new(
-            client,
+            handle,
             v1::ListOptInEventsRequest {
-                workspace_id: client.workspace().to_owned(),
-                recipient: Some(person.into_proto()),
+                workspace_id: handle.workspace_id(),
+                recipient: Some(recipient.into_proto()),
                 ..v1::ListOptInEventsRequest::default()
             },
         ))
     }
 
-    /// Reads one page.
+    /// Sends the request. Returns one page.
     pub async fn send(self) -> Result<Page<OptInEvent>> {
-        let answer = self.0.send().await?;
-        Ok(page(answer.events, answer.next_page_token, OptInEvent::from_proto))
+        let response = self.0.send().await?;
+        Ok(page(response.events, response.next_page_token, OptInEvent::from_proto))
     }
 }
 

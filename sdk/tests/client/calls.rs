@@ -1,11 +1,11 @@
-//! Plain calls: what they send, what they repeat, how they fail.
+//! Single calls: what they send, which of them are retried, and how they fail.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contacts_proto::v1;
-use contacts_sdk::{ContactsClient, ErrorKind, NewContact, Person, reason};
+use contacts_sdk::{ContactsClient, ErrorKind, NewContact, Recipient, reason};
 use tokio::net::TcpListener;
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -22,7 +22,7 @@ fn ana() -> v1::Contact {
     }
 }
 
-/// Creates fail with these, one after the other, and then succeed. Gives the requests seen.
+/// Fails one CreateContact after the other with these statuses, then succeeds. Returns the requests.
 fn creates(failures: Vec<Status>) -> (Fake, Arc<Mutex<Vec<v1::CreateContactRequest>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let requests = seen.clone();
@@ -41,7 +41,7 @@ fn creates(failures: Vec<Status>) -> (Fake, Arc<Mutex<Vec<v1::CreateContactReque
 }
 
 #[tokio::test]
-async fn a_change_is_repeated_under_one_request_id() {
+async fn a_change_is_retried_with_the_same_request_id() {
     let in_flight = refusal(Code::Aborted, reason::REQUEST_IN_FLIGHT, &[]);
     let conflict = refusal(Code::Aborted, reason::WRITE_CONFLICT, &[]);
     let (fake, seen) = creates(vec![unavailable(), in_flight, conflict]);
@@ -64,7 +64,7 @@ async fn a_change_is_repeated_under_one_request_id() {
 }
 
 #[tokio::test]
-async fn what_a_repetition_cannot_heal_is_not_repeated() {
+async fn errors_that_are_not_retryable_are_not_retried() {
     for status in [
         refusal(Code::Aborted, reason::ETAG_MISMATCH, &[]),
         refusal(Code::DeadlineExceeded, reason::DEADLINE_EXCEEDED, &[]),
@@ -82,7 +82,7 @@ async fn what_a_repetition_cannot_heal_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_change_without_request_id_is_never_repeated() {
+async fn a_change_without_request_id_is_not_retried() {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
     let fake = Fake::default().on(move |_: Request<v1::CreateWorkspaceRequest>| {
@@ -96,7 +96,7 @@ async fn a_change_without_request_id_is_never_repeated() {
 }
 
 #[tokio::test]
-async fn errors_can_be_asked_for_everything_the_server_said() {
+async fn errors_expose_all_details_from_the_server() {
     let mut details = ErrorDetails::new();
     let metadata = [("field", "contact.phone_number"), ("contact_id", "c-9")]
         .map(|(k, v)| (k.into(), v.into()));
@@ -124,7 +124,7 @@ async fn errors_can_be_asked_for_everything_the_server_said() {
 }
 
 #[tokio::test]
-async fn the_deadline_travels_and_ends_the_call_here_too() {
+async fn the_deadline_is_sent_and_enforced_in_the_client() {
     let timeout = Arc::new(Mutex::new(None));
     let seen = timeout.clone();
     let fake = Fake::default().on(move |request: Request<v1::GetContactRequest>| {
@@ -141,8 +141,8 @@ async fn the_deadline_travels_and_ends_the_call_here_too() {
 }
 
 #[tokio::test]
-async fn a_dead_peer_cannot_hold_a_call() {
-    // Kept open and never read.
+async fn a_dead_peer_cannot_block_a_call() {
+    // The connection stays open, and the server never reads from it.
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let silent = silent.local_addr().map(|address| (silent, address.to_string()));
     let (_open, silent) = silent.expect("an address");
@@ -156,7 +156,7 @@ async fn a_dead_peer_cannot_hold_a_call() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_unavailable_and_says_why() {
+async fn a_refused_connection_is_unavailable_with_its_cause() {
     let error = builder("127.0.0.1:1").connect().await.expect_err("nobody");
     assert!(error.is_unavailable());
     assert!(error.message().contains("refused"), "{error}");
@@ -168,7 +168,7 @@ async fn nobody_there_is_unavailable_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_call_survives_a_cut_connection() {
+async fn a_call_reconnects_after_its_connection_breaks() {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
     let fake = Fake::default().on(move |_: Request<v1::GetContactRequest>| {
@@ -192,7 +192,7 @@ async fn a_call_survives_a_cut_connection() {
 }
 
 #[tokio::test]
-async fn credentials_and_names_are_sent_and_never_printed() {
+async fn credentials_are_sent_and_never_printed() {
     let fake = Fake::default().on(|request: Request<v1::CountContactsRequest>| async move {
         let metadata = request.metadata();
         assert_eq!(metadata.get("authorization").expect("a token"), "Bearer s3cret");
@@ -213,7 +213,7 @@ async fn credentials_and_names_are_sent_and_never_printed() {
 }
 
 #[tokio::test]
-async fn wrong_settings_fail_before_anything_is_sent() {
+async fn invalid_settings_fail_before_anything_is_sent() {
     for endpoint in ["", "127.0.0.1:50051", "ftp://example.com", "http://"] {
         let error = ContactsClient::builder(endpoint).connect_lazy().expect_err(endpoint);
         assert!(error.is_invalid_argument(), "{endpoint}: {error}");
@@ -239,7 +239,7 @@ async fn a_server_without_tls_is_unavailable_over_https() {
 }
 
 #[tokio::test]
-async fn an_update_names_exactly_what_it_sets() {
+async fn an_update_mask_has_exactly_the_fields_that_are_set() {
     let seen = Arc::new(Mutex::new(None));
     let last = seen.clone();
     let fake = Fake::default().on(move |request: Request<v1::UpdateContactRequest>| {
@@ -283,7 +283,7 @@ async fn an_update_names_exactly_what_it_sets() {
     let attributes = request.contact.expect("a contact").attributes;
     assert_eq!(attributes.keys().collect::<Vec<_>>(), ["orders", "tier"]);
 
-    let by_user_id = contacts.update(Person::whatsapp_user_id("US.1"));
+    let by_user_id = contacts.update(Recipient::whatsapp_user_id("US.1"));
     let error = by_user_id.clone().whatsapp_user_id("US.2").await.expect_err("ambiguous");
     assert!(error.is_invalid_argument());
     by_user_id.last_name("Lima").await.expect("updated");
@@ -291,7 +291,7 @@ async fn an_update_names_exactly_what_it_sets() {
 }
 
 #[tokio::test]
-async fn a_batch_get_answers_each_or_fails() {
+async fn a_batch_get_has_one_result_per_recipient_or_fails() {
     let fake = Fake::default().on(|request: Request<v1::BatchGetContactsRequest>| async move {
         use v1::batch_get_contacts_result::Result as Found;
         let missing = contacts_proto::rpc::Status { code: 5, ..Default::default() };
@@ -302,7 +302,7 @@ async fn a_batch_get_answers_each_or_fails() {
         Ok(v1::BatchGetContactsResponse { results: results.collect() })
     });
     let client = fake.client().await;
-    let people = [Person::phone("15551234567"), Person::contact_id("c-2")];
+    let people = [Recipient::phone("15551234567"), Recipient::contact_id("c-2")];
     let found = client.contacts().batch_get(people.clone()).await.expect("results");
     assert_eq!(found[0].as_ref().map(|it| it.contact_id.as_str()).ok(), Some("c-1"));
     assert!(found[1].as_ref().is_err_and(contacts_sdk::Error::is_not_found));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contacts_proto::v1;
-use contacts_sdk::{CheckReason, ErrorKind, MessageCategory, OptInChecker, Person, reason};
+use contacts_sdk::{CheckReason, ErrorKind, MessageCategory, OptInChecker, Recipient, reason};
 use futures::{StreamExt, stream};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -30,7 +30,7 @@ fn failing(status: Status) -> Fake {
 }
 
 #[tokio::test]
-async fn only_allow_allows() {
+async fn only_the_decision_allow_permits_sending() {
     let allow = v1::Decision::Allow as i32;
     for decision in [allow, v1::Decision::Deny as i32, 0, 3, -1] {
         let checks = answering(decision, v1::CheckReason::OptedIn).client().await.opt_in();
@@ -38,13 +38,13 @@ async fn only_allow_allows() {
         assert_eq!(result.is_allowed(), decision == allow, "{decision}");
         assert_eq!(checks.may_send("15551234567", MARKETING).await, decision == allow);
         let checker: &dyn OptInChecker = &checks;
-        let person = Person::phone("15551234567");
+        let person = Recipient::phone("15551234567");
         assert_eq!(checker.may_send(person, MARKETING).await, decision == allow);
     }
 }
 
 #[tokio::test]
-async fn every_error_is_a_no() {
+async fn may_send_is_false_for_every_error() {
     for status in [
         unavailable(),
         refusal(Code::NotFound, reason::WORKSPACE_NOT_FOUND, &[]),
@@ -69,7 +69,7 @@ async fn every_error_is_a_no() {
 }
 
 #[tokio::test]
-async fn a_check_waits_as_long_as_the_server_asks() {
+async fn a_check_respects_the_retry_delay_of_the_server() {
     let calls = AtomicUsize::new(0);
     let fake = Fake::default().on(move |_: Request<v1::CheckOptInRequest>| {
         let first = calls.fetch_add(1, Ordering::SeqCst) == 0;
@@ -89,7 +89,7 @@ async fn a_check_waits_as_long_as_the_server_asks() {
 }
 
 #[tokio::test]
-async fn a_batch_is_answered_index_for_index() {
+async fn a_batch_has_one_result_per_number() {
     let fake = Fake::default().on(|request: Request<v1::BatchCheckOptInRequest>| async move {
         let numbers = &request.get_ref().phone_numbers;
         let mut decisions: Vec<i32> =
@@ -113,7 +113,8 @@ async fn a_batch_is_answered_index_for_index() {
     assert_eq!(short.expect_err("one too few").kind(), ErrorKind::InvalidResponse);
 }
 
-/// Allows what ends in 1. Connections end in `end` after so many answers, the last one never.
+/// Allows numbers that end in 1. Each connection ends after its number of responses; the last one never
+/// ends.
 fn streaming(answers: &'static [usize], end: fn() -> Option<Status>) -> (Fake, Arc<Mutex<usize>>) {
     let connections = Arc::new(Mutex::new(0));
     let opened = connections.clone();
@@ -141,7 +142,7 @@ fn streaming(answers: &'static [usize], end: fn() -> Option<Status>) -> (Fake, A
 }
 
 #[tokio::test]
-async fn a_check_stream_answers_in_order_over_broken_connections() {
+async fn a_check_stream_keeps_its_order_over_broken_connections() {
     for end in [(|| Some(unavailable())) as fn() -> Option<Status>, || None] {
         let (fake, connections) = streaming(&[3, 2, 0, 4], end);
         let checks = fake.client().await.opt_in();
@@ -158,7 +159,7 @@ async fn a_check_stream_answers_in_order_over_broken_connections() {
 }
 
 #[tokio::test]
-async fn a_check_stream_gives_up_without_progress() {
+async fn a_check_stream_without_progress_fails() {
     let (fake, connections) = streaming(&[1, 0, 0, 0, 0, 0, 0, 0], || None);
     let checks = fake.client().await.opt_in();
     let batches = stream::iter((0..3).map(|n| vec![n.to_string()]));
@@ -167,6 +168,6 @@ async fn a_check_stream_gives_up_without_progress() {
     let error = checked.next().await.expect("an end").expect_err("broken");
     assert!(error.is_incomplete() && error.is_unavailable(), "{error}");
     assert!(checked.next().await.is_none());
-    // The first one counts only if it ended while there was something to answer.
+    // The first connection counts only if it ended while a batch was pending.
     assert!((5..=6).contains(&*connections.lock().expect("connections")));
 }

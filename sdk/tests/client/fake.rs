@@ -1,4 +1,4 @@
-//! A server that answers what a test tells it to.
+//! A server with a handler per request type, set by the test.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub type Messages<A> = BoxStream<'static, Result<A, Status>>;
 type Handler<Q, A> = Arc<dyn Fn(Request<Q>) -> BoxFuture<'static, Result<A, Status>> + Send + Sync>;
 
-/// Answers by the type of the request; what has no handler is UNIMPLEMENTED.
+/// Selects the handler by the type of the request. A request without one is UNIMPLEMENTED.
 #[derive(Default)]
 pub struct Fake {
     handlers: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
@@ -55,7 +55,7 @@ impl Fake {
         }
     }
 
-    /// Serves until the test ends. Returns the address.
+    /// Starts the server, which runs until the test ends. Returns its address.
     pub async fn start(self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
@@ -71,7 +71,7 @@ impl Fake {
         address
     }
 
-    /// Serves, and connects a client that retries fast.
+    /// Starts the server, and connects a client that retries with short delays.
     pub async fn client(self) -> ContactsClient {
         let address = self.start().await;
         builder(&address).connect().await.expect("a connection")
@@ -88,7 +88,7 @@ pub fn builder(address: &str) -> ClientBuilder {
         .stream_idle_timeout(Duration::from_secs(1))
 }
 
-/// An error as the real server sends them.
+/// An error with the details that the real server sends.
 pub fn refusal(code: Code, reason: &str, metadata: &[(&str, &str)]) -> Status {
     let metadata: HashMap<_, _> =
         metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

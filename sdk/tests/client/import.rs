@@ -1,4 +1,4 @@
-//! Imports: every row stored once, or named as unknown.
+//! Imports: every row is stored once, or reported as unacknowledged.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ fn row(n: usize) -> NewContact {
     NewContact::new().phone(n.to_string())
 }
 
-/// What the server stored, and how it was asked.
+/// What the server stored, and the requests that it received.
 #[derive(Default)]
 struct Stored {
     phones: BTreeSet<String>,
@@ -26,8 +26,8 @@ struct Stored {
     chunks: Vec<(String, usize)>,
 }
 
-/// A server that stores rows, refuses `bad`, and ends connections after so many chunks, the last of
-/// them stored and not answered.
+/// A server that stores rows and rejects `bad`. Each connection ends after its number of chunks; the last
+/// of them is stored without a response.
 fn importing(ends: &'static [usize], end: fn() -> Option<Status>) -> (Fake, Arc<Mutex<Stored>>) {
     let stored = Arc::new(Mutex::new(Stored::default()));
     let (state, connections) = (stored.clone(), AtomicUsize::new(0));
@@ -97,7 +97,7 @@ fn totals(summary: &ImportSummary) -> (u64, u64, u64, u64) {
 }
 
 #[tokio::test]
-async fn rows_go_in_chunks_and_failures_count_from_the_first_row() {
+async fn failures_have_the_index_in_the_whole_input() {
     let (fake, stored) = importing(&[], || None);
     let client = fake.client().await;
     let rows = (0..25).map(|n| if n == 17 { NewContact::new().phone("bad") } else { row(n) });
@@ -124,7 +124,7 @@ async fn rows_go_in_chunks_and_failures_count_from_the_first_row() {
 }
 
 #[tokio::test]
-async fn no_rows_make_no_call() {
+async fn an_import_without_rows_makes_no_call() {
     let client = Fake::default().client().await;
     let import = client.contacts().import(ImportOptions::new());
     let summary = import.send(Vec::<NewContact>::new()).await.expect("nothing to do");
@@ -132,7 +132,7 @@ async fn no_rows_make_no_call() {
 }
 
 #[tokio::test]
-async fn unanswered_chunks_are_sent_again() {
+async fn chunks_without_a_response_are_sent_again() {
     for end in [(|| Some(unavailable())) as fn() -> Option<Status>, || None] {
         let (fake, stored) = importing(&[2, 3, 1], end);
         let client = fake.client().await;
@@ -148,7 +148,7 @@ async fn unanswered_chunks_are_sent_again() {
 }
 
 #[tokio::test]
-async fn an_import_that_may_not_repeat_names_what_is_unknown() {
+async fn an_import_that_cannot_resume_lists_unacknowledged_rows() {
     let (fake, stored) = importing(&[3], || Some(unavailable()));
     let client = fake.client().await;
     let mut chunks = client
@@ -174,7 +174,7 @@ async fn an_import_that_may_not_repeat_names_what_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_wrong_option_ends_the_import() {
+async fn an_invalid_option_ends_the_import() {
     let unknown_tag = || Some(refusal(Code::InvalidArgument, reason::UNKNOWN_TAG, &[]));
     let (fake, stored) = importing(&[1], unknown_tag);
     let client = fake.client().await;
@@ -252,7 +252,7 @@ async fn rows_are_read_no_faster_than_they_are_stored() {
         .import(ImportOptions::new())
         .chunk_size(10)
         .max_in_flight(3)
-        .answer_timeout(Duration::from_secs(30))
+        .response_timeout(Duration::from_secs(30))
         .chunks(rows.map(row));
     for expected in [30, 40, 50] {
         let ahead = async {

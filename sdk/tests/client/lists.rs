@@ -1,4 +1,4 @@
-//! Lists by page and as streams.
+//! Lists: pages and streams.
 
 use contacts_proto::v1;
 use contacts_sdk::{ContactsClient, ErrorKind, Filter};
@@ -7,7 +7,7 @@ use tonic::Request;
 
 use crate::fake::{Fake, unavailable};
 
-/// Three pages of two; every page fails once before it is read.
+/// Three pages of two items. Each page fails once before it succeeds.
 async fn directory() -> ContactsClient {
     let tries = std::sync::atomic::AtomicUsize::new(0);
     let fake = Fake::default().on(move |request: Request<v1::ListContactsRequest>| {
@@ -30,7 +30,7 @@ async fn directory() -> ContactsClient {
 }
 
 #[tokio::test]
-async fn a_list_reads_pages_as_they_are_needed() {
+async fn a_list_reads_pages_only_when_needed() {
     let client = directory().await;
     let list = client.contacts().list().filter(Filter::tag("vip")).page_size(2);
 
@@ -52,7 +52,7 @@ async fn a_list_reads_pages_as_they_are_needed() {
 }
 
 #[tokio::test]
-async fn a_page_that_leads_nowhere_ends_the_list() {
+async fn a_page_whose_token_repeats_is_an_error() {
     let fake = Fake::default().on(|_: Request<v1::ListTagsRequest>| async {
         let tag = v1::Tag { tag_id: "vip".to_owned(), ..v1::Tag::default() };
         Ok(v1::ListTagsResponse { tags: vec![tag], next_page_token: "again".to_owned() })

@@ -1,4 +1,4 @@
-//! A connection that a test can cut, and a server that stops in the middle of an answer.
+//! A proxy whose connections a test can close, and a server that never finishes its responses.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -23,7 +23,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Leads to this address.
+    /// Starts a proxy to this address.
     pub async fn to(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
@@ -44,13 +44,13 @@ impl Proxy {
         Self { address, cut }
     }
 
-    /// Cuts all connections; new ones can be made.
+    /// Closes all connections. New ones are accepted.
     pub fn cut(&self) {
         let _ = self.cut.send(());
     }
 }
 
-/// Answers every call with headers and nothing else, ever.
+/// Sends the headers of every response, and nothing after them.
 #[derive(Clone)]
 struct HeadersOnly;
 
@@ -76,7 +76,7 @@ impl Service<http::Request<Body>> for HeadersOnly {
     }
 }
 
-/// The address of a server that stops after the headers.
+/// Starts a server that sends only headers. Returns its address.
 pub async fn headers_only() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();

@@ -1,4 +1,4 @@
-//! What the builders put into their requests, and read from the answers.
+//! What the builders write into their requests, and read from the responses.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use contacts_proto::v1;
 use contacts_sdk::{
     AttributeType, DeleteReason, Evidence, Filter, ImportConsent, ImportOptions, ImportRow,
-    MessageCategory, NewContact, OnConflict, OptInSource, OptInStatus, Person,
+    MessageCategory, NewContact, OnConflict, OptInSource, OptInStatus, Recipient,
 };
 use tonic::{Request, Status};
 
 use crate::fake::Fake;
 
-/// The last request of a type, and a server that answers it.
+/// A server with one fixed response, and the last request that it received.
 fn keeping<Q, A>(answer: A) -> (Fake, Arc<Mutex<Option<Q>>>)
 where
     Q: Send + 'static,
@@ -33,7 +33,7 @@ fn taken<Q>(kept: &Mutex<Option<Q>>) -> Q {
 }
 
 #[tokio::test]
-async fn an_opt_in_carries_its_proof() {
+async fn an_opt_in_sends_its_evidence() {
     let event = v1::OptInEvent {
         event_id: "e-1".to_owned(),
         status: v1::OptInStatus::OptedIn.into(),
@@ -48,7 +48,7 @@ async fn an_opt_in_carries_its_proof() {
     let agreed = SystemTime::UNIX_EPOCH + Duration::from_secs(1_769_851_800);
     let record = client
         .opt_in()
-        .record_opt_in(Person::contact_id("c-1"), OptInSource::WebForm)
+        .record_opt_in(Recipient::contact_id("c-1"), OptInSource::WebForm)
         .categories([MessageCategory::Utility])
         .evidence(Evidence::new().wording("Yes").business_name("ACME"))
         .occurred_time(agreed)
@@ -71,7 +71,7 @@ async fn an_opt_in_carries_its_proof() {
 }
 
 #[tokio::test]
-async fn an_erasure_returns_its_receipt() {
+async fn a_deletion_returns_its_receipt() {
     let receipt = v1::DeletionReceipt { reason: 1, ..v1::DeletionReceipt::default() };
     let answer = v1::DeleteContactResponse { receipt: Some(receipt) };
     let (fake, kept) = keeping::<v1::DeleteContactRequest, _>(answer);
@@ -84,7 +84,7 @@ async fn an_erasure_returns_its_receipt() {
 }
 
 #[tokio::test]
-async fn an_answer_without_its_resource_is_an_error() {
+async fn a_response_without_its_resource_is_an_error() {
     let (fake, _kept) =
         keeping::<v1::DeleteContactRequest, _>(v1::DeleteContactResponse::default());
     let error = fake.client().await.contacts().delete("1").await.expect_err("no receipt");
@@ -92,12 +92,12 @@ async fn an_answer_without_its_resource_is_an_error() {
 }
 
 #[tokio::test]
-async fn tags_are_changed_by_name_or_by_filter() {
+async fn tags_change_by_recipients_or_by_filter() {
     let answer =
         v1::UpdateContactTagsResponse { matched_count: 2, updated_count: 1, ..Default::default() };
     let (fake, kept) = keeping::<v1::UpdateContactTagsRequest, _>(answer);
     let contacts = fake.client().await.contacts();
-    let update = contacts.update_tags().people(["1555", "1556"]).add("vip").remove("new");
+    let update = contacts.update_tags().recipients(["1555", "1556"]).add("vip").remove("new");
     let done = update.await.expect("changed");
     assert_eq!((done.matched_count, done.updated_count), (2, 1));
     let request = taken(&kept);
@@ -111,7 +111,7 @@ async fn tags_are_changed_by_name_or_by_filter() {
 }
 
 #[tokio::test]
-async fn an_upsert_carries_options_and_consent() {
+async fn an_upsert_sends_options_and_consent() {
     let answer = v1::BatchUpsertContactsResponse { created: 1, ..Default::default() };
     let (fake, kept) = keeping::<v1::BatchUpsertContactsRequest, _>(answer);
     let consent = ImportConsent::opted_out().categories([MessageCategory::Marketing]);
@@ -130,7 +130,7 @@ async fn an_upsert_carries_options_and_consent() {
 }
 
 #[tokio::test]
-async fn definitions_change_only_what_is_named() {
+async fn definitions_change_only_the_fields_that_are_set() {
     let attribute = v1::Attribute { r#type: 5, contact_count: 3, ..v1::Attribute::default() };
     let answer = v1::CreateAttributeResponse { attribute: Some(attribute) };
     let (fake, kept) = keeping::<v1::CreateAttributeRequest, _>(answer);

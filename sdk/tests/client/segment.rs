@@ -1,4 +1,4 @@
-//! Segments: complete, without gaps and duplicates, or an error.
+//! Segments: complete and without duplicates, or an error.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::proxy::Proxy;
 
 const BATCH: usize = 10;
 
-/// What the server does on one connection after some batches.
+/// What the server does on a connection after its batches.
 #[derive(Clone, Copy)]
 enum Then {
     Finish,
@@ -27,8 +27,8 @@ enum Then {
     Hang,
 }
 
-/// A server of a segment with this many contacts. Each connection does as its script says, the ones
-/// behind the last script finish.
+/// A server of a segment with this many contacts. Each connection follows its entry of the script; later
+/// ones finish the stream.
 #[derive(Clone)]
 struct Segment {
     contacts: usize,
@@ -121,7 +121,7 @@ async fn ids(client: &ContactsClient) -> Result<Vec<usize>, Error> {
 }
 
 #[tokio::test]
-async fn a_segment_is_delivered_whole() {
+async fn a_segment_delivers_every_contact() {
     let segment = Segment::of(35, &[]);
     let client = segment.client().await;
     assert_eq!(ids(&client).await.expect("contacts"), (0..35).collect::<Vec<_>>());
@@ -133,7 +133,7 @@ async fn a_segment_is_delivered_whole() {
 }
 
 #[tokio::test]
-async fn a_broken_stream_goes_on_without_gap_or_duplicate() {
+async fn a_broken_stream_resumes_without_gaps_or_duplicates() {
     let script = &[
         (1, Then::Stop),
         (0, Then::Fail),
@@ -153,7 +153,7 @@ async fn a_broken_stream_goes_on_without_gap_or_duplicate() {
 }
 
 #[tokio::test]
-async fn a_cut_connection_is_made_anew() {
+async fn a_stream_reconnects_after_its_connection_breaks() {
     let segment = Segment::of(50, &[(2, Then::Hang)]);
     let proxy = Proxy::to(segment.fake().start().await).await;
     let builder = builder(&proxy.address).stream_idle_timeout(Duration::from_secs(60));
@@ -170,7 +170,7 @@ async fn a_cut_connection_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_stream_that_cannot_go_on_is_incomplete() {
+async fn a_stream_that_cannot_resume_is_incomplete() {
     for then in [Then::Stop, Then::Fail, Then::Drain, Then::Hang] {
         let script: &'static [(usize, Then)] =
             Box::leak(std::iter::once((2, then)).chain([(0, then); 20]).collect::<Vec<_>>().into());
@@ -184,13 +184,13 @@ async fn a_stream_that_cannot_go_on_is_incomplete() {
         let error = contacts.next().await.expect("an end").expect_err("cut off");
         assert!(error.is_incomplete() && error.is_unavailable(), "{error}");
         assert!(contacts.next().await.is_none());
-        // The first one made progress: four more before it, five without.
+        // The first connection made progress; four more attempts follow.
         assert_eq!(segment.connections(), 5);
     }
 }
 
 #[tokio::test]
-async fn a_wrong_count_is_incomplete() {
+async fn a_stream_with_a_wrong_count_is_incomplete() {
     let client = Segment::of(50, &[(2, Then::Stop), (9, Then::Miscount)]).client().await;
     let error = ids(&client).await.expect_err("one is missing");
     assert!(error.is_incomplete());
@@ -198,7 +198,7 @@ async fn a_wrong_count_is_incomplete() {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_is_delivered_twice() {
+async fn a_stream_without_tokens_does_not_resume() {
     let mut segment = Segment::of(50, &[(2, Then::Stop)]);
     segment.tokens = false;
     let error = ids(&segment.client().await).await.expect_err("nowhere to go on");
@@ -207,7 +207,7 @@ async fn without_a_token_nothing_is_delivered_twice() {
 }
 
 #[tokio::test]
-async fn a_campaign_goes_on_behind_the_batch_it_stored() {
+async fn a_segment_resumes_after_the_stored_batch() {
     let segment = Segment::of(50, &[]);
     let client = segment.client().await;
     let mut batches = client.contacts().segment().batches();
@@ -224,7 +224,7 @@ async fn a_campaign_goes_on_behind_the_batch_it_stored() {
 }
 
 #[tokio::test]
-async fn a_limit_of_zero_is_not_everybody() {
+async fn a_limit_of_zero_delivers_nothing() {
     let segment = Segment::of(50, &[]);
     let client = segment.client().await;
     assert!(client.contacts().segment().limit(0).stream().next().await.is_none());
@@ -234,7 +234,7 @@ async fn a_limit_of_zero_is_not_everybody() {
 }
 
 #[tokio::test]
-async fn a_wrong_request_fails_at_once() {
+async fn an_invalid_request_fails_without_retries() {
     let fake = Fake::default().on(|_: Request<v1::StreamContactsRequest>| async {
         let status = refusal(Code::InvalidArgument, reason::INVALID_FILTER, &[("column", "3")]);
         Err::<Messages<v1::StreamContactsResponse>, _>(status)
@@ -245,7 +245,7 @@ async fn a_wrong_request_fails_at_once() {
 }
 
 #[tokio::test]
-async fn a_damaged_contact_ends_the_stream() {
+async fn a_contact_that_cannot_be_decoded_ends_the_stream() {
     let fake = Fake::default().on(|_: Request<v1::StreamContactsRequest>| async {
         let contacts = vec![encoded(0), Bytes::from_static(&[0xff; 3]), encoded(2)];
         let event = Some(Event::Batch(ContactBatch { contacts }));

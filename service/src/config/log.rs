@@ -64,7 +64,8 @@ impl FromStr for LogLevel {
         let is_known = |directive: &str| {
             directive.contains(['=', '[']) || directive.parse::<LevelFilter>().is_ok()
         };
-        if directives.split(',').all(|directive| is_known(directive.trim()))
+        if !text.is_empty()
+            && directives.split(',').all(|directive| is_known(directive.trim()))
             && EnvFilter::try_new(&directives).is_ok()
         {
             Ok(Self { directives })

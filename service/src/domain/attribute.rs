@@ -98,6 +98,18 @@ pub struct AttributeDefinition {
     pub update_time: Time,
 }
 
+/// The fields of a definition that an update can set, named as in the API.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the field it names")]
+pub enum AttributeField {
+    DisplayName,
+    Description,
+    EnumOptions,
+}
+
 /// The value a contact has for an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttributeValue {

@@ -158,6 +158,23 @@ pub fn validate_tags(tags: &BTreeSet<String>, definitions: &Definitions) -> Resu
     }
 }
 
+/// The fields of a contact that an update can set, named as in the API. The
+/// phone number is not one of them: an update may repeat it, never change it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the field it names")]
+pub enum ContactField {
+    FirstName,
+    LastName,
+    Email,
+    Tags,
+    Attributes,
+    #[strum(serialize = "whatsapp_user_id")]
+    WhatsAppUserId,
+}
+
 /// A change of a profile, from an update mask.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "each is the field it sets")]

@@ -95,6 +95,7 @@ impl IdMaker {
             *last = (millis << 12).max(*last + 1);
             *last
         };
+        #[expect(clippy::disallowed_methods, reason = "the random part of ids is made here")]
         let mut bytes = Uuid::new_v4().into_bytes();
         bytes[..6].copy_from_slice(&(sequence >> 12).to_be_bytes()[2..]);
         let counter = (sequence & 0xfff) as u16 | 0x7000;

@@ -26,6 +26,18 @@ pub struct Tag {
     pub update_time: Time,
 }
 
+/// The fields of a tag that an update can set, named as in the API.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the field it names")]
+pub enum TagField {
+    DisplayName,
+    Description,
+    Color,
+}
+
 impl Tag {
     /// A tag of just an id, as an import makes it.
     pub fn bare(tag_id: &str, now: Time) -> Self {

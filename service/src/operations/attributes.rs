@@ -1,4 +1,4 @@
-//! Making, changing and deleting attribute definitions.
+//! Creating, reading, changing and deleting attribute definitions.
 
 use crate::domain::attribute::{AttributeDefinition, AttributeType, MAX_ATTRIBUTES};
 use crate::domain::contact::Contact;
@@ -13,9 +13,9 @@ use super::{lock_workspace, workspace};
 /// Defines an attribute.
 #[derive(Debug)]
 pub struct CreateAttribute {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Ids and times aside, as to be stored.
+    /// The definition. Its times, and an empty id, are set when it is stored.
     pub attribute: AttributeDefinition,
 }
 
@@ -40,7 +40,7 @@ impl Operation for CreateAttribute {
     }
 }
 
-/// A change of a definition, from an update mask.
+/// One field of an update mask with its new value.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the field it sets")]
 pub enum AttributeChange {
@@ -52,13 +52,13 @@ pub enum AttributeChange {
 /// Changes a definition.
 #[derive(Debug)]
 pub struct UpdateAttribute {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which.
+    /// The definition to change.
     pub attribute_id: String,
-    /// The type sent along, which may not be another one.
+    /// The type in the request, which has to be the stored one.
     pub attribute_type: Option<AttributeType>,
-    /// What.
+    /// The changes, in order.
     pub changes: Vec<AttributeChange>,
 }
 
@@ -95,14 +95,14 @@ impl Operation for UpdateAttribute {
     }
 }
 
-/// Deletes a definition, and tells how many contacts had a value.
+/// Deletes a definition. Returns how many contacts had a value.
 #[derive(Debug)]
 pub struct DeleteAttribute {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which.
+    /// The definition to delete.
     pub attribute_id: String,
-    /// Delete the values contacts have.
+    /// Also deletes the values that contacts have. Without it, these are an error.
     pub force: bool,
 }
 
@@ -149,7 +149,7 @@ pub async fn get(
     counted(&mut *db, &workspace, attribute).await
 }
 
-/// Returns definitions with ids behind `after`.
+/// Returns definitions with ids greater than `after`, ordered by id.
 pub async fn list(
     store: &Store,
     workspace_id: &str,
@@ -173,7 +173,7 @@ async fn counted(
     Ok(Counted { definition: attribute, contact_count: counts.first().copied().unwrap_or(0) })
 }
 
-/// Options can be added, not removed: contacts may have the old ones.
+/// Options can be added, but not removed, because contacts may have them.
 fn refuse_fewer(old: &[String], new: &[String]) -> Result<()> {
     match old.iter().find(|option| !new.contains(option)) {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Going through a ledger, to see that it is as it was written.
+//! Verifying that a ledger is as it was written.
 
 use crate::domain::error::Result;
 use crate::domain::ledger::{Broken, Damage, Entry, Head, Verifier};
@@ -6,12 +6,12 @@ use crate::store::{Reader, Store, Workspace};
 
 use super::workspace;
 
-/// Entries in memory at a time.
+/// How many entries are read at a time.
 const PAGE: usize = 1000;
 
-/// Recomputes the ledger of a workspace, in one state of the database: where it
-/// ends, or the first place that is not as it was written. `kept` is a head that
-/// it had before.
+/// Recomputes the hashes of a workspace's ledger in a snapshot of the database.
+/// Returns its end, or the first position that is not as it was written. `kept` is
+/// an earlier end of the ledger, which it has to contain.
 pub async fn verify(
     store: &Store,
     workspace_id: &str,
@@ -48,7 +48,7 @@ async fn verify_in(
     })
 }
 
-/// Says more of what is wrong with `found` than it shows by itself.
+/// Looks for the reason why `found` does not match its hash.
 async fn explain(
     db: &mut dyn Reader,
     workspace: &Workspace,
@@ -59,7 +59,7 @@ async fn explain(
     if broken.damage != Damage::Fact {
         return named(db, workspace, broken).await;
     }
-    // Perhaps what belongs here is further back.
+    // The entry that belongs here may be at a later position.
     let mut after = found.position;
     loop {
         let entries = db.ledger_entries(workspace, after, PAGE).await?;
@@ -71,7 +71,7 @@ async fn explain(
     }
 }
 
-/// Adds which event is there, if one is.
+/// Adds the id of the event at the position, if there is one.
 async fn named(db: &mut dyn Reader, workspace: &Workspace, broken: Broken) -> Result<Broken> {
     let there = db.ledger_entries(workspace, broken.position - 1, 1).await?;
     let there = there.into_iter().find(|entry| entry.position == broken.position);

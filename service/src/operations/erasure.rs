@@ -1,5 +1,5 @@
-//! Erasures of the past: listed, and repeated on a database that was restored
-//! from a backup older than they are.
+//! Listing erasures, and repeating them on a database that was restored from an older
+//! backup.
 
 use uuid::Uuid;
 
@@ -20,14 +20,14 @@ use super::{ledger, lock_workspace, workspace};
 /// An erasure that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Erasure {
-    /// Its proof.
+    /// The receipt of the erasure.
     pub receipt: Receipt,
-    /// What the person objected to, as far as is still known.
+    /// The categories the person opted out of, if this is still stored.
     pub opted_out: Vec<MessageCategory>,
 }
 
-/// A page of the erasures of a workspace from `since` on, behind the receipt
-/// `after`.
+/// Returns a page of the erasures of a workspace since this time, with receipt ids
+/// greater than `after`.
 pub async fn page(
     store: &Store,
     workspace_id: &str,
@@ -52,23 +52,23 @@ pub async fn page(
     Ok(erasures)
 }
 
-/// Repeats an erasure.
+/// Repeats an erasure on this database.
 #[derive(Debug)]
 pub struct RepeatErasure {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which. Its hashed keys are under keys of the keyring.
+    /// The erasure. The keyring has the keys that its hashed keys were made with.
     pub erasure: Erasure,
 }
 
-/// What was left to do of an erasure.
+/// What repeating an erasure has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeated {
-    /// The contact, or one that was merged into it, was there.
+    /// The contact, or one that was merged into it, was erased.
     Erased,
-    /// There was no contact; now it is known that the person was erased.
+    /// There was no contact. It is now recorded that the person was erased.
     Suppressed,
-    /// Nothing.
+    /// Nothing: the erasure was already recorded.
     AlreadyGone,
 }
 
@@ -101,8 +101,9 @@ impl Operation for RepeatErasure {
 }
 
 impl RepeatErasure {
-    /// Forgets what was said under keys that the contact got after the backup, and
-    /// remembers under them that it was erased.
+    /// Erases the details recorded under the contact's hashed keys, and records under
+    /// them that the person was erased. This includes keys that the contact got after
+    /// the backup.
     async fn suppress(
         &self,
         tx: &mut Transaction,
@@ -114,7 +115,7 @@ impl RepeatErasure {
         tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let keyring = tx.keyring();
         for key in hashed_keys.iter().filter_map(|key| keyring.key_of(key)) {
-            // The backup may be from before this version was in use.
+            // The backup may be older than this version of the key.
             tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
         let event_id = tx.new_id();
@@ -139,8 +140,8 @@ impl RepeatErasure {
         put_suppressions(tx, workspace, rows).await
     }
 
-    /// What is kept of the person. They were erased then, and not now: what they
-    /// said since counts when it is recorded again.
+    /// The consent that stays stored. It has the time of the original erasure, so that
+    /// statements after it still count when they are recorded again.
     fn state(&self, event_id: Uuid, delete_time: Time) -> ConsentState {
         let category = |category| match self.erasure.opted_out.contains(&category) {
             true => CategoryConsent {

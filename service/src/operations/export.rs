@@ -1,4 +1,4 @@
-//! Everything held about one person.
+//! Exporting everything that is stored about one person.
 
 use crate::domain::consent::{ConsentEvent, ConsentState};
 use crate::domain::contact::Recipient;
@@ -7,22 +7,22 @@ use crate::store::{ContactRow, Receipt, Store, StoredResponseInfo, decode_profil
 
 use super::{opt_in, workspace};
 
-/// What is held about one person.
+/// Everything that is stored about one person.
 #[derive(Debug)]
 pub struct Held {
-    /// None if they are no contact.
+    /// None for a non-contact.
     pub contact: Option<ContactRow>,
-    /// None if nothing is recorded.
+    /// None if no consent is recorded.
     pub consent: Option<ConsentState>,
-    /// Newest first, each with its position in the ledger.
+    /// Consent events, newest first, each with its position in the ledger.
     pub events: Vec<(i64, ConsentEvent)>,
-    /// Newest first.
+    /// Stored responses about the contact, newest first.
     pub answers: Vec<StoredResponseInfo>,
-    /// Of erasures of the contact.
+    /// Receipts of erasures of the contact.
     pub receipts: Vec<Receipt>,
 }
 
-/// Collects it, up to `limit` events and as many answers.
+/// Collects it, with up to `limit` events and up to `limit` responses.
 pub async fn held(
     store: &Store,
     workspace_id: &str,

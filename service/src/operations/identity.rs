@@ -1,4 +1,4 @@
-//! Who is one person: new numbers and user ids.
+//! Changing the phone number and user id of a contact.
 
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
@@ -8,20 +8,20 @@ use crate::store::{ContactRow, Lock, Operation, Transaction};
 use super::lock_workspace;
 use super::unit_of_work::UnitOfWork;
 
-/// Gives a person another phone number or user id.
+/// Gives a contact a new phone number or user id.
 #[derive(Debug)]
 pub struct LinkIdentity {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Whom.
+    /// Identifies the contact.
     pub person: Recipient,
-    /// The number they have now.
+    /// The new phone number.
     pub phone_number: Option<PhoneNumber>,
-    /// The user id they have now.
+    /// The new user id.
     pub whatsapp_user_id: Option<WhatsAppUserId>,
-    /// Former ids that are somebody else's now.
+    /// Former phone numbers and user ids that now belong to somebody else.
     pub release: Vec<MatchKey>,
-    /// Empty: whatever the version.
+    /// The version the change is based on. Empty for any.
     pub etag: String,
 }
 
@@ -57,7 +57,7 @@ impl Operation for LinkIdentity {
     }
 }
 
-/// Names the field as the request calls it.
+/// Renames the field of an error to the one of the request.
 fn new(error: Error) -> Error {
     match error.field().map(|field| format!("new_{field}")) {
         Some(field) => error.with_field(field),

@@ -1,15 +1,13 @@
 //! Appending to the ledger. Nothing else does.
 
-use uuid::Uuid;
-
 use crate::domain::consent::ConsentEvent;
 use crate::domain::error::Result;
-use crate::domain::ledger::{Entry, Head, Salt};
+use crate::domain::ledger::{Entry, Head};
 use crate::store::{Transaction, Workspace};
 
 /// Turns events into ledger entries, each with a random salt.
-pub fn entries(events: Vec<ConsentEvent>) -> Vec<Entry> {
-    events.into_iter().map(|event| Entry::of(event, new_salt())).collect()
+pub fn entries(tx: &Transaction, events: Vec<ConsentEvent>) -> Result<Vec<Entry>> {
+    events.into_iter().map(|event| Ok(Entry::of(event, tx.random()?))).collect()
 }
 
 /// Seals entries and appends them to the ledger, which ends with `head`: the one that
@@ -26,8 +24,4 @@ pub async fn append(
     }
     entries.iter_mut().for_each(|entry| head.append(entry));
     tx.db.append_ledger_entries(workspace, entries, &head).await
-}
-
-fn new_salt() -> Salt {
-    Uuid::new_v4().into_bytes()
 }

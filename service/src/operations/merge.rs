@@ -1,4 +1,4 @@
-//! Joining two contacts that are one person.
+//! Merging two contacts of the same person.
 
 use crate::domain::contact::{Recipient, definition};
 use crate::domain::error::{Error, Reason, Result};
@@ -8,20 +8,20 @@ use crate::store::{ContactRow, Lock, Operation, Transaction};
 use super::unit_of_work::{EntryId, UnitOfWork};
 use super::{definitions, lock_workspace};
 
-/// Joins two contacts.
+/// Merges one contact into another.
 #[derive(Debug)]
 pub struct MergeContacts {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Who stays.
+    /// Identifies the contact that stays.
     pub survivor: Recipient,
-    /// Who goes.
+    /// Identifies the contact that is merged into it.
     pub merged: Recipient,
-    /// What remains of both.
+    /// Which fields are taken from which contact.
     pub rules: MergeRules,
-    /// Empty: whatever the version.
+    /// The version of the survivor that the merge is based on. Empty for any.
     pub survivor_etag: String,
-    /// Empty: whatever the version.
+    /// The version of the merged contact. Empty for any.
     pub merged_etag: String,
 }
 

@@ -11,14 +11,14 @@ use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile
 use super::unit_of_work::{UnitOfWork, refuse_conflict};
 use super::{lock_workspace, workspace};
 
-/// Records that a person agreed or objected.
+/// Records that a person opted in or out.
 #[derive(Debug)]
 pub struct RecordConsent {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Who.
+    /// Identifies the person.
     pub person: Recipient,
-    /// What they said.
+    /// What the person agreed or objected to.
     pub statement: Statement,
 }
 
@@ -29,7 +29,7 @@ impl Operation for RecordConsent {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         self.statement.validate(tx.now)?;
         let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
-        // An objection is taken from anybody; agreeing takes a contact.
+        // Anybody can opt out. Only a contact can opt in.
         let entry = match (&self.person, self.statement.status) {
             (Recipient::Key(key), OptInStatus::OptedOut) => {
                 unit.find(&self.person).unwrap_or_else(|| unit.add_non_contact(key.clone()))
@@ -50,11 +50,11 @@ impl Operation for RecordConsent {
 /// Records that a person told WhatsApp to stop or resume marketing.
 #[derive(Debug)]
 pub struct RecordPlatformPreference {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Who.
+    /// Identifies the person.
     pub person: Recipient,
-    /// What they told it.
+    /// The preference.
     pub statement: PlatformStatement,
 }
 
@@ -65,7 +65,7 @@ impl Operation for RecordPlatformPreference {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         self.statement.validate(tx.now)?;
         let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
-        // Taken from anybody, a resume too: the stop it lifts may arrive later.
+        // From anybody, including a resume: the stop before it may arrive later.
         let entry = match &self.person {
             Recipient::Key(key) => {
                 unit.find(&self.person).unwrap_or_else(|| unit.add_non_contact(key.clone()))
@@ -81,8 +81,8 @@ impl Operation for RecordPlatformPreference {
     }
 }
 
-/// The events of one person with their positions in the ledger, newest first,
-/// from before the position `before`.
+/// Returns the events of one person before the position `before`, newest first, with
+/// their positions in the ledger.
 pub async fn events(
     store: &Store,
     workspace_id: &str,

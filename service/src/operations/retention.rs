@@ -1,4 +1,4 @@
-//! What is kept for a time only.
+//! Deleting what is stored for a limited time.
 
 use chrono::TimeDelta;
 
@@ -8,11 +8,11 @@ use crate::store::{Lock, Operation, Store, Transaction};
 
 use super::workspaces;
 
-/// Rows dropped in one transaction.
+/// How many rows one transaction deletes.
 const BATCH: usize = 500;
 
-/// Drops answers past their retention in all workspaces; and, unless they are
-/// kept forever, what is known of people who are no contacts. Several may.
+/// Deletes expired responses in all workspaces, and expired suppressions unless they
+/// are kept forever. Several processes may do this at once.
 pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()> {
     for found in workspaces::list(store, "", usize::MAX >> 1).await? {
         let sweep = |what, before| Sweep { workspace_id: found.workspace_id.clone(), what, before };
@@ -32,7 +32,8 @@ enum What {
     Suppressions,
 }
 
-/// Drops some of what is from before a time. False when that was all.
+/// Deletes some rows that were written before a time. Returns whether there may be
+/// more.
 struct Sweep {
     workspace_id: String,
     what: What,

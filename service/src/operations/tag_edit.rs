@@ -1,4 +1,4 @@
-//! Putting tags on many contacts, and taking them off.
+//! Adding tags to many contacts, and removing them.
 
 use std::collections::BTreeSet;
 
@@ -13,41 +13,41 @@ use super::read::filter_error;
 use super::unit_of_work::UnitOfWork;
 use super::{definitions, lock_workspace};
 
-/// Adds and removes tags.
+/// Adds tags to contacts and removes others.
 #[derive(Debug)]
 pub struct EditTags {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Whose.
+    /// The contacts to change.
     pub target: TagTarget,
-    /// To put on.
+    /// The tags to add.
     pub add: BTreeSet<String>,
-    /// To take off.
+    /// The tags to remove.
     pub remove: BTreeSet<String>,
-    /// Only say what would happen.
+    /// Only counts what would change.
     pub validate_only: bool,
 }
 
-/// Whose tags change.
+/// The contacts whose tags change.
 #[derive(Debug)]
 pub enum TagTarget {
-    /// These people's; with their index in the request.
+    /// These contacts, with their index in the request.
     People(Vec<(usize, Recipient)>),
-    /// Everybody's whom a filter selects.
+    /// All contacts that a filter selects.
     Filter {
-        /// The filter language.
+        /// A filter expression.
         filter: String,
-        /// How many contacts the caller expects.
+        /// How many contacts the caller expects the filter to select.
         expected_count: i64,
     },
 }
 
-/// What became of it.
+/// The result of an [`EditTags`].
 #[derive(Debug, Default)]
 pub struct EditTagsOutcome {
-    /// How many.
+    /// How many contacts were selected and changed.
     pub edited: Edited,
-    /// Who was not found or not changed, by index.
+    /// Contacts that were not found or not changed, by index in the request.
     pub failures: Vec<(usize, Error)>,
 }
 

@@ -1,4 +1,4 @@
-//! Making, changing and deleting tags.
+//! Creating, reading, changing and deleting tags.
 
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
@@ -10,12 +10,12 @@ use super::contact_scan::{REWRITE_PAGE, each_selected};
 use super::definition::{self, ensure_unique, find};
 use super::{lock_workspace, workspace};
 
-/// Makes a tag.
+/// Creates a tag.
 #[derive(Debug)]
 pub struct CreateTag {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Ids and times aside, as to be stored.
+    /// The tag. Its times, and an empty id, are set when it is stored.
     pub tag: Tag,
 }
 
@@ -36,7 +36,7 @@ impl Operation for CreateTag {
     }
 }
 
-/// A change of a tag, from an update mask.
+/// One field of an update mask with its new value.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the field it sets")]
 pub enum TagChange {
@@ -48,11 +48,11 @@ pub enum TagChange {
 /// Changes a tag.
 #[derive(Debug)]
 pub struct UpdateTag {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which.
+    /// The tag to change.
     pub tag_id: String,
-    /// What.
+    /// The changes, in order.
     pub changes: Vec<TagChange>,
 }
 
@@ -78,14 +78,15 @@ impl Operation for UpdateTag {
     }
 }
 
-/// Deletes a tag, and tells how many contacts carried it.
+/// Deletes a tag. Returns how many contacts had it.
 #[derive(Debug)]
 pub struct DeleteTag {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which.
+    /// The tag to delete.
     pub tag_id: String,
-    /// Take it off the contacts that carry it.
+    /// Also removes the tag from contacts. Without it, contacts with the tag are an
+    /// error.
     pub force: bool,
 }
 
@@ -127,7 +128,7 @@ pub async fn get(store: &Store, workspace_id: &str, tag_id: &str) -> Result<Coun
     counted(&mut *db, &workspace, tag).await
 }
 
-/// Returns tags with ids behind `after`.
+/// Returns tags with ids greater than `after`, ordered by id.
 pub async fn list(
     store: &Store,
     workspace_id: &str,

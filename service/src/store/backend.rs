@@ -20,7 +20,7 @@ use crate::domain::error::Result;
 
 /// A database engine with its connection pools.
 #[async_trait]
-pub trait Backend: Send + Sync {
+pub(crate) trait Backend: Send + Sync {
     /// Begins a write transaction.
     async fn begin(&self) -> Result<Box<dyn Writer>>;
     /// Takes a read-only connection from the pool for this purpose.
@@ -40,7 +40,7 @@ pub trait Backend: Send + Sync {
 /// What a read is for. Each purpose has its own connections, so that streams
 /// cannot starve single calls, nor either of them checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadPurpose {
+pub(crate) enum ReadPurpose {
     /// A consent check. Fails after a short wait instead of queueing.
     Check,
     /// One call.

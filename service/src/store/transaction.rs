@@ -53,6 +53,16 @@ impl Transaction {
         self.ids.next(self.now)
     }
 
+    /// Returns random bytes for a key or a salt.
+    ///
+    /// # Errors
+    /// When the operating system has none.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        getrandom::fill(&mut bytes).map_err(Error::internal)?;
+        Ok(bytes)
+    }
+
     /// The keys that non-contacts are hashed with.
     pub fn keyring(&self) -> Arc<Keyring> {
         Arc::clone(&self.keyring)
@@ -80,7 +90,7 @@ impl Transaction {
     "the key file lacks version {0} of the key, or has another one under this number: start with \
      the key file that the other servers of this database use"
 )]
-pub struct MissingKey(u32);
+struct MissingKey(u32);
 
 /// Fails unless the keyring has all registered keys.
 pub(super) fn require_keys(keyring: &Keyring, registered: &[KeyId]) -> Result<()> {

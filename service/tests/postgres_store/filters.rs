@@ -1,5 +1,5 @@
-//! Postgres, SQLite and the filter's own meaning agree on which contacts a
-//! filter selects, and on their order.
+//! Postgres, SQLite and the evaluation of filters in memory select the same contacts in
+//! the same order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ use super::support::{
 
 const TAGS: [&str; 4] = ["a", "a_1", "and", "vip"];
 const OPTIONS: [&str; 3] = ["Gold", "None*", "Silver \"plus\""];
-/// Times of contacts, of their expiries and of the questions.
+/// The times at which contacts are created, opt-ins expire and filters are evaluated.
 const MOMENTS: [i64; 6] = [
     -62_135_596_800_000_000,
     0,
@@ -370,7 +370,7 @@ async fn start_over(store: &Store) {
 }
 
 #[test]
-fn both_engines_agree_with_the_meaning() {
+fn both_engines_select_what_the_filter_means() {
     let Some(server) = server() else { return };
     let runtime = runtime();
     let hands = Hands::at(MOMENTS[2]);

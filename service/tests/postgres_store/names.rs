@@ -1,5 +1,4 @@
-//! Postgres, SQLite and the search's own meaning agree on whose name a query
-//! finds.
+//! Postgres, SQLite and the search in memory find the same names.
 
 use contacts_service::domain::contact::Profile;
 use contacts_service::domain::search::{self, query_words};
@@ -49,7 +48,7 @@ fn names() -> impl Strategy<Value = String> {
     prop_oneof![6 => words, 3 => any, 1 => long, 1 => many]
 }
 
-/// Beginnings of words of the names, and words of nobody.
+/// Prefixes of words of the names, and words that are in no name.
 fn queries(names: &[(String, String)]) -> Vec<String> {
     let mut queries: Vec<String> =
         ["e", "jo", "jos sil", "str", "'", "\\", ":*", "a & b", "王", "小", "ab", "15", "w1 w2"]
@@ -80,7 +79,7 @@ async fn found(store: &Store, query: &str) -> Vec<String> {
 }
 
 #[test]
-fn both_engines_agree_with_the_meaning() {
+fn both_engines_find_what_the_query_means() {
     let Some(server) = server() else { return };
     let runtime = runtime();
     let hands = Hands::at(1_760_000_000_000_000);

@@ -1,4 +1,4 @@
-//! Every operation once, on Postgres.
+//! Every operation on Postgres.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ async fn stored(store: &Store, who: &Recipient) -> Option<Profile> {
 }
 
 #[test]
-fn a_contact_lives_and_is_erased() {
+fn a_contact_is_created_changed_and_erased() {
     with_database(|database| async move {
         let store = database.store().await;
         create_definitions(&store).await;
@@ -125,7 +125,7 @@ fn a_contact_lives_and_is_erased() {
 }
 
 #[test]
-fn a_user_id_is_taken_off_and_its_opt_out_stays() {
+fn the_opt_out_of_a_removed_user_id_stays() {
     with_database(|database| async move {
         let store = database.store().await;
         let user = WhatsAppUserId::parse("US.1234567890").unwrap();
@@ -144,7 +144,7 @@ fn a_user_id_is_taken_off_and_its_opt_out_stays() {
 }
 
 #[test]
-fn non_contact_object_and_are_remembered() {
+fn the_opt_out_of_a_non_contact_is_stored() {
     with_database(|database| async move {
         let store = database.store().await;
         let who = person("15551234567");
@@ -166,7 +166,7 @@ fn non_contact_object_and_are_remembered() {
 }
 
 #[test]
-fn segments_walk_over_everybody_once() {
+fn a_scan_returns_every_contact_once() {
     with_database(|database| async move {
         let store = database.store().await;
         create_definitions(&store).await;
@@ -300,7 +300,7 @@ fn a_request_id_is_answered_once() {
 }
 
 #[test]
-fn workspaces_are_apart() {
+fn workspaces_do_not_share_data() {
     with_database(|database| async move {
         let store = database.store().await;
         let other = workspaces::CreateWorkspace {

@@ -1,6 +1,8 @@
 //! What production does to the service: several real processes over one real Postgres, killed,
 //! frozen and cut off while they work.
 
+#![expect(clippy::disallowed_methods, reason = "tests are clients with a clock of their own")]
+
 mod audit;
 mod cancelled_calls;
 mod consistency;

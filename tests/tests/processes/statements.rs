@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use contacts_sdk::{ContactsClient, ImportOptions, NewContact, OnConflict, OptInSource, Person};
+use contacts_sdk::{ContactsClient, ImportOptions, NewContact, OnConflict, OptInSource, Recipient};
 use contacts_tests::{PostgresServer, ServiceProcess, phone};
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
@@ -98,9 +98,9 @@ async fn the_rest(client: &ContactsClient) {
     contacts.batch_get([phone(1), phone(2)]).await.expect("contacts");
     let edit = contacts.update_tags().filter("first_name = \"Li\"", 50).remove("vip");
     edit.await.expect("an edit");
-    contacts.update_tags().people([phone(3)]).add("event_attendee").await.expect("an edit");
+    contacts.update_tags().recipients([phone(3)]).add("event_attendee").await.expect("an edit");
     opt_in.record_opt_in(phone(4), OptInSource::Paper).await.expect("an opt-in");
-    let by_id = Person::whatsapp_user_id("US.4444444444");
+    let by_id = Recipient::whatsapp_user_id("US.4444444444");
     contacts.update(phone(4)).whatsapp_user_id("US.4444444444").await.expect("an update");
     opt_in.record_opt_out(by_id.clone()).await.expect("an opt-out");
     contacts.delete(by_id).await.expect("a receipt");

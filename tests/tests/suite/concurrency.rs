@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use contacts_sdk::{
-    Contact, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource, Person, reason,
+    Contact, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 use futures::TryStreamExt;
@@ -51,7 +51,7 @@ async fn edits_of_one_contact_do_not_undo_each_other(app: TestApp) {
     }
     app.make_contact(phone(1)).await;
     let tag_edits = tags.iter().map(|tag| {
-        let edit = app.contacts().update_tags().people([phone(1)]).add(tag);
+        let edit = app.contacts().update_tags().recipients([phone(1)]).add(tag);
         async move { edit.await.map(drop) }
     });
     let updates = [
@@ -180,7 +180,7 @@ async fn a_number_and_a_user_id_meet_in_one_contact_or_in_two(app: TestApp) {
         }
         let phone_owner = app.contacts().get(phone(n)).await.expect("a contact");
         let user_owner =
-            app.contacts().get(Person::whatsapp_user_id(&id)).await.expect("a contact");
+            app.contacts().get(Recipient::whatsapp_user_id(&id)).await.expect("a contact");
         if phone_owner.contact_id == user_owner.contact_id {
             assert_eq!(phone_owner.whatsapp_user_id.as_deref(), Some(&*id));
         } else {

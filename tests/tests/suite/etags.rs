@@ -46,7 +46,7 @@ async fn an_etag_is_that_of_the_profile(app: TestApp) {
     assert_eq!(etag().await, contact.etag);
     // Everything else is.
     let mut seen = vec![contact.etag];
-    app.contacts().update_tags().people([phone(1)]).add("vip").await.expect("an edit");
+    app.contacts().update_tags().recipients([phone(1)]).add("vip").await.expect("an edit");
     seen.push(etag().await);
     app.contacts().update_tags().filter("tags:vip", 1).remove("vip").await.expect("an edit");
     seen.push(etag().await);

@@ -1,12 +1,12 @@
 //! ExportContactData: everything held about one person.
 
 use contacts_sdk::{
-    ContactData, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus, Person,
-    PlatformPreference, reason,
+    ContactData, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus,
+    PlatformPreference, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
-async fn export(app: &TestApp, person: impl Into<Person>) -> ContactData {
+async fn export(app: &TestApp, person: impl Into<Recipient>) -> ContactData {
     app.contacts().export_data(person).await.expect("an export")
 }
 
@@ -31,7 +31,9 @@ async fn a_contact_is_exported_in_full(app: TestApp) {
     let opt_out = app.opt_in().record_opt_out(phone(2)).categories(utility).reason_text("STOP");
     let opt_out = opt_out.await.expect("an opt-out").event;
 
-    for person in [Person::from(&two), Person::phone(phone(1)), Person::whatsapp_user_id("US.2")] {
+    for person in
+        [Recipient::from(&two), Recipient::phone(phone(1)), Recipient::whatsapp_user_id("US.2")]
+    {
         let data = export(&app, person).await;
         let contact = app.contacts().get(&one).await.expect("a contact");
         assert_eq!(contact.former_phone_numbers.len(), 2);
@@ -54,7 +56,7 @@ async fn a_contact_is_exported_in_full(app: TestApp) {
             (&opt_out, evidence.clone())
         );
         assert_eq!(data.events_page_token, None);
-        let mut methods: Vec<_> = data.saved_answers.iter().map(|a| a.method.as_str()).collect();
+        let mut methods: Vec<_> = data.stored_responses.iter().map(|a| a.method.as_str()).collect();
         methods.sort_unstable();
         methods.dedup();
         let expected = [
@@ -66,7 +68,7 @@ async fn a_contact_is_exported_in_full(app: TestApp) {
             "RecordPlatformPreference",
         ];
         assert_eq!(methods, expected);
-        assert_eq!(data.saved_answers.len(), 8);
+        assert_eq!(data.stored_responses.len(), 8);
         assert!(data.receipts.is_empty() && data.export_time.is_some());
     }
 }
@@ -83,7 +85,7 @@ async fn a_long_ledger_goes_on_elsewhere(app: TestApp) {
     }
     let data = export(&app, phone(1)).await;
     assert!((100..400).contains(&data.events.len()), "{}", data.events.len());
-    assert_eq!(data.saved_answers.len(), 401);
+    assert_eq!(data.stored_responses.len(), 401);
     let token = data.events_page_token.expect("there is more");
     let rest = app.opt_in().events(phone(1)).page_size(1000).page_token(token).await;
     let rest = rest.expect("the rest").items;
@@ -107,7 +109,7 @@ async fn after_an_erasure_its_receipt_and_the_objection_are_left(app: TestApp) {
     app.opt_in().record_opt_out(&contact).reason_text("STOP").await.expect("an opt-out");
     let receipt = app.contacts().delete(&contact).await.expect("a receipt");
     let data = export(&app, &contact).await;
-    assert_eq!((data.contact, data.events.len(), data.saved_answers.len()), (None, 0, 0));
+    assert_eq!((data.contact, data.events.len(), data.stored_responses.len()), (None, 0, 0));
     assert_eq!(data.receipts, [receipt]);
     let data = export(&app, phone(1)).await;
     assert_eq!(data.contact, None);
@@ -119,7 +121,7 @@ async fn after_an_erasure_its_receipt_and_the_objection_are_left(app: TestApp) {
 async fn nothing_held_is_not_found(app: TestApp) {
     let error = app.contacts().export_data(phone(1)).await.refused_for(reason::CONTACT_NOT_FOUND);
     assert!(error.message().contains("nothing is held"), "{error}");
-    let nobody = Person::contact_id("01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f");
+    let nobody = Recipient::contact_id("01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f");
     app.contacts().export_data(nobody).await.refused_for(reason::CONTACT_NOT_FOUND);
     app.contacts().export_data("12").await.refused_at(reason::INVALID_PHONE_NUMBER, "phone_number");
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use contacts_sdk::{
-    AttributeType, Contact, Error, MessageCategory, NewContact, OptInSource, Person, reason,
+    AttributeType, Contact, Error, MessageCategory, NewContact, OptInSource, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 use futures::future::join_all;
@@ -92,7 +92,13 @@ async fn another_request_under_the_same_id_is_refused(app: TestApp) {
         app.opt_in().record_opt_out(phone(1)).request_id(&id).await.refused(),
         app.contacts().delete(phone(1)).request_id(&id).await.refused(),
         app.tags().delete("vip").request_id(&id).await.refused(),
-        app.contacts().update_tags().people([phone(1)]).add("vip").request_id(&id).await.refused(),
+        app.contacts()
+            .update_tags()
+            .recipients([phone(1)])
+            .add("vip")
+            .request_id(&id)
+            .await
+            .refused(),
     ];
     for error in refused {
         error.refused_at(reason::REQUEST_ID_REUSED, "request_id");
@@ -165,7 +171,11 @@ async fn a_malformed_id_is_refused_before_anything_happens(app: TestApp) {
     let error = create(&"4".repeat(256)).await.refused_at(reason::LIMIT_EXCEEDED, "request_id");
     assert_eq!(error.metadata("limit"), Some("255"));
     assert_eq!(app.contacts().count().await.expect("a count"), 0);
-    let edit =
-        app.contacts().update_tags().people([Person::phone(phone(1))]).add("x").request_id("42");
+    let edit = app
+        .contacts()
+        .update_tags()
+        .recipients([Recipient::phone(phone(1))])
+        .add("x")
+        .request_id("42");
     edit.await.refused_at(reason::INVALID_ARGUMENT, "request_id");
 }

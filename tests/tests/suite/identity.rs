@@ -2,12 +2,12 @@
 
 use contacts_sdk::{
     CheckReason, Contact, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
-    OptInSource, Person, reason,
+    OptInSource, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 async fn by_user(app: &TestApp, id: &str) -> Result<Contact, contacts_sdk::Error> {
-    app.contacts().get(Person::whatsapp_user_id(id)).await
+    app.contacts().get(Recipient::whatsapp_user_id(id)).await
 }
 
 #[apply(on_each_store!)]
@@ -17,12 +17,13 @@ async fn who_hides_their_number_is_a_contact_like_others(app: TestApp) {
     let hidden = NewContact::new().whatsapp_user_id(id).first_name("Hidden").tag("vip");
     let made = app.contacts().create(hidden).await.expect("a contact");
     app.opt_in()
-        .record_opt_in(Person::whatsapp_user_id(id), OptInSource::InboundMessage)
+        .record_opt_in(Recipient::whatsapp_user_id(id), OptInSource::InboundMessage)
         .await
         .expect("an opt-in");
-    assert!(app.opt_in().may_send(Person::whatsapp_user_id(id), MessageCategory::Utility).await);
+    assert!(app.opt_in().may_send(Recipient::whatsapp_user_id(id), MessageCategory::Utility).await);
     assert_eq!(app.contacts().count().query("hid").filter("tags:vip").await.expect("a count"), 1);
-    let edit = app.contacts().update_tags().people([Person::whatsapp_user_id(id)]).remove("vip");
+    let edit =
+        app.contacts().update_tags().recipients([Recipient::whatsapp_user_id(id)]).remove("vip");
     assert_eq!(edit.await.expect("an edit").updated_count, 1);
     // Ids are opaque: not folded, and valid as a whole only.
     by_user(&app, &id.to_lowercase())
@@ -65,7 +66,9 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
     assert_eq!(first.contact_id, made.contact_id);
     assert_eq!(by_user(&app, "US.1").await.expect("a contact"), first);
     assert!(
-        app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await
+        app.opt_in()
+            .may_send(Recipient::whatsapp_user_id("US.1"), MessageCategory::Marketing)
+            .await
     );
 
     // A person who changes their number gets another id from Meta; the old one still names them.
@@ -73,13 +76,17 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
     assert_eq!(second.former_whatsapp_user_ids, ["US.1"]);
     assert_eq!(by_user(&app, "US.1").await.expect("a contact"), second);
     assert!(
-        app.opt_in().may_send(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await
+        app.opt_in()
+            .may_send(Recipient::whatsapp_user_id("US.1"), MessageCategory::Marketing)
+            .await
     );
     // Named by the old one and changed elsewhere, they keep the new one.
-    let named = app.contacts().update(Person::whatsapp_user_id("US.1")).first_name("Ana").await;
+    let named = app.contacts().update(Recipient::whatsapp_user_id("US.1")).first_name("Ana").await;
     assert_eq!(named.expect("a contact").whatsapp_user_id.as_deref(), Some("US.2"));
     assert!(
-        app.opt_in().may_send(Person::whatsapp_user_id("US.2"), MessageCategory::Marketing).await
+        app.opt_in()
+            .may_send(Recipient::whatsapp_user_id("US.2"), MessageCategory::Marketing)
+            .await
     );
 
     let other = app.contacts().create(NewContact::new().whatsapp_user_id("US.3")).await;
@@ -119,13 +126,13 @@ async fn a_number_is_given_to_who_had_none(app: TestApp) {
     let by_phone = app.opt_in().check(phone(2), MessageCategory::Marketing).await;
     assert_eq!(by_phone.expect("a check").reason, CheckReason::OptedOut);
     let by_user =
-        app.opt_in().check(Person::whatsapp_user_id("US.1"), MessageCategory::Marketing).await;
+        app.opt_in().check(Recipient::whatsapp_user_id("US.1"), MessageCategory::Marketing).await;
     assert_eq!(by_user.expect("a check").reason, CheckReason::OptedOut);
 }
 
 #[apply(on_each_store!)]
 async fn every_call_takes_a_user_id(app: TestApp) {
-    let ana = || Person::whatsapp_user_id("US.1");
+    let ana = || Recipient::whatsapp_user_id("US.1");
     let row = || vec![NewContact::new().whatsapp_user_id("US.1").first_name("Ana")];
     let import = |consent: Option<ImportConsent>| {
         let mut options = ImportOptions::new().on_conflict(OnConflict::Merge);
@@ -140,7 +147,7 @@ async fn every_call_takes_a_user_id(app: TestApp) {
     let again = app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await;
     let error = again.refused_for(reason::CONTACT_ALREADY_EXISTS);
     assert_eq!(error.existing_contact_id(), Some(&*made.contact_id));
-    let batch = app.contacts().batch_get([ana(), Person::whatsapp_user_id("US.9")]).await;
+    let batch = app.contacts().batch_get([ana(), Recipient::whatsapp_user_id("US.9")]).await;
     let batch = batch.expect("results");
     assert_eq!(batch[0].as_ref().expect("a contact"), &made);
     batch[1].clone().refused_for(reason::CONTACT_NOT_FOUND);

@@ -3,13 +3,13 @@
 use contacts_proto::v1;
 use contacts_sdk::{
     CheckReason, Contact, ImportOptions, MessageCategory, NewContact, OnConflict, OptInStatus,
-    Person, reason,
+    Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
-async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
+async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     app.opt_in().check(person, MARKETING).await.expect("a check").reason
 }
 
@@ -35,10 +35,10 @@ async fn a_new_number_keeps_the_contact_and_its_history(app: TestApp) {
     assert_eq!(after.opt_in.marketing, OptInStatus::OptedIn);
     assert_ne!(after.etag, before.etag);
     for person in [
-        Person::phone(phone(1)),
-        Person::phone(phone(2)),
-        Person::whatsapp_user_id("US.2"),
-        Person::from(&before),
+        Recipient::phone(phone(1)),
+        Recipient::phone(phone(2)),
+        Recipient::whatsapp_user_id("US.2"),
+        Recipient::from(&before),
     ] {
         assert_eq!(app.contacts().get(person.clone()).await.expect("a contact"), after);
         assert_eq!(reason_of(&app, person.clone()).await, CheckReason::OptedIn);
@@ -66,7 +66,7 @@ async fn an_opt_out_from_the_old_number_counts(app: TestApp) {
 async fn an_opt_out_under_the_new_number_is_taken_over(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.opt_in().record_opt_out(phone(2)).reason_text("STOP").await.expect("an opt-out");
-    app.opt_in().record_opt_out(Person::whatsapp_user_id("US.3")).await.expect("an opt-out");
+    app.opt_in().record_opt_out(Recipient::whatsapp_user_id("US.3")).await.expect("an opt-out");
     let linked = app.contacts().link_identity(phone(1)).phone(phone(2)).await.expect("a contact");
     assert_eq!(linked.opt_in.marketing, OptInStatus::OptedOut);
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);

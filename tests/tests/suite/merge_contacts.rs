@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
 use contacts_sdk::{
-    CheckReason, Contact, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus, Person,
-    reason,
+    CheckReason, Contact, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus,
+    Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
-async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
+async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     app.opt_in().check(person, MARKETING).await.expect("a check").reason
 }
 
@@ -60,12 +60,12 @@ async fn the_survivor_is_found_by_all_that_named_either(app: TestApp) {
     assert_eq!(both.attributes.len(), 3);
 
     let names = [
-        Person::from(&one),
-        Person::from(&two),
-        Person::phone(phone(1)),
-        Person::phone(phone(2)),
-        Person::whatsapp_user_id("US.1"),
-        Person::whatsapp_user_id("US.2"),
+        Recipient::from(&one),
+        Recipient::from(&two),
+        Recipient::phone(phone(1)),
+        Recipient::phone(phone(2)),
+        Recipient::whatsapp_user_id("US.1"),
+        Recipient::whatsapp_user_id("US.2"),
     ];
     for person in &names {
         assert_eq!(app.contacts().get(person).await.expect("a contact"), both);
@@ -76,7 +76,7 @@ async fn the_survivor_is_found_by_all_that_named_either(app: TestApp) {
     assert!(batch.into_iter().all(|found| found.expect("a contact") == both));
     let updated = app.contacts().update(&two).first_name("Anne").await.expect("a contact");
     assert_eq!(updated.contact_id, one.contact_id);
-    let edit = app.contacts().update_tags().people(names).remove("vip").await.expect("an edit");
+    let edit = app.contacts().update_tags().recipients(names).remove("vip").await.expect("an edit");
     assert_eq!((edit.matched_count, edit.updated_count), (1, 1));
     app.opt_in().record_opt_out(&two).await.expect("an opt-out");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
@@ -155,7 +155,7 @@ async fn consent_is_the_stricter_of_both(app: TestApp) {
                 _ => (NotAsked, CheckReason::NotAsked),
             };
             assert_eq!(both.opt_in.marketing, expected, "{one:?} {two:?}");
-            for person in [Person::phone(phone(n - 2)), Person::phone(phone(n - 1))] {
+            for person in [Recipient::phone(phone(n - 2)), Recipient::phone(phone(n - 1))] {
                 assert_eq!(reason_of(&app, person).await, reason, "{one:?} {two:?}");
             }
             assert_eq!(app.contacts().get(&pair[1]).await.expect("a contact"), both);
@@ -190,7 +190,7 @@ async fn consent_is_merged_category_by_category_and_ends_with_the_earlier(app: T
 
 #[apply(on_each_store!)]
 async fn events_of_both_are_listed_and_erased(app: TestApp) {
-    let stranger = Person::whatsapp_user_id("US.2");
+    let stranger = Recipient::whatsapp_user_id("US.2");
     app.opt_in().record_opt_out(stranger).reason_text("STOP").await.expect("an opt-out");
     let one = app.make_opted_in(phone(1)).await;
     let two = app.contacts().create(NewContact::new().phone(phone(2)).whatsapp_user_id("US.2"));
@@ -199,7 +199,7 @@ async fn events_of_both_are_listed_and_erased(app: TestApp) {
     let record = app.opt_in().record_opt_in(&two, OptInSource::WebForm).evidence(evidence);
     record.await.expect("an opt-in");
     merged(&app, &one, &two).await;
-    for person in [Person::from(&one), Person::from(&two), Person::phone(phone(2))] {
+    for person in [Recipient::from(&one), Recipient::from(&two), Recipient::phone(phone(2))] {
         let events = app.opt_in().events(person).await.expect("events").items;
         assert_eq!(events.len(), 3);
         assert_eq!(events[0].contact_id.as_deref(), Some(&*two.contact_id), "as it was recorded");
@@ -208,7 +208,7 @@ async fn events_of_both_are_listed_and_erased(app: TestApp) {
 
     let receipt = app.contacts().delete(&two).await.expect("a receipt");
     assert_eq!(receipt.contact_id, one.contact_id);
-    for person in [Person::from(&one), Person::from(&two)] {
+    for person in [Recipient::from(&one), Recipient::from(&two)] {
         app.contacts().get(person.clone()).await.refused_for(reason::CONTACT_NOT_FOUND);
         app.opt_in().events(person).await.refused_for(reason::CONTACT_NOT_FOUND);
     }

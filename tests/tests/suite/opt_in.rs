@@ -9,20 +9,24 @@ mod platform;
 mod property;
 mod record;
 
-use contacts_sdk::{CheckReason, CheckResult, MessageCategory, Person};
+use contacts_sdk::{CheckReason, CheckResult, MessageCategory, Recipient};
 use contacts_tests::TestApp;
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 const UTILITY: MessageCategory = MessageCategory::Utility;
 const AUTHENTICATION: MessageCategory = MessageCategory::Authentication;
 
-async fn check(app: &TestApp, person: impl Into<Person>, category: MessageCategory) -> CheckResult {
+async fn check(
+    app: &TestApp,
+    person: impl Into<Recipient>,
+    category: MessageCategory,
+) -> CheckResult {
     let check = app.opt_in().check(person, category).await.expect("a check");
     assert_eq!(check.is_allowed(), check.reason == CheckReason::OptedIn, "{check:?}");
     check
 }
 
 /// Why marketing is allowed or not.
-async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
+async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     check(app, person, MARKETING).await.reason
 }

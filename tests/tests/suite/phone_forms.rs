@@ -2,7 +2,7 @@
 
 use contacts_sdk::{
     CheckReason, Contact, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource,
-    OptInStatus, Person, reason,
+    OptInStatus, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
@@ -34,7 +34,7 @@ const DIFFERENT: [(&str, &str); 6] = [
     ("15551234567", "155512345678"),
 ];
 
-async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
+async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     app.opt_in().check(person, MARKETING).await.expect("a check").reason
 }
 

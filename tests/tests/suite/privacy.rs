@@ -3,7 +3,7 @@
 use contacts_proto::v1;
 use contacts_sdk::{
     AttributeType, Error, Evidence, ImportConsent, ImportOptions, MessageCategory, NewContact,
-    OnConflict, OptInSource, Person, reason,
+    OnConflict, OptInSource, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, logged, message, on_each_store, raw_contact};
 use prost::Message;
@@ -90,7 +90,7 @@ async fn use_everything(app: &TestApp, canaries: &Canaries) {
     opt_out.await.expect("an opt-out");
     app.opt_in().events(&contact).await.expect("events");
     app.opt_in()
-        .check(Person::whatsapp_user_id(&canaries.user_id), MessageCategory::Utility)
+        .check(Recipient::whatsapp_user_id(&canaries.user_id), MessageCategory::Utility)
         .await
         .expect("a check");
     app.contacts().list().query(&canaries.name).await.expect("a page");
@@ -124,8 +124,8 @@ async fn misuse_everything(app: &TestApp, canaries: &Canaries) -> Vec<Error> {
         contacts.create(NewContact::new().whatsapp_user_id(phone)).await.refused(),
         contacts.get(&**other_phone).await.refused(),
         contacts.get(&**name).await.refused(),
-        contacts.get(Person::contact_id(phone)).await.refused(),
-        contacts.get(Person::whatsapp_user_id(name)).await.refused(),
+        contacts.get(Recipient::contact_id(phone)).await.refused(),
+        contacts.get(Recipient::whatsapp_user_id(name)).await.refused(),
         contacts.delete(&**other_phone).await.refused(),
         contacts.update(&**phone).etag(&**value).first_name(name).await.refused(),
         contacts.update(&**phone).email(name).await.refused(),

@@ -5,7 +5,7 @@ use std::fs;
 
 use contacts_sdk::{
     CheckReason, ChunkResult, ImportConsent, ImportOptions, MessageCategory, NewContact,
-    OnConflict, OptInSource, OptInStatus, Person, reason,
+    OnConflict, OptInSource, OptInStatus, Recipient, reason,
 };
 use contacts_service::{Config, Server, key_file};
 use contacts_tests::{Backend, Refused, TestApp, apply, on_each_store, phone};
@@ -13,7 +13,7 @@ use contacts_tests::{Backend, Refused, TestApp, apply, on_each_store, phone};
 const CATEGORIES: [MessageCategory; 3] =
     [MessageCategory::Marketing, MessageCategory::Utility, MessageCategory::Authentication];
 
-async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
+async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     let check = app.opt_in().check(person, MessageCategory::Marketing).await.expect("a check");
     assert_eq!(check.is_allowed(), check.reason == CheckReason::OptedIn);
     check.reason
@@ -29,7 +29,7 @@ async fn claim(app: &TestApp, row: NewContact) -> ChunkResult {
 async fn who_is_no_contact_is_not_named(app: TestApp) {
     let user_id = "US.13491208655302741918";
     app.opt_in().record_opt_out(phone(1)).reason_text("STOP").await.expect("an opt-out");
-    app.opt_in().record_opt_out(Person::whatsapp_user_id(user_id)).await.expect("an opt-out");
+    app.opt_in().record_opt_out(Recipient::whatsapp_user_id(user_id)).await.expect("an opt-out");
     app.make_opted_in(phone(2)).await;
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
     app.contacts().delete(phone(2)).await.expect("a receipt");
@@ -47,7 +47,7 @@ async fn who_is_no_contact_is_not_named(app: TestApp) {
     ] {
         assert_eq!(reason_of(&app, phone(n)).await, expected, "{n}");
     }
-    assert_eq!(reason_of(&app, Person::whatsapp_user_id(user_id)).await, CheckReason::OptedOut);
+    assert_eq!(reason_of(&app, Recipient::whatsapp_user_id(user_id)).await, CheckReason::OptedOut);
     // Under another form of the number, and in a batch.
     app.opt_in().record_opt_out("5521987654321").await.expect("an opt-out");
     assert_eq!(reason_of(&app, "+55 21 8765-4321").await, CheckReason::OptedOut);
@@ -130,7 +130,10 @@ async fn a_number_taken_off_is_not_named_either(app: TestApp) {
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.contacts().delete(phone(1)).await.expect("a receipt");
     assert_eq!(app.database().columns_with("US.77777").await, Vec::<String>::new());
-    assert_eq!(reason_of(&app, Person::whatsapp_user_id("US.77777")).await, CheckReason::OptedOut);
+    assert_eq!(
+        reason_of(&app, Recipient::whatsapp_user_id("US.77777")).await,
+        CheckReason::OptedOut
+    );
 }
 
 #[apply(on_each_store!)]

@@ -1,7 +1,7 @@
 //! UpdateContactTags: tags of many contacts, all or none.
 
 use contacts_proto::v1;
-use contacts_sdk::{Contact, NewContact, Person, reason};
+use contacts_sdk::{Contact, NewContact, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 
 async fn make_people(app: &TestApp) -> Vec<Contact> {
@@ -24,9 +24,12 @@ async fn people_are_named_in_any_way(app: TestApp) {
     let made = make_people(&app).await;
     let user = NewContact::new().whatsapp_user_id("US.1");
     app.contacts().create(user).await.expect("a contact");
-    let people =
-        [Person::from(&made[0]), Person::phone(phone(1)), Person::whatsapp_user_id("US.1")];
-    let edit = app.contacts().update_tags().people(people).add("vip").remove("lead");
+    let people = [
+        Recipient::from(&made[0]),
+        Recipient::phone(phone(1)),
+        Recipient::whatsapp_user_id("US.1"),
+    ];
+    let edit = app.contacts().update_tags().recipients(people).add("vip").remove("lead");
     let edited = edit.await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count, edited.failures.len()), (3, 3, 0));
     assert_eq!(count(&app, "tags:vip").await, 3);
@@ -42,15 +45,15 @@ async fn people_are_named_in_any_way(app: TestApp) {
 #[apply(on_each_store!)]
 async fn what_changes_nothing_is_not_counted_as_a_change(app: TestApp) {
     let made = make_people(&app).await;
-    let edit = || app.contacts().update_tags().people(phones(0..6)).add("lead").send();
+    let edit = || app.contacts().update_tags().recipients(phones(0..6)).add("lead").send();
     let edited = edit().await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count), (6, 3));
     let edited = edit().await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count), (6, 0));
     assert_eq!(app.contacts().get(&made[0]).await.expect("a contact"), made[0]);
     // Somebody named twice, in two ways, is one contact.
-    let twice = [Person::phone(phone(0)), Person::from(&made[0])];
-    let edited = app.contacts().update_tags().people(twice).add("vip").await.expect("an edit");
+    let twice = [Recipient::phone(phone(0)), Recipient::from(&made[0])];
+    let edited = app.contacts().update_tags().recipients(twice).add("vip").await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count), (1, 1));
 }
 
@@ -58,13 +61,13 @@ async fn what_changes_nothing_is_not_counted_as_a_change(app: TestApp) {
 async fn who_is_not_found_fails_alone(app: TestApp) {
     make_people(&app).await;
     let people = [
-        Person::phone(phone(0)),
-        Person::phone(phone(77)),
-        Person::phone("x"),
-        Person::phone(phone(1)),
-        Person::contact_id("42"),
+        Recipient::phone(phone(0)),
+        Recipient::phone(phone(77)),
+        Recipient::phone("x"),
+        Recipient::phone(phone(1)),
+        Recipient::contact_id("42"),
     ];
-    let edited = app.contacts().update_tags().people(people).add("vip").await.expect("an edit");
+    let edited = app.contacts().update_tags().recipients(people).add("vip").await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count), (2, 2));
     let reasons = [reason::CONTACT_NOT_FOUND, reason::INVALID_PHONE_NUMBER, reason::INVALID_ID];
     assert_eq!(edited.failures.len(), 3);
@@ -113,7 +116,7 @@ async fn a_large_segment_is_edited_at_once(app: TestApp) {
 #[apply(on_each_store!)]
 async fn validate_only_tells_and_changes_nothing(app: TestApp) {
     let made = make_people(&app).await;
-    let people = || app.contacts().update_tags().people([phone(0), phone(1), phone(77)]);
+    let people = || app.contacts().update_tags().recipients([phone(0), phone(1), phone(77)]);
     let told = people().add("vip").validate_only(true).await.expect("a forecast");
     assert_eq!((told.matched_count, told.updated_count, told.failures.len()), (2, 2, 1));
     let filter = || app.contacts().update_tags().filter("tags:lead", 3);
@@ -130,9 +133,10 @@ async fn validate_only_tells_and_changes_nothing(app: TestApp) {
 async fn a_replay_edits_nothing_again(app: TestApp) {
     make_people(&app).await;
     let id = uuid::Uuid::new_v4().to_string();
-    let edit = || app.contacts().update_tags().people([phone(0)]).add("vip").request_id(&id).send();
+    let edit =
+        || app.contacts().update_tags().recipients([phone(0)]).add("vip").request_id(&id).send();
     assert_eq!(edit().await.expect("an edit").updated_count, 1);
-    app.contacts().update_tags().people([phone(0)]).remove("vip").await.expect("an edit");
+    app.contacts().update_tags().recipients([phone(0)]).remove("vip").await.expect("an edit");
     assert_eq!(edit().await.expect("an edit").updated_count, 1, "the first answer");
     assert_eq!(count(&app, "tags:vip").await, 0);
 }
@@ -140,7 +144,7 @@ async fn a_replay_edits_nothing_again(app: TestApp) {
 #[apply(on_each_store!)]
 async fn an_edit_has_to_make_sense(app: TestApp) {
     make_people(&app).await;
-    let base = || app.contacts().update_tags().people([phone(0)]);
+    let base = || app.contacts().update_tags().recipients([phone(0)]);
     base().await.refused_at(reason::REQUIRED_FIELD_MISSING, "add_tags");
     base().add("vip").remove("vip").await.refused_at(reason::INVALID_ARGUMENT, "remove_tags");
     let nobody = app.contacts().update_tags().add("vip").await;
@@ -150,7 +154,7 @@ async fn an_edit_has_to_make_sense(app: TestApp) {
     let unknown = base().add("event").await.refused_at(reason::UNKNOWN_TAG, "add_tags");
     assert_eq!(unknown.metadata("tag_id"), Some("event"));
     base().remove("event").await.refused_at(reason::UNKNOWN_TAG, "remove_tags");
-    let many = app.contacts().update_tags().people(phones(0..1001)).add("vip").await;
+    let many = app.contacts().update_tags().recipients(phones(0..1001)).add("vip").await;
     many.refused_at(reason::LIMIT_EXCEEDED, "recipients");
 
     let request = v1::UpdateContactTagsRequest {
@@ -175,7 +179,7 @@ async fn a_contact_has_at_most_a_hundred_tags(app: TestApp) {
     let more = NewContact::new().phone(phone(3)).tags(&tags);
     app.contacts().create(more).await.refused_at(reason::LIMIT_EXCEEDED, "contact.tags");
 
-    let edit = app.contacts().update_tags().people([phone(1), phone(2)]).add("t100");
+    let edit = app.contacts().update_tags().recipients([phone(1), phone(2)]).add("t100");
     let edited = edit.await.expect("an edit");
     assert_eq!((edited.updated_count, edited.failures.len(), edited.failures[0].row), (1, 1, 0));
     edited.failures[0].error.clone().refused_for(reason::LIMIT_EXCEEDED);

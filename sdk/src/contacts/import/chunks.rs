@@ -1,18 +1,18 @@
-//! Rows into chunks that fit into a message.
+//! Splits rows into chunks that fit into a message.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use contacts_proto::v1;
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures_util::stream::{BoxStream, Stream, StreamExt};
 use prost::Message;
 
 use crate::convert::IntoProto;
 use crate::model::ImportRow;
 
-/// The contract's limit.
+/// The limit of the API.
 pub(super) const MAX_ROWS: usize = 1000;
-/// Below the 4 MiB that gRPC servers accept unless told otherwise.
+/// Below the 4 MiB that gRPC servers accept by default.
 const MAX_BYTES: usize = 3 << 20;
 
 pub(super) struct Chunk {
@@ -24,7 +24,7 @@ pub(super) struct Chunk {
 pub(super) struct Chunks {
     input: BoxStream<'static, ImportRow>,
     chunk_size: usize,
-    /// The index of the first row that is not in a chunk yet.
+    /// Index of the first row of the next chunk.
     next_row: u64,
     rows: Vec<v1::ImportRow>,
     bytes: usize,
@@ -36,7 +36,7 @@ impl Chunks {
         Self { input, chunk_size, next_row: 0, rows: Vec::new(), bytes: 0, done: false }
     }
 
-    /// Puts the rows gathered so far into a chunk.
+    /// Returns the collected rows as a chunk.
     fn cut(&mut self) -> Chunk {
         self.bytes = 0;
         let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(self.chunk_size));
@@ -72,7 +72,7 @@ impl Stream for Chunks {
     }
 }
 
-/// What the row takes in the chunk: itself, its tag and its length.
+/// The size of the row within the chunk: the row itself, its tag and its length.
 fn size(row: &v1::ImportRow) -> usize {
     row.encoded_len() + 6
 }

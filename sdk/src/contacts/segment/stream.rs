@@ -4,21 +4,21 @@ use std::vec;
 
 use bytes::Bytes;
 use contacts_proto::v1;
-use futures::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
 use super::super::resuming::Resuming;
 use super::batch::{SegmentBatch, decode};
 use crate::error::Result;
 use crate::model::Contact;
 
-/// The batches of a segment. Ends behind the last contact or after the first error.
+/// A stream of the batches of a segment. Ends after the last batch or the first error.
 #[must_use = "streams do nothing until they are polled"]
 pub struct SegmentBatches(BoxStream<'static, Result<SegmentBatch>>);
 
-/// The contacts of a segment. Ends behind the last contact or after the first error.
+/// A stream of the contacts of a segment. Ends after the last contact or the first error.
 ///
-/// It has no resume token, because in the middle of a batch there is none: use
-/// [`SegmentBatches`] to be able to go on after a restart.
+/// It has no resume tokens, because the server sends them only between batches. To resume after a
+/// restart, use [`SegmentBatches`].
 #[must_use = "streams do nothing until they are polled"]
 pub struct ContactStream {
     batches: SegmentBatches,
@@ -39,7 +39,7 @@ impl SegmentBatches {
         Self(stream::empty().boxed())
     }
 
-    /// The next batch, or none behind the last one. The same as `StreamExt::next`.
+    /// Returns the next batch, or `None` at the end. The same as `StreamExt::next`.
     pub async fn next(&mut self) -> Option<Result<SegmentBatch>> {
         self.0.next().await
     }
@@ -50,7 +50,7 @@ impl ContactStream {
         Self { batches, read: Vec::new().into_iter(), failed: false }
     }
 
-    /// The next contact, or none behind the last one. The same as `StreamExt::next`.
+    /// Returns the next contact, or `None` at the end. The same as `StreamExt::next`.
     pub async fn next(&mut self) -> Option<Result<Contact>> {
         StreamExt::next(self).await
     }

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "ids of events, which no test compares")]
+
 use chrono::{DateTime, TimeDelta};
 
 use super::*;

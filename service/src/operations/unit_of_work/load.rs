@@ -1,4 +1,4 @@
-//! What is known of people before they are changed.
+//! Loading what is stored of people before they are changed.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use crate::domain::phone::MatchKey;
 use crate::store::{ConsentRow, Transaction, Workspace, decode_profile};
 
 impl<'a> UnitOfWork<'a> {
-    /// Loads what is known of these people.
+    /// Loads these people.
     pub async fn load(
         tx: &mut Transaction,
         workspace: &'a Workspace,
@@ -25,7 +25,7 @@ impl<'a> UnitOfWork<'a> {
             events: Vec::new(),
             merges: Vec::new(),
         };
-        // Sorted: transactions that lock the same rows lock them in one order.
+        // Sorted, so that all transactions lock rows in the same order.
         let mut keys: BTreeSet<MatchKey> = BTreeSet::new();
         let mut ids: BTreeSet<Uuid> = BTreeSet::new();
         for person in people {
@@ -44,10 +44,10 @@ impl<'a> UnitOfWork<'a> {
         };
         let mut contacts =
             contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
-        // One contact may have been named by its id and by that of one merged into it.
+        // A contact may be identified by its id and by that of one merged into it.
         contacts.sort_by_key(|contact| contact.contact_id);
         contacts.dedup_by_key(|contact| contact.contact_id);
-        // All of a contact's rows, since all of them are written.
+        // The other rows of the contacts, because all rows of a contact are written.
         let unseen = contacts
             .iter()
             .flat_map(|contact| contact.profile.match_keys())
@@ -74,7 +74,7 @@ impl<'a> UnitOfWork<'a> {
         Ok(unit)
     }
 
-    /// Loads what is known of people who are no contacts.
+    /// Loads non-contacts, who are stored under hashes of these keys.
     async fn load_non_contacts(&mut self, tx: &mut Transaction, keys: Vec<MatchKey>) -> Result<()> {
         let workspace = self.workspace;
         let keyring = tx.keyring();
@@ -87,7 +87,7 @@ impl<'a> UnitOfWork<'a> {
         for row in found.into_values() {
             let Some(key) = names.get(&row.match_key) else { continue };
             match self.by_key.get(*key) {
-                // One person may be there under several versions.
+                // A person may have rows under several versions of the key.
                 Some(entry) => {
                     let known = &mut self.entries[*entry];
                     known.state = std::mem::take(&mut known.state).stricter(row.state);

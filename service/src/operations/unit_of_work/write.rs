@@ -1,4 +1,4 @@
-//! Writing what changed, and erasing.
+//! Writing the changes, and erasing contacts.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::operations::ledger;
 use crate::store::{ConsentRow, KeyLock, Subjects, Transaction, Workspace};
 
 impl UnitOfWork<'_> {
-    /// Writes what changed.
+    /// Writes the changes.
     pub async fn write(self, tx: &mut Transaction) -> Result<()> {
         let workspace = self.workspace;
         let keyring = tx.keyring();
@@ -34,7 +34,7 @@ impl UnitOfWork<'_> {
             let keys_changed = match (&entry.after, &old_keys) {
                 (Some(_), Some(old)) => *old != keys,
                 (Some(_), None) => true,
-                // Claimed by a contact.
+                // A contact took over the keys of this non-contact.
                 (None, _) => keys.is_empty(),
             };
             if keys_changed || entry.state != entry.stored_state {
@@ -52,7 +52,7 @@ impl UnitOfWork<'_> {
                     }
                 }
                 for key in old_keys.into_iter().filter(|key| !keys.contains(key)) {
-                    // An opt-out under an id outlives its being taken off.
+                    // An opt-out stays with the key that the contact gives up.
                     if entry.state.is_suppressed() {
                         let state = entry.state.clone().only_suppressions();
                         rows.push(self::row(hashed(&key), None, state, revision));
@@ -83,9 +83,10 @@ impl UnitOfWork<'_> {
         if !updates.is_empty() {
             tx.db.update_contacts(workspace, &updates).await?;
         }
-        let mut events = ledger::entries(self.events);
+        let mut events = ledger::entries(tx, self.events)?;
         let suppresses = rows.iter().any(|row| row.contact_id.is_none());
-        // Other changes of consent wait from here on, and not for what is above.
+        // From here on, other changes of consent in the workspace wait. The writes
+        // above do not make them wait.
         let mut head = workspace.ledger;
         if consent_changed || suppresses {
             (revision, head) = tx.db.next_consent_revision(workspace).await?;
@@ -115,8 +116,8 @@ impl UnitOfWork<'_> {
         ledger::append(tx, workspace, head, &mut events).await
     }
 
-    /// Erases a contact. What remains under keyed hashes, which it returns, is what
-    /// it objected to, and that it was erased at this time.
+    /// Erases a contact. Returns its hashed keys, under which stay stored what the
+    /// person opted out of and that they were erased at `delete_time`.
     pub async fn erase(
         self,
         tx: &mut Transaction,
@@ -147,8 +148,7 @@ impl UnitOfWork<'_> {
     }
 }
 
-/// Writes rows of people who are no contacts; with what is there already, the
-/// stricter holds.
+/// Writes suppressions. Where one exists, the stricter state of both is stored.
 pub(in crate::operations) async fn put_suppressions(
     tx: &mut Transaction,
     workspace: &Workspace,
@@ -165,7 +165,8 @@ pub(in crate::operations) async fn put_suppressions(
     tx.db.upsert_consent(workspace, &rows).await
 }
 
-/// Starts again when somebody became a contact since they were loaded.
+/// Fails with a write conflict if one of these non-contacts has become a contact since
+/// it was loaded.
 async fn refuse_new_contacts(
     tx: &mut Transaction,
     workspace: &Workspace,
@@ -178,8 +179,8 @@ async fn refuse_new_contacts(
     Ok(())
 }
 
-/// Starts again when somebody who becomes a contact objected since they were
-/// loaded.
+/// Fails with a write conflict if the owner of one of these keys, who becomes a
+/// contact, has opted out since it was loaded.
 async fn refuse_new_suppressions(
     tx: &mut Transaction,
     workspace: &Workspace,

@@ -1,6 +1,6 @@
 //! Everything a client can learn of what was filled in, as lines that say the same for every copy.
 
-use contacts_sdk::{ContactsClient, Error, MessageCategory, Person};
+use contacts_sdk::{ContactsClient, Error, MessageCategory, Recipient};
 
 use super::fill::{
     ACME, ANA, BRUNO, CHEN, DINA, EMIL, ERASED, ERASED_OBJECTOR, IMPORTED, NOBODY, STRANGER,
@@ -60,10 +60,10 @@ async fn of_workspace(client: &ContactsClient) -> Result<Vec<String>, Error> {
     Ok(lines)
 }
 
-fn everybody() -> Vec<Person> {
+fn everybody() -> Vec<Recipient> {
     let phones = [ANA, BRUNO[0], BRUNO[1], CHEN, EMIL, STRANGER, ERASED, ERASED_OBJECTOR, NOBODY];
-    let phones = phones.into_iter().chain(IMPORTED).map(Person::phone);
-    phones.chain([DINA, STRANGER_BY_ID].map(Person::whatsapp_user_id)).collect()
+    let phones = phones.into_iter().chain(IMPORTED).map(Recipient::phone);
+    phones.chain([DINA, STRANGER_BY_ID].map(Recipient::whatsapp_user_id)).collect()
 }
 
 async fn contacts(client: &ContactsClient, lines: &mut Vec<String>) -> Result<(), Error> {
@@ -100,7 +100,7 @@ async fn definitions(client: &ContactsClient, lines: &mut Vec<String>) -> Result
 
 async fn consent(
     client: &ContactsClient,
-    person: &Person,
+    person: &Recipient,
     lines: &mut Vec<String>,
 ) -> Result<(), Error> {
     use MessageCategory::{Authentication, Marketing, Utility};

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use contacts_sdk::{
     AttributeType, ContactsClient, DeleteReason, Error, Evidence, ImportConsent, ImportOptions,
-    ImportRow, MessageCategory, NewContact, OnConflict, OptInSource, Person,
+    ImportRow, MessageCategory, NewContact, OnConflict, OptInSource, Recipient,
 };
 use contacts_tests::timestamp;
 
@@ -107,20 +107,20 @@ async fn consent(client: &ContactsClient) -> Result<(), Error> {
         record.evidence(evidence()).occurred_time(timestamp(at))
     };
     let [past, future] = ends();
-    agreed(Person::phone(ANA), 1000).await?;
+    agreed(Recipient::phone(ANA), 1000).await?;
     let utility = opt_in.record_opt_out(ANA).categories([MessageCategory::Utility]);
     let utility = utility.source(OptInSource::InboundMessage).reason_text("No more receipts");
     utility.occurred_time(timestamp(2000)).await?;
-    agreed(Person::phone(BRUNO[1]), 1500).expire_time(future).await?;
-    agreed(Person::phone(CHEN), 1600).expire_time(past).await?;
-    agreed(Person::whatsapp_user_id(DINA), 1700).await?;
-    let stop = opt_in.record_opt_out(Person::whatsapp_user_id(DINA)).reason_text("STOP");
+    agreed(Recipient::phone(BRUNO[1]), 1500).expire_time(future).await?;
+    agreed(Recipient::phone(CHEN), 1600).expire_time(past).await?;
+    agreed(Recipient::whatsapp_user_id(DINA), 1700).await?;
+    let stop = opt_in.record_opt_out(Recipient::whatsapp_user_id(DINA)).reason_text("STOP");
     stop.source(OptInSource::InboundMessage).occurred_time(timestamp(1800)).await?;
     // History without effect: it was said before the opt-out.
-    agreed(Person::whatsapp_user_id(DINA), 1750).await?;
+    agreed(Recipient::whatsapp_user_id(DINA), 1750).await?;
     let stranger = opt_in.record_opt_out(STRANGER).reason_text("Wrong number");
     stranger.occurred_time(timestamp(1900)).await?;
-    let stranger = opt_in.record_opt_out(Person::whatsapp_user_id(STRANGER_BY_ID));
+    let stranger = opt_in.record_opt_out(Recipient::whatsapp_user_id(STRANGER_BY_ID));
     stranger.categories([MessageCategory::Marketing]).occurred_time(timestamp(1950)).await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ async fn refused_everywhere(app: &TestApp, number: &str) -> Vec<Error> {
     let in_contact = app.contacts().create(NewContact::new().phone(number)).await;
     let upsert = app.contacts().batch_upsert([NewContact::new().phone(number)]).await;
     let row = upsert.expect("an outcome").failures.remove(0).error;
-    let edit = app.contacts().update_tags().people([number]).add("vip").await;
+    let edit = app.contacts().update_tags().recipients([number]).add("vip").await;
     let in_list = edit.expect("an edit").failures.remove(0).error;
     let mut errors = vec![
         app.contacts().get(number).await.refused(),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use contacts_proto::{FieldMask, v1};
 use contacts_sdk::{
     CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
-    OptInSource, Person, reason,
+    OptInSource, Recipient, reason,
 };
 use contacts_tests::{
     Refused, TestApp, apply, on_each_store, phone, phones, raw_contact, timestamp,
@@ -13,7 +13,7 @@ use contacts_tests::{
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
-async fn reason_of(app: &TestApp, person: impl Into<Person>) -> CheckReason {
+async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     app.opt_in().check(person, MARKETING).await.expect("a check").reason
 }
 
@@ -220,13 +220,13 @@ async fn row_45_a_deletion_happens_once(app: TestApp) {
     app.contacts().delete(phone(1)).await.refused_for(reason::CONTACT_NOT_FOUND);
     let contact = app.make_contact(phone(1)).await;
     let id = uuid::Uuid::new_v4().to_string();
-    let delete = |person: Person| app.contacts().delete(person).request_id(&id).send();
-    let receipt = delete(Person::from(&contact)).await.expect("a receipt");
-    assert_eq!(delete(Person::from(&contact)).await.expect("the receipt again"), receipt);
+    let delete = |person: Recipient| app.contacts().delete(person).request_id(&id).send();
+    let receipt = delete(Recipient::from(&contact)).await.expect("a receipt");
+    assert_eq!(delete(Recipient::from(&contact)).await.expect("the receipt again"), receipt);
     app.contacts().delete(&contact).await.refused_for(reason::CONTACT_NOT_FOUND);
     // The receipt again does not erase who came after.
     let next = app.make_contact(phone(1)).await;
-    assert_eq!(delete(Person::from(&contact)).await.expect("the receipt again"), receipt);
+    assert_eq!(delete(Recipient::from(&contact)).await.expect("the receipt again"), receipt);
     app.contacts().get(&next).await.expect("still there");
     app.assert_alive().await;
 }

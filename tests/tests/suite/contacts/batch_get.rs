@@ -1,6 +1,6 @@
 //! BatchGetContacts: index for index, each with its own result.
 
-use contacts_sdk::{AttributeType, ContactView, NewContact, Person, reason};
+use contacts_sdk::{AttributeType, ContactView, NewContact, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 
 #[apply(on_each_store!)]
@@ -10,13 +10,13 @@ async fn results_come_in_the_order_asked_for(app: TestApp) {
     let two = app.contacts().create(two).await.expect("a contact");
 
     let people = [
-        Person::whatsapp_user_id("US.2"),
-        Person::phone(phone(9)),
-        Person::phone("not a number"),
-        Person::from(&one),
-        Person::phone(phone(2)),
-        Person::contact_id("42"),
-        Person::from(&one),
+        Recipient::whatsapp_user_id("US.2"),
+        Recipient::phone(phone(9)),
+        Recipient::phone("not a number"),
+        Recipient::from(&one),
+        Recipient::phone(phone(2)),
+        Recipient::contact_id("42"),
+        Recipient::from(&one),
     ];
     let results = app.contacts().batch_get(people).await.expect("results");
     assert_eq!(results.len(), 7);
@@ -42,7 +42,7 @@ async fn a_batch_has_a_limit(app: TestApp) {
     let more = app.contacts().batch_get(phones(0..1001)).await;
     let error = more.refused_at(reason::LIMIT_EXCEEDED, "recipients");
     assert_eq!((error.metadata("limit"), error.metadata("actual")), (Some("1000"), Some("1001")));
-    let none = app.contacts().batch_get(Vec::<Person>::new()).await.expect("no results");
+    let none = app.contacts().batch_get(Vec::<Recipient>::new()).await.expect("no results");
     assert!(none.is_empty());
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
-use contacts_sdk::{ContactView, NewContact, OptInStatus, Person, reason};
+use contacts_sdk::{ContactView, NewContact, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, raw_contact};
 
 #[apply(on_each_store!)]
@@ -39,9 +39,9 @@ async fn a_contact_is_made_as_sent(app: TestApp) {
     assert_eq!(id.get_version_num(), 7);
 
     for person in [
-        Person::contact_id(&made.contact_id),
-        Person::phone("1-555-123-4567"),
-        Person::whatsapp_user_id("US.13491208655302741918"),
+        Recipient::contact_id(&made.contact_id),
+        Recipient::phone("1-555-123-4567"),
+        Recipient::whatsapp_user_id("US.13491208655302741918"),
     ] {
         assert_eq!(app.contacts().get(person).await.expect("a contact"), made);
     }
@@ -52,7 +52,7 @@ async fn a_user_id_is_enough(app: TestApp) {
     let made = app.contacts().create(NewContact::new().whatsapp_user_id("BR.abc123")).await;
     let made = made.expect("a contact");
     assert_eq!(made.phone_number, None);
-    let found = app.contacts().get(Person::whatsapp_user_id("BR.abc123")).await;
+    let found = app.contacts().get(Recipient::whatsapp_user_id("BR.abc123")).await;
     assert_eq!(found.expect("a contact"), made);
     let nobody = app.contacts().create(NewContact::new().first_name("Ana")).await;
     nobody.refused_at(reason::REQUIRED_FIELD_MISSING, "contact.phone_number");
@@ -151,14 +151,16 @@ async fn a_basic_view_leaves_out_email_and_attributes(app: TestApp) {
 #[apply(on_each_store!)]
 async fn nobody_is_found_who_is_not_there(app: TestApp) {
     let unknown = uuid::Uuid::now_v7().to_string();
-    for person in
-        [Person::phone(phone(1)), Person::whatsapp_user_id("US.1"), Person::contact_id(unknown)]
-    {
+    for person in [
+        Recipient::phone(phone(1)),
+        Recipient::whatsapp_user_id("US.1"),
+        Recipient::contact_id(unknown),
+    ] {
         let error = app.contacts().get(person).await.refused_for(reason::CONTACT_NOT_FOUND);
         assert!(error.is_not_found());
     }
     let unnamed = app.client().raw_contacts().get_contact(v1::GetContactRequest::default()).await;
     unnamed.refused_at(reason::REQUIRED_FIELD_MISSING, "phone_number");
-    let odd = app.contacts().get(Person::contact_id("42")).await;
+    let odd = app.contacts().get(Recipient::contact_id("42")).await;
     odd.refused_at(reason::INVALID_ID, "contact_id");
 }

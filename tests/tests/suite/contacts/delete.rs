@@ -2,7 +2,7 @@
 
 use contacts_proto::v1;
 use contacts_sdk::{
-    CheckReason, DeleteReason, MessageCategory, NewContact, OptInStatus, Person, reason,
+    CheckReason, DeleteReason, MessageCategory, NewContact, OptInStatus, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
@@ -25,7 +25,9 @@ async fn an_erased_contact_is_nowhere(app: TestApp) {
     assert_eq!(receipt.reason, DeleteReason::PersonRequest);
     assert!(receipt.delete_time.is_some() && !receipt.receipt_id.is_empty());
 
-    for person in [Person::from(&ana), Person::phone(phone(1)), Person::whatsapp_user_id("US.1")] {
+    for person in
+        [Recipient::from(&ana), Recipient::phone(phone(1)), Recipient::whatsapp_user_id("US.1")]
+    {
         app.contacts().get(person.clone()).await.refused_for(reason::CONTACT_NOT_FOUND);
         let check = app.opt_in().check(person, MessageCategory::Marketing).await;
         assert_eq!(check.expect("a check").reason, CheckReason::UnknownContact);

@@ -1,6 +1,6 @@
 //! UpdateContact: what changes and what stays.
 
-use contacts_sdk::{Contact, NewContact, OptInStatus, Person, reason};
+use contacts_sdk::{Contact, NewContact, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 async fn ana(app: &TestApp) -> Contact {
@@ -106,10 +106,10 @@ async fn a_missing_contact_is_made_only_if_allowed(app: TestApp) {
     let again = update().allow_missing(true).clear_first_name().await.expect("a contact");
     assert_eq!(again.contact_id, made.contact_id);
 
-    let by_user = app.contacts().update(Person::whatsapp_user_id("US.9")).first_name("Bo");
+    let by_user = app.contacts().update(Recipient::whatsapp_user_id("US.9")).first_name("Bo");
     let by_user = by_user.allow_missing(true).await.expect("a contact");
     assert_eq!(by_user.whatsapp_user_id.as_deref(), Some("US.9"));
-    let by_id = Person::contact_id(uuid::Uuid::now_v7().to_string());
+    let by_id = Recipient::contact_id(uuid::Uuid::now_v7().to_string());
     let by_id = app.contacts().update(by_id).first_name("Bo").allow_missing(true).await;
     by_id.refused_at(reason::REQUIRED_FIELD_MISSING, "contact.phone_number");
 }

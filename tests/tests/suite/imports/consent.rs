@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use contacts_sdk::{
     AttributeValue, CheckReason, Evidence, ImportConsent, ImportRow, MessageCategory, OptInSource,
-    OptInStatus, Person, reason,
+    OptInStatus, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
@@ -172,7 +172,7 @@ async fn an_opt_out_under_a_user_id_counts_when_it_joins_a_number(app: TestApp) 
     app.make_opted_in(phone(1)).await;
     app.make_contact(phone(2)).await;
     for id in ["US.1", "US.2"] {
-        let objection = app.opt_in().record_opt_out(Person::whatsapp_user_id(id));
+        let objection = app.opt_in().record_opt_out(Recipient::whatsapp_user_id(id));
         objection.await.expect("an opt-out");
     }
     // Without a claim the two become one person, who objected.
@@ -270,7 +270,8 @@ async fn an_opt_out_outlives_whatever_else_is_wrong_with_its_row(app: TestApp) {
             assert_eq!(events.len(), if n == 1 { 2 } else { 1 }, "{n} {round}");
         }
     }
-    let hidden = app.opt_in().check(Person::whatsapp_user_id("US.4"), MessageCategory::Marketing);
+    let hidden =
+        app.opt_in().check(Recipient::whatsapp_user_id("US.4"), MessageCategory::Marketing);
     assert_eq!(hidden.await.expect("a check").reason, CheckReason::OptedOut);
     assert_eq!(app.contacts().count().await.expect("a count"), 1);
 }

@@ -1,6 +1,6 @@
 //! What becomes of each row: created, merged, skipped or failed by itself.
 
-use contacts_sdk::{ErrorKind, NewContact, Person, reason};
+use contacts_sdk::{ErrorKind, NewContact, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 
 use super::{counts, fail, import, merge, row, skip};
@@ -132,7 +132,7 @@ async fn a_user_id_joins_a_phone_number(app: TestApp) {
     app.make_contact(phone(1)).await;
     let joined = row(phone(1)).whatsapp_user_id("US.1");
     assert_eq!(counts(&import(&app, merge(), vec![joined]).await), [0, 1, 0, 0]);
-    let by_user = app.contacts().get(Person::whatsapp_user_id("US.1")).await.expect("a contact");
+    let by_user = app.contacts().get(Recipient::whatsapp_user_id("US.1")).await.expect("a contact");
     assert_eq!(by_user.phone_number.as_deref(), Some(&*phone(1)));
 
     // And a number joins a user id; but two contacts are not made one.

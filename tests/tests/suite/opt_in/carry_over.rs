@@ -2,7 +2,7 @@
 
 use contacts_sdk::{
     CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
-    OptInSource, OptInStatus, Person, reason,
+    OptInSource, OptInStatus, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
@@ -35,14 +35,14 @@ async fn a_non_contact_opt_out_is_there_when_they_become_a_contact(app: TestApp)
 
 #[apply(on_each_store!)]
 async fn a_user_ids_opt_out_comes_with_it(app: TestApp) {
-    let hidden = || Person::whatsapp_user_id("US.1");
+    let hidden = || Recipient::whatsapp_user_id("US.1");
     app.opt_in().record_opt_out(hidden()).await.expect("an opt-out");
     app.make_opted_in(phone(1)).await;
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
     // Now it turns out that they are the same person.
     let joined = app.contacts().update(phone(1)).whatsapp_user_id("US.1").await.expect("a contact");
     assert_eq!(joined.opt_in.marketing, OptInStatus::OptedOut);
-    for name in [Person::phone(phone(1)), hidden(), Person::from(&joined)] {
+    for name in [Recipient::phone(phone(1)), hidden(), Recipient::from(&joined)] {
         assert_eq!(reason_of(&app, name).await, CheckReason::OptedOut);
     }
     // Taking the id off does not lift it, of the contact or of the id.
@@ -62,7 +62,7 @@ async fn an_opt_out_survives_erasure_and_return(app: TestApp) {
     objection.await.expect("an opt-out");
     app.contacts().delete(&contact).await.expect("a receipt");
 
-    for name in [Person::phone(phone(1)), Person::whatsapp_user_id("US.1")] {
+    for name in [Recipient::phone(phone(1)), Recipient::whatsapp_user_id("US.1")] {
         let answer = check(&app, name.clone(), MARKETING).await;
         assert_eq!((answer.reason, answer.contact_id), (CheckReason::OptedOut, None), "{name:?}");
         // What they agreed to is gone with them.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
-use contacts_sdk::{CheckReason, NewContact, OptInSource, OptInStatus, Person, reason};
+use contacts_sdk::{CheckReason, NewContact, OptInSource, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 use super::{AUTHENTICATION, MARKETING, UTILITY, check, reason_of};
@@ -127,9 +127,11 @@ async fn an_opt_in_runs_out_by_itself(app: TestApp) {
 #[apply(on_each_store!)]
 async fn an_unknown_person_is_a_denial_and_not_an_error(app: TestApp) {
     let unknown = uuid::Uuid::now_v7().to_string();
-    for person in
-        [Person::phone(phone(1)), Person::whatsapp_user_id("US.1"), Person::contact_id(unknown)]
-    {
+    for person in [
+        Recipient::phone(phone(1)),
+        Recipient::whatsapp_user_id("US.1"),
+        Recipient::contact_id(unknown),
+    ] {
         let answer = check(&app, person, MARKETING).await;
         assert_eq!(answer.reason, CheckReason::UnknownContact);
         assert_eq!((answer.contact_id, answer.event_id, answer.consent_time), (None, None, None));
@@ -140,9 +142,9 @@ async fn an_unknown_person_is_a_denial_and_not_an_error(app: TestApp) {
 #[apply(on_each_store!)]
 async fn a_malformed_question_is_an_error_and_no_permission(app: TestApp) {
     for (person, reason, field) in [
-        (Person::phone("12"), reason::INVALID_PHONE_NUMBER, "phone_number"),
-        (Person::whatsapp_user_id("x"), reason::INVALID_WHATSAPP_USER_ID, "whatsapp_user_id"),
-        (Person::contact_id("42"), reason::INVALID_ID, "contact_id"),
+        (Recipient::phone("12"), reason::INVALID_PHONE_NUMBER, "phone_number"),
+        (Recipient::whatsapp_user_id("x"), reason::INVALID_WHATSAPP_USER_ID, "whatsapp_user_id"),
+        (Recipient::contact_id("42"), reason::INVALID_ID, "contact_id"),
     ] {
         app.opt_in().check(person.clone(), MARKETING).await.refused_at(reason, field);
         assert!(!app.opt_in().may_send(person, MARKETING).await);
@@ -172,7 +174,11 @@ async fn an_unspecified_category_is_the_strictest(app: TestApp) {
 async fn a_contact_is_checked_by_any_of_its_names(app: TestApp) {
     let both = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
     let contact = app.contacts().create(both).await.expect("a contact");
-    let names = [Person::from(&contact), Person::phone(phone(1)), Person::whatsapp_user_id("US.1")];
+    let names = [
+        Recipient::from(&contact),
+        Recipient::phone(phone(1)),
+        Recipient::whatsapp_user_id("US.1"),
+    ];
     for (round, teller) in names.iter().enumerate() {
         let agrees =
             app.opt_in().record_opt_in(teller, OptInSource::WebForm).await.expect("an opt-in");

@@ -1,10 +1,10 @@
 //! ListOptInEvents: everything that was said, newest first.
 
-use contacts_sdk::{NewContact, OptInEvent, OptInSource, OptInStatus, Person, reason};
+use contacts_sdk::{NewContact, OptInEvent, OptInSource, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 use futures::TryStreamExt;
 
-async fn ledger(app: &TestApp, person: impl Into<Person>) -> Vec<OptInEvent> {
+async fn ledger(app: &TestApp, person: impl Into<Recipient>) -> Vec<OptInEvent> {
     app.opt_in().events(person).stream().try_collect().await.expect("events")
 }
 
@@ -62,13 +62,13 @@ async fn a_person_has_one_ledger_under_all_names(app: TestApp) {
     app.opt_in().record_opt_out("552187654321").reason_text("first").await.expect("an opt-out");
     let person = NewContact::new().phone("5521987654321").whatsapp_user_id("BR.1");
     let contact = app.contacts().create(person).await.expect("a contact");
-    let second = app.opt_in().record_opt_in(Person::whatsapp_user_id("BR.1"), OptInSource::Ivr);
+    let second = app.opt_in().record_opt_in(Recipient::whatsapp_user_id("BR.1"), OptInSource::Ivr);
     second.await.expect("an opt-in");
     for name in [
-        Person::from(&contact),
-        Person::phone("552187654321"),
-        Person::phone("5521987654321"),
-        Person::whatsapp_user_id("BR.1"),
+        Recipient::from(&contact),
+        Recipient::phone("552187654321"),
+        Recipient::phone("5521987654321"),
+        Recipient::whatsapp_user_id("BR.1"),
     ] {
         let events = ledger(&app, name.clone()).await;
         let statuses: Vec<_> = events.iter().map(|event| event.status).collect();
@@ -82,8 +82,8 @@ async fn a_person_has_one_ledger_under_all_names(app: TestApp) {
 #[apply(on_each_store!)]
 async fn nobody_has_an_empty_ledger_and_no_contact_none(app: TestApp) {
     assert!(ledger(&app, phone(1)).await.is_empty());
-    assert!(ledger(&app, Person::whatsapp_user_id("US.1")).await.is_empty());
-    let unknown = Person::contact_id(uuid::Uuid::now_v7().to_string());
+    assert!(ledger(&app, Recipient::whatsapp_user_id("US.1")).await.is_empty());
+    let unknown = Recipient::contact_id(uuid::Uuid::now_v7().to_string());
     app.opt_in().events(unknown).await.refused_for(reason::CONTACT_NOT_FOUND);
     app.opt_in().events("x").await.refused_at(reason::INVALID_PHONE_NUMBER, "phone_number");
 }

@@ -2,7 +2,7 @@
 
 use contacts_sdk::PlatformPreference::{Resume, Stop};
 use contacts_sdk::{
-    CheckReason, Evidence, OptInEventKind, OptInSource, OptInStatus, Person, PlatformPreference,
+    CheckReason, Evidence, OptInEventKind, OptInSource, OptInStatus, PlatformPreference, Recipient,
     reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
@@ -120,11 +120,11 @@ async fn a_stop_is_taken_from_anybody_and_never_lost(app: TestApp) {
     app.make_opted_in(stranger).await;
     assert_eq!(reasons(&app, stranger).await, [Stopped, OptedIn, Stopped]);
 
-    let hidden = Person::whatsapp_user_id("US.1234567890");
+    let hidden = Recipient::whatsapp_user_id("US.1234567890");
     let record = app.opt_in().record_platform_preference(hidden.clone(), Stop);
     record.await.expect("an event");
     assert_eq!(reason_of(&app, hidden).await, Stopped);
-    let nobody = Person::contact_id(uuid::Uuid::now_v7().to_string());
+    let nobody = Recipient::contact_id(uuid::Uuid::now_v7().to_string());
     let refused = app.opt_in().record_platform_preference(nobody, Stop).await;
     refused.refused_for(reason::CONTACT_NOT_FOUND);
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
-use contacts_sdk::{CheckReason, Evidence, OptInSource, OptInStatus, Person, reason};
+use contacts_sdk::{CheckReason, Evidence, OptInSource, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 use super::{AUTHENTICATION, MARKETING, UTILITY, reason_of};
@@ -55,26 +55,27 @@ async fn an_opt_out_needs_no_more_than_a_number(app: TestApp) {
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     assert_eq!(app.contacts().count().await.expect("a count"), 0, "nobody was made a contact");
 
-    let said = app.opt_in().record_opt_out(Person::whatsapp_user_id("US.1"));
+    let said = app.opt_in().record_opt_out(Recipient::whatsapp_user_id("US.1"));
     let said =
         said.source(OptInSource::InboundMessage).reason_text("STOP").await.expect("an opt-out");
     assert_eq!(
         (said.event.source, &*said.event.reason_text),
         (OptInSource::InboundMessage, "STOP")
     );
-    let answer = reason_of(&app, Person::whatsapp_user_id("US.1")).await;
+    let answer = reason_of(&app, Recipient::whatsapp_user_id("US.1")).await;
     assert_eq!(answer, CheckReason::OptedOut);
 }
 
 #[apply(on_each_store!)]
 async fn an_opt_in_takes_a_contact(app: TestApp) {
-    let record = |person: Person| app.opt_in().record_opt_in(person, OptInSource::WebForm).send();
-    record(Person::phone(phone(1))).await.refused_for(reason::CONTACT_NOT_FOUND);
+    let record =
+        |person: Recipient| app.opt_in().record_opt_in(person, OptInSource::WebForm).send();
+    record(Recipient::phone(phone(1))).await.refused_for(reason::CONTACT_NOT_FOUND);
     // Nor does somebody who objected become one.
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
-    record(Person::phone(phone(1))).await.refused_for(reason::CONTACT_NOT_FOUND);
+    record(Recipient::phone(phone(1))).await.refused_for(reason::CONTACT_NOT_FOUND);
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
-    let unknown = Person::contact_id(uuid::Uuid::now_v7().to_string());
+    let unknown = Recipient::contact_id(uuid::Uuid::now_v7().to_string());
     record(unknown.clone()).await.refused_for(reason::CONTACT_NOT_FOUND);
     app.opt_in().record_opt_out(unknown).await.refused_for(reason::CONTACT_NOT_FOUND);
 }

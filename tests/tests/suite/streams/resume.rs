@@ -87,9 +87,14 @@ async fn a_contact_that_changes_is_delivered_once(app: TestApp) {
         }
         if delivered.len() == 5 {
             // Those delivered change; none of them may come back.
-            let early = app.contacts().update_tags().people(phones(0..5)).remove("vip");
+            let early = app.contacts().update_tags().recipients(phones(0..5)).remove("vip");
             early.await.expect("an edit");
-            app.contacts().update_tags().people(phones(0..5)).add("vip").await.expect("an edit");
+            app.contacts()
+                .update_tags()
+                .recipients(phones(0..5))
+                .add("vip")
+                .await
+                .expect("an edit");
         }
     }
     assert_eq!(delivered, phones(0..40));

@@ -1,0 +1,33 @@
+# Short names for the everyday commands. `just` is optional: each is one line to copy.
+
+# List the commands.
+default:
+    @just --list
+
+# Serve on 127.0.0.1:50051 from contacts.db; flags go to the program.
+serve *flags:
+    cargo run --release --bin contacts-service -- {{ flags }}
+
+# Run every test: on SQLite, on Postgres, and with outside clients.
+test *step:
+    tests/run {{ step }}
+
+# Run the Rust tests only, on SQLite and on Postgres.
+test-quick:
+    tests/run rust
+
+# Check what a change must pass: formatting, lints, the contract, the documentation, then every test.
+ci:
+    .ci/run
+
+# Check formatting and lints, the first steps of `.ci/run`.
+lint:
+    cargo fmt --all --check && cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+# Measure, on an idle machine. `just bench --write BENCHMARKS.md` records it.
+bench *flags:
+    cargo build --release && cargo run --release -p contacts-tests --bin bench -- {{ flags }}
+
+# Make the Rust code again after a change of a .proto file.
+protos:
+    REGENERATE=1 cargo test -p contacts-proto
