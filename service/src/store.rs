@@ -55,7 +55,7 @@ pub use self::transaction::{Operation, Transaction};
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
 
 /// How long responses are stored unless the settings say otherwise.
@@ -74,7 +74,7 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 pub struct Store {
     backend: Arc<dyn Backend>,
     clock: Clock,
-    ids: Arc<IdMaker>,
+    ids: Arc<IdGenerator>,
     keyring: Arc<Keyring>,
     response_retention: TimeDelta,
     writes: TaskTracker,
@@ -88,7 +88,7 @@ impl Store {
     pub(crate) async fn new(
         backend: Arc<dyn Backend>,
         clock: Clock,
-        ids: IdMaker,
+        ids: IdGenerator,
         keyring: Keyring,
     ) -> Result<Self> {
         let registered = backend.reader(ReadPurpose::Unary).await?.all_suppression_keys().await?;

@@ -1,7 +1,7 @@
 //! Verifying that a ledger is as it was written.
 
 use crate::domain::error::Result;
-use crate::domain::ledger::{Broken, Damage, Entry, Head, Verifier};
+use crate::domain::ledger::{Damage, Entry, Head, IntegrityError, Verifier};
 use crate::store::{Reader, Store, Workspace};
 
 use super::workspace;
@@ -16,7 +16,7 @@ pub async fn verify(
     store: &Store,
     workspace_id: &str,
     kept: Option<Head>,
-) -> Result<std::result::Result<Head, Broken>> {
+) -> Result<std::result::Result<Head, IntegrityError>> {
     let mut db = store.read_snapshot().await?;
     let verified = verify_in(&mut *db, workspace_id, kept).await;
     db.close().await;
@@ -27,7 +27,7 @@ async fn verify_in(
     db: &mut dyn Reader,
     workspace_id: &str,
     kept: Option<Head>,
-) -> Result<std::result::Result<Head, Broken>> {
+) -> Result<std::result::Result<Head, IntegrityError>> {
     let workspace = workspace(db, workspace_id).await?;
     let mut verifier = Verifier::new(&workspace.workspace_id, kept);
     loop {
@@ -54,9 +54,9 @@ async fn explain(
     workspace: &Workspace,
     verifier: &Verifier,
     found: &Entry,
-    broken: Broken,
-) -> Result<Broken> {
-    if broken.damage != Damage::Fact {
+    broken: IntegrityError,
+) -> Result<IntegrityError> {
+    if broken.damage != Damage::FactChanged {
         return named(db, workspace, broken).await;
     }
     // The entry that belongs here may be at a later position.
@@ -66,14 +66,21 @@ async fn explain(
         let Some(last) = entries.last() else { return Ok(broken) };
         after = last.position;
         if let Some(other) = entries.iter().find(|other| verifier.are_swapped(found, other)) {
-            return Ok(Broken { damage: Damage::Swapped { with: other.position }, ..broken });
+            return Ok(IntegrityError {
+                damage: Damage::Swapped { with: other.position },
+                ..broken
+            });
         }
     }
 }
 
 /// Adds the id of the event at the position, if there is one.
-async fn named(db: &mut dyn Reader, workspace: &Workspace, broken: Broken) -> Result<Broken> {
+async fn named(
+    db: &mut dyn Reader,
+    workspace: &Workspace,
+    broken: IntegrityError,
+) -> Result<IntegrityError> {
     let there = db.ledger_entries(workspace, broken.position - 1, 1).await?;
     let there = there.into_iter().find(|entry| entry.position == broken.position);
-    Ok(Broken { event_id: there.map(|entry| entry.fact.event_id), ..broken })
+    Ok(IntegrityError { event_id: there.map(|entry| entry.fact.event_id), ..broken })
 }

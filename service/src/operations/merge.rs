@@ -2,7 +2,7 @@
 
 use crate::domain::contact::{Recipient, definition};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::merge::{MergeRules, Taken};
+use crate::domain::merge::{MergeField, MergeRules};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
 use super::unit_of_work::{EntryId, UnitOfWork};
@@ -32,7 +32,7 @@ impl Operation for MergeContacts {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let definitions = definitions(&mut *tx.db, &workspace).await?;
         for field in &self.rules.take {
-            if let Taken::Attribute(id) = field {
+            if let MergeField::Attribute(id) = field {
                 definition(&definitions, id).map_err(|error| error.with_field("take_mask"))?;
             }
         }

@@ -40,7 +40,7 @@ pub use self::schema::{distribute, migrate};
 use self::session::PostgresSession;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
 
 /// Opens a database that [`migrate`] has prepared.
@@ -68,7 +68,7 @@ pub async fn open(
     };
     // Several processes make ids, so the sequences of two ids may be equal. Their
     // random parts differ, and Postgres orders contacts by the whole id.
-    Store::new(Arc::new(backend), clock, IdMaker::after(0), keyring).await
+    Store::new(Arc::new(backend), clock, IdGenerator::after(0), keyring).await
 }
 
 fn connect_options(url: &str) -> Result<PgConnectOptions> {

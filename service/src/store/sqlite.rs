@@ -33,7 +33,7 @@ pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
 
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
@@ -53,7 +53,7 @@ pub async fn open(
     let backend = open_backend(path, access, options).await?;
     let query = sqlx::query_scalar("SELECT coalesce(max(last), 0) FROM sequence");
     let last: i64 = query.fetch_one(&backend.writer).await?;
-    let ids = IdMaker::after(u64::try_from(last).unwrap_or(0));
+    let ids = IdGenerator::after(u64::try_from(last).unwrap_or(0));
     Store::new(Arc::new(backend), clock, ids, keyring).await
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{KeyLock, Workspace, Writer};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::IdMaker;
+use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::{KeyId, Keyring};
 
 /// A change of the database that happens in one transaction, as a whole or not
@@ -33,7 +33,7 @@ pub struct Transaction {
     pub now: Time,
     /// Responses stored before this time count as expired.
     pub responses_since: Time,
-    ids: Arc<IdMaker>,
+    ids: Arc<IdGenerator>,
     keyring: Arc<Keyring>,
 }
 
@@ -42,7 +42,7 @@ impl Transaction {
         db: Box<dyn Writer>,
         now: Time,
         responses_since: Time,
-        ids: Arc<IdMaker>,
+        ids: Arc<IdGenerator>,
         keyring: Arc<Keyring>,
     ) -> Self {
         Self { db, now, responses_since, ids, keyring }
@@ -57,7 +57,10 @@ impl Transaction {
     ///
     /// # Errors
     /// When the operating system has none.
-    #[expect(clippy::disallowed_methods, reason = "the one place that makes keys and salts of rows")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that makes keys and salts of rows"
+    )]
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
         getrandom::fill(&mut bytes).map_err(Error::internal)?;

@@ -30,11 +30,11 @@ fn a_second_server_is_refused_with_the_pid_of_the_first() {
 }
 
 #[test]
-fn a_server_may_be_restarted_while_another_waits_for_nothing() {
+fn restarts_right_after_kill_9() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut server = server(&directory);
     for _ in 0..3 {
-        server.start_again();
+        server.restart();
     }
     server.stop();
 }
@@ -67,7 +67,7 @@ fn a_key_is_rotated_beside_a_server() {
     server.wait_until_ready();
     let rotated = run_on(&path, &["key", "rotate"]);
     assert!(rotated.assert_succeeded().contains("added version 2"), "{rotated:?}");
-    server.start_again();
+    server.restart();
     server.stop();
 }
 

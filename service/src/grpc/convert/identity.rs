@@ -8,7 +8,7 @@ use super::{mask, recipient};
 use crate::domain::contact::{ContactField, Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::identity::MAX_FORMER_IDS;
-use crate::domain::merge::{MergeRules, Taken};
+use crate::domain::merge::{MergeField, MergeRules};
 use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber, WhatsAppUserId};
 use crate::operations::identity::LinkIdentity;
 use crate::operations::merge::MergeContacts;
@@ -82,23 +82,23 @@ fn decode_contact(field: &str, recipient: Option<v1::Recipient>) -> Result<Recip
     recipient::decode(recipient.recipient).map_err(|error| error.in_parent(field))
 }
 
-fn decode_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
+fn decode_taken(path: &str, take: &mut Vec<MergeField>) -> Result<()> {
     let whole_field = |field: ContactField| match field {
-        ContactField::FirstName => Taken::FirstName,
-        ContactField::LastName => Taken::LastName,
-        ContactField::Email => Taken::Email,
-        ContactField::Tags => Taken::Tags,
-        ContactField::Attributes => Taken::Attributes,
-        ContactField::WhatsAppUserId => Taken::WhatsAppUserId,
+        ContactField::FirstName => MergeField::FirstName,
+        ContactField::LastName => MergeField::LastName,
+        ContactField::Email => MergeField::Email,
+        ContactField::Tags => MergeField::Tags,
+        ContactField::Attributes => MergeField::Attributes,
+        ContactField::WhatsAppUserId => MergeField::WhatsAppUserId,
     };
     match Path::parse(path).ok_or_else(|| unknown_taken(path))? {
         Path::All => {
             take.extend(ContactField::VARIANTS.iter().copied().map(whole_field));
-            take.push(Taken::PhoneNumber);
+            take.push(MergeField::PhoneNumber);
         }
-        Path::PhoneNumber => take.push(Taken::PhoneNumber),
+        Path::PhoneNumber => take.push(MergeField::PhoneNumber),
         Path::Field(field) => take.push(whole_field(field)),
-        Path::Attribute(id) => take.push(Taken::Attribute(id.to_owned())),
+        Path::Attribute(id) => take.push(MergeField::Attribute(id.to_owned())),
     }
     Ok(())
 }
@@ -131,8 +131,8 @@ mod tests {
             let decoded = paths.iter().try_for_each(|path| decode_taken(path, &mut take));
             decoded.map(|()| take).map_err(|error| (error.reason(), error.message().to_owned()))
         };
-        let city = Taken::Attribute("city".to_owned());
-        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![Taken::Tags, city]));
+        let city = MergeField::Attribute("city".to_owned());
+        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![MergeField::Tags, city]));
         assert_eq!(take(&["*"]).expect("all").len(), 7);
         for path in ["opt_in", "contact_id", "attributes.", "name"] {
             let (reason, message) = take(&[path]).expect_err("no field");

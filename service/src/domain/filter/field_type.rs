@@ -1,16 +1,16 @@
-//! The types of literals.
+//! Types of fields, and the conversion of literals to them.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 
 use super::ast::{Field, Value};
 use super::lexer::{Literal, Star};
-use super::names::{FIELDS, listed, shortened};
+use super::suggest::{FIELDS, listed, shortened};
 use super::{FilterError, FilterErrorKind};
 use crate::domain::ids::closest;
 
-/// What a field's literals have to be.
+/// The type of a field, which its literals must have.
 #[derive(Clone, Copy)]
-pub(super) enum Kind<'v> {
+pub(super) enum FieldType<'v> {
     ProfileText,
     Phone,
     Text,
@@ -20,8 +20,8 @@ pub(super) enum Kind<'v> {
     Option(&'v [String]),
 }
 
-impl Kind<'_> {
-    pub(super) fn has_prefixes(self) -> bool {
+impl FieldType<'_> {
+    pub(super) fn supports_prefix(self) -> bool {
         matches!(self, Self::ProfileText | Self::Phone | Self::Text)
     }
 
@@ -61,7 +61,7 @@ impl Kind<'_> {
             |message: String| FilterError::new(FilterErrorKind::WrongType, literal.column, message);
         let text = literal.text.as_str();
         let bare = !literal.quoted;
-        if self.has_prefixes() {
+        if self.supports_prefix() {
             match literal.star {
                 Star::None => {}
                 Star::Trailing => {
@@ -127,7 +127,7 @@ fn number(text: &str) -> Option<f64> {
         return None;
     }
     let number: f64 = text.parse().ok()?;
-    // Adding zero turns the negative zero into the positive one.
+    // Adding zero turns negative zero into positive zero.
     number.is_finite().then_some(number + 0.0)
 }
 

@@ -1,4 +1,4 @@
-//! What a call was refused with.
+//! Assertions on errors.
 
 use std::fmt::Debug;
 
@@ -8,13 +8,13 @@ use contacts_sdk::{Error, ErrorKind};
 use prost::Message;
 use tonic::{Code, Status};
 
-/// A call that has to have failed.
+/// The result of a call that is expected to fail.
 pub trait Refused: Sized {
-    /// The error, after checks of what holds for every error.
+    /// Returns the error, after checking what all errors have in common. Panics if the call succeeded.
     #[track_caller]
     fn refused(self) -> Error;
 
-    /// The same, for this reason.
+    /// Returns the error and checks its reason.
     #[track_caller]
     fn refused_for(self, reason: &str) -> Error {
         let error = self.refused();
@@ -22,7 +22,7 @@ pub trait Refused: Sized {
         error
     }
 
-    /// The same for a request that is wrong in one field.
+    /// Returns the error and checks that it is INVALID_ARGUMENT with this reason and field.
     #[track_caller]
     fn refused_at(self, reason: &str, field: &str) -> Error {
         let error = self.refused_for(reason);
@@ -51,7 +51,7 @@ impl Refused for Error {
     }
 }
 
-/// The error of a status, after checks of what holds for every status of this service.
+/// Decodes the error of a status, after checking what all errors of the service have in common.
 #[track_caller]
 pub fn rpc_error(status: &Status) -> Error {
     let code = status.code();
@@ -60,12 +60,12 @@ pub fn rpc_error(status: &Status) -> Error {
     assert!(size <= 4 * 1024, "an error of {size} bytes: {status:?}");
     let decoded = rpc::Status::decode(details).expect("a google.rpc.Status");
     assert_eq!((decoded.code, &*decoded.message), (code.into(), status.message()), "{status:?}");
-    check(&decoded);
+    assert_well_formed(&decoded);
     Error::from(decoded)
 }
 
 #[track_caller]
-fn check(status: &rpc::Status) {
+fn assert_well_formed(status: &rpc::Status) {
     let detail = |name: &str| {
         let url = format!("type.googleapis.com/google.rpc.{name}");
         status.details.iter().filter(move |any| any.type_url == url).collect::<Vec<_>>()
@@ -77,7 +77,7 @@ fn check(status: &rpc::Status) {
     assert!(documented.is_some(), "an undocumented reason: {status:?}");
     assert!(!status.message.is_empty(), "{status:?}");
 
-    // A wrong request names the field, and what may be retried says when.
+    // An invalid request names the field, and a retryable error says when to retry.
     let code = Code::from_i32(status.code);
     assert_eq!(
         detail("BadRequest").len(),

@@ -1,10 +1,10 @@
-//! Looks up the names of a parsed filter and gives its literals their types.
+//! Semantic analysis: resolves the names of a parsed filter and type-checks its literals.
 
 use super::ast::{CompareOp, Expr, Field, Predicate, status_name};
-use super::kind::{Kind, phone_digits};
+use super::field_type::{FieldType, phone_digits};
 use super::lexer::{Literal, Star};
-use super::names::{listed, no_such, unknown_attribute, unknown_field};
 use super::parse::{Comparison, Test, Tree, quotable};
+use super::suggest::{listed, no_such, unknown_attribute, unknown_field};
 use super::{Definitions, FilterError, FilterErrorKind};
 use crate::domain::attribute::AttributeType;
 use crate::domain::consent::{MessageCategory, OptInStatus};
@@ -13,28 +13,30 @@ use crate::domain::ids::closest;
 const STATUSES: [OptInStatus; 3] =
     [OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];
 
-pub(super) fn check(tree: Tree, definitions: &Definitions) -> Result<Expr, FilterError> {
+pub(super) fn analyze(tree: Tree, definitions: &Definitions) -> Result<Expr, FilterError> {
     let all = |trees: Vec<Tree>| {
-        trees.into_iter().map(|tree| check(tree, definitions)).collect::<Result<Vec<_>, _>>()
+        trees.into_iter().map(|tree| analyze(tree, definitions)).collect::<Result<Vec<_>, _>>()
     };
     match tree {
         Tree::And(trees) => all(trees).map(Expr::and),
         Tree::Or(trees) => all(trees).map(Expr::or),
-        Tree::Not(tree) => check(*tree, definitions).map(Expr::negate),
+        Tree::Not(tree) => analyze(*tree, definitions).map(Expr::negate),
         Tree::Comparison(comparison) => {
-            let subject = Subject::resolve(&comparison, definitions)?;
-            let check = Check { comparison: &comparison, definitions };
-            check.predicate(subject).map(Expr::Is)
+            let operand = Operand::resolve(&comparison, definitions)?;
+            let analyzer = Analyzer { comparison: &comparison, definitions };
+            analyzer.predicate(operand).map(Expr::Is)
         }
     }
 }
 
-enum Subject<'v> {
+/// What the left-hand side of a comparison names.
+enum Operand<'v> {
     Tags,
     OptIn(MessageCategory),
-    Field(Field, Kind<'v>),
+    Field(Field, FieldType<'v>),
 }
-impl<'v> Subject<'v> {
+
+impl<'v> Operand<'v> {
     fn resolve(comparison: &Comparison, definitions: &'v Definitions) -> Result<Self, FilterError> {
         let name = &comparison.field;
         Ok(match name.text.as_str() {
@@ -42,12 +44,12 @@ impl<'v> Subject<'v> {
             "opt_in" | "opt_in.marketing" => Self::OptIn(MessageCategory::Marketing),
             "opt_in.utility" => Self::OptIn(MessageCategory::Utility),
             "opt_in.authentication" => Self::OptIn(MessageCategory::Authentication),
-            "first_name" => Self::Field(Field::FirstName, Kind::ProfileText),
-            "last_name" => Self::Field(Field::LastName, Kind::ProfileText),
-            "email" => Self::Field(Field::Email, Kind::ProfileText),
-            "phone_number" => Self::Field(Field::PhoneNumber, Kind::Phone),
-            "create_time" => Self::Field(Field::CreateTime, Kind::Time),
-            "update_time" => Self::Field(Field::UpdateTime, Kind::Time),
+            "first_name" => Self::Field(Field::FirstName, FieldType::ProfileText),
+            "last_name" => Self::Field(Field::LastName, FieldType::ProfileText),
+            "email" => Self::Field(Field::Email, FieldType::ProfileText),
+            "phone_number" => Self::Field(Field::PhoneNumber, FieldType::Phone),
+            "create_time" => Self::Field(Field::CreateTime, FieldType::Time),
+            "update_time" => Self::Field(Field::UpdateTime, FieldType::Time),
             other => match other.strip_prefix("attributes.") {
                 Some(id) => Self::attribute(id, name.column, definitions)?,
                 None => return Err(unknown_field(comparison, definitions)),
@@ -63,29 +65,30 @@ impl<'v> Subject<'v> {
         let Some(definition) = definitions.attributes.get(id) else {
             return Err(unknown_attribute(id, column, definitions));
         };
-        let kind = match definition.attribute_type {
-            AttributeType::String => Kind::Text,
-            AttributeType::Number => Kind::Number,
-            AttributeType::Boolean => Kind::Bool,
-            AttributeType::Timestamp => Kind::Time,
-            AttributeType::Enum => Kind::Option(&definition.enum_options),
+        let field_type = match definition.attribute_type {
+            AttributeType::String => FieldType::Text,
+            AttributeType::Number => FieldType::Number,
+            AttributeType::Boolean => FieldType::Bool,
+            AttributeType::Timestamp => FieldType::Time,
+            AttributeType::Enum => FieldType::Option(&definition.enum_options),
         };
         let attribute_type = definition.attribute_type;
-        Ok(Self::Field(Field::Attribute { id: id.to_owned(), attribute_type }, kind))
+        Ok(Self::Field(Field::Attribute { id: id.to_owned(), attribute_type }, field_type))
     }
 }
 
-struct Check<'c> {
+/// Turns one comparison into a [`Predicate`].
+struct Analyzer<'c> {
     comparison: &'c Comparison,
     definitions: &'c Definitions,
 }
 
-impl Check<'_> {
-    fn predicate(&self, subject: Subject<'_>) -> Result<Predicate, FilterError> {
-        match subject {
-            Subject::Tags => self.tags(),
-            Subject::OptIn(category) => self.opt_in(category),
-            Subject::Field(field, kind) => self.field(field, kind),
+impl Analyzer<'_> {
+    fn predicate(&self, operand: Operand<'_>) -> Result<Predicate, FilterError> {
+        match operand {
+            Operand::Tags => self.tags(),
+            Operand::OptIn(category) => self.opt_in(category),
+            Operand::Field(field, field_type) => self.field(field, field_type),
         }
     }
 
@@ -184,16 +187,16 @@ impl Check<'_> {
         Err(FilterError::new(FilterErrorKind::UnknownOption, literal.column, message))
     }
 
-    fn field(&self, field: Field, kind: Kind<'_>) -> Result<Predicate, FilterError> {
+    fn field(&self, field: Field, field_type: FieldType<'_>) -> Result<Predicate, FilterError> {
         let (op, literal) = match &self.comparison.test {
             Test::IsSet => return Ok(Predicate::IsSet(field)),
-            Test::Missing => return Err(self.no_operator(&kind.example(&field))),
-            Test::In(_) if matches!(kind, Kind::Bool) => {
+            Test::Missing => return Err(self.no_operator(&field_type.example(&field))),
+            Test::In(_) if matches!(field_type, FieldType::Bool) => {
                 let message = format!("{field} is true or false: write {field} = true");
                 return Err(self.wrong_operator(message));
             }
             Test::In(literals) => {
-                let mut values = distinct(literals, |literal| kind.value(&field, literal))?;
+                let mut values = distinct(literals, |literal| field_type.value(&field, literal))?;
                 return Ok(match values.len() {
                     1 => Predicate::Compare { field, op: CompareOp::Eq, value: values.remove(0) },
                     _ => Predicate::In { field, values },
@@ -203,15 +206,15 @@ impl Check<'_> {
             Test::Compare(op, literal) => (*op, literal),
         };
         let ordering = !matches!(op, CompareOp::Eq | CompareOp::Ne);
-        if ordering && matches!(kind, Kind::Bool | Kind::Option(_)) {
-            let message = format!("{field} has no order: write {}", kind.example(&field));
+        if ordering && matches!(field_type, FieldType::Bool | FieldType::Option(_)) {
+            let message = format!("{field} has no order: write {}", field_type.example(&field));
             return Err(self.wrong_operator(message));
         }
-        if literal.star == Star::Trailing && kind.has_prefixes() {
-            return match (op, kind) {
-                (CompareOp::Eq, Kind::Phone) => {
+        if literal.star == Star::Trailing && field_type.supports_prefix() {
+            return match (op, field_type) {
+                (CompareOp::Eq, FieldType::Phone) => {
                     let prefix = phone_digits(&literal.text)
-                        .ok_or_else(|| kind.wrong_type(&field, literal.column))?;
+                        .ok_or_else(|| field_type.wrong_type(&field, literal.column))?;
                     Ok(Predicate::Prefix { field, prefix })
                 }
                 (CompareOp::Eq, _) => Ok(Predicate::Prefix { field, prefix: literal.text.clone() }),
@@ -221,12 +224,12 @@ impl Check<'_> {
                 ))),
             };
         }
-        let value = kind.value(&field, literal)?;
+        let value = field_type.value(&field, literal)?;
         Ok(Predicate::Compare { field, op, value })
     }
 }
 
-/// The first error, or the values without repetitions in the order in which they were written.
+/// Reads the literals in order and drops repeated values. Returns the first error.
 fn distinct<T: PartialEq>(
     literals: &[Literal],
     read: impl Fn(&Literal) -> Result<T, FilterError>,

@@ -1,4 +1,4 @@
-//! All that a database holds, as bytes, to look for what may not be there.
+//! Dumps a database as bytes, to search it for data that must not be there.
 
 use contacts_service::config::DatabaseUrl;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -6,18 +6,18 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnec
 
 use crate::backend::TestDatabase;
 
-/// The values of one column of one table, one after the other.
+/// All values of one column of a table, joined by newlines.
 #[derive(Debug)]
 pub struct Column {
     /// `table.column`.
     pub name: String,
-    /// Texts as they are, numbers as text.
+    /// Texts as stored, numbers as text.
     pub bytes: Vec<u8>,
 }
 
 impl TestDatabase {
-    /// All columns of all tables; on Postgres what the planner keeps of values, too.
-    pub async fn contents(&self) -> Vec<Column> {
+    /// Dumps all columns of all tables; on Postgres also the values in planner statistics.
+    pub async fn dump(&self) -> Vec<Column> {
         match &self.settings {
             DatabaseUrl::Sqlite(path) => {
                 let options = SqliteConnectOptions::new().filename(path);
@@ -27,14 +27,14 @@ impl TestDatabase {
         }
     }
 
-    /// The columns that hold this text.
+    /// Names of the columns that contain a text.
     pub async fn columns_with(&self, needle: &str) -> Vec<String> {
         let holds = |column: &Column| contains(&column.bytes, needle);
-        self.contents().await.into_iter().filter(holds).map(|column| column.name).collect()
+        self.dump().await.into_iter().filter(holds).map(|column| column.name).collect()
     }
 }
 
-/// Whether the bytes hold this text.
+/// Whether the bytes contain a text.
 pub fn contains(bytes: &[u8], needle: &str) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
 }
@@ -47,9 +47,9 @@ async fn sqlite(mut db: SqliteConnection) -> Vec<Column> {
     .fetch_all(&mut db)
     .await
     .expect("the schema");
-    let mut contents = Vec::new();
+    let mut dump = Vec::new();
     for (table, column) in columns {
-        // JSONB as what it stands for.
+        // JSONB as JSON text.
         let value = match (&*table, &*column) {
             ("contact", "attributes") => "json(attributes)".to_owned(),
             _ => format!("CAST(\"{column}\" AS BLOB)"),
@@ -57,10 +57,10 @@ async fn sqlite(mut db: SqliteConnection) -> Vec<Column> {
         let sql = format!("SELECT CAST({value} AS BLOB) FROM \"{table}\"");
         let values: Vec<Option<Vec<u8>>> =
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut db).await.expect("values");
-        contents.push(joined(table, column, values));
+        dump.push(joined(table, column, values));
     }
     db.close().await.expect("closed");
-    contents
+    dump
 }
 
 async fn postgres(mut db: PgConnection) -> Vec<Column> {
@@ -74,7 +74,7 @@ async fn postgres(mut db: PgConnection) -> Vec<Column> {
     .fetch_all(&mut db)
     .await
     .expect("the schema");
-    let mut contents = Vec::new();
+    let mut dump = Vec::new();
     for (table, column, kind) in columns {
         let value = match &*kind {
             "bytea" => format!("\"{column}\""),
@@ -83,10 +83,10 @@ async fn postgres(mut db: PgConnection) -> Vec<Column> {
         let sql = format!("SELECT {value} FROM \"{table}\"");
         let values: Vec<Option<Vec<u8>>> =
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut db).await.expect("values");
-        contents.push(joined(table, column, values));
+        dump.push(joined(table, column, values));
     }
     db.close().await.expect("closed");
-    contents
+    dump
 }
 
 fn joined(table: String, column: String, values: Vec<Option<Vec<u8>>>) -> Column {

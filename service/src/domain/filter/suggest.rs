@@ -1,4 +1,4 @@
-//! Names that do not exist, and what the writer may have meant.
+//! Error messages for unknown names, with suggestions of what was probably meant.
 
 use super::super::ids::closest;
 use super::parse::{Comparison, Test, quotable};
@@ -16,7 +16,7 @@ pub(super) const FIELDS: [&str; 10] = [
     "create_time",
     "update_time",
 ];
-/// How many names an error lists; it travels in a gRPC trailer.
+/// Maximum number of names that an error lists. Errors are sent in a gRPC trailer and have to be short.
 const LISTED_NAMES: usize = 8;
 
 pub(super) fn unknown_attribute(id: &str, column: usize, definitions: &Definitions) -> FilterError {
@@ -64,7 +64,7 @@ pub(super) fn unknown_field(comparison: &Comparison, definitions: &Definitions) 
     } else {
         format!("the fields are {} and attributes.<attribute id>", FIELDS.join(", "))
     };
-    // A word that stands alone is often a person's name in the wrong place.
+    // A word without an operator is often a person's name in the wrong field.
     let shown = if alone { None } else { quotable(&name.text) };
     let message = format!("{}: {advice}", no_such("field", shown));
     FilterError::new(FilterErrorKind::UnknownField, name.column, message)
