@@ -40,7 +40,7 @@ async fn main() -> Result {
     let folder = tempfile::tempdir()?;
     let mut config = Config::embedded(folder.path().join("contacts.db"));
     if options.serve {
-        config.listen = "127.0.0.1:50051".to_owned();
+        config.listener.listen = "127.0.0.1:50051".to_owned();
     }
     let server = Server::start(config).await?;
     let address = server.address();

@@ -1,5 +1,5 @@
-//! Erasures as lines of JSON, to be kept apart from backups and repeated on a
-//! database that was restored from one. A line holds no personal data.
+//! Erasures as lines of JSON. They are stored apart from backups, and repeated on a database that was
+//! restored from one. A line contains no personal data.
 
 use std::io::{self, BufRead};
 
@@ -17,29 +17,29 @@ use crate::operations::erasure::{self, Erasure, RepeatErasure, Repeated};
 use crate::operations::workspaces;
 use crate::store::{Receipt, Store, parse_id};
 
-/// Erasures in memory at a time.
+/// Erasures read at a time.
 const PAGE: usize = 500;
 
 /// In the order of [`MessageCategory::ALL`].
 const CATEGORIES: [&str; 3] = ["MARKETING", "UTILITY", "AUTHENTICATION"];
 
-/// Or what is wrong with a line.
-type Read<T> = std::result::Result<T, &'static str>;
+/// A value from a line, or what is wrong with the line.
+type Decoded<T> = std::result::Result<T, &'static str>;
 
-/// What came of the lines of a file.
+/// Numbers of lines of a file, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// A contact was there, and is not any more.
+    /// The contact existed and was erased.
     pub erased: u64,
-    /// No contact was there; now it is known that the person was erased.
+    /// There was no contact; the person is now marked as erased.
     pub suppressed: u64,
-    /// The database knew of the erasure.
+    /// The database had the erasure already.
     pub already_gone: u64,
-    /// Lines that could not be applied.
+    /// The line could not be applied.
     pub failed: u64,
 }
 
-/// Hands out a line for each erasure since then, of one workspace or of all.
+/// Passes a line for each erasure since `since` to `out`, of one workspace or of all.
 ///
 /// # Errors
 /// When there is no such workspace, or the database cannot be read.
@@ -62,14 +62,14 @@ pub async fn list(
             let page = erasure::page(store, &id, since, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.receipt.receipt_id;
-            page.iter().for_each(|erasure| out(write_line(&id, erasure)));
+            page.iter().for_each(|erasure| out(encode_line(&id, erasure)));
         }
     }
     Ok(())
 }
 
-/// Repeats the erasures of these lines; a second time changes nothing. `refused`
-/// hears of each line that cannot be applied; the others are.
+/// Repeats the erasures of these lines. A second run changes nothing. `refused` gets the number of
+/// each line that cannot be applied, and why; the other lines are applied.
 ///
 /// # Errors
 /// When the lines cannot be read.
@@ -84,7 +84,7 @@ pub async fn replay(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let repeated = match read_line(&line, store.keyring()) {
+        let repeated = match decode_line(&line, store.keyring()) {
             Ok(repeat) => store.write(repeat).await.map_err(|error| error.to_string()),
             Err(what) => Err(what.to_owned()),
         };
@@ -101,7 +101,7 @@ pub async fn replay(
     Ok(summary)
 }
 
-fn write_line(workspace_id: &str, Erasure { receipt, opted_out }: &Erasure) -> String {
+fn encode_line(workspace_id: &str, Erasure { receipt, opted_out }: &Erasure) -> String {
     let reason = DeleteReason::try_from(receipt.reason).unwrap_or_default();
     let opted_out: Vec<_> =
         opted_out.iter().map(|category| CATEGORIES[*category as usize]).collect();
@@ -119,14 +119,14 @@ fn write_line(workspace_id: &str, Erasure { receipt, opted_out }: &Erasure) -> S
     .to_string()
 }
 
-fn read_line(line: &[u8], keyring: &Keyring) -> Read<RepeatErasure> {
+fn decode_line(line: &[u8], keyring: &Keyring) -> Decoded<RepeatErasure> {
     const MALFORMED: &str = "not a line of `erasure list`";
     let line: Value = serde_json::from_slice(line).map_err(|_| MALFORMED)?;
     let text = |name: &str| line[name].as_str().ok_or(MALFORMED);
     let id = |text: &str| parse_id(text).ok_or(MALFORMED);
     let texts = |name: &str| {
         let all = line[name].as_array().ok_or(MALFORMED)?;
-        all.iter().map(|value| value.as_str().ok_or(MALFORMED)).collect::<Read<Vec<_>>>()
+        all.iter().map(|value| value.as_str().ok_or(MALFORMED)).collect::<Decoded<Vec<_>>>()
     };
     let category = |name| {
         MessageCategory::ALL.into_iter().find(|c| CATEGORIES[*c as usize] == name).ok_or(MALFORMED)
@@ -148,10 +148,10 @@ fn read_line(line: &[u8], keyring: &Keyring) -> Read<RepeatErasure> {
         merged_contact_ids: texts("merged_contact_ids")?
             .into_iter()
             .map(id)
-            .collect::<Read<_>>()?,
+            .collect::<Decoded<_>>()?,
         hashed_keys,
     };
-    let opted_out = texts("opted_out")?.into_iter().map(category).collect::<Read<_>>()?;
+    let opted_out = texts("opted_out")?.into_iter().map(category).collect::<Decoded<_>>()?;
     // Empty would mean the default one.
     let workspace_id = Some(text("workspace_id")?).filter(|id| !id.is_empty()).ok_or(MALFORMED)?;
     let workspace_id = workspace_id.to_owned();

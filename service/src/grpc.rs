@@ -46,27 +46,24 @@ use tonic_health::server::HealthReporter;
 
 use self::api::Api;
 use self::methods::Methods;
-use crate::config::Limits;
+use crate::config::Config;
 use crate::store::Store;
-
-/// Largest request message, in bytes. A full chunk of an import, 1000 rows of
-/// 190 bytes on average, has a twentieth of it. Each call may hold so much memory.
-const MAX_REQUEST_BYTES: usize = 4 << 20;
 
 /// Serves the API until `drain` is cancelled and the calls under way have ended.
 /// Dropping the future aborts the calls that are left.
 pub(crate) async fn serve(
     store: Store,
     listener: TcpListener,
-    limits: &Limits,
-    reflection: bool,
+    config: &Config,
     drain: CancellationToken,
 ) -> std::io::Result<()> {
-    let api = Arc::new(Api::new(store, drain.clone(), limits.idle_timeout));
+    let Config { limits, timeouts, .. } = config;
+    let api = Arc::new(Api::new(store, drain.clone(), timeouts));
     let mut health = HealthReporter::new();
-    let routes = routes(api, &health, reflection).await?;
+    let routes = routes(api, &health, config).await?;
     let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
-    let service = layers::stack(routes.prepare(), methods, limits.max_concurrent_requests);
+    let service =
+        layers::stack(routes.prepare(), methods, limits.max_concurrent_requests, timeouts.into());
     let report_draining = async {
         drain.cancelled().await;
         for name in SERVICES {
@@ -75,7 +72,7 @@ pub(crate) async fn serve(
             health.clear_service_status(name).await;
         }
     };
-    let serving = transport::serve(service, listener, limits.idle_timeout, drain.clone());
+    let serving = transport::serve(service, listener, limits, timeouts, drain.clone());
     tokio::join!(serving, report_draining);
     Ok(())
 }
@@ -95,12 +92,16 @@ const SERVICES: [&str; 6] = [
 async fn routes(
     api: Arc<Api>,
     health: &HealthReporter,
-    reflection: bool,
+    config: &Config,
 ) -> std::io::Result<Routes> {
+    // A full chunk of an import, 1000 rows of 190 bytes on average, has a twentieth of
+    // the default.
+    let max_request = usize::try_from(config.limits.max_request_size.as_u64());
+    let max_request = max_request.map_err(std::io::Error::other)?;
     macro_rules! service {
         ($server:ident) => {
             $server::from_arc(Arc::clone(&api))
-                .max_decoding_message_size(MAX_REQUEST_BYTES)
+                .max_decoding_message_size(max_request)
                 .accept_compressed(Gzip)
         };
     }
@@ -114,7 +115,7 @@ async fn routes(
         .add_service(service!(AttributeServiceServer))
         .add_service(service!(OptInServiceServer))
         .add_service(tonic_health::pb::health_server::HealthServer::new(health));
-    if reflection {
+    if !config.listener.no_reflection {
         let builder = || {
             methods::DESCRIPTORS
                 .iter()

@@ -1,52 +1,54 @@
-//! The file with the keys under which erased people and non_contacts are
-//! remembered (see [`Keyring`]). It is kept apart from the database, so that a
-//! copy of the database alone names nobody.
+//! The file with the suppression keys (see [`Keyring`]). It is kept apart from the database, so that
+//! a copy of the database alone identifies nobody.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
+use tempfile::NamedTempFile;
 
 use crate::domain::keyring::{Keyring, KeyringError, Secret};
 
 const HEADER: &str = "\
-# Keys of a contacts service. Under them it remembers who objected or was erased. Keep this file
-# secret, keep a copy of it apart from the database's, and take no line out of it.
+# Suppression keys of a contacts service. It stores opt-outs and erasures of people without a contact
+# under hashes with these keys. Keep this file secret, back it up apart from the database, and never
+# remove a line.
 ";
 
-/// Why there are no keys, in one sentence that shows none.
+/// Why a key file cannot be used. The messages show no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// There is no such file.
     #[error(
-        "there is no key file {}: make one with `contacts-service key create --key-file {}`, or, \
-         if the database is not new, bring back the one it was used with",
+        "there is no key file {}: create one with `contacts-service key create --key-file {}`, or, \
+         if the database is not new, restore the one it was used with",
         .0.display(), .0.display()
     )]
     Missing(PathBuf),
-    /// Somebody might lose their keys.
+    /// Creating it would overwrite keys.
     #[error("{} exists; `contacts-service key rotate` adds a version to it", .0.display())]
     Exists(PathBuf),
-    /// Anybody could read it.
+    /// Other users could read or change it.
     #[error(
-        "others than its owner can read or change the key file {}: run chmod 600 on it (640 if it \
-         is root's)",
+        "other users can read or change the key file {}: run chmod 600 on it (640 if root owns it)",
         .0.display()
     )]
     Exposed(PathBuf),
-    /// It holds something else.
-    #[error("{} is no key file: {source}", path.display())]
+    /// It contains something else.
+    #[error("{} is not a key file: {source}", path.display())]
     Malformed {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with its content.
         source: KeyringError,
     },
     /// It cannot be read or written.
     #[error("cannot use the key file {}: {source}", path.display())]
     Io {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Reason of the operating system.
         source: io::Error,
     },
 }
@@ -54,54 +56,56 @@ pub enum KeyFileError {
 /// Reads the keys.
 ///
 /// # Errors
-/// When there are none, or others can read them.
+/// When there is no such file, it is malformed, or other users can read it.
 pub fn read(path: &Path) -> Result<Keyring, KeyFileError> {
     let text = read_text(path)?;
-    Keyring::parse(&text).map_err(|source| KeyFileError::Malformed { path: path.into(), source })
+    Keyring::parse(text.expose_secret())
+        .map_err(|source| KeyFileError::Malformed { path: path.into(), source })
 }
 
-/// Makes a file with one key.
+/// Creates a file with one key.
 ///
 /// # Errors
-/// When there is such a file.
+/// When the file exists or cannot be written.
 pub fn create(path: &Path) -> Result<Keyring, KeyFileError> {
-    let text = format!("{HEADER}{}", Keyring::line(1, &secret(path)?));
+    let text = SecretString::from(format!("{HEADER}{}", line(1, path)?.expose_secret()));
     let written = write_beside(path, &text)?;
-    // Unlike a renaming, a link never replaces what another process made.
-    let linked = fs::hard_link(&written, path);
-    let removed = fs::remove_file(&written);
-    match linked.and(removed).and_then(|()| sync_folder(path)) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+    match written.persist_noclobber(path) {
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
             Err(KeyFileError::Exists(path.into()))
         }
-        made => made.map_err(failed(path)).and_then(|()| read(path)),
+        created => created
+            .map_err(|error| error.error)
+            .and_then(|_| sync_folder(path))
+            .map_err(failed(path))
+            .and_then(|()| read(path)),
     }
 }
 
-/// Adds a version, which rows are written under from then on by whoever reads
-/// the file. It has the old content or the new one, never half of it.
+/// Adds a version of the key, which servers that read the file write under from then on. The file
+/// is replaced as a whole.
 ///
 /// # Errors
 /// When the file cannot be read or replaced.
 pub fn rotate(path: &Path) -> Result<Keyring, KeyFileError> {
     let path = &fs::canonicalize(path).map_err(failed(path))?;
     let version = read(path)?.current().version + 1;
-    let mut text = read_text(path)?;
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text.push_str(&Keyring::line(version, &secret(path)?));
+    let text = read_text(path)?;
+    let line = line(version, path)?;
+    let end = if text.expose_secret().ends_with('\n') { "" } else { "\n" };
+    let text = format!("{}{end}{}", text.expose_secret(), line.expose_secret()).into();
     let written = write_beside(path, &text)?;
-    fs::rename(&written, path).and_then(|()| sync_folder(path)).map_err(failed(path))?;
+    let replaced = written.persist(path).map_err(|error| error.error);
+    replaced.and_then(|_| sync_folder(path)).map_err(failed(path))?;
     read(path)
 }
 
-fn read_text(path: &Path) -> Result<String, KeyFileError> {
+fn read_text(path: &Path) -> Result<SecretString, KeyFileError> {
     let metadata = fs::metadata(path).map_err(failed(path))?;
     if is_exposed(&metadata) {
         return Err(KeyFileError::Exposed(path.into()));
     }
-    fs::read_to_string(path).map_err(failed(path))
+    fs::read_to_string(path).map(Into::into).map_err(failed(path))
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> KeyFileError {
@@ -112,42 +116,34 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> KeyFileError {
     }
 }
 
+/// A line with a new key.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes secrets")]
-fn secret(path: &Path) -> Result<Secret, KeyFileError> {
-    let mut secret = Secret::default();
-    getrandom::fill(&mut secret).map_err(|error| failed(path)(io::Error::other(error)))?;
-    Ok(secret)
+fn line(version: u32, path: &Path) -> Result<SecretString, KeyFileError> {
+    let mut secret = SecretBox::<Secret>::default();
+    let filled = getrandom::fill(secret.expose_secret_mut());
+    filled.map_err(|error| failed(path)(io::Error::other(error)))?;
+    Ok(Keyring::line(version, secret.expose_secret()).into())
 }
 
-/// Writes a file for nobody else's eyes next to where it is to be.
-fn write_beside(path: &Path, text: &str) -> Result<PathBuf, KeyFileError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = PathBuf::from(name);
+/// Writes a temporary file with mode 0600 in the directory of the key file.
+fn write_beside(path: &Path, text: &SecretString) -> Result<NamedTempFile, KeyFileError> {
     let write = || {
-        let mut file = private().open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+        let mut file = NamedTempFile::new_in(folder(path))?;
+        file.write_all(text.expose_secret().as_bytes())?;
+        file.as_file().sync_all()?;
+        Ok(file)
     };
-    write().map_err(failed(&beside)).map(|()| beside)
+    write().map_err(|source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => KeyFileError::Io { path: path.to_owned(), source },
+        _ => failed(path)(source),
+    })
 }
 
-#[cfg(unix)]
-fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    options
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-#[cfg(not(unix))]
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    options
-}
-
-/// A group may read what root owns, which is how files are handed to services.
+/// A group may read what root owns: orchestrators mount secrets that way.
 #[cfg(unix)]
 fn is_exposed(file: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -160,10 +156,9 @@ fn is_exposed(_: &fs::Metadata) -> bool {
     false
 }
 
-/// So that a new name survives a power cut.
+/// Makes a new name survive a power cut.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if cfg!(unix) { File::open(folder.unwrap_or(Path::new(".")))?.sync_all() } else { Ok(()) }
+    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -171,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_made_read_and_rotated() {
+    fn a_file_is_created_read_and_rotated() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("contacts.key");
         assert!(matches!(read(&path), Err(KeyFileError::Missing(_))));
@@ -184,12 +179,12 @@ mod tests {
         assert_eq!(rotated.current().version, 2);
         assert_eq!(rotated.ids().next(), Some(made.current()), "the first is kept");
         let files = fs::read_dir(folder.path()).expect("a folder").count();
-        assert_eq!(files, 1, "nothing lies about");
+        assert_eq!(files, 1, "no temporary file is left");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_file_is_for_its_owner() {
+    fn only_its_owner_may_read_a_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("contacts.key");
@@ -210,10 +205,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("contacts.key");
         create(&path).expect("a key");
-        let secret =
-            read_text(&path).expect("a key").lines().last().expect("a key")[2..].to_owned();
+        let text = fs::read_to_string(&path).expect("a key");
+        let secret = text.lines().last().expect("a key")[2..].to_owned();
         let text = format!("one {secret}\n");
-        private().create_new(false).truncate(true).open(&path).expect("the file");
         fs::write(&path, text).expect("written");
         let refused = read(&path).expect_err("malformed").to_string();
         assert!(refused.contains("line 1") && !refused.contains(&secret), "{refused}");

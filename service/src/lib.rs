@@ -2,7 +2,7 @@
 //! CRM. See ARCHITECTURE.md for the map.
 //!
 //! The program `contacts-service` is this library with a command line. To run a
-//! server inside of another program, in tests say:
+//! server inside another program, for example in tests:
 //!
 //! ```no_run
 //! use contacts_service::{Config, Server};
@@ -15,6 +15,7 @@
 //! ```
 
 pub mod config;
+pub mod database;
 pub mod domain;
 pub mod erasures;
 mod grpc;
@@ -27,4 +28,4 @@ pub mod store;
 pub mod telemetry;
 
 pub use config::Config;
-pub use server::{RunningServer, Server, ServerError, bind, key_path, migrate, open_store, run};
+pub use server::{RunningServer, Server, ServerError, bind, run};

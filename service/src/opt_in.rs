@@ -5,6 +5,8 @@
 mod coalescer;
 mod read;
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::domain::Time;
@@ -28,6 +30,7 @@ const LOOKUPS: usize = 3;
 pub struct Checker {
     store: Store,
     coalescer: Coalescer,
+    timeout: Duration,
 }
 
 /// The outcome of one check.
@@ -46,9 +49,10 @@ pub struct CheckOutcome {
 }
 
 impl Checker {
-    /// A checker that reads from a store.
-    pub fn new(store: Store) -> Self {
-        Self { coalescer: Coalescer::new(store.clone()), store }
+    /// A checker that reads from a store. A read that takes longer than `timeout` fails
+    /// with UNAVAILABLE.
+    pub fn new(store: Store, timeout: Duration) -> Self {
+        Self { coalescer: Coalescer::new(store.clone(), timeout), store, timeout }
     }
 
     /// Checks whether this may be sent to this person now.
@@ -91,7 +95,7 @@ impl Checker {
         let mut sorted: Vec<MatchKey> = keys.iter().flatten().cloned().collect();
         sorted.sort_unstable();
         sorted.dedup();
-        let rows = read_rows(&self.store, named(workspace_id)?, &sorted).await?;
+        let rows = read_rows(&self.store, self.timeout, named(workspace_id)?, &sorted).await?;
         let now = self.store.now();
         let reasons = keys
             .iter()

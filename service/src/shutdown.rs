@@ -1,12 +1,11 @@
-//! When the program is asked to stop.
+//! Signals that stop the program.
 
 use std::io;
 
-/// Listens from now on for SIGINT and SIGTERM; what is returned ends at the
-/// first of them.
+/// Returns a future that completes at the first SIGINT or SIGTERM from now on.
 ///
 /// # Errors
-/// When the system does not let signals be listened for.
+/// When the handlers cannot be installed.
 #[cfg(unix)]
 pub fn signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -21,10 +20,10 @@ pub fn signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// The same where there is only Ctrl-C.
+/// Returns a future that completes at Ctrl-C, where there are no such signals.
 ///
 /// # Errors
-/// Never here.
+/// Never on this platform.
 #[cfg(not(unix))]
 pub fn signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {

@@ -187,6 +187,14 @@ impl Store {
         self.backend.vacuum().await
     }
 
+    /// Name and version of the database engine, such as `SQLite 3.50.4`.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn engine_version(&self) -> Result<String> {
+        self.backend.engine_version().await
+    }
+
     /// Waits for running writes, then closes the database.
     pub async fn close(&self) {
         self.writes.close();

@@ -8,6 +8,9 @@ use std::time::Duration;
 use contacts_sdk::{
     Attributes, ClientBuilder, Contacts, ContactsClient, MessageCategory, OptIn, Tags, Workspaces,
 };
+use contacts_service::config::Database;
+use contacts_service::store::Store;
+use contacts_service::store::sqlite::Access;
 use contacts_service::{Config, RunningServer, Server};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -67,15 +70,12 @@ impl TestApp {
 
     async fn start_on(backend: Backend, database: TestDatabase, key: Option<PathBuf>) -> Self {
         crate::logs::begin();
-        let mut config = Config {
-            database: database.settings.clone(),
-            key_file: key,
-            migrate: true,
-            ..Config::for_tests("unused")
-        };
+        let mut config = Config::for_tests("unused");
+        config.database = Database { url: database.settings.clone(), key_file: key };
+        config.migrate = true;
         let running = Server::start(config.clone()).await.expect("the server starts");
         let address = running.address();
-        config.listen = address.to_string();
+        config.listener.listen = address.to_string();
         let running = Mutex::new(Some(running));
         let server = Arc::new(TestServer { config, backend, address, running, database });
         let client = builder(address).connect().await.expect("a connection");
@@ -97,6 +97,13 @@ impl TestApp {
         &self.server.config
     }
 
+    /// Opens the server's database while the server runs, as a command does.
+    pub async fn open_store(&self, access: Access) -> Store {
+        let database = &self.server.config.database;
+        let opened = contacts_service::database::open_existing(database, access, false).await;
+        opened.expect("a store").0
+    }
+
     /// Runs SQL statements on the database while the server runs.
     pub async fn run_sql(&self, sql: &'static str) {
         self.server.database.run_sql(sql).await;
@@ -104,7 +111,7 @@ impl TestApp {
 
     /// The key file of the server.
     pub fn key_file(&self) -> PathBuf {
-        contacts_service::key_path(&self.server.config).expect("a key file")
+        contacts_service::database::key_path(&self.server.config.database).expect("a key file")
     }
 
     /// The address the server listens on, which stays the same after a restart.

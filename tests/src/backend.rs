@@ -5,7 +5,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use contacts_service::config::Database;
+use contacts_service::config::DatabaseUrl;
 use contacts_service::key_file::KeyFileError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, raw_sql};
@@ -26,7 +26,7 @@ pub enum Backend {
 
 /// A database for one test.
 pub struct TestDatabase {
-    pub(crate) settings: Database,
+    pub(crate) settings: DatabaseUrl,
     /// Removed, with the files in it, when this is dropped.
     _directory: Option<TempDir>,
     /// URL of the Postgres server, and name of this database.
@@ -44,7 +44,7 @@ impl TestDatabase {
 
     fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let settings = Database::Sqlite(directory.path().join("contacts.db"));
+        let settings = DatabaseUrl::Sqlite(directory.path().join("contacts.db"));
         Self { settings, _directory: Some(directory), postgres: None }
     }
 
@@ -56,7 +56,7 @@ impl TestDatabase {
         };
         let name = format!("test_{}", Uuid::new_v4().simple());
         execute(&server, format!("CREATE DATABASE {name}")).await;
-        let settings = Database::Postgres(with_name(&server, &name));
+        let settings = postgres_url(&server, &name);
         Self { settings, _directory: None, postgres: Some((server, name)) }
     }
 
@@ -75,7 +75,7 @@ impl TestDatabase {
             Some((server, name)) => {
                 let copy = format!("test_{}", Uuid::new_v4().simple());
                 execute(server, format!("CREATE DATABASE {copy} TEMPLATE {name}")).await;
-                let settings = Database::Postgres(with_name(server, &copy));
+                let settings = postgres_url(server, &copy);
                 Self { settings, _directory: None, postgres: Some((server.clone(), copy)) }
             }
         }
@@ -84,16 +84,16 @@ impl TestDatabase {
     /// Path of a SQLite database.
     pub fn path(&self) -> &Path {
         match &self.settings {
-            Database::Sqlite(path) => path,
-            Database::Postgres(_) => panic!("a server's database is no file"),
+            DatabaseUrl::Sqlite(path) => path,
+            DatabaseUrl::Postgres(_) => panic!("a server's database is no file"),
         }
     }
 
     /// URL of a Postgres database.
     pub fn url(&self) -> &str {
         match &self.settings {
-            Database::Postgres(url) => url,
-            Database::Sqlite(_) => panic!("a file has no URL that others could use"),
+            DatabaseUrl::Postgres(url) => url.expose(),
+            DatabaseUrl::Sqlite(_) => panic!("a file has no URL that others could use"),
         }
     }
 
@@ -105,10 +105,10 @@ impl TestDatabase {
     /// Runs SQL statements that all databases support.
     pub async fn run_sql(&self, sql: &'static str) {
         match &self.settings {
-            Database::Postgres(_) => {
+            DatabaseUrl::Postgres(_) => {
                 raw_sql(sql).execute(&mut self.connect().await).await.expect(sql);
             }
-            Database::Sqlite(path) => {
+            DatabaseUrl::Sqlite(path) => {
                 let options = SqliteConnectOptions::new().filename(path);
                 let mut connection = options.connect().await.expect("a connection");
                 raw_sql(sql).execute(&mut connection).await.expect(sql);
@@ -139,6 +139,10 @@ async fn execute(server: &str, sql: String) {
     let mut connection = PgConnection::connect(server).await.expect("the Postgres server");
     connection.execute(AssertSqlSafe(sql)).await.expect("a database made or dropped");
     connection.close().await.expect("closed");
+}
+
+fn postgres_url(server: &str, name: &str) -> DatabaseUrl {
+    with_name(server, name).parse().expect("a URL")
 }
 
 /// The URL of another database of the same server.

@@ -1,6 +1,6 @@
 //! Dumps a database as bytes, to search it for data that must not be there.
 
-use contacts_service::config::Database;
+use contacts_service::config::DatabaseUrl;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 
@@ -19,11 +19,11 @@ impl TestDatabase {
     /// Dumps all columns of all tables; on Postgres also the values in planner statistics.
     pub async fn dump(&self) -> Vec<Column> {
         match &self.settings {
-            Database::Sqlite(path) => {
+            DatabaseUrl::Sqlite(path) => {
                 let options = SqliteConnectOptions::new().filename(path);
                 sqlite(options.connect().await.expect("the file")).await
             }
-            Database::Postgres(_) => postgres(self.connect().await).await,
+            DatabaseUrl::Postgres(_) => postgres(self.connect().await).await,
         }
     }
 

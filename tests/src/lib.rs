@@ -36,7 +36,7 @@ pub use logs::logged;
 pub use macro_rules_attribute::apply;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
-pub use service::{ServiceProcess, builder_with_long_deadlines, service};
+pub use service::{ServiceProcess, builder_with_long_deadlines, service, terminate};
 pub use wire::{RawResponse, Wire, message};
 
 /// Generates one test per database from a function with a [`TestApp`] parameter.

@@ -92,6 +92,11 @@ impl ServiceProcess {
         builder_with_long_deadlines(&self.url()).connect_lazy().expect("a client")
     }
 
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the process with SIGKILL.
     pub fn kill(&mut self) {
         drop(self.child.kill());
@@ -137,6 +142,11 @@ impl Drop for ServiceProcess {
 /// Sends a signal to a process, unless it has already exited.
 pub(crate) fn send(process: Pid, signal: Signal) {
     let _ = kill_process(process, signal);
+}
+
+/// Sends SIGTERM to a process.
+pub fn terminate(process: &Child) {
+    send(Pid::from_child(process), Signal::TERM);
 }
 
 /// Builds a client with deadlines that are long enough for a slow machine.

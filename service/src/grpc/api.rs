@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::idempotency::{IdempotencyKey, InFlight};
 use super::mutation::{Mutation, MutationResponse};
+use crate::config::Timeouts;
 use crate::domain::error::{Error, Reason, Result};
 use crate::opt_in::Checker;
 use crate::store::{Operation, Store};
@@ -26,8 +27,9 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(store: Store, drain: CancellationToken, idle_timeout: Duration) -> Self {
-        let checker = Checker::new(store.clone());
+    pub(super) fn new(store: Store, drain: CancellationToken, timeouts: &Timeouts) -> Self {
+        let checker = Checker::new(store.clone(), timeouts.check_timeout);
+        let idle_timeout = timeouts.idle_timeout;
         Self { store, checker, in_flight: InFlight::default(), drain, idle_timeout }
     }
 

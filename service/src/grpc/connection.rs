@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
 
-/// A client has to send the HTTP/2 preface within this time.
-const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::config::Timeouts;
+
 /// The length of the HTTP/2 preface in bytes.
 const PREFACE_BYTES: usize = 24;
 /// How long to wait after a connection could not be accepted, for example for
@@ -103,13 +103,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, idle_timeout: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, timeouts: &Timeouts) -> Self {
         Self {
             stream,
             progress: WriteProgress::default(),
-            idle_timeout,
+            idle_timeout: timeouts.idle_timeout,
             preface_left: PREFACE_BYTES,
-            timer: Box::pin(tokio::time::sleep(PREFACE_TIMEOUT)),
+            timer: Box::pin(tokio::time::sleep(timeouts.preface_timeout)),
         }
     }
 
@@ -195,14 +195,18 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::config::Config;
 
     const IDLE: Duration = Duration::from_secs(60);
+    const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
 
     async fn pair() -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (client, server) = tokio::join!(TcpStream::connect(address), accept(&listener));
-        (Connection::new(server, IDLE), client.expect("a connection"))
+        let timeouts = Config::for_tests("unused.db").timeouts;
+        assert_eq!(timeouts.idle_timeout, IDLE);
+        (Connection::new(server, &timeouts), client.expect("a connection"))
     }
 
     async fn after_preface() -> (Connection, TcpStream) {

@@ -19,6 +19,7 @@ use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::deadline::Deadlines;
 use self::from_fn::from_fn_with_state;
 use super::methods::Methods;
 
@@ -29,6 +30,7 @@ pub(super) fn stack<S>(
     services: S,
     methods: Arc<Methods>,
     max_concurrent_requests: usize,
+    deadlines: Deadlines,
 ) -> impl Service<
     Request<Body>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
@@ -51,7 +53,7 @@ where
         // Outside of the deadline, so that a call that ran out of time holds its
         // permit until the client took the response.
         .layer(from_fn_with_state(permits, load::limit))
-        .layer(from_fn_with_state(methods, deadline::enforce))
+        .layer(from_fn_with_state((methods, deadlines), deadline::enforce))
         // Innermost, so that the others see a response like any other. First the
         // panics of streams, then those of handlers.
         .map_response(panics::catch_in_body)

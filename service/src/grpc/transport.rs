@@ -1,7 +1,5 @@
 //! HTTP/2: the accept loop, and the settings of connections.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -18,24 +16,21 @@ use tower::{Service, ServiceBuilder};
 
 use super::connection::{Connection, accept};
 use super::write_stall;
+use crate::config::{Limits, Timeouts};
 
-/// Concurrent calls on one connection. hyper's default is 200.
-const MAX_STREAMS: u32 = 1000;
 /// Bytes that a client may send before they are read, large enough that uploads
 /// wait only for the database. Downloads depend on the client's windows.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
-/// A client that does not respond to pings is gone, even if TCP has not noticed.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves until `drain`, then waits for the calls under way. There is no limit to
 /// that: the caller drops the future to abort what is left.
 pub(super) async fn serve<S, B>(
     service: S,
     listener: TcpListener,
-    idle_timeout: Duration,
+    limits: &Limits,
+    timeouts: &Timeouts,
     drain: CancellationToken,
 ) where
     S: Service<Request<Body>, Response = Response<B>, Future: Send, Error: Send>
@@ -54,7 +49,7 @@ pub(super) async fn serve<S, B>(
             Some(_) = connections.join_next() => continue,
             () = drain.cancelled() => break,
         };
-        let connection = Connection::new(stream, idle_timeout);
+        let connection = Connection::new(stream, timeouts);
         let progress = connection.write_progress();
         let service = ServiceBuilder::new()
             .map_request(|request: Request<Incoming>| request.map(Body::new))
@@ -63,7 +58,8 @@ pub(super) async fn serve<S, B>(
             })
             .service(service.clone());
         let io = TokioIo::new(connection);
-        let serving = settings().serve_connection(io, TowerToHyperService::new(service));
+        let serving =
+            settings(limits, timeouts).serve_connection(io, TowerToHyperService::new(service));
         let serving = graceful.watch(serving);
         connections.spawn(async move {
             if let Err(error) = serving.await {
@@ -76,15 +72,16 @@ pub(super) async fn serve<S, B>(
     graceful.shutdown().await;
 }
 
-fn settings() -> Builder<TokioExecutor> {
+fn settings(limits: &Limits, timeouts: &Timeouts) -> Builder<TokioExecutor> {
     let mut settings = Builder::new(TokioExecutor::new());
     settings
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(limits.max_connection_streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADER_BYTES)
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        // A client that does not respond to pings is gone, even if TCP has not noticed.
+        .keep_alive_interval(timeouts.keepalive_interval)
+        .keep_alive_timeout(timeouts.keepalive_timeout);
     settings
 }

@@ -75,7 +75,11 @@ async fn explain(
 }
 
 /// Adds the id of the event at the position, if there is one.
-async fn named(db: &mut dyn Reader, workspace: &Workspace, broken: IntegrityError) -> Result<IntegrityError> {
+async fn named(
+    db: &mut dyn Reader,
+    workspace: &Workspace,
+    broken: IntegrityError,
+) -> Result<IntegrityError> {
     let there = db.ledger_entries(workspace, broken.position - 1, 1).await?;
     let there = there.into_iter().find(|entry| entry.position == broken.position);
     Ok(IntegrityError { event_id: there.map(|entry| entry.fact.event_id), ..broken })

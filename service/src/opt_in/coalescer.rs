@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -20,6 +21,7 @@ const MAX_READ: usize = 1000;
 #[derive(Clone)]
 pub(super) struct Coalescer {
     store: Store,
+    timeout: Duration,
     /// The checks that wait for the next read, by workspace. There is an entry as
     /// long as a task reads for that workspace.
     waiting: Arc<Mutex<HashMap<String, Vec<Waiter>>>>,
@@ -31,8 +33,8 @@ struct Waiter {
 }
 
 impl Coalescer {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store, waiting: Arc::default() }
+    pub(super) fn new(store: Store, timeout: Duration) -> Self {
+        Self { store, timeout, waiting: Arc::default() }
     }
 
     /// Reads the consent of one person. None if nothing is known of them.
@@ -62,7 +64,7 @@ impl Coalescer {
             let mut keys: Vec<_> = batch.iter().map(|waiter| waiter.key.clone()).collect();
             keys.sort_unstable();
             keys.dedup();
-            let result = read_rows(&self.store, &workspace_id, &keys).await;
+            let result = read_rows(&self.store, self.timeout, &workspace_id, &keys).await;
             if let Err(error) = &result {
                 log_failure(error);
             }

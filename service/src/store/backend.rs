@@ -31,6 +31,8 @@ pub(crate) trait Backend: Send + Sync {
     /// Overwrites what erasures left in unused parts of the database files.
     /// Does nothing on engines that do this themselves.
     async fn vacuum(&self) -> Result<()>;
+    /// Name and version of the database engine, such as `SQLite 3.50.4`.
+    async fn engine_version(&self) -> Result<String>;
     /// Closes all connections.
     async fn close(&self);
 }

@@ -129,6 +129,13 @@ impl Backend for PostgresBackend {
         Ok(())
     }
 
+    async fn engine_version(&self) -> Result<String> {
+        let mut connection = self.unary.acquire().await.map_err(Error::unavailable)?;
+        let version = sqlx::query_scalar("SELECT current_setting('server_version')");
+        let version: String = version.fetch_one(&mut *connection).await?;
+        Ok(format!("Postgres {version}"))
+    }
+
     async fn close(&self) {
         for pool in [&self.checks, &self.stream, &self.unary, &self.writers] {
             pool.close().await;

@@ -1,6 +1,7 @@
 //! SQLite, the embedded default: one process, one file, no set-up.
 
 mod attribute_json;
+mod connection;
 mod consent;
 mod contact_row;
 mod contacts;
@@ -22,82 +23,88 @@ mod workspaces;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 
+pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
 
-/// How long a connection waits for the lock of another one. This process has one
-/// writer; others can only be tools that an operator runs.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a call waits for a connection before it is UNAVAILABLE.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a check waits for a connection before it is UNAVAILABLE.
-const CHECK_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(250);
-const UNARY_READERS: u32 = 4;
-const STREAM_READERS: u32 = 2;
-const CHECK_READERS: u32 = 2;
-/// Page cache of the writer, in KiB. It has to hold the pages that an import
-/// changes, which are spread over the whole index of phone numbers.
-const WRITER_CACHE_KIB: i64 = 128 * 1024;
-/// Page cache of each reader, in KiB.
-const READER_CACHE_KIB: i64 = 16 * 1024;
-/// How many pages the write-ahead log holds before it is checkpointed. With a
-/// large log, a page that an import changes many times is copied once.
-const WAL_PAGES: u32 = 32_000;
+static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
-/// Opens the database in this file. Creates it if it does not exist, and migrates
-/// its schema to this version.
+/// Opens the database in this file. With [`Access::Create`] creates or upgrades it first.
 ///
 /// # Errors
-/// When the file cannot be opened, has the schema of a newer version, or uses
-/// suppression keys that are not in the keyring.
-pub async fn open(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store> {
-    let backend = open_backend(path).await?;
+/// When the file cannot be opened, is of another version of this service, or was used with other
+/// keys.
+pub async fn open(
+    path: &Path,
+    access: Access,
+    options: &SqliteOptions,
+    clock: Clock,
+    keyring: Keyring,
+) -> Result<Store> {
+    let backend = open_backend(path, access, options).await?;
     let query = sqlx::query_scalar("SELECT coalesce(max(last), 0) FROM sequence");
     let last: i64 = query.fetch_one(&backend.writer).await?;
     let ids = IdGenerator::after(u64::try_from(last).unwrap_or(0));
     Store::new(Arc::new(backend), clock, ids, keyring).await
 }
 
-async fn open_backend(path: &Path) -> Result<SqliteBackend> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .locking_mode(SqliteLockingMode::Normal)
-        // An acknowledged opt-out survives a power cut.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(false)
-        .page_size(4096)
-        .pragma("secure_delete", "ON")
-        .pragma("temp_store", "MEMORY")
-        .pragma("wal_autocheckpoint", WAL_PAGES.to_string());
-    let writer_options = options.clone().pragma("cache_size", format!("-{WRITER_CACHE_KIB}"));
-    let writer = pool(1, ACQUIRE_TIMEOUT).connect_with(writer_options).await?;
-    sqlx::migrate!("src/store/sqlite/migrations").run(&writer).await.map_err(Error::internal)?;
-    let reader_options = options
-        .pragma("cache_size", format!("-{READER_CACHE_KIB}"))
-        // Not opened read-only: that cannot create the files of the write-ahead log.
-        .pragma("query_only", "ON");
-    let reader = |size, wait| pool(size, wait).connect_lazy_with(reader_options.clone());
-    Ok(SqliteBackend {
-        unary: reader(UNARY_READERS, ACQUIRE_TIMEOUT),
-        stream: reader(STREAM_READERS, ACQUIRE_TIMEOUT),
-        checks: reader(CHECK_READERS, CHECK_ACQUIRE_TIMEOUT),
-        writer,
+async fn open_backend(
+    path: &Path,
+    access: Access,
+    options: &SqliteOptions,
+) -> Result<SqliteBackend> {
+    let writer = options.writer(path, access).await?;
+    match access {
+        Access::Create => migrate(&writer).await?,
+        Access::Write | Access::Read => verify(&writer).await?,
+    }
+    let (unary, stream, checks) = options.readers(path, access);
+    Ok(SqliteBackend { unary, stream, checks, writer })
+}
+
+async fn migrate(writer: &SqlitePool) -> Result<()> {
+    MIGRATOR.run(writer).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) => newer(),
+        MigrateError::Execute(error) => error.into(),
+        _ => Error::internal(error),
     })
+}
+
+/// Refuses a schema that is not the one of this version.
+async fn verify(writer: &SqlitePool) -> Result<()> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
+    let has_schema: bool = sqlx::query_scalar(sql).fetch_one(writer).await?;
+    if !has_schema {
+        let message = "it has no schema yet: start the server, or run `contacts-service migrate`";
+        return Err(Error::new(Reason::DatabaseUnavailable, message));
+    }
+    let applied: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(writer)
+            .await?;
+    if applied.iter().any(|version| !MIGRATOR.version_exists(*version)) {
+        return Err(newer());
+    }
+    if applied.len() < MIGRATOR.iter().count() {
+        let message = "it has the schema of an older version: start the server, or run \
+                       `contacts-service migrate`";
+        return Err(Error::new(Reason::DatabaseUnavailable, message));
+    }
+    Ok(())
+}
+
+fn newer() -> Error {
+    let message = "it has the schema of a newer version: run that version of the service";
+    Error::new(Reason::DatabaseUnavailable, message)
 }
 
 /// Whether the database in this file uses any suppression key.
@@ -108,23 +115,13 @@ pub async fn is_keyed(path: &Path) -> Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
-    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT);
-    let mut db = options.connect().await?;
+    let mut db = SqliteConnectOptions::new().filename(path).connect().await?;
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'suppression_key')";
     let has_table: bool = sqlx::query_scalar(sql).fetch_one(&mut db).await?;
     let sql = "SELECT EXISTS (SELECT 1 FROM suppression_key)";
     let is_keyed = has_table && sqlx::query_scalar(sql).fetch_one(&mut db).await?;
     db.close().await?;
     Ok(is_keyed)
-}
-
-fn pool(size: u32, wait: Duration) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(wait)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
 }
 
 struct SqliteBackend {
@@ -169,6 +166,13 @@ impl Backend for SqliteBackend {
         vacuum::vacuum(&mut *self.writer.acquire().await?).await
     }
 
+    async fn engine_version(&self) -> Result<String> {
+        let mut connection = self.unary.acquire().await?;
+        let query = sqlx::query_scalar("SELECT sqlite_version()");
+        let version: String = query.fetch_one(&mut *connection).await?;
+        Ok(format!("SQLite {version}"))
+    }
+
     async fn close(&self) {
         for pool in [&self.checks, &self.stream, &self.unary, &self.writer] {
             pool.close().await;
@@ -204,7 +208,9 @@ mod tests {
     async fn connections_of_readers_refuse_writes() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("contacts.db");
-        let backend = open_backend(&path).await.expect("a database");
+        let options = SqliteOptions::default();
+        let opened = open_backend(&path, Access::Create, &options).await;
+        let backend = opened.expect("a database");
         let mut tx = backend.begin().await.expect("a transaction");
         assert!(tx.insert_workspace(&workspace()).await.expect("a workspace"));
         tx.commit().await.expect("a commit");

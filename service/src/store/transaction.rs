@@ -57,6 +57,10 @@ impl Transaction {
     ///
     /// # Errors
     /// When the operating system has none.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that makes keys and salts of rows"
+    )]
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
         getrandom::fill(&mut bytes).map_err(Error::internal)?;

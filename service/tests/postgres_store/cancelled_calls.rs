@@ -9,7 +9,8 @@ use contacts_service::store::Store;
 use contacts_service::store::postgres::PostgresOptions;
 
 use super::support::{
-    MARKETING_MESSAGE, create_definitions, import, person, rich_profile, statement, with_database,
+    MARKETING_MESSAGE, checker, create_definitions, import, person, rich_profile, statement,
+    with_database,
 };
 
 const CALLS: u64 = 3000;
@@ -60,7 +61,7 @@ fn cancelled_calls_leave_no_transaction_open_and_no_error() {
         create_definitions(&store).await;
         let people = (0..500).map(|i| rich_profile(&format!("1555{i:07}")));
         import(&store, people).await;
-        let checker = Checker::new(store.clone());
+        let checker = checker(&store);
 
         let calls = futures::stream::iter(0..CALLS);
         let (store, checker) = (&store, &checker);

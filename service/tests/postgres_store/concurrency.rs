@@ -7,13 +7,12 @@ use contacts_service::domain::contact::{Change, Profile, Recipient};
 use contacts_service::domain::error::Reason;
 use contacts_service::domain::phone::WhatsAppUserId;
 use contacts_service::operations::{contacts, opt_in, read, tag_edit, tags};
-use contacts_service::opt_in::Checker;
 use contacts_service::store::{Store, decode_profile};
 use futures::future::join_all;
 
 use super::support::{
-    Database, MARKETING_MESSAGE, create_definitions, import, person, profile, rich_profile,
-    statement, with_database,
+    Database, MARKETING_MESSAGE, checker, create_definitions, import, person, profile,
+    rich_profile, statement, with_database,
 };
 
 async fn two_stores(database: &Database) -> [Store; 2] {
@@ -63,7 +62,7 @@ fn one_of_several_creates_of_one_person_wins() {
 fn an_opt_out_survives_a_create_at_the_same_time() {
     with_database(|database| async move {
         let stores = two_stores(&database).await;
-        let checker = Checker::new(stores[1].clone());
+        let checker = checker(&stores[1]);
         for round in 0..60 {
             let number = format!("1555{round:07}");
             let who = person(&number);
@@ -87,7 +86,7 @@ fn an_opt_out_survives_a_create_at_the_same_time() {
 fn an_acknowledged_opt_out_is_seen_by_every_later_check() {
     with_database(|database| async move {
         let stores = two_stores(&database).await;
-        let checkers = stores.clone().map(Checker::new);
+        let checkers = stores.each_ref().map(checker);
         import(&stores[0], (0..30).map(|i| profile(&format!("1555{i:07}")))).await;
         let calls = (0..30).map(|i| {
             let (writer, checker) = (stores[i % 2].clone(), checkers[(i + 1) % 2].clone());

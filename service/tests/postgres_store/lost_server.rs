@@ -11,7 +11,7 @@ use contacts_service::store::postgres::{self, PostgresOptions};
 use sqlx::Executor;
 
 use super::support::{
-    MARKETING_MESSAGE, import, keyring, person, profile, statement, with_database,
+    MARKETING_MESSAGE, checker, import, keyring, person, profile, statement, with_database,
 };
 
 /// Makes one call with each pool.
@@ -37,7 +37,7 @@ fn a_restart_of_the_server_fails_at_most_one_call() {
     with_database(|database| async move {
         let store = database.store().await;
         import(&store, [profile("15551234567")]).await;
-        let checker = Checker::new(store.clone());
+        let checker = checker(&store);
         // Several connections in each pool.
         let warm_up = (0..16).map(|_| calls(&store, &checker));
         futures::future::join_all(warm_up).await;
@@ -77,7 +77,7 @@ fn a_check_on_a_standby_fails() {
              ALTER DATABASE {name} SET search_path = pretence, pg_catalog, public"
         );
         database.connect().await.execute(sqlx::AssertSqlSafe(pretend)).await.unwrap();
-        let checker = Checker::new(store);
+        let checker = checker(&store);
         let who = person("15551234567");
         let error = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap_err();
         assert_eq!(error.reason(), Reason::DatabaseUnavailable);
@@ -99,7 +99,7 @@ fn waiting_for_a_lock_times_out() {
         let store = database.store_with(options, std::sync::Arc::new(chrono::Utc::now)).await;
         let mut connection = database.connect().await;
         connection.execute("BEGIN; LOCK TABLE consent IN ACCESS EXCLUSIVE MODE").await.unwrap();
-        let checker = Checker::new(store.clone());
+        let checker = checker(&store);
         let started = Instant::now();
         for result in calls(&store, &checker).await {
             assert!(matches!(result, Ok(()) | Err(Reason::DatabaseUnavailable)), "{result:?}");

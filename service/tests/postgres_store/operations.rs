@@ -11,13 +11,12 @@ use contacts_service::domain::phone::WhatsAppUserId;
 use contacts_service::operations::{
     attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags, workspaces,
 };
-use contacts_service::opt_in::Checker;
 use contacts_service::store::{Store, decode_profile};
 use uuid::Uuid;
 
 use super::support::{
-    MARKETING_MESSAGE, create_attribute, create_definitions, create_tag, definition, import,
-    person, phone, profile, rich_profile, statement, with_database,
+    MARKETING_MESSAGE, checker, create_attribute, create_definitions, create_tag, definition,
+    import, person, phone, profile, rich_profile, statement, with_database,
 };
 
 async fn create(store: &Store, profile: Profile) -> Result<Uuid, Reason> {
@@ -96,7 +95,7 @@ fn a_contact_is_created_changed_and_erased() {
         assert_eq!(count(&store, "", "ana garcia").await, 1);
 
         // By either name, with an effect under both.
-        let checker = Checker::new(store.clone());
+        let checker = checker(&store);
         let by_user = Recipient::Key(user.match_key());
         store.write(record(&by_user, OptInStatus::OptedIn)).await.unwrap();
         for who in [&who, &by_user, &person("5521987654321")] {
@@ -135,7 +134,7 @@ fn the_opt_out_of_a_removed_user_id_stays() {
         let by_phone = person("15551234567");
         store.write(record(&by_phone, OptInStatus::OptedOut)).await.unwrap();
         store.write(update(&by_phone, vec![Change::WhatsAppUserId(None)])).await.unwrap();
-        let checker = Checker::new(store);
+        let checker = checker(&store);
         for (who, is_contact) in [(Recipient::Key(user.match_key()), false), (by_phone, true)] {
             let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
             assert_eq!(answer.reason, CheckReason::OptedOut);
@@ -150,7 +149,7 @@ fn the_opt_out_of_a_non_contact_is_stored() {
         let store = database.store().await;
         let who = person("15551234567");
         store.write(record(&who, OptInStatus::OptedOut)).await.unwrap();
-        let checker = Checker::new(store.clone());
+        let checker = checker(&store);
         let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
         assert_eq!((answer.reason, answer.contact_id), (CheckReason::OptedOut, None));
         assert_eq!(opt_in::events(&store, "", &who, None, 10).await.unwrap().len(), 1);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contacts_service::domain::Time;
@@ -17,8 +18,10 @@ use contacts_service::domain::keyring::Keyring;
 use contacts_service::domain::phone::{PhoneNumber, match_key_of};
 use contacts_service::domain::tag::Tag;
 use contacts_service::operations::{attributes, import, tags, workspaces};
+use contacts_service::opt_in::Checker;
 use contacts_service::store::postgres::{self, PostgresOptions};
-use contacts_service::store::{Clock, Store, sqlite};
+use contacts_service::store::sqlite::{self, Access, SqliteOptions};
+use contacts_service::store::{Clock, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -97,11 +100,17 @@ pub fn keyring() -> Keyring {
     Keyring::new(&[7; 32])
 }
 
+/// A checker that reads from this store.
+pub fn checker(store: &Store) -> Checker {
+    Checker::new(store.clone(), Duration::from_secs(2))
+}
+
 /// A SQLite store to compare with.
 pub async fn sqlite_store(clock: Clock) -> (Store, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let store =
-        sqlite::open(&directory.path().join("contacts.db"), clock, keyring()).await.unwrap();
+    let path = directory.path().join("contacts.db");
+    let options = SqliteOptions::default();
+    let store = sqlite::open(&path, Access::Create, &options, clock, keyring()).await.unwrap();
     workspaces::ensure_default(&store).await.unwrap();
     (store, directory)
 }

@@ -5,8 +5,8 @@ use contacts_sdk::{
     PlatformPreference,
 };
 use contacts_service::domain::ledger::{Damage, ERASURE, Entry, Head, IntegrityError};
-use contacts_service::open_store;
 use contacts_service::operations::{audit, lock_workspace, workspace};
+use contacts_service::store::sqlite::Access;
 use contacts_service::store::{Lock, Operation, Transaction};
 use contacts_tests::{TestApp, apply, on_each_store, phone};
 
@@ -41,7 +41,7 @@ async fn fill(app: &TestApp) {
 }
 
 async fn verify(app: &TestApp, kept: Option<Head>) -> Result<Head, IntegrityError> {
-    let store = open_store(app.config()).await.expect("a store");
+    let store = app.open_store(Access::Read).await;
     let verified = audit::verify(&store, "", kept).await.expect("a database");
     store.close().await;
     verified
@@ -142,7 +142,7 @@ async fn every_modification_is_detected_at_its_position(app: TestApp) {
     app.run_sql(RESTORE).await;
 
     app.run_sql("UPDATE opt_in_event SET kind = 3 WHERE position = 5000").await;
-    let store = open_store(app.config()).await.expect("a store");
+    let store = app.open_store(Access::Write).await;
     let mut reader = store.read().await.expect("a reader");
     let found = workspace(&mut *reader, "").await.expect("the workspace");
     let all = reader.ledger_entries(&found, 0, usize::MAX >> 1).await.expect("entries");
@@ -177,7 +177,7 @@ async fn erasure_lists_the_details_it_removed(app: TestApp) {
     app.make_contact(phone(1)).await;
     app.opt_in().record_opt_in(phone(1), OptInSource::Paper).await.expect("an opt-in");
     app.contacts().delete(phone(1)).await.expect("a receipt");
-    let store = open_store(app.config()).await.expect("a store");
+    let store = app.open_store(Access::Read).await;
     let mut session = store.read().await.expect("a session");
     let found = workspace(&mut *session, "").await.expect("the workspace");
     let entries = session.ledger_entries(&found, 0, 10).await.expect("entries");

@@ -4,12 +4,12 @@ use contacts_sdk::{
     CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, reason,
 };
 use contacts_service::erasures::{self, Summary};
-use contacts_service::open_store;
 use contacts_service::operations::audit;
+use contacts_service::store::sqlite::Access;
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 async fn list(app: &TestApp) -> Vec<String> {
-    let store = open_store(app.config()).await.expect("a store");
+    let store = app.open_store(Access::Read).await;
     let mut lines = Vec::new();
     let listed = erasures::list(&store, None, Default::default(), |line| lines.push(line)).await;
     store.close().await;
@@ -19,7 +19,7 @@ async fn list(app: &TestApp) -> Vec<String> {
 
 /// Replays erasures. Returns the summary and the lines that were rejected.
 async fn replay(app: &TestApp, lines: &[String]) -> (Summary, Vec<(u64, String)>) {
-    let store = open_store(app.config()).await.expect("a store");
+    let store = app.open_store(Access::Write).await;
     let mut refused = Vec::new();
     let text = lines.join("\n");
     let said = |line, error| refused.push((line, error));
@@ -102,7 +102,7 @@ async fn erasures_are_replayed_on_a_restored_backup(app: TestApp) {
         assert_eq!(reason_of(&restored, n).await, out, "{n}");
     }
     assert_eq!(reason_of(&restored, 1).await, CheckReason::OptedIn);
-    let store = open_store(restored.config()).await.expect("a store");
+    let store = restored.open_store(Access::Read).await;
     audit::verify(&store, "", None).await.expect("a ledger").expect("in order");
     store.close().await;
     restored.finish().await;

@@ -152,7 +152,7 @@ async fn rotated_key_finds_rows_of_the_old_key(app: TestApp) {
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
     key_file::rotate(&key).expect("a second version");
-    app.restart_with(|config| config.key_file = Some(key.clone())).await;
+    app.restart_with(|config| config.database.key_file = Some(key.clone())).await;
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     // New rows use the new version, for everybody.
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
@@ -167,10 +167,10 @@ async fn rotated_key_finds_rows_of_the_old_key(app: TestApp) {
     // A server with the older file would not find them, so it does not start.
     app.stop().await;
     let mut config: Config = app.config().clone();
-    config.listen = "127.0.0.1:0".to_owned();
+    config.listener.listen = "127.0.0.1:0".to_owned();
     let refused = Server::start(config).await.err().expect("a version is missing").to_string();
     assert!(refused.contains("version 2"), "{refused}");
-    app.restart_with(|config| config.key_file = Some(key.clone())).await;
+    app.restart_with(|config| config.database.key_file = Some(key.clone())).await;
 }
 
 #[apply(on_each_store!)]
@@ -186,8 +186,8 @@ async fn server_with_an_outdated_key_file_fails_checks(app: TestApp) {
     key_file::rotate(&key).expect("a second version");
     app.make_opted_in(phone(9)).await;
     let mut config = app.config().clone();
-    config.listen = "127.0.0.1:0".to_owned();
-    config.key_file = Some(key);
+    config.listener.listen = "127.0.0.1:0".to_owned();
+    config.database.key_file = Some(key);
     let newer = Server::start(config).await.expect("a server");
     let client = contacts_sdk::ContactsClient::builder(format!("http://{}", newer.address()));
     let client = client.connect().await.expect("a connection");
@@ -215,8 +215,8 @@ async fn server_does_not_start_with_another_key(app: TestApp) {
     let other = folder.path().join("other.key");
     key_file::create(&other).expect("a key file");
     let mut config = app.config().clone();
-    config.listen = "127.0.0.1:0".to_owned();
-    config.key_file = Some(other.clone());
+    config.listener.listen = "127.0.0.1:0".to_owned();
+    config.database.key_file = Some(other.clone());
     let refused = Server::start(config.clone()).await.err().expect("another key").to_string();
     assert!(refused.contains("version 1"), "{refused}");
     let secret = fs::read_to_string(&other).expect("a key file");
@@ -228,9 +228,9 @@ async fn server_does_not_start_with_another_key(app: TestApp) {
         let kept = app.key_file();
         let moved = folder.path().join("moved.key");
         fs::rename(&kept, &moved).expect("moved");
-        config.key_file = None;
+        config.database.key_file = None;
         let refused = Server::start(config).await.err().expect("no key").to_string();
-        assert!(refused.contains("bring back"), "{refused}");
+        assert!(refused.contains("restore the one"), "{refused}");
         assert!(!kept.exists());
         fs::rename(&moved, &kept).expect("moved back");
     }

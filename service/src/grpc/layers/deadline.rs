@@ -16,18 +16,29 @@ use tonic::body::Body;
 use tower::Service;
 
 use super::from_fn::Next;
+use crate::config::Timeouts;
 use crate::domain::error::{Error, Reason, Result};
 use crate::grpc::body::{BodyHook, HookedBody, PolledFrame, trailers};
 use crate::grpc::methods::Methods;
 
-/// The timeout of unary calls whose callers set none.
-const UNARY_DEFAULT: Duration = Duration::from_secs(30);
-/// The longest timeout of unary calls.
-const UNARY_MAX: Duration = Duration::from_secs(10 * 60);
+/// The timeouts of unary calls.
+#[derive(Clone, Copy)]
+pub(in crate::grpc) struct Deadlines {
+    /// For calls whose callers set none.
+    default: Duration,
+    /// The longest.
+    max: Duration,
+}
+
+impl From<&Timeouts> for Deadlines {
+    fn from(timeouts: &Timeouts) -> Self {
+        Self { default: timeouts.default_deadline, max: timeouts.max_deadline }
+    }
+}
 
 /// Ends a call at its deadline. A change that it began goes on to its end.
 pub(super) async fn enforce<S, B>(
-    methods: Arc<Methods>,
+    (methods, deadlines): (Arc<Methods>, Deadlines),
     request: Request<Body>,
     next: Next<S>,
 ) -> Response<HookedBody<B, Option<Deadline>>>
@@ -37,7 +48,7 @@ where
     let is_stream = methods.find(request.uri().path()).is_some_and(|(_, method)| method.is_stream);
     let timeout = match grpc_timeout(request.headers()) {
         Ok(sent) if is_stream => sent,
-        Ok(sent) => Some(sent.map_or(UNARY_DEFAULT, |sent| sent.min(UNARY_MAX))),
+        Ok(sent) => Some(sent.map_or(deadlines.default, |sent| sent.min(deadlines.max))),
         Err(error) => return Status::from(error).into_http(),
     };
     let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) else {

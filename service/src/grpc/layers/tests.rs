@@ -14,6 +14,7 @@ use tonic_types::StatusExt;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
+use crate::config::Config;
 
 const UNARY: &str = "/whatatalk.contacts.v1.OptInService/CheckOptIn";
 const STREAM: &str = "/whatatalk.contacts.v1.ContactService/StreamContacts";
@@ -49,7 +50,8 @@ fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
         let response = handler();
         async { Ok(response.await) }
     });
-    stack(handler, methods, permits)
+    let timeouts = Config::for_tests("unused.db").timeouts;
+    stack(handler, methods, permits, Deadlines::from(&timeouts))
 }
 
 /// Reads a response to its end: the status, and the number of bytes before it.

@@ -92,7 +92,7 @@ async fn import_without_retries_reports_rows_in_doubt(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn idle_import_is_ended(app: TestApp) {
-    app.restart_with(|config| config.limits.idle_timeout = Duration::from_millis(300)).await;
+    app.restart_with(|config| config.timeouts.idle_timeout = Duration::from_millis(300)).await;
     let wire = app.wire().await;
     let mut call = wire.open("ContactService/ImportContacts", &[]).await;
     call.request.send_data(encoded(Say::Options(ImportOptions::default())), false).expect("sent");

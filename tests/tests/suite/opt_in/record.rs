@@ -68,7 +68,8 @@ async fn opt_out_needs_only_a_phone_number(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn opt_in_requires_a_contact(app: TestApp) {
-    let record = |person: Recipient| app.opt_in().record_opt_in(person, OptInSource::WebForm).send();
+    let record =
+        |person: Recipient| app.opt_in().record_opt_in(person, OptInSource::WebForm).send();
     record(Recipient::phone(phone(1))).await.refused_for(reason::CONTACT_NOT_FOUND);
     // A non-contact who opted out is not a contact either.
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");

@@ -1,0 +1,165 @@
+//! The commands that do their work and exit.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use contacts_service::config::{Database, KeyCommand, MigrateArgs, WorkspaceCommand};
+use contacts_service::database::{self, key_path, open_existing};
+use contacts_service::domain::Time;
+use contacts_service::domain::ledger::Head;
+use contacts_service::erasures::{self, Summary};
+use contacts_service::key_file;
+use contacts_service::operations::workspaces::{self, CreateWorkspace};
+use contacts_service::operations::{audit, suppression};
+use contacts_service::store::Store;
+use contacts_service::store::sqlite::Access;
+
+use crate::say;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Opens a database that a server may use meanwhile.
+async fn open(database: &Database, access: Access) -> Result<Store, Box<dyn Error>> {
+    let (store, _) = open_existing(database, access, false).await?;
+    Ok(store)
+}
+
+/// `migrate`
+pub async fn migrate(arguments: MigrateArgs) -> Outcome {
+    let database = &arguments.database.database;
+    database::migrate(database, arguments.citus).await?;
+    say(format_args!("{} has the schema of this version", database.url));
+    Ok(())
+}
+
+/// `workspace create` and `workspace list`
+pub async fn workspace(command: WorkspaceCommand) -> Outcome {
+    match command {
+        WorkspaceCommand::Create { database, id: workspace_id, display_name } => {
+            let store = open(&database.database, Access::Write).await?;
+            let created = store.write(CreateWorkspace { workspace_id, display_name }).await;
+            store.close().await;
+            say(format_args!("{}", created?.workspace_id));
+        }
+        WorkspaceCommand::List(arguments) => {
+            let store = open(&arguments.database, Access::Read).await?;
+            let listed = workspaces::list(&store, "", usize::MAX >> 1).await;
+            store.close().await;
+            for workspace in listed? {
+                say(format_args!("{}\t{}", workspace.workspace_id, workspace.display_name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `audit verify`
+pub async fn verify(database: &Database, only: Option<String>, head: Option<Head>) -> Outcome {
+    let store = open(database, Access::Read).await?;
+    let verified = verify_ledgers(&store, only, head).await;
+    store.close().await;
+    match verified? {
+        0 => Ok(()),
+        broken => Err(format!("{broken} of the ledgers are broken").into()),
+    }
+}
+
+/// Prints the result for each ledger, and counts the broken ones.
+async fn verify_ledgers(
+    store: &Store,
+    only: Option<String>,
+    head: Option<Head>,
+) -> Result<usize, Box<dyn Error>> {
+    let ids = match only {
+        Some(id) => vec![id],
+        None => {
+            let all = workspaces::list(store, "", usize::MAX >> 1).await?;
+            all.into_iter().map(|workspace| workspace.workspace_id).collect()
+        }
+    };
+    let mut broken = 0;
+    for id in ids {
+        match audit::verify(store, &id, head).await? {
+            Ok(head) => say(format_args!("{id}\tok, {} events, head {head}", head.length)),
+            Err(place) => {
+                broken += 1;
+                say(format_args!("{id}\t{place}"));
+            }
+        }
+    }
+    Ok(broken)
+}
+
+/// `erasure list`
+pub async fn list_erasures(database: &Database, workspace: Option<String>, since: Time) -> Outcome {
+    let store = open(database, Access::Read).await?;
+    let listed = erasures::list(&store, workspace, since, |line| say(format_args!("{line}"))).await;
+    store.close().await;
+    Ok(listed?)
+}
+
+/// `erasure replay`
+pub async fn replay_erasures(database: &Database, file: &Path) -> Outcome {
+    let lines: Box<dyn BufRead> = match file.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => {
+            let opened = File::open(file);
+            let opened = opened.map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+            Box::new(BufReader::new(opened))
+        }
+    };
+    // No server may answer from the restored database before.
+    let (store, _lock) = open_existing(database, Access::Write, true).await?;
+    let refused = |line, error| {
+        drop(writeln!(std::io::stderr(), "contacts-service: line {line}: {error}"));
+    };
+    let replayed = erasures::replay(&store, lines, refused).await;
+    store.close().await;
+    let Summary { erased, suppressed, already_gone, failed } = replayed?;
+    say(format_args!("erased {erased}, suppressed {suppressed}, already gone {already_gone}"));
+    match failed {
+        0 => Ok(()),
+        _ => Err(format!("{failed} of the lines could not be applied").into()),
+    }
+}
+
+/// `vacuum`
+pub async fn vacuum(database: &Database) -> Outcome {
+    let store = open(database, Access::Write).await?;
+    let vacuumed = store.vacuum().await;
+    store.close().await;
+    Ok(vacuumed?)
+}
+
+/// `key create`, `key rotate` and `key list`
+pub async fn key(command: KeyCommand) -> Outcome {
+    match command {
+        KeyCommand::Create(arguments) => {
+            let path = key_path(&arguments.database)?;
+            key_file::create(&path)?;
+            say(format_args!("created {}: back it up apart from the database", path.display()));
+            Ok(())
+        }
+        KeyCommand::Rotate(arguments) => {
+            let path = key_path(&arguments.database)?;
+            // Opening the database makes sure that this is its key file.
+            open(&arguments.database, Access::Read).await?.close().await;
+            let version = key_file::rotate(&path)?.current().version;
+            say(format_args!("added version {version} to {}", path.display()));
+            list_keys(&arguments.database).await
+        }
+        KeyCommand::List(arguments) => list_keys(&arguments.database).await,
+    }
+}
+
+async fn list_keys(database: &Database) -> Outcome {
+    let store = open(database, Access::Read).await?;
+    let counts = suppression::count_by_key(&store).await;
+    store.close().await;
+    for (version, rows) in counts? {
+        say(format_args!("{version}\t{rows}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! The command line: the subcommands, and the flags of each.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{Config, Database};
+use crate::domain::Time;
+use crate::domain::ledger::Head;
+
+/// The command line of `contacts-service`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "contacts-service",
+    version,
+    about = "gRPC service for the contacts of a WhatsApp CRM and their consent",
+    after_help = "Without a command, contacts-service runs the server, with the flags of `serve`.",
+    // Otherwise flags of the server in front of another command would be ignored.
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do. None: run the server.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The settings of the server when there is no command.
+    #[command(flatten)]
+    pub serve: ServerArgs,
+}
+
+/// What the program can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the server (the default).
+    Serve(Box<ServerArgs>),
+    /// Create or upgrade the database schema.
+    ///
+    /// A server does the same at start-up on SQLite, and on Postgres with --migrate. On
+    /// SQLite, stop the server first.
+    Migrate(MigrateArgs),
+    /// Create and list workspaces.
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
+    /// Verify the consent ledger.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Export erasures, and repeat them after a restore.
+    #[command(subcommand)]
+    Erasure(ErasureCommand),
+    /// Overwrite data of erased people in unused parts of a SQLite file.
+    ///
+    /// A server does the same at start-up and every --maintenance-interval. Safe to run
+    /// beside a server. Does nothing on Postgres.
+    Vacuum(DatabaseArgs),
+    /// Create, rotate and list suppression keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// The configuration file.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigFile {
+    /// TOML file with settings.
+    ///
+    /// Its keys are the names of the server's flags without the dashes, such as
+    /// `listen = "127.0.0.1:50051"`. A flag overrides an environment variable, which
+    /// overrides the file.
+    #[arg(long, env = "CONTACTS_CONFIG", value_name = "PATH", display_order = 0)]
+    pub config: Option<PathBuf>,
+}
+
+/// The flags of a server.
+#[derive(Clone, Debug, Args)]
+pub struct ServerArgs {
+    /// The configuration file.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// The settings.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// The flags of commands that use a database.
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseArgs {
+    /// The configuration file.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// The database to use.
+    #[command(flatten)]
+    pub database: Database,
+}
+
+/// The flags of `migrate`.
+#[derive(Clone, Debug, Args)]
+pub struct MigrateArgs {
+    /// Also distribute the tables over the nodes of a Citus cluster.
+    #[arg(long)]
+    pub citus: bool,
+    /// The database to create or upgrade.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// What can be audited.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Recompute the hash chain of the consent ledger.
+    ///
+    /// Prints one line per workspace: its id, a tab, and either `ok` with the number
+    /// of events and the head, or the first broken position. Exits with 1 if any
+    /// ledger is broken.
+    Verify {
+        /// Verify only this workspace.
+        #[arg(long, value_name = "ID")]
+        workspace: Option<String>,
+        /// Head that an earlier run printed, to compare with.
+        ///
+        /// Keep it where nobody with access to the database can change it. Without
+        /// it, a ledger that was rewritten or truncated together with its head passes.
+        #[arg(long, value_name = "LENGTH:HASH", requires = "workspace")]
+        head: Option<Head>,
+        /// The database to read.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// What can be done with erasures.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ErasureCommand {
+    /// Print erasures as lines of JSON, without personal data.
+    ///
+    /// Store the lines where a loss of the database does not reach them.
+    List {
+        /// Only erasures since this time, such as 2026-11-22T00:00:00Z.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        since: Option<Time>,
+        /// Only erasures of this workspace.
+        #[arg(long, value_name = "ID")]
+        workspace: Option<String>,
+        /// The database to read.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Repeat erasures on a database that was restored from a backup.
+    ///
+    /// Run it before servers use the database. Erasures that the database has already
+    /// are skipped. Exits with 1 if a line could not be applied; the other lines are
+    /// applied.
+    Replay {
+        /// File with lines of `erasure list`; - reads standard input.
+        file: PathBuf,
+        /// The database to change.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// What can be done with the key file.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Create a key file.
+    Create(DatabaseArgs),
+    /// Add a new version of the key to the key file.
+    ///
+    /// New rows are written under it. Copy the file to every server and restart the
+    /// servers one by one. Safe to run beside a server.
+    Rotate(DatabaseArgs),
+    /// List the versions of the key.
+    ///
+    /// Prints one line per version: its number, a tab, and the number of rows under
+    /// it.
+    List(DatabaseArgs),
+}
+
+/// What can be done with workspaces.
+#[derive(Clone, Debug, Subcommand)]
+pub enum WorkspaceCommand {
+    /// Create a workspace.
+    ///
+    /// Safe to run beside a server.
+    Create {
+        /// Id of the workspace: `[a-z][a-z0-9_-]{0,62}`.
+        id: String,
+        /// Name to show, at most 100 characters. Defaults to the id.
+        #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+        display_name: String,
+        /// The database to change.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// List the workspaces: id, a tab, and the display name.
+    List(DatabaseArgs),
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    let time = chrono::DateTime::parse_from_rfc3339(text);
+    time.map(|time| time.to_utc())
+        .map_err(|_| "expected a time such as 2026-11-22T13:49:51Z".to_owned())
+}

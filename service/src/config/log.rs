@@ -1,0 +1,94 @@
+//! What the server logs.
+
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+/// What the server logs, to standard error.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub struct Log {
+    /// Format of log lines.
+    #[arg(
+        long,
+        env = "CONTACTS_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+
+    /// Minimum level: error, warn, info, debug (one line per call) or trace.
+    ///
+    /// Also takes a filter in the syntax of tracing's EnvFilter, such as
+    /// `contacts_service=debug,h2=info`.
+    #[arg(long, env = "CONTACTS_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+}
+
+/// Format of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// A valid level or filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLevel {
+    directives: String,
+}
+
+impl LogLevel {
+    /// The filter that this stands for.
+    pub(crate) fn filter(&self) -> EnvFilter {
+        EnvFilter::new(&self.directives)
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let directives = match text.parse::<LevelFilter>() {
+            // A plain level is this program's own. What libraries log at `debug` and below can
+            // contain the data they carry, so that needs a filter that names them.
+            Ok(level) => format!("{},contacts_service={level}", level.min(LevelFilter::WARN)),
+            Err(_) => text.to_owned(),
+        };
+        // EnvFilter takes any word for the name of a crate, and a typo would silence the log.
+        let is_known = |directive: &str| {
+            directive.contains(['=', '[']) || directive.parse::<LevelFilter>().is_ok()
+        };
+        if !text.is_empty()
+            && directives.split(',').all(|directive| is_known(directive.trim()))
+            && EnvFilter::try_new(&directives).is_ok()
+        {
+            Ok(Self { directives })
+        } else {
+            Err("expected error, warn, info, debug, trace or off, or a filter such as \
+                 contacts_service=debug,h2=info"
+                .to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_level_is_for_this_program() {
+        let shown = |text: &str| text.parse::<LogLevel>().map(|level| level.filter().to_string());
+        assert_eq!(shown("debug").as_deref(), Ok("contacts_service=debug,warn"));
+        assert_eq!(shown("error").as_deref(), Ok("contacts_service=error,error"));
+        assert_eq!(shown("h2=trace").as_deref(), Ok("h2=trace"));
+        for text in ["loud", "loud=very=", "h2=loud", "info,loud", "contacts_service", ""] {
+            assert!(shown(text).is_err(), "{text}");
+        }
+    }
+}
