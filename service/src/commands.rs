@@ -12,7 +12,7 @@ use contacts_service::domain::ledger::Head;
 use contacts_service::erasures::{self, Summary};
 use contacts_service::key_file;
 use contacts_service::operations::workspaces::{self, CreateWorkspace};
-use contacts_service::operations::{audit, suppression};
+use contacts_service::operations::{audit, audit_states, suppression};
 use contacts_service::store::Store;
 use contacts_service::store::sqlite::Access;
 
@@ -82,7 +82,16 @@ async fn verify_ledgers(
     let mut broken = 0;
     for id in ids {
         match audit::verify(store, &id, head).await? {
-            Ok(head) => say(format_args!("{id}\tok, {} events, head {head}", head.length)),
+            Ok(head) => {
+                let mismatches = audit_states::verify_states(store, &id).await?;
+                match mismatches.len() {
+                    0 => say(format_args!("{id}\tok, {} events, head {head}", head.length)),
+                    _ => broken += 1,
+                }
+                for mismatch in mismatches {
+                    say(format_args!("{id}\t{mismatch}"));
+                }
+            }
             Err(place) => {
                 broken += 1;
                 say(format_args!("{id}\t{place}"));

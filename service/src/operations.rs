@@ -4,6 +4,7 @@
 
 pub mod attributes;
 pub mod audit;
+pub mod audit_states;
 pub mod contact_scan;
 pub mod contacts;
 mod definition;

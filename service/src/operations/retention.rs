@@ -3,10 +3,12 @@
 use chrono::TimeDelta;
 
 use crate::domain::Time;
+use crate::domain::consent::EventChange;
 use crate::domain::error::Result;
+use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Transaction};
 
-use super::workspaces;
+use super::{ledger, workspaces};
 
 /// How many rows one transaction deletes.
 const BATCH: usize = 500;
@@ -49,10 +51,22 @@ impl Operation for Sweep {
         let Some(workspace) = db.lock_workspace(&self.workspace_id, Lock::Shared).await? else {
             return Ok(false);
         };
-        let dropped = match self.what {
-            What::Answers => db.delete_stored_responses(&workspace, self.before, BATCH).await?,
-            What::Suppressions => db.delete_suppressions(&workspace, self.before, BATCH).await?,
-        };
-        Ok(dropped == BATCH as u64)
+        match self.what {
+            What::Answers => {
+                let dropped = db.delete_stored_responses(&workspace, self.before, BATCH).await?;
+                Ok(dropped == BATCH as u64)
+            }
+            What::Suppressions => {
+                let (_, head) = db.next_consent_revision(&workspace).await?;
+                let forgotten = db.delete_suppressions(&workspace, self.before, BATCH).await?;
+                let count = forgotten.len();
+                if count > 0 {
+                    let change = EventChange::Forgotten(forgotten);
+                    let entry = Entry::of_forgetting(tx.new_id(), change, tx.now);
+                    ledger::append(tx, &workspace, head, &mut [entry]).await?;
+                }
+                Ok(count == BATCH)
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 
 use super::Workspace;
 use crate::domain::Time;
+use crate::domain::consent::IdentityId;
 use crate::domain::error::Result;
 use crate::domain::keyring::KeyId;
 use crate::domain::phone::MatchKey;
@@ -52,11 +53,11 @@ pub trait SuppressionWriter {
         lock: KeyLock,
     ) -> Result<Vec<KeyId>>;
     /// Deletes up to `limit` suppressions that were last written before this
-    /// time. Returns how many.
+    /// time. Returns their identities.
     async fn delete_suppressions(
         &mut self,
         workspace: &Workspace,
         before: Time,
         limit: usize,
-    ) -> Result<u64>;
+    ) -> Result<Vec<IdentityId>>;
 }

@@ -12,6 +12,7 @@ mod bad_inputs;
 mod batch_upsert;
 mod canary;
 mod concurrency;
+mod consent_cases;
 mod contacts;
 mod deadlines;
 mod directory;

@@ -6,6 +6,7 @@ use sqlx::Row;
 use super::session::PostgresSession;
 use super::values::row_limit;
 use crate::domain::Time;
+use crate::domain::consent::IdentityId;
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::KeyId;
 use crate::domain::phone::MatchKey;
@@ -94,15 +95,17 @@ impl SuppressionWriter for PostgresSession {
         workspace: &Workspace,
         before: Time,
         limit: usize,
-    ) -> Result<u64> {
+    ) -> Result<Vec<IdentityId>> {
         let query = sqlx::query(
             "DELETE FROM consent
              WHERE workspace_id = $1 AND contact_id IS NULL AND match_key = ANY (ARRAY(
                  SELECT match_key FROM consent
                  WHERE workspace_id = $1 AND contact_id IS NULL AND update_time < $2
-                 LIMIT $3 FOR UPDATE SKIP LOCKED))",
+                 LIMIT $3 FOR UPDATE SKIP LOCKED))
+             RETURNING identity_id",
         );
         let query = query.bind(&workspace.workspace_id).bind(micros(before)).bind(row_limit(limit));
-        self.execute(query).await
+        let rows = self.fetch_all(query).await?;
+        Ok(rows.iter().map(|row| IdentityId(row.get(0))).collect())
     }
 }

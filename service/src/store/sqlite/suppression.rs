@@ -6,6 +6,7 @@ use sqlx::Row;
 use super::session::SqliteSession;
 use super::values::row_limit;
 use crate::domain::Time;
+use crate::domain::consent::IdentityId;
 use crate::domain::error::Result;
 use crate::domain::keyring::KeyId;
 use crate::domain::phone::MatchKey;
@@ -72,14 +73,16 @@ impl SuppressionWriter for SqliteSession {
         workspace: &Workspace,
         before: Time,
         limit: usize,
-    ) -> Result<u64> {
+    ) -> Result<Vec<IdentityId>> {
         let query = sqlx::query(
             "DELETE FROM consent
              WHERE workspace_key = ?1 AND match_key IN (
                  SELECT match_key FROM consent
-                 WHERE workspace_key = ?1 AND contact_id IS NULL AND update_time < ?2 LIMIT ?3)",
+                 WHERE workspace_key = ?1 AND contact_id IS NULL AND update_time < ?2 LIMIT ?3)
+             RETURNING identity_id",
         );
-        self.execute(query.bind(workspace.row_key).bind(micros(before)).bind(row_limit(limit)))
-            .await
+        let query = query.bind(workspace.row_key).bind(micros(before)).bind(row_limit(limit));
+        let rows = self.fetch_all(query).await?;
+        Ok(rows.iter().map(|row| IdentityId(row.get(0))).collect())
     }
 }
