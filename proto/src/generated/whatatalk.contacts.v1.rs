@@ -1046,9 +1046,11 @@ pub struct Contact {
         ::prost::alloc::string::String,
         AttributeValue,
     >,
-    /// Output only. Earlier phone numbers of the person, oldest first. At most 50.
-    /// Requests can still select the contact by these numbers, and an opt-out from
-    /// one of them counts. LinkIdentity adds and releases them.
+    /// Output only. Earlier phone numbers of the person, oldest first. At most 50;
+    /// beyond that, the oldest is released. Reads find the contact by these numbers,
+    /// and an opt-out from one of them counts, but they allow no message, and an
+    /// opt-in, an import or a deletion by one of them fails with FORMER_IDENTITY.
+    /// LinkIdentity adds and releases them.
     #[prost(string, repeated, tag = "18")]
     pub former_phone_numbers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Output only. Earlier user ids of the person, oldest first. At most 50. They
@@ -1110,8 +1112,9 @@ impl ::prost::Name for AttributeValue {
         "/whatatalk.contacts.v1.AttributeValue".into()
     }
 }
-/// The consent of a contact, per category, at the time of the response. An expired
-/// opt-in is shown as NOT_ASKED.
+/// The consent of a contact, per category, at the time of the response: that of its
+/// phone number or, if it has none, of its user id. An expired opt-in and an erasure
+/// are shown as NOT_ASKED.
 ///
 /// Use it for display and filters. Before sending, call OptInService.CheckOptIn.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1321,8 +1324,7 @@ pub struct OptInEvent {
     /// Id of the contact. Empty if the person was not a contact.
     #[prost(string, tag = "2")]
     pub contact_id: ::prost::alloc::string::String,
-    /// OPTED_IN or OPTED_OUT. UNSPECIFIED for preferences set in WhatsApp, which do
-    /// not change the status.
+    /// OPTED_IN or OPTED_OUT for an opt-in or opt-out. UNSPECIFIED for other kinds.
     #[prost(enumeration = "OptInStatus", tag = "3")]
     pub status: i32,
     /// Categories that the event applies to.
@@ -1346,8 +1348,8 @@ pub struct OptInEvent {
     /// For an opt-in: when it expires. Absent if it is valid until withdrawn.
     #[prost(message, optional, tag = "10")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Categories whose status the event changed. Empty if it had no effect, because
-    /// a later statement was already recorded.
+    /// Categories in which the statement changed what counts. Empty if it had no
+    /// effect.
     #[prost(enumeration = "MessageCategory", repeated, tag = "11")]
     pub changed_categories: ::prost::alloc::vec::Vec<i32>,
     /// The kind of the event.
@@ -1391,14 +1393,15 @@ pub mod check_opt_in_request {
     /// The person. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Recipient {
-        /// As Contact.phone_number. Any equivalent form, and any former number,
-        /// matches.
+        /// As Contact.phone_number, in any equivalent form. For a former number, the
+        /// decision is DENY with the reason FORMER_IDENTITY or that of an objection.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As Contact.whatsapp_user_id. A former user id works like a former number.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
-        /// As Contact.contact_id. The id of a merged contact matches the survivor.
+        /// As Contact.contact_id. The id of a merged contact matches the survivor. Checks
+        /// the phone number if the contact has one, otherwise the user id.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
     }
@@ -1564,7 +1567,8 @@ pub struct RecordOptInRequest {
     /// Evidence of the opt-in. Record at least the wording.
     #[prost(message, optional, tag = "7")]
     pub evidence: ::core::option::Option<OptInEvidence>,
-    /// When the person agreed. At most 5 minutes in the future. Absent means now.
+    /// When the person agreed. Not before 2009, and at most 5 minutes in the future; a
+    /// time in the future means now. Absent means now.
     #[prost(message, optional, tag = "8")]
     pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
     /// When the opt-in expires. Absent means that it is valid until withdrawn.
@@ -1584,11 +1588,11 @@ pub mod record_opt_in_request {
     /// The person. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Recipient {
-        /// As Contact.phone_number. Any equivalent form, and any former number,
-        /// matches.
+        /// As Contact.phone_number, in any equivalent form. A former number fails
+        /// with FORMER_IDENTITY.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As Contact.whatsapp_user_id. A former user id fails with FORMER_IDENTITY.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
@@ -1632,16 +1636,18 @@ pub struct RecordOptOutRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// Categories that the person opted out of. Empty means all.
+    /// Categories that the person opted out of. Empty, or one that is not known, means
+    /// all.
     #[prost(enumeration = "MessageCategory", repeated, tag = "5")]
     pub categories: ::prost::alloc::vec::Vec<i32>,
     /// How the person withdrew consent. UNSPECIFIED means API.
     #[prost(enumeration = "OptInSource", tag = "6")]
     pub source: i32,
-    /// The words of the person. At most 1000 characters.
+    /// The words of the person. Cut to 1000 characters.
     #[prost(string, tag = "7")]
     pub reason_text: ::prost::alloc::string::String,
-    /// When the person opted out. At most 5 minutes in the future. Absent means now.
+    /// When the person opted out. Absent means now, after all that is known of the
+    /// person; so does a time in the future or before 2009.
     #[prost(message, optional, tag = "8")]
     pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Idempotency key: a UUID generated by the caller. For 24 hours by default, the
@@ -1650,7 +1656,8 @@ pub struct RecordOptOutRequest {
     #[prost(string, tag = "9")]
     pub request_id: ::prost::alloc::string::String,
     /// Further ids of the same person, as webhooks carry them: the objection stands
-    /// against each, and against the contacts they name. At most 10.
+    /// against each, and against the contacts they name. At most 100 are read; those
+    /// that are not valid are left out.
     #[prost(message, repeated, tag = "10")]
     pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// The person. Required. A phone number or user id need not belong to a contact.
@@ -1712,14 +1719,15 @@ pub struct RecordPlatformPreferenceRequest {
     pub workspace_id: ::prost::alloc::string::String,
     /// Meta's id of the business's phone number that the preference applies to:
     /// `metadata.phone_number_id` of the webhook. Empty means all numbers. At most 64
-    /// characters.
+    /// characters; a stop with an id that is not valid is for all numbers.
     #[prost(string, tag = "5")]
     pub sender_phone_number_id: ::prost::alloc::string::String,
     /// The preference. Required.
     #[prost(enumeration = "PlatformPreference", tag = "6")]
     pub preference: i32,
-    /// When the person set the preference: `timestamp` of the webhook. At most 5
-    /// minutes in the future. Absent means now.
+    /// When the person set the preference: `timestamp` of the webhook. Absent means
+    /// now. As in RecordOptInRequest for a resume, and in RecordOptOutRequest for a
+    /// stop.
     #[prost(message, optional, tag = "7")]
     pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Evidence, such as the id of the message that failed with error 131050.
@@ -1730,8 +1738,9 @@ pub struct RecordPlatformPreferenceRequest {
     /// again.
     #[prost(string, tag = "9")]
     pub request_id: ::prost::alloc::string::String,
-    /// Further ids of the same person, as webhooks carry them: the objection stands
-    /// against each, and against the contacts they name. At most 10.
+    /// Further ids of the same person, as webhooks carry them: the preference is
+    /// recorded for each, and for the contacts they name. At most 100 are read; those
+    /// that are not valid are left out.
     #[prost(message, repeated, tag = "10")]
     pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// The person. Required. A phone number or user id need not belong to a contact.
@@ -2317,15 +2326,19 @@ pub mod opt_in_service_client {
                 );
             self.inner.streaming(req, path, codec).await
         }
-        /// Records that a contact opted in. The contact must exist; create it first. An
-        /// opt-in with an `occurred_time` before the latest opt-out is recorded without
-        /// effect.
+        /// Records that a contact opted in. The contact must exist; create it first. The
+        /// opt-in is for the phone number or user id that it names, and for those that
+        /// had joined the contact by `occurred_time`; not for those that join later.
         ///
         /// A person who opted out, or whose contact was deleted, can opt in again only by
-        /// their own action: with the source WEB_FORM, INBOUND_MESSAGE, IVR or PAPER.
+        /// their own action: with the source WEB_FORM, INBOUND_MESSAGE, IVR or PAPER, and
+        /// an `occurred_time` after it. An opt-in of these sources without effect is
+        /// recorded. Other sources never extend an opt-in that expires.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); FAILED_PRECONDITION (CONSENT_CONFLICT)
-        /// for another source after an opt-out, with the opt-out's `event_id`.
+        /// for another source whose opt-in does not count, after an opt-out with the
+        /// opt-out's `event_id`; FAILED_PRECONDITION (FORMER_IDENTITY) for a former
+        /// number or user id.
         ///
         /// Example:
         ///
@@ -2363,7 +2376,9 @@ pub mod opt_in_service_client {
         }
         /// Records that a person opted out. The person need not be a contact: the server
         /// then stores a keyed hash of the number or user id, and the opt-out applies if
-        /// they become a contact later.
+        /// they become a contact later. It stands against all numbers and user ids of the
+        /// person, and is not refused for a time, text, category or source that is not
+        /// valid.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND) for an unknown `contact_id`.
         ///
@@ -2399,15 +2414,16 @@ pub mod opt_in_service_client {
         /// message.
         ///
         /// These preferences are separate from opt-ins and opt-outs. A stop overrides
-        /// every opt-in, and only a resume lifts it; a resume is not an opt-in. For each
-        /// sender, the preference with the latest `occurred_time` counts, whether it was
-        /// for that sender or for all senders; at the same time, the stop counts. The
-        /// person need not be a contact.
+        /// every opt-in, and only a later resume, for that sender or for all senders,
+        /// lifts it; a resume is not an opt-in. At the same time, the stop counts. A stop
+        /// stands against all numbers and user ids of the person. The person need not be
+        /// a contact.
         ///
         /// Example: `{"phone_number": "15551234567", "sender_phone_number_id":  "106540352242922", "preference": "PLATFORM_PREFERENCE_STOP"}`.
         ///
         /// Errors: INVALID_ARGUMENT without a preference; NOT_FOUND (CONTACT_NOT_FOUND)
-        /// for an unknown `contact_id`.
+        /// for an unknown `contact_id`; FAILED_PRECONDITION (FORMER_IDENTITY) for a
+        /// resume under a former number or user id.
         pub async fn record_platform_preference(
             &mut self,
             request: impl tonic::IntoRequest<super::RecordPlatformPreferenceRequest>,
@@ -2437,8 +2453,10 @@ pub mod opt_in_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the consent events of a person, newest first. Events are append-only; the
-        /// deletion of a contact or workspace removes their personal data. The list is
+        /// Lists the consent events of a person, newest first: statements, and changes of
+        /// the person's numbers and user ids. Events are append-only; the deletion of a
+        /// contact or workspace removes their personal data. For a released or erased
+        /// number, what still stands against it is listed without personal data. The list is
         /// empty for a phone number or user id without events.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND) for an unknown `contact_id`.
@@ -2540,15 +2558,19 @@ pub mod opt_in_service_server {
             tonic::Response<Self::CheckOptInStreamStream>,
             tonic::Status,
         >;
-        /// Records that a contact opted in. The contact must exist; create it first. An
-        /// opt-in with an `occurred_time` before the latest opt-out is recorded without
-        /// effect.
+        /// Records that a contact opted in. The contact must exist; create it first. The
+        /// opt-in is for the phone number or user id that it names, and for those that
+        /// had joined the contact by `occurred_time`; not for those that join later.
         ///
         /// A person who opted out, or whose contact was deleted, can opt in again only by
-        /// their own action: with the source WEB_FORM, INBOUND_MESSAGE, IVR or PAPER.
+        /// their own action: with the source WEB_FORM, INBOUND_MESSAGE, IVR or PAPER, and
+        /// an `occurred_time` after it. An opt-in of these sources without effect is
+        /// recorded. Other sources never extend an opt-in that expires.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); FAILED_PRECONDITION (CONSENT_CONFLICT)
-        /// for another source after an opt-out, with the opt-out's `event_id`.
+        /// for another source whose opt-in does not count, after an opt-out with the
+        /// opt-out's `event_id`; FAILED_PRECONDITION (FORMER_IDENTITY) for a former
+        /// number or user id.
         ///
         /// Example:
         ///
@@ -2567,7 +2589,9 @@ pub mod opt_in_service_server {
         >;
         /// Records that a person opted out. The person need not be a contact: the server
         /// then stores a keyed hash of the number or user id, and the opt-out applies if
-        /// they become a contact later.
+        /// they become a contact later. It stands against all numbers and user ids of the
+        /// person, and is not refused for a time, text, category or source that is not
+        /// valid.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND) for an unknown `contact_id`.
         ///
@@ -2584,15 +2608,16 @@ pub mod opt_in_service_server {
         /// message.
         ///
         /// These preferences are separate from opt-ins and opt-outs. A stop overrides
-        /// every opt-in, and only a resume lifts it; a resume is not an opt-in. For each
-        /// sender, the preference with the latest `occurred_time` counts, whether it was
-        /// for that sender or for all senders; at the same time, the stop counts. The
-        /// person need not be a contact.
+        /// every opt-in, and only a later resume, for that sender or for all senders,
+        /// lifts it; a resume is not an opt-in. At the same time, the stop counts. A stop
+        /// stands against all numbers and user ids of the person. The person need not be
+        /// a contact.
         ///
         /// Example: `{"phone_number": "15551234567", "sender_phone_number_id":  "106540352242922", "preference": "PLATFORM_PREFERENCE_STOP"}`.
         ///
         /// Errors: INVALID_ARGUMENT without a preference; NOT_FOUND (CONTACT_NOT_FOUND)
-        /// for an unknown `contact_id`.
+        /// for an unknown `contact_id`; FAILED_PRECONDITION (FORMER_IDENTITY) for a
+        /// resume under a former number or user id.
         async fn record_platform_preference(
             &self,
             request: tonic::Request<super::RecordPlatformPreferenceRequest>,
@@ -2600,8 +2625,10 @@ pub mod opt_in_service_server {
             tonic::Response<super::RecordPlatformPreferenceResponse>,
             tonic::Status,
         >;
-        /// Lists the consent events of a person, newest first. Events are append-only; the
-        /// deletion of a contact or workspace removes their personal data. The list is
+        /// Lists the consent events of a person, newest first: statements, and changes of
+        /// the person's numbers and user ids. Events are append-only; the deletion of a
+        /// contact or workspace removes their personal data. For a released or erased
+        /// number, what still stands against it is listed without personal data. The list is
         /// empty for a phone number or user id without events.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND) for an unknown `contact_id`.
@@ -3313,11 +3340,11 @@ pub mod delete_contact_request {
     /// The person. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Recipient {
-        /// As Contact.phone_number. Any equivalent form, and any former number,
-        /// matches.
+        /// As Contact.phone_number, in any equivalent form. A former number fails
+        /// with FORMER_IDENTITY.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As Contact.whatsapp_user_id. A former user id fails with FORMER_IDENTITY.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
@@ -3427,11 +3454,11 @@ pub mod link_identity_request {
     /// The person. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Recipient {
-        /// As Contact.phone_number. Any equivalent form, and any former number,
-        /// matches.
+        /// As Contact.phone_number, in any equivalent form. A former number is
+        /// accepted only to release.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As Contact.whatsapp_user_id. A former user id is accepted only to release.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
@@ -4013,9 +4040,11 @@ impl ::prost::Name for ImportOptions {
 }
 /// Consent of a person in an import.
 ///
-/// OPTED_IN never lifts an opt-out. If the person has opted out of one of the
-/// categories, the row fails with CONSENT_CONFLICT, even with SKIP. Otherwise, the
-/// opt-in is recorded unless the row is skipped.
+/// OPTED_IN is a report of what others say, whatever its source. It never lifts an
+/// opt-out or an erasure, and never extends an opt-in that expires: the row then
+/// fails with CONSENT_CONFLICT. An older opt-in than the one known changes nothing.
+/// Without `occurred_time`, it counts only for a person who was never asked. With
+/// SKIP, the opt-in of an existing contact is not looked at.
 ///
 /// OPTED_OUT is always recorded, even if the row is skipped. If the row is not
 /// valid but its phone number or user id is, the opt-out is recorded too; the error
@@ -4034,7 +4063,8 @@ pub struct ImportConsent {
     /// Evidence of the statement.
     #[prost(message, optional, tag = "4")]
     pub evidence: ::core::option::Option<OptInEvidence>,
-    /// When the person made the statement. Absent means now.
+    /// When the person made the statement. For OPTED_IN, absent means that it counts
+    /// only for a person who was never asked; for OPTED_OUT, as in RecordOptOutRequest.
     #[prost(message, optional, tag = "5")]
     pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -4701,11 +4731,12 @@ pub mod contact_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Erases a contact and all personal data about it, and returns a receipt. An
-        /// opt-out remains in effect, stored as a keyed hash, so that a later import does
-        /// not make the person messageable again.
+        /// Erases a contact and all personal data about it, and returns a receipt.
+        /// Opt-outs and the erasure itself remain in effect, stored under keyed hashes, so
+        /// that a later import does not make the person messageable again.
         ///
-        /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); ABORTED (ETAG_MISMATCH).
+        /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); ABORTED (ETAG_MISMATCH);
+        /// FAILED_PRECONDITION (FORMER_IDENTITY) for a former number or user id.
         pub async fn delete_contact(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteContactRequest>,
@@ -4736,14 +4767,17 @@ pub mod contact_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Gives a contact a new phone number, a new user id, or both. The contact keeps
-        /// its id, history and consent. The replaced number or id becomes a former one:
-        /// requests can still select the contact by it, and an opt-out from it counts.
+        /// its id and history. The replaced number or id becomes a former one: reads find
+        /// the contact by it, an opt-out from it counts, and it allows no message.
         ///
-        /// If an opt-out is already recorded for the new number, it applies to the
-        /// contact from now on. A former number can become the current one again. An
-        /// equivalent form of the current number changes nothing.
+        /// What the contact objected to applies to the new number. What it agreed to does
+        /// so only with `carry_opt_in`. If an opt-out is already recorded for the new
+        /// number, it applies to the contact from now on. A former number can become the
+        /// current one again. An equivalent form of the current number changes nothing.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); ABORTED (ETAG_MISMATCH);
+        /// FAILED_PRECONDITION (FORMER_IDENTITY) for a new number or id of a contact that
+        /// is selected by a former one;
         /// ALREADY_EXISTS (CONTACT_ALREADY_EXISTS) if another contact has, or once had,
         /// the number or id. If both contacts are the same person, use MergeContacts.
         ///
@@ -4791,15 +4825,13 @@ pub mod contact_service_client {
         /// `take_mask`, are taken from `merged`. Tags are combined. The phone number and
         /// user id that do not become current become former ones.
         ///
-        /// Consent: the stricter state of both, per category. An opt-out of either
-        /// contact counts. OPTED_IN remains only if both contacts are opted in, until the
-        /// earlier expiry. If one is opted in and the other was never asked, the result
-        /// is NOT_ASKED, because the holder of each number must have agreed. If the
-        /// person did agree, record the opt-in again.
+        /// Consent: objections of either contact stand against all numbers and user ids
+        /// of both. Each number and user id keeps its own opt-ins, and gets none of the
+        /// others. `opt_in` shows those of the number that is current.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND), with the missing one as `field`;
         /// ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT if both are the same contact, or if
-        /// the result exceeds the limits of tags, attributes or former ids.
+        /// the result exceeds the limits of tags, attributes or merged ids.
         ///
         /// Example:
         ///
@@ -5235,11 +5267,12 @@ pub mod contact_service_server {
             tonic::Response<super::UpdateContactResponse>,
             tonic::Status,
         >;
-        /// Erases a contact and all personal data about it, and returns a receipt. An
-        /// opt-out remains in effect, stored as a keyed hash, so that a later import does
-        /// not make the person messageable again.
+        /// Erases a contact and all personal data about it, and returns a receipt.
+        /// Opt-outs and the erasure itself remain in effect, stored under keyed hashes, so
+        /// that a later import does not make the person messageable again.
         ///
-        /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); ABORTED (ETAG_MISMATCH).
+        /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); ABORTED (ETAG_MISMATCH);
+        /// FAILED_PRECONDITION (FORMER_IDENTITY) for a former number or user id.
         async fn delete_contact(
             &self,
             request: tonic::Request<super::DeleteContactRequest>,
@@ -5248,14 +5281,17 @@ pub mod contact_service_server {
             tonic::Status,
         >;
         /// Gives a contact a new phone number, a new user id, or both. The contact keeps
-        /// its id, history and consent. The replaced number or id becomes a former one:
-        /// requests can still select the contact by it, and an opt-out from it counts.
+        /// its id and history. The replaced number or id becomes a former one: reads find
+        /// the contact by it, an opt-out from it counts, and it allows no message.
         ///
-        /// If an opt-out is already recorded for the new number, it applies to the
-        /// contact from now on. A former number can become the current one again. An
-        /// equivalent form of the current number changes nothing.
+        /// What the contact objected to applies to the new number. What it agreed to does
+        /// so only with `carry_opt_in`. If an opt-out is already recorded for the new
+        /// number, it applies to the contact from now on. A former number can become the
+        /// current one again. An equivalent form of the current number changes nothing.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); ABORTED (ETAG_MISMATCH);
+        /// FAILED_PRECONDITION (FORMER_IDENTITY) for a new number or id of a contact that
+        /// is selected by a former one;
         /// ALREADY_EXISTS (CONTACT_ALREADY_EXISTS) if another contact has, or once had,
         /// the number or id. If both contacts are the same person, use MergeContacts.
         ///
@@ -5281,15 +5317,13 @@ pub mod contact_service_server {
         /// `take_mask`, are taken from `merged`. Tags are combined. The phone number and
         /// user id that do not become current become former ones.
         ///
-        /// Consent: the stricter state of both, per category. An opt-out of either
-        /// contact counts. OPTED_IN remains only if both contacts are opted in, until the
-        /// earlier expiry. If one is opted in and the other was never asked, the result
-        /// is NOT_ASKED, because the holder of each number must have agreed. If the
-        /// person did agree, record the opt-in again.
+        /// Consent: objections of either contact stand against all numbers and user ids
+        /// of both. Each number and user id keeps its own opt-ins, and gets none of the
+        /// others. `opt_in` shows those of the number that is current.
         ///
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND), with the missing one as `field`;
         /// ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT if both are the same contact, or if
-        /// the result exceeds the limits of tags, attributes or former ids.
+        /// the result exceeds the limits of tags, attributes or merged ids.
         ///
         /// Example:
         ///

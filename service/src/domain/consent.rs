@@ -6,7 +6,8 @@ pub mod fold;
 mod summary;
 
 pub use event::{
-    ConsentEvent, EventChange, EventKind, Evidence, MAX_CLOCK_SKEW, PlatformStatement, Source, Statement,
+    ConsentEvent, EventChange, EventKind, Evidence, MAX_CLOCK_SKEW, PlatformStatement, Source,
+    Statement,
 };
 pub use fold::{
     Change, Check, CheckReason, Clock, IdentityConsent, IdentityId, NoEffect, Outcome, Person,

@@ -67,6 +67,25 @@ pub struct Fact {
     pub identities: Vec<u8>,
 }
 
+impl Fact {
+    /// What stays of an event.
+    pub fn of(event: &ConsentEvent) -> Self {
+        let mut fact = Self {
+            event_id: event.event_id,
+            contact_id: event.contact_id,
+            categories: bits(&event.categories),
+            changed_categories: bits(&event.changed_categories),
+            source: event.source.map_or(0, |source| source as i64),
+            wording_version: event.evidence.wording_version.clone(),
+            occurred_time: event.occurred_time.timestamp_micros(),
+            record_time: event.record_time.timestamp_micros(),
+            ..Self::default()
+        };
+        fact.set_change(event.change.clone());
+        fact
+    }
+}
+
 /// A list of positions in the ledger, encoded as eight bytes each, big-endian.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Positions(pub Vec<u8>);
@@ -137,7 +156,8 @@ pub struct Entry {
 impl Entry {
     /// Creates an unsealed entry for an event.
     pub fn of(event: ConsentEvent, salt: Salt) -> Self {
-        let Evidence { wording, wording_version, business_name, url, message_id, actor } =
+        let fact = Fact::of(&event);
+        let Evidence { wording, wording_version: _, business_name, url, message_id, actor } =
             event.evidence;
         let detail = Detail {
             salt,
@@ -149,18 +169,6 @@ impl Entry {
             actor,
             reason_text: event.reason_text,
         };
-        let mut fact = Fact {
-            event_id: event.event_id,
-            contact_id: event.contact_id,
-            categories: bits(&event.categories),
-            changed_categories: bits(&event.changed_categories),
-            source: event.source.map_or(0, |source| source as i64),
-            wording_version,
-            occurred_time: event.occurred_time.timestamp_micros(),
-            record_time: event.record_time.timestamp_micros(),
-            ..Fact::default()
-        };
-        fact.set_change(event.change);
         let detail_hash = Some(detail.hash());
         Self { position: 0, fact, detail: Some(detail), detail_hash, hash: None }
     }
@@ -188,8 +196,7 @@ impl Entry {
     /// The deletion of what was known of non-contacts, not sealed yet.
     pub fn of_forgetting(event_id: Uuid, change: EventChange, now: Time) -> Self {
         let now = now.timestamp_micros();
-        let mut fact =
-            Fact { event_id, occurred_time: now, record_time: now, ..Fact::default() };
+        let mut fact = Fact { event_id, occurred_time: now, record_time: now, ..Fact::default() };
         fact.set_change(change);
         Self { fact, ..Self::default() }
     }

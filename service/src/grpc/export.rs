@@ -99,7 +99,11 @@ fn encode_preferences(consent: &IdentityConsent) -> Vec<v1::RecordedPlatformPref
         occurred_time: Some(timestamp(stop.objection.time)),
         event_id: stop.objection.event.to_string(),
     };
-    consent.objections.stops().iter().map(encode).collect()
+    // A stop that names several identities stands under each.
+    let mut stops: Vec<&Stop> = consent.objections.stops().iter().collect();
+    stops.sort_by_key(|stop| stop.objection.event);
+    stops.dedup_by_key(|stop| stop.objection.event);
+    stops.into_iter().map(encode).collect()
 }
 
 fn encode_stored_response(stored: StoredResponseInfo) -> v1::StoredResponse {

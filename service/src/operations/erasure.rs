@@ -8,10 +8,10 @@ use crate::domain::consent::{
     Change, Clock, ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory,
     Person, Said, Source, fold,
 };
-use crate::domain::phone::MatchKey;
 use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::domain::ledger::Entry;
+use crate::domain::phone::MatchKey;
 use crate::store::{
     ConsentRow, KeyLock, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
 };
@@ -125,9 +125,13 @@ impl RepeatErasure {
             let row = known.as_ref();
             let id = row.map_or_else(new_identity, |row| row.identity_id);
             let consent = row.map(|row| row.consent.clone()).unwrap_or_default();
-            let is_known = MessageCategory::ALL
-                .into_iter()
-                .all(|c| consent.objections.erasure(c).is_some_and(|o| o.time >= *delete_time));
+            let is_erased = |category: &MessageCategory| {
+                consent.objections.erasure(*category).is_some_and(|o| o.time >= *delete_time)
+            };
+            let objects =
+                |category: &MessageCategory| consent.objections.opt_out(*category).is_some();
+            let is_known = MessageCategory::ALL.iter().all(is_erased)
+                && self.erasure.opted_out.iter().all(objects);
             if is_known {
                 continue;
             }
@@ -171,9 +175,8 @@ impl RepeatErasure {
         }
         ledger::append(tx, workspace, head, &mut entries).await?;
         let pointers = rows.iter().flat_map(|row| {
-            let listed = entries.iter().filter(|entry| {
-                entry.fact.identity_ids().contains(&row.identity_id)
-            });
+            let listed =
+                entries.iter().filter(|entry| entry.fact.identity_ids().contains(&row.identity_id));
             listed.map(|entry| (row.match_key.clone(), entry.position))
         });
         tx.db.add_ledger_pointers(workspace, &pointers.collect::<Vec<_>>()).await?;

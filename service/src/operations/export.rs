@@ -5,6 +5,7 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::store::{ContactRow, Receipt, Store, StoredResponseInfo, decode_profile};
 
+use super::unit_of_work::former_identity;
 use super::{opt_in, workspace};
 
 /// Everything that is stored about one person.
@@ -33,6 +34,12 @@ pub async fn held(
     let workspace = workspace(&mut *db, workspace_id).await?;
     let found = db.find_contacts(&workspace, std::slice::from_ref(person)).await?;
     let contact = found.into_iter().flatten().next();
+    if let (Some(contact), Recipient::Key(key)) = (&contact, person) {
+        let contact = decode_profile(contact)?;
+        if contact.profile.is_former(key) {
+            return Err(former_identity(key, &contact));
+        }
+    }
     let contact_id = match (&contact, person) {
         (Some(contact), _) => Some(contact.contact_id),
         (None, Recipient::Id(id)) => Some(*id),

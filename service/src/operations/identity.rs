@@ -6,8 +6,8 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
-use super::lock_workspace;
 use super::contacts::refuse_former;
+use super::lock_workspace;
 use super::unit_of_work::{Carry, UnitOfWork};
 
 /// Gives a contact a new phone number or user id.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::consent::{NoEffect, OptInStatus, Outcome, Statement};
+use crate::domain::consent::{NoEffect, OptInStatus, Outcome, Source, Statement};
 use crate::domain::contact::{Recipient, validate_tags};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::Definitions;
@@ -65,12 +65,14 @@ impl Operation for ImportChunks {
                     Err(error) => {
                         unit.roll_back(savepoint);
                         let error = self.keep_objection(tx, &mut unit, row, error);
+                        spread_objections(tx, &mut unit, row)?;
                         outcome.failures.push((*index, error));
                     }
                 }
             }
             outcomes.push(outcome);
         }
+        unit.drop_known_history(tx).await?;
         unit.write(tx).await?;
         Ok(outcomes)
     }
@@ -146,7 +148,16 @@ impl ImportChunks {
                 unit.update(tx, entry, merged, None).map_err(below)?
             }
         };
+        refuse_hidden_objection(unit, entry, &people).map_err(below)?;
         let skipped = self.options.on_conflict == OnConflict::Skip && !objects;
+        if let Some(claim) = statement.filter(|_| skipped) {
+            // Skipped, but not silently if it claims what the person objected to.
+            let recording = unit.consider(tx, entry, &named, claim, true)?;
+            let objected = |why| matches!(why, NoEffect::Objected { .. } | NoEffect::Erased { .. });
+            if let Some(why) = recording.refusal(objected) {
+                return Err(consent_conflict(why).with_field("consent"));
+            }
+        }
         let said = !skipped && state(tx, unit, entry, &named, statement)?;
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
     }
@@ -234,12 +245,65 @@ fn object(
     named: &Named,
     objection: &Statement,
 ) -> Result<bool> {
-    let recording = unit.consider(tx, entry, named, objection, true)?;
-    let is_known = recording.outcomes.iter().all(|(_, outcome)| *outcome == Outcome::AlreadySo);
-    if !is_known {
-        unit.accept(recording);
+    // Without a time it reports a state: what stands already, with nothing said since, is
+    // the same objection again.
+    if objection.occurred_time.is_none() && unit.stands_last(entry, &objection.categories) {
+        return Ok(false);
     }
-    Ok(!is_known)
+    let recording = unit.consider(tx, entry, named, objection, true)?;
+    let is_effective = recording.is_effective();
+    let is_known = recording.outcomes.iter().all(|(_, outcome)| *outcome == Outcome::AlreadySo);
+    match is_effective || !is_known {
+        true if is_effective => drop(unit.accept(recording)),
+        true => unit.accept_history(recording),
+        false => {}
+    }
+    Ok(is_effective)
+}
+
+/// Refuses a row with an id that is not the contact's and under which somebody objected:
+/// the row says that it is the same person.
+fn refuse_hidden_objection(
+    unit: &UnitOfWork<'_>,
+    entry: EntryId,
+    people: &[Recipient],
+) -> Result<()> {
+    let others = people.iter().filter_map(|person| unit.find(person));
+    for other in others.filter(|other| *other != entry) {
+        if let Some(event) = unit.standing_opt_out(other) {
+            return Err(consent_conflict(NoEffect::Objected { event }));
+        }
+    }
+    Ok(())
+}
+
+/// What stands against one id of a failed row stands against the contact that another of
+/// its ids names: a no belongs to the person, and the row says that they are one.
+fn spread_objections(tx: &Transaction, unit: &mut UnitOfWork<'_>, row: &ImportRow) -> Result<()> {
+    let keys = row.profile.match_keys();
+    let people: Vec<_> = keys.iter().cloned().map(Recipient::Key).collect();
+    let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
+        return Ok(());
+    };
+    let others: Vec<_> = people.iter().filter_map(|person| unit.find(person)).collect();
+    for other in others.into_iter().filter(|other| *other != entry) {
+        for (category, time) in unit.standing_opt_outs(other) {
+            let objection = Statement {
+                status: OptInStatus::OptedOut,
+                categories: vec![category],
+                source: Source::Import,
+                evidence: Default::default(),
+                reason_text: String::new(),
+                occurred_time: Some(time),
+                expire_time: None,
+            };
+            let recording = unit.consider(tx, entry, &Named::Contact, &objection, true)?;
+            if recording.is_effective() {
+                unit.accept(recording);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Records the opt-in that a row claims. Imports report what others say, whatever their

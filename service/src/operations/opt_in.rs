@@ -27,6 +27,10 @@ impl Operation for RecordConsent {
     /// Of an objection against several persons, that of the first.
     type Output = (ConsentEvent, ConsentSummary);
 
+    fn is_objection(&self) -> bool {
+        self.statement.status == OptInStatus::OptedOut
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
@@ -52,10 +56,7 @@ impl Operation for RecordConsent {
 
 /// Why an opt-in is refused: others claim what does not count. What a person said
 /// themselves is history even if it does not.
-fn refusal(
-    statement: &Statement,
-    recording: &super::unit_of_work::Recording,
-) -> Option<NoEffect> {
+fn refusal(statement: &Statement, recording: &super::unit_of_work::Recording) -> Option<NoEffect> {
     if statement.source.is_the_person() {
         return None;
     }
@@ -76,6 +77,10 @@ pub struct RecordPlatformPreference {
 impl Operation for RecordPlatformPreference {
     type Output = (ConsentEvent, ConsentSummary);
 
+    fn is_objection(&self) -> bool {
+        self.statement.stopped
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
@@ -83,7 +88,7 @@ impl Operation for RecordPlatformPreference {
             refuse_former(&unit, &self.recipients)?;
         }
         let mut first = None;
-        // MergeField from anybody, a resume too: the stop it lifts may arrive later.
+        // Taken from anybody, a resume too: the stop it lifts may arrive later.
         for (entry, named) in persons(&mut unit, &self.recipients, true)? {
             let recording = unit.consider_on_platform(tx, entry, &named, &self.statement)?;
             let event = unit.accept(recording);

@@ -1,6 +1,7 @@
 //! Unit of work: loads contacts and their consent, applies changes in memory, and
 //! writes them in one transaction. The only place that changes contacts or consent.
 
+mod history;
 mod identities;
 mod load;
 mod persons;
@@ -31,6 +32,8 @@ pub struct UnitOfWork<'a> {
     by_key: HashMap<MatchKey, usize>,
     by_id: HashMap<Uuid, usize>,
     events: Vec<ConsentEvent>,
+    /// Events without effect, which may be in the ledger already.
+    history: Vec<Uuid>,
     /// Contacts that go, each with the one it is merged into.
     merges: Vec<(Contact, Uuid)>,
     /// The keys of non-contacts that became a contact's.

@@ -23,6 +23,12 @@ pub trait Operation: Send + Sync + 'static {
         &'a self,
         tx: &'a mut Transaction,
     ) -> impl Future<Output = Result<Self::Output>> + Send + 'a;
+
+    /// Whether it records that somebody objects. Sent again after the response was erased
+    /// with the person, an objection is recorded again instead of refused.
+    fn is_objection(&self) -> bool {
+        false
+    }
 }
 
 /// An open write transaction with everything an [`Operation`] needs.

@@ -195,7 +195,7 @@ fn consents() -> impl Strategy<Value = Option<Statement>> {
     )
         .prop_map(|(status, categories, end)| Statement {
             categories,
-            occurred_time: Some(time(MOMENTS[1])),
+            occurred_time: Some(time(MOMENTS[2])),
             expire_time: end.filter(|_| status == OptInStatus::OptedIn).map(time),
             ..statement(status)
         });

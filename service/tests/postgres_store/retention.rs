@@ -62,7 +62,10 @@ async fn sweep(store: &Store, suppressions: Option<TimeDelta>) {
 async fn opt_out(store: &Store, number: &str) {
     let statement = statement(OptInStatus::OptedOut);
     let (workspace_id, person) = (String::new(), person(number));
-    store.write(opt_in::RecordConsent { workspace_id, recipients: vec![person], statement }).await.unwrap();
+    store
+        .write(opt_in::RecordConsent { workspace_id, recipients: vec![person], statement })
+        .await
+        .unwrap();
 }
 
 async fn is_out(store: &Store, number: &str) -> bool {

@@ -66,6 +66,8 @@ async fn every_modification_is_detected_at_its_position(app: TestApp) {
                         WHERE s.position + opt_in_event.position = 10001),
             contact_id = (SELECT s.contact_id FROM saved_event AS s
                           WHERE s.position + opt_in_event.position = 10001),
+            identities = (SELECT s.identities FROM saved_event AS s
+                          WHERE s.position + opt_in_event.position = 10001),
             detail_hash = (SELECT s.detail_hash FROM saved_event AS s
                            WHERE s.position + opt_in_event.position = 10001),
             occurred_time = (SELECT s.occurred_time FROM saved_event AS s
@@ -75,8 +77,8 @@ async fn every_modification_is_detected_at_its_position(app: TestApp) {
         WHERE position IN (3000, 7001);";
     fill(&app).await;
     let head = verify(&app, None).await.expect("an honest ledger");
-    // Ten rounds of six events, plus an erasure and an opt-out.
-    let length = PEOPLE as i64 + 62;
+    // Ten rounds of six events, of which five claim an opt-out; an erasure and an opt-out.
+    let length = PEOPLE as i64 + 67;
     assert_eq!(head.length, length);
     app.run_sql(SAVE).await;
 
@@ -85,13 +87,13 @@ async fn every_modification_is_detected_at_its_position(app: TestApp) {
         ("UPDATE opt_in_event SET kind = 3 WHERE position = 5000", 5000, Damage::FactChanged),
         ("UPDATE opt_in_event SET categories = 1 WHERE position = 1", 1, Damage::FactChanged),
         (
-            "UPDATE opt_in_event SET occurred_time = occurred_time - 1 WHERE position = 10062",
+            "UPDATE opt_in_event SET occurred_time = occurred_time - 1 WHERE position = 10067",
             length,
             Damage::FactChanged,
         ),
         (
-            "UPDATE opt_in_event SET sender_phone_number_id = NULL WHERE position = 10004",
-            10_004,
+            "UPDATE opt_in_event SET sender_phone_number_id = NULL WHERE position = 10005",
+            10_005,
             Damage::FactChanged,
         ),
         (
@@ -112,8 +114,8 @@ async fn every_modification_is_detected_at_its_position(app: TestApp) {
         (SWAP_FACTS, 3000, swapped),
         ("DELETE FROM opt_in_event_detail WHERE position = 4321", 4321, Damage::DetailMissing),
         // An event of a non-contact.
-        ("DELETE FROM opt_in_event_detail WHERE position = 10008", 10_008, Damage::DetailMissing),
-        ("UPDATE workspace SET ledger_length = 10060", length, Damage::BeyondHead),
+        ("DELETE FROM opt_in_event_detail WHERE position = 10009", 10_009, Damage::DetailMissing),
+        ("UPDATE workspace SET ledger_length = 10065", length, Damage::BeyondHead),
         (
             "UPDATE workspace SET ledger_hash = (SELECT hash FROM saved_event WHERE position = 7)",
             length,
@@ -131,9 +133,9 @@ async fn every_modification_is_detected_at_its_position(app: TestApp) {
 
     // A ledger that is rewritten or truncated together with its head passes without a kept head.
     app.run_sql(
-        "DELETE FROM opt_in_event WHERE position > 10061;
-         UPDATE workspace SET ledger_length = 10061,
-             ledger_hash = (SELECT hash FROM opt_in_event WHERE position = 10061)",
+        "DELETE FROM opt_in_event WHERE position > 10066;
+         UPDATE workspace SET ledger_length = 10066,
+             ledger_hash = (SELECT hash FROM opt_in_event WHERE position = 10066)",
     )
     .await;
     verify(&app, None).await.expect("nothing is wrong with what is left");
@@ -184,10 +186,10 @@ async fn erasure_lists_the_details_it_removed(app: TestApp) {
     drop(session);
     store.close().await;
     let erasure = entries.last().expect("an entry");
-    assert_eq!((entries.len(), erasure.fact.kind), (4, ERASURE));
+    assert_eq!((entries.len(), erasure.fact.kind), (5, ERASURE));
     let erased = erasure.fact.erased_positions.as_ref().expect("a list");
-    assert_eq!(erased.iter().collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(erased.iter().collect::<Vec<_>>(), [1, 3, 4]);
     let left: Vec<_> = entries.iter().map(|entry| entry.detail.is_some()).collect();
-    assert_eq!(left, [false, true, false, false]);
+    assert_eq!(left, [false, true, false, false, false]);
     verify(&app, None).await.expect("a ledger in order");
 }

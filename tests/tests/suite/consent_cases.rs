@@ -150,7 +150,7 @@ async fn case_5_a_new_number_was_not_asked_unless_the_opt_in_is_carried(app: Tes
     assert_eq!(check(&app, phone(4)).await, CheckReason::OptedIn);
     let link = app.contacts().link_identity(phone(4)).phone(phone(5));
     let refused = link.carry_opt_in(OptInSource::Operator, Default::default()).await;
-    assert_eq!(refused.expect_err("others cannot say so").field(), Some("source"));
+    assert!(refused.expect_err("others cannot say so").to_string().contains("PLATFORM"));
 
     let user = Recipient::whatsapp_user_id("US.9");
     app.contacts().create(NewContact::new().whatsapp_user_id("US.9")).await.expect("a contact");
@@ -220,8 +220,7 @@ async fn case_10_objections_are_never_refused_for_their_trimmings(app: TestApp) 
     let record = app.opt_in().record_opt_out(phone(1)).reason_text("x".repeat(4000));
     let recorded = record.occurred_time(SystemTime::now() + Duration::from_secs(360)).await;
     let event = recorded.expect("recorded").event;
-    assert!(event.reason_text.is_some_and(|text| text.len() < 2000 && text.ends_with('…')
-        || text.ends_with(']')));
+    assert!(event.reason_text.ends_with(" […]") && event.reason_text.len() < 1100);
     assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
     app.make_contact(phone(2)).await;
     yes(&app, phone(2), 60).await;

@@ -4,7 +4,7 @@ use contacts_sdk::{
     CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, reason,
 };
 use contacts_service::erasures::{self, Summary};
-use contacts_service::operations::audit;
+use contacts_service::operations::{audit, audit_states};
 use contacts_service::store::sqlite::Access;
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
@@ -98,12 +98,13 @@ async fn erasures_are_replayed_on_a_restored_backup(app: TestApp) {
         let error = claim.expect("an outcome").failures.remove(0).error;
         error.refused_for(reason::CONSENT_CONFLICT);
         restored.make_contact(phone(n)).await;
-        let out = if [2, 5].contains(&n) { CheckReason::OptedOut } else { CheckReason::NotAsked };
+        let out = if [2, 5].contains(&n) { CheckReason::OptedOut } else { CheckReason::Erased };
         assert_eq!(reason_of(&restored, n).await, out, "{n}");
     }
     assert_eq!(reason_of(&restored, 1).await, CheckReason::OptedIn);
     let store = restored.open_store(Access::Read).await;
     audit::verify(&store, "", None).await.expect("a ledger").expect("in order");
+    assert_eq!(audit_states::verify_states(&store, "").await.expect("an audit"), []);
     store.close().await;
     restored.finish().await;
 }

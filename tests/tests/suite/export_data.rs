@@ -1,7 +1,7 @@
 //! ExportContactData: everything stored about one person.
 
 use contacts_sdk::{
-    ContactData, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus,
+    ContactData, Evidence, MessageCategory, NewContact, OptInEventKind, OptInSource, OptInStatus,
     PlatformPreference, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
@@ -31,18 +31,17 @@ async fn export_contains_the_whole_contact(app: TestApp) {
     let opt_out = app.opt_in().record_opt_out(phone(2)).categories(utility).reason_text("STOP");
     let opt_out = opt_out.await.expect("an opt-out").event;
 
-    for person in
-        [Recipient::from(&two), Recipient::phone(phone(1)), Recipient::whatsapp_user_id("US.2")]
-    {
+    for person in [Recipient::from(&two), Recipient::phone(phone(3)), Recipient::from(&one)] {
         let data = export(&app, person).await;
         let contact = app.contacts().get(&one).await.expect("a contact");
         assert_eq!(contact.former_phone_numbers.len(), 2);
         assert_eq!(data.contact, Some(contact));
         let statuses: Vec<_> = data.consents.iter().map(|c| (c.category, c.status)).collect();
         let expected = [
-            (MessageCategory::Marketing, OptInStatus::OptedIn),
+            // Of the number a message would go to, which is new and was not asked.
+            (MessageCategory::Marketing, OptInStatus::NotAsked),
             (MessageCategory::Utility, OptInStatus::OptedOut),
-            (MessageCategory::Authentication, OptInStatus::OptedIn),
+            (MessageCategory::Authentication, OptInStatus::NotAsked),
         ];
         assert_eq!(statuses, expected);
         assert_eq!(data.consents[1].event_id.as_deref(), Some(&*opt_out.event_id));
@@ -50,9 +49,21 @@ async fn export_contains_the_whole_contact(app: TestApp) {
         let [preference] = &data.platform_preferences[..] else { panic!("{data:?}") };
         assert_eq!(preference.sender_phone_number_id.as_deref(), Some("106540352242922"));
         assert!(preference.stopped && preference.event_id == data.events[1].event_id);
-        assert_eq!(data.events.len(), 4);
+        let kinds: Vec<_> = data.events.iter().map(|event| event.kind).collect();
         assert_eq!(
-            (&data.events[0], data.events[2].evidence.clone()),
+            kinds,
+            [
+                OptInEventKind::OptOut,
+                OptInEventKind::PlatformStop,
+                OptInEventKind::Linked,
+                OptInEventKind::Merged,
+                OptInEventKind::OptIn,
+                OptInEventKind::OptIn,
+                OptInEventKind::Created,
+            ]
+        );
+        assert_eq!(
+            (&data.events[0], data.events[4].evidence.clone()),
             (&opt_out, evidence.clone())
         );
         assert_eq!(data.events_page_token, None);

@@ -136,7 +136,11 @@ async fn misuse_everything(app: &TestApp, canaries: &Canaries) -> Vec<Error> {
         contacts.list().page_token(name).await.refused(),
         app.opt_in().check(&**email, MessageCategory::Marketing).await.refused(),
         app.opt_in().record_opt_in(&**other_phone, OptInSource::Api).await.refused(),
-        app.opt_in().record_opt_out(&**phone).reason_text(name.repeat(50)).await.refused(),
+        app.opt_in()
+            .record_opt_in(&**phone, OptInSource::Api)
+            .evidence(Evidence::new().wording(name.repeat(50)))
+            .await
+            .refused(),
     ];
     for filter in [
         format!("first_name = \"{name}"),

@@ -20,7 +20,12 @@ impl Fact {
         let nil = IdentityId(Uuid::nil());
         let identities = match change {
             EventChange::Said {
-                named, clock, is_reported, sender_phone_number_id, expire_time, ..
+                named,
+                clock,
+                is_reported,
+                sender_phone_number_id,
+                expire_time,
+                ..
             } => {
                 let by_caller = if clock == Clock::Caller { BY_CALLER } else { 0 };
                 self.flags = by_caller | if is_reported { REPORTED } else { 0 };
@@ -100,7 +105,14 @@ impl Fact {
         let change = match self.change()? {
             EventChange::Forgotten(_) => return Ok(None),
             EventChange::Identities(change) => change,
-            EventChange::Said { kind, named, clock, is_reported, sender_phone_number_id, expire_time } => {
+            EventChange::Said {
+                kind,
+                named,
+                clock,
+                is_reported,
+                sender_phone_number_id,
+                expire_time,
+            } => {
                 let (sender, categories) = (sender_phone_number_id, categories(self.categories));
                 let word = match kind {
                     EventKind::OptIn => Word::OptIn {

@@ -4,8 +4,8 @@ use contacts_proto::v1;
 
 use super::{decode_enum, time};
 use crate::domain::consent::{
-    ALL_SENDERS, CheckReason, ConsentEvent, Decision, EventChange, EventKind, Evidence, MessageCategory, OptInStatus,
-    PlatformStatement, Sending, Source, Statement,
+    ALL_SENDERS, CheckReason, ConsentEvent, Decision, EventChange, EventKind, Evidence,
+    MessageCategory, OptInStatus, PlatformStatement, Sending, Source, Statement,
 };
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::text;

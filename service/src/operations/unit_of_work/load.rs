@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::persons::{Entry, new_identity};
 use super::UnitOfWork;
+use super::persons::{Entry, new_identity};
 use crate::domain::consent::{Person, Role};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
@@ -25,6 +25,7 @@ impl<'a> UnitOfWork<'a> {
             by_key: HashMap::new(),
             by_id: HashMap::new(),
             events: Vec::new(),
+            history: Vec::new(),
             merges: Vec::new(),
             claims: Vec::new(),
             shared_events: Vec::new(),
@@ -95,8 +96,7 @@ impl<'a> UnitOfWork<'a> {
                     known
                 }
                 None => {
-                    let entry =
-                        Entry::of_non_contact((*key).clone(), row.identity_id, row.consent);
+                    let entry = Entry::of_non_contact((*key).clone(), row.identity_id, row.consent);
                     self.add(entry).0
                 }
             };

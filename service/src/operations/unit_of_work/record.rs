@@ -6,6 +6,9 @@ use crate::domain::consent::{
     ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory, NoEffect, Outcome,
     Person, PlatformStatement, Said, Source, Statement,
 };
+use uuid::Uuid;
+
+use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::Transaction;
@@ -52,7 +55,7 @@ struct Spoken {
     reason_text: String,
     is_reported: bool,
     sender_phone_number_id: String,
-    expire_time: Option<crate::domain::Time>,
+    expire_time: Option<Time>,
     said: Said,
     word: Word,
 }
@@ -125,8 +128,7 @@ impl UnitOfWork<'_> {
         named: &Named,
         spoken: Spoken,
     ) -> Result<Recording> {
-        let is_permission =
-            matches!(spoken.kind, EventKind::OptIn | EventKind::PlatformResume);
+        let is_permission = matches!(spoken.kind, EventKind::OptIn | EventKind::PlatformResume);
         let (ids, key) = self.named(entry, named, is_permission.then_some(spoken.said))?;
         let mut person = self.entries[entry.0].person.clone();
         let event_id = tx.new_id();
@@ -239,6 +241,36 @@ impl UnitOfWork<'_> {
         }
         self.events.push(event.clone());
         event
+    }
+
+    /// The same for what has no effect. It is recorded unless the ledger has it already:
+    /// see [`drop_known_history`](Self::drop_known_history).
+    pub fn accept_history(&mut self, recording: Recording) {
+        let event = self.accept(recording);
+        self.history.push(event.event_id);
+    }
+
+    /// Whether an opt-out stands in all these categories, and nothing was said since.
+    pub fn stands_last(&self, entry: EntryId, categories: &[MessageCategory]) -> bool {
+        let person = &self.entries[entry.0].person;
+        let latest = person.latest();
+        categories.iter().all(|category| {
+            let objection = person.objections().opt_out(*category);
+            objection.is_some_and(|objection| Some(objection.after()) >= latest)
+        })
+    }
+
+    /// The opt-outs that stand, each with its time.
+    pub fn standing_opt_outs(&self, entry: EntryId) -> Vec<(MessageCategory, Time)> {
+        let objections = self.entries[entry.0].person.objections();
+        let standing = |category| Some((category, objections.opt_out(category)?.time));
+        MessageCategory::ALL.into_iter().filter_map(standing).collect()
+    }
+
+    /// The event of an opt-out that stands, if one does.
+    pub fn standing_opt_out(&self, entry: EntryId) -> Option<Uuid> {
+        let objections = self.entries[entry.0].person.objections();
+        MessageCategory::ALL.into_iter().find_map(|c| Some(objections.opt_out(c)?.event))
     }
 
     /// Adds a non-contact, to hold an objection.

@@ -154,8 +154,7 @@ impl Rows {
     /// Adds the rows of a person, if it changed.
     fn add(&mut self, entry: &Entry, keyring: &Keyring, workspace: &Workspace) {
         let keys = entry.keys();
-        let old_keys =
-            entry.before.as_ref().map(|c| c.profile.match_keys()).unwrap_or_default();
+        let old_keys = entry.before.as_ref().map(|c| c.profile.match_keys()).unwrap_or_default();
         let contact_id = entry.contact_id();
         let is_new = entry.after.is_some() && entry.before.is_none();
         if !is_new && old_keys == keys && !entry.consent_changed() && contact_id.is_some() {
@@ -231,11 +230,7 @@ fn row_of(
     person: &Person,
     entry: &Entry,
     key: &MatchKey,
-) -> Option<(
-    crate::domain::consent::IdentityId,
-    Role,
-    crate::domain::consent::IdentityConsent,
-)> {
+) -> Option<(crate::domain::consent::IdentityId, Role, crate::domain::consent::IdentityConsent)> {
     let id = entry.ids.get(key)?;
     person.rows().find(|(known, ..)| known == id)
 }
@@ -356,4 +351,3 @@ async fn refuse_new_suppressions(
         false => Ok(()),
     }
 }
-

@@ -9,8 +9,8 @@ use super::session::{PostgresSession, ROWS};
 use super::values::{row_limit, texts};
 use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
-use crate::domain::phone::MatchKey;
 use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
+use crate::domain::phone::MatchKey;
 use crate::store::ledger::claimed_subject;
 use crate::store::{LedgerReader, LedgerWriter, Subjects, Workspace};
 

@@ -11,8 +11,8 @@ use super::session::{ROWS, SqliteSession};
 use super::values::{json, row_limit, seq};
 use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
-use crate::domain::phone::MatchKey;
 use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
+use crate::domain::phone::MatchKey;
 use crate::store::ledger::claimed_subject;
 use crate::store::{LedgerReader, LedgerWriter, Subjects, Workspace};
 

@@ -123,7 +123,7 @@ async fn row_40_claimed_consent_fails_for_opted_out_rows_only(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_41_old_statement_has_no_effect_and_a_future_one_is_rejected(app: TestApp) {
+async fn row_41_old_statement_has_no_effect_and_a_future_opt_in_is_rejected(app: TestApp) {
     app.make_contact(phone(1)).await;
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     let old = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(timestamp(0));
@@ -135,8 +135,10 @@ async fn row_41_old_statement_has_no_effect_and_a_future_one_is_rejected(app: Te
     let opt_in =
         app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(future).await;
     opt_in.refused_at(reason::INVALID_TIME, "occurred_time");
+    // An objection is never rejected for its time.
     let opt_out = app.opt_in().record_opt_out(phone(1)).occurred_time(future).await;
-    opt_out.refused_at(reason::INVALID_TIME, "occurred_time");
+    let event = opt_out.expect("an opt-out").event;
+    assert_eq!(event.occurred_time, event.record_time);
     // In the consent block of an import and of a row.
     let claim = || ImportConsent::opted_in().occurred_time(future);
     let row = || NewContact::new().phone(phone(2));
@@ -182,7 +184,8 @@ async fn row_43_every_doubtful_check_is_denied_with_a_reason(app: TestApp) {
     let reasons: Vec<_> = answers.iter().map(|answer| answer.reason).collect();
     let unknown = CheckReason::UnknownContact;
     let invalid = CheckReason::InvalidPhoneNumber;
-    assert_eq!(reasons, [unknown, unknown, CheckReason::OptedOut, CheckReason::Expired, invalid]);
+    let erased = CheckReason::Erased;
+    assert_eq!(reasons, [unknown, erased, CheckReason::OptedOut, CheckReason::Expired, invalid]);
     assert_eq!(answers.allowed_indexes().count(), 0);
     for (number, reason) in numbers.iter().zip(reasons).take(4) {
         assert_eq!(reason_of(&app, number).await, reason);

@@ -2,7 +2,8 @@
 
 use contacts_proto::v1;
 use contacts_sdk::{
-    CheckReason, DeleteReason, MessageCategory, NewContact, OptInStatus, Recipient, reason,
+    CheckReason, DeleteReason, Evidence, MessageCategory, NewContact, OptInEventKind, OptInStatus,
+    Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
@@ -25,12 +26,14 @@ async fn deleted_contact_is_found_by_no_call(app: TestApp) {
     assert_eq!(receipt.reason, DeleteReason::PersonRequest);
     assert!(receipt.delete_time.is_some() && !receipt.receipt_id.is_empty());
 
-    for person in
-        [Recipient::from(&ana), Recipient::phone(phone(1)), Recipient::whatsapp_user_id("US.1")]
-    {
+    for (person, reason) in [
+        (Recipient::from(&ana), CheckReason::UnknownContact),
+        (Recipient::phone(phone(1)), CheckReason::Erased),
+        (Recipient::whatsapp_user_id("US.1"), CheckReason::Erased),
+    ] {
         app.contacts().get(person.clone()).await.refused_for(reason::CONTACT_NOT_FOUND);
         let check = app.opt_in().check(person, MessageCategory::Marketing).await;
-        assert_eq!(check.expect("a check").reason, CheckReason::UnknownContact);
+        assert_eq!(check.expect("a check").reason, reason);
     }
     let count = |query, filter: &str| app.contacts().count().query(query).filter(filter).send();
     assert_eq!(count("", "").await.expect("a count"), 1);
@@ -38,7 +41,15 @@ async fn deleted_contact_is_found_by_no_call(app: TestApp) {
     assert_eq!(count("", "tags:vip").await.expect("a count"), 0);
     assert_eq!(count("", "attributes.city:*").await.expect("a count"), 0);
     assert_eq!(app.attributes().get("city").await.expect("an attribute").contact_count, 0);
-    assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
+    assert_nothing_said_is_listed(&app, &[OptInEventKind::Erased]).await;
+}
+
+/// What decides a check is listed: that the person was erased, and nothing they said.
+async fn assert_nothing_said_is_listed(app: &TestApp, expected: &[OptInEventKind]) {
+    let events = app.opt_in().events(phone(1)).await.expect("events").items;
+    let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, expected);
+    assert!(events.iter().all(|event| event.evidence == Evidence::default()));
 }
 
 #[apply(on_each_store!)]
@@ -74,5 +85,5 @@ async fn opt_in_is_removed_with_the_contact(app: TestApp) {
     assert_eq!(again.opt_in.marketing, OptInStatus::NotAsked);
     assert!(!app.opt_in().may_send(phone(1), MessageCategory::Marketing).await);
     // The evidence is deleted too, because it is personal data.
-    assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
+    assert_nothing_said_is_listed(&app, &[OptInEventKind::Claimed, OptInEventKind::Erased]).await;
 }

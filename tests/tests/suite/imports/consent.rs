@@ -105,6 +105,12 @@ async fn consent_conflict_concerns_only_claimed_categories(app: TestApp) {
     opt_out.await.expect("an opt-out");
     let utility = ImportConsent::opted_in().categories([MessageCategory::Utility]);
     let chunk = import(&app, merge().consent(utility), vec![row(phone(1))]).await;
+    // Without a time, an import counts only for people who were never asked.
+    assert_eq!(counts(&chunk), [0, 0, 0, 1]);
+    let utility = ImportConsent::opted_in()
+        .categories([MessageCategory::Utility])
+        .occurred_time(SystemTime::now());
+    let chunk = import(&app, merge().consent(utility), vec![row(phone(1))]).await;
     assert_eq!(counts(&chunk), [0, 1, 0, 0]);
     let all = import(&app, merge().consent(ImportConsent::opted_in()), vec![row(phone(1))]).await;
     assert_eq!(counts(&all), [0, 0, 0, 1]);
@@ -187,12 +193,13 @@ async fn opt_out_of_a_user_id_applies_when_it_joins_a_number(app: TestApp) {
         failure.error.refused_for(reason::CONSENT_CONFLICT);
     }
     let kept = app.contacts().get(phone(2)).await.expect("a contact");
-    assert_eq!((kept.whatsapp_user_id, kept.opt_in.marketing), (None, OptInStatus::NotAsked));
+    // The row says that they are one person, so the no is that of the contact, too.
+    assert_eq!((kept.whatsapp_user_id, kept.opt_in.marketing), (None, OptInStatus::OptedOut));
     assert_eq!(app.contacts().count().await.expect("a count"), 2);
 }
 
 #[apply(on_each_store!)]
-async fn import_renews_an_expired_opt_in(app: TestApp) {
+async fn import_does_not_renew_an_expired_opt_in(app: TestApp) {
     app.make_contact(phone(1)).await;
     let hour = Duration::from_secs(3600);
     let now = SystemTime::now();
@@ -200,10 +207,11 @@ async fn import_renews_an_expired_opt_in(app: TestApp) {
         app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(now - 2 * hour);
     old.expire_time(now - hour).await.expect("an opt-in");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Expired);
-    // The import records an opt-in with the current time.
+    // What others report does not extend what the person said.
     let chunk = import(&app, merge().consent(ImportConsent::opted_in()), vec![row(phone(1))]).await;
-    assert_eq!(counts(&chunk), [0, 1, 0, 0]);
-    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
+    assert_eq!(counts(&chunk), [0, 0, 0, 1]);
+    chunk.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Expired);
 }
 
 #[apply(on_each_store!)]
@@ -212,7 +220,7 @@ async fn resent_chunk_records_an_older_statement_once(app: TestApp) {
     app.make_contact(phone(1)).await;
     app.make_contact(phone(2)).await;
     let opt_in =
-        app.opt_in().record_opt_in(phone(1), OptInSource::Api).occurred_time(timestamp(20));
+        app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(timestamp(20));
     opt_in.await.expect("an opt-in");
     let opt_in =
         app.opt_in().record_opt_in(phone(2), OptInSource::Api).occurred_time(timestamp(20));

@@ -177,7 +177,7 @@ impl Person {
     }
 
     /// The latest time of anything known of the person.
-    pub(super) fn latest(&self) -> Option<Time> {
+    pub fn latest(&self) -> Option<Time> {
         let own = self.members.iter().filter_map(|member| member.own.latest());
         own.chain(self.objections.latest()).max()
     }
