@@ -92,7 +92,7 @@ async fn compare(db: &mut dyn Reader, workspace_id: &str) -> Result<Vec<StateMis
             let is_stored = seen.contains(&member.id) || forgotten.contains(&member.id);
             let is_empty = person.row(member.id).is_none_or(|row| row.is_empty());
             let is_alone = person.members().len() == 1;
-            if !is_stored && !(is_empty && is_alone) && mismatches.len() < MAX_MISMATCHES {
+            if !(is_stored || is_empty && is_alone) && mismatches.len() < MAX_MISMATCHES {
                 let (identity_id, difference) = (member.id.0, Difference::Missing);
                 mismatches.push(StateMismatch { identity_id, contact_id: None, difference });
             }
