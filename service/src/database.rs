@@ -1,6 +1,6 @@
 //! Opens the database that the settings name.
 //!
-//! Only [`open_and_upgrade`] and [`migrate`] create or upgrade anything. Everything else uses what
+//! Only `open_and_upgrade` and [`migrate`] create or upgrade anything. Everything else uses what
 //! is there, so that a mistyped path is an error and not a new, empty database.
 
 mod file;

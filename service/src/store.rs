@@ -2,7 +2,7 @@
 //!
 //! [`Store`] hands out a [`Reader`] for reads and runs an [`Operation`] with a
 //! [`Writer`] for changes. SQLite and Postgres implement both, topic by topic
-//! (see [`backend`](self::backend)). What a transaction does is decided in
+//! (see `backend.rs`). What a transaction does is decided in
 //! [`operations`](crate::operations), once for every engine.
 
 mod backend;

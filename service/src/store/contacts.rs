@@ -14,7 +14,7 @@ use crate::domain::error::Result;
 pub struct ContactRow {
     /// Never changes.
     pub contact_id: Uuid,
-    /// The profile, see [`encode_profile`](super::encode_profile).
+    /// The profile, see `encode_profile`.
     pub record: Bytes,
     /// Incremented by every change of the profile.
     pub version: i64,

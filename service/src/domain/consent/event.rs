@@ -155,7 +155,7 @@ pub enum EventChange {
         /// The person did not say so to the business: others report it, whatever the
         /// source. Rows of imports are.
         is_reported: bool,
-        /// Of a stop or resume: the business's number, or [`ALL_SENDERS`].
+        /// Of a stop or resume: the business's number, or [`ALL_SENDERS`](super::ALL_SENDERS).
         sender_phone_number_id: String,
         /// Of an opt-in: until when it holds.
         expire_time: Option<Time>,
