@@ -40,10 +40,14 @@ impl Operation for LinkIdentity {
         people.extend(self.whatsapp_user_id.iter().map(|id| Recipient::Key(id.match_key())));
         let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
         let entry = unit.find_contact(&self.person).ok_or_else(Error::contact_not_found)?;
-        if self.phone_number.is_some() || self.whatsapp_user_id.is_some() {
+        let contact = unit.contact(entry).ok_or_else(Error::contact_not_found)?;
+        let is_current = |key: &MatchKey| {
+            contact.profile.match_keys().contains(key) && !contact.profile.is_former(key)
+        };
+        // Sent again, it changes nothing, so a former number may name the contact.
+        if !people[1..].iter().filter_map(Recipient::key).all(is_current) {
             refuse_former(&unit, std::slice::from_ref(&self.person))?;
         }
-        let contact = unit.contact(entry).ok_or_else(Error::contact_not_found)?;
         contact.validate_etag(&self.etag)?;
         let mut profile = contact.profile.clone();
         if let Some(number) = self.phone_number {

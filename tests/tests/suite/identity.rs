@@ -10,6 +10,14 @@ async fn by_user(app: &TestApp, id: &str) -> Result<Contact, contacts_sdk::Error
     app.contacts().get(Recipient::whatsapp_user_id(id)).await
 }
 
+/// The reason of a marketing check of a user id.
+async fn reason_of(app: &TestApp, id: &str) -> CheckReason {
+    let check = app.opt_in().check(Recipient::whatsapp_user_id(id), MessageCategory::Marketing);
+    let check = check.await.expect("a check");
+    assert_eq!(check.is_allowed(), check.reason == CheckReason::OptedIn, "{check:?}");
+    check.reason
+}
+
 #[apply(on_each_store!)]
 async fn contact_with_only_a_user_id_works_in_every_call(app: TestApp) {
     app.make_tags(&["vip"]).await;
@@ -65,29 +73,20 @@ async fn user_id_can_be_set_changed_and_cleared(app: TestApp) {
     let first = set("US.1").await.expect("a contact");
     assert_eq!(first.contact_id, made.contact_id);
     assert_eq!(by_user(&app, "US.1").await.expect("a contact"), first);
-    assert!(
-        app.opt_in()
-            .may_send(Recipient::whatsapp_user_id("US.1"), MessageCategory::Marketing)
-            .await
-    );
+    // It joined after the opt-in, so it was never asked until the person opts in again.
+    assert_eq!(reason_of(&app, "US.1").await, CheckReason::NotAsked);
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    assert_eq!(reason_of(&app, "US.1").await, CheckReason::OptedIn);
 
     // Meta assigns another id when a person changes their number. The former id still finds them.
     let second = set("US.2").await.expect("a contact");
     assert_eq!(second.former_whatsapp_user_ids, ["US.1"]);
     assert_eq!(by_user(&app, "US.1").await.expect("a contact"), second);
-    assert!(
-        app.opt_in()
-            .may_send(Recipient::whatsapp_user_id("US.1"), MessageCategory::Marketing)
-            .await
-    );
+    assert_eq!(reason_of(&app, "US.1").await, CheckReason::FormerIdentity);
     // An update by the former id keeps the current one.
     let named = app.contacts().update(Recipient::whatsapp_user_id("US.1")).first_name("Ana").await;
     assert_eq!(named.expect("a contact").whatsapp_user_id.as_deref(), Some("US.2"));
-    assert!(
-        app.opt_in()
-            .may_send(Recipient::whatsapp_user_id("US.2"), MessageCategory::Marketing)
-            .await
-    );
+    assert_eq!(reason_of(&app, "US.2").await, CheckReason::NotAsked);
 
     let other = app.contacts().create(NewContact::new().whatsapp_user_id("US.3")).await;
     let other = other.expect("a contact");
@@ -99,6 +98,7 @@ async fn user_id_can_be_set_changed_and_cleared(app: TestApp) {
         app.contacts().update(phone(1)).clear_whatsapp_user_id().await.expect("a contact");
     assert_eq!(without.whatsapp_user_id, None);
     by_user(&app, "US.2").await.refused_for(reason::CONTACT_NOT_FOUND);
+    assert_eq!(reason_of(&app, "US.2").await, CheckReason::UnknownContact);
     by_user(&app, "US.1").await.expect("a former id is not what is cleared");
     assert!(app.opt_in().may_send(phone(1), MessageCategory::Marketing).await);
 
@@ -166,8 +166,19 @@ async fn every_call_accepts_a_user_id(app: TestApp) {
     app.contacts().merge(&other, ana()).await.expect("a contact");
     let linked = app.contacts().link_identity(ana()).whatsapp_user_id("US.2").await;
     assert_eq!(linked.expect("a contact").former_whatsapp_user_ids, ["US.1"]);
+    // Under a former id, which may be somebody else's, nothing is exported or erased.
+    let export = app.contacts().export_data(ana()).await.map(drop);
+    let erasure = app.contacts().delete(ana()).await.map(drop);
+    for refused in [export, erasure] {
+        let error = refused.refused_for(reason::FORMER_IDENTITY);
+        assert_eq!(error.metadata("contact_id"), Some(&*other.contact_id));
+    }
+    by_user(&app, "US.1").await.expect("still there");
+    let ana = || Recipient::whatsapp_user_id("US.2");
     let data = app.contacts().export_data(ana()).await.expect("an export");
     assert_eq!(data.contact.expect("a contact").contact_id, other.contact_id);
     app.contacts().delete(ana()).await.expect("a receipt");
-    by_user(&app, "US.2").await.refused_for(reason::CONTACT_NOT_FOUND);
+    for id in ["US.1", "US.2"] {
+        by_user(&app, id).await.refused_for(reason::CONTACT_NOT_FOUND);
+    }
 }

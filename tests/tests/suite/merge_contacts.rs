@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use contacts_proto::v1;
 use contacts_sdk::{
-    CheckReason, Contact, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus,
-    Recipient, reason,
+    CheckReason, Contact, Evidence, MessageCategory, NewContact, OptInEventKind, OptInSource,
+    OptInStatus, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
@@ -128,8 +128,10 @@ async fn take_mask_selects_fields_of_the_merged_contact(app: TestApp) {
     assert_eq!(app.contacts().count().filter(number).await.expect("a count"), 1);
 }
 
+/// Nothing is combined: the number that stays has its own opt-in and no other, the former one allows
+/// nothing.
 #[apply(on_each_store!)]
-async fn stricter_consent_of_both_wins(app: TestApp) {
+async fn number_keeps_its_own_opt_in_and_the_opt_out_of_either_applies(app: TestApp) {
     use OptInStatus::{NotAsked, OptedIn, OptedOut};
     let mut n = 0;
     for one in [NotAsked, OptedIn, OptedOut] {
@@ -149,43 +151,67 @@ async fn stricter_consent_of_both_wins(app: TestApp) {
                 pair.push(contact);
             }
             let both = merged(&app, &pair[0], &pair[1]).await;
-            let (expected, reason) = match (one, two) {
-                (OptedOut, _) | (_, OptedOut) => (OptedOut, CheckReason::OptedOut),
-                (OptedIn, OptedIn) => (OptedIn, CheckReason::OptedIn),
-                _ => (NotAsked, CheckReason::NotAsked),
+            let (expected, current, former) = match (one, two) {
+                (OptedOut, _) | (_, OptedOut) => {
+                    (OptedOut, CheckReason::OptedOut, CheckReason::OptedOut)
+                }
+                (OptedIn, _) => (OptedIn, CheckReason::OptedIn, CheckReason::FormerIdentity),
+                _ => (NotAsked, CheckReason::NotAsked, CheckReason::FormerIdentity),
             };
             assert_eq!(both.opt_in.marketing, expected, "{one:?} {two:?}");
-            for person in [Recipient::phone(phone(n - 2)), Recipient::phone(phone(n - 1))] {
+            for (person, reason) in [
+                (Recipient::phone(phone(n - 2)), current),
+                (Recipient::phone(phone(n - 1)), former),
+                (Recipient::from(&both), current),
+            ] {
                 assert_eq!(reason_of(&app, person).await, reason, "{one:?} {two:?}");
             }
             assert_eq!(app.contacts().get(&pair[1]).await.expect("a contact"), both);
         }
     }
     let opted_in = app.contacts().count().filter("opt_in = OPTED_IN").await;
-    assert_eq!(opted_in.expect("a count"), 1);
+    assert_eq!(opted_in.expect("a count"), 2, "opted in, with one never asked or opted in");
 }
 
+/// Per category, and with the expiry of the opt-in that the number has.
 #[apply(on_each_store!)]
-async fn consent_is_merged_per_category_with_the_earlier_expiry(app: TestApp) {
+async fn merged_contact_has_the_opt_in_of_its_number_and_the_opt_outs_of_both(app: TestApp) {
     let hour = Duration::from_secs(3600);
     let soon = SystemTime::now() + hour;
     let categories = [MARKETING, MessageCategory::Utility];
-    let mut two = None;
-    for (n, end) in [(1, soon + hour), (2, soon)] {
-        two = Some(app.make_contact(phone(n)).await.contact_id);
-        let record = app.opt_in().record_opt_in(phone(n), OptInSource::Paper);
-        record.categories(categories).expire_time(end).await.expect("an opt-in");
+    for (first, takes_second) in [(1, false), (3, true)] {
+        let mut own = Vec::new();
+        for (n, end) in [(first, soon + hour), (first + 1, soon)] {
+            app.make_contact(phone(n)).await;
+            let record = app.opt_in().record_opt_in(phone(n), OptInSource::Paper);
+            let record = record.categories(categories).expire_time(end);
+            own.push(record.await.expect("an opt-in").event);
+        }
+        let utility = [MessageCategory::Utility];
+        let opted_out = app.opt_in().record_opt_out(phone(first)).categories(utility);
+        opted_out.await.expect("an opt-out");
+        let mut merge = app.contacts().merge(phone(first), phone(first + 1));
+        if takes_second {
+            merge = merge.take(["phone_number"]);
+        }
+        let both = merge.await.expect("a contact");
+        assert_eq!(both.opt_in.marketing, OptInStatus::OptedIn);
+        assert_eq!(both.opt_in.utility, OptInStatus::OptedOut);
+        assert_eq!(both.opt_in.authentication, OptInStatus::NotAsked);
+        let events = app.opt_in().events(&both).await.expect("events").items;
+        let (current, former) = if takes_second { (1, 0) } else { (0, 1) };
+        assert!(own.iter().all(|event| events.contains(event)), "{events:?}");
+        assert_ne!(own[0].expire_time, own[1].expire_time);
+        let number = |at: usize| phone(first + at);
+        let check = app.opt_in().check(number(current), MARKETING).await.expect("a check");
+        assert_eq!(check.reason, CheckReason::OptedIn);
+        assert_eq!(check.event_id.as_deref(), Some(&*own[current].event_id));
+        assert_eq!(reason_of(&app, number(former)).await, CheckReason::FormerIdentity);
+        for number in [number(0), number(1)] {
+            let check = app.opt_in().check(number, MessageCategory::Utility).await;
+            assert_eq!(check.expect("a check").reason, CheckReason::OptedOut);
+        }
     }
-    let utility = [MessageCategory::Utility];
-    app.opt_in().record_opt_out(phone(1)).categories(utility).await.expect("an opt-out");
-    let both = app.contacts().merge(phone(1), phone(2)).await.expect("a contact");
-    assert_eq!(both.opt_in.marketing, OptInStatus::OptedIn);
-    assert_eq!(both.opt_in.utility, OptInStatus::OptedOut);
-    assert_eq!(both.opt_in.authentication, OptInStatus::NotAsked);
-    let events = app.opt_in().events(&both).await.expect("events").items;
-    let ends_soon = events.iter().find(|event| event.contact_id == two).expect("the second's");
-    let check = app.opt_in().check(phone(1), MARKETING).await.expect("a check");
-    assert_eq!(check.event_id.as_deref(), Some(&*ends_soon.event_id));
 }
 
 #[apply(on_each_store!)]
@@ -200,10 +226,15 @@ async fn events_of_both_are_listed_and_erased_together(app: TestApp) {
     record.await.expect("an opt-in");
     merged(&app, &one, &two).await;
     for person in [Recipient::from(&one), Recipient::from(&two), Recipient::phone(phone(2))] {
+        use OptInEventKind::{Claimed, Created, Merged, OptIn, OptOut};
         let events = app.opt_in().events(person).await.expect("events").items;
-        assert_eq!(events.len(), 3);
-        assert_eq!(events[0].contact_id.as_deref(), Some(&*two.contact_id), "as it was recorded");
-        assert_eq!(events[0].evidence.wording, "Yes");
+        let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
+        // So are the changes of who is one person.
+        assert_eq!(kinds, [Merged, OptIn, Claimed, Created, OptIn, OptOut]);
+        assert_eq!(events[0].contact_id.as_deref(), Some(&*one.contact_id));
+        assert_eq!(events[1].contact_id.as_deref(), Some(&*two.contact_id), "as it was recorded");
+        assert_eq!(events[1].evidence.wording, "Yes");
+        assert_eq!(events[5].reason_text, "STOP");
     }
 
     let receipt = app.contacts().delete(&two).await.expect("a receipt");
@@ -213,8 +244,14 @@ async fn events_of_both_are_listed_and_erased_together(app: TestApp) {
         app.opt_in().events(person).await.refused_for(reason::CONTACT_NOT_FOUND);
     }
     for n in [1, 2] {
-        assert_eq!(reason_of(&app, phone(n)).await, CheckReason::UnknownContact, "{n}");
-        assert!(app.opt_in().events(phone(n)).await.expect("events").items.is_empty(), "{n}");
+        // The erasure decides, and is listed. No objection stands: the opt-in lifted it.
+        let check = app.opt_in().check(phone(n), MARKETING).await.expect("a check");
+        assert_eq!((check.reason, check.contact_id), (CheckReason::Erased, None), "{n}");
+        let events = app.opt_in().events(phone(n)).await.expect("events").items;
+        let listed: Vec<_> = events.iter().map(|event| (event.kind, &*event.event_id)).collect();
+        let erasure = check.event_id.as_deref().expect("what decided");
+        assert_eq!(listed, [(OptInEventKind::Erased, erasure)], "{n}");
+        assert_eq!(events[0].evidence, Evidence::new(), "{n}");
         app.make_contact(phone(n)).await;
     }
 }

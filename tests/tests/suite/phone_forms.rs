@@ -1,8 +1,8 @@
 //! Different forms of one person's phone number, in every call that takes one.
 
 use contacts_sdk::{
-    CheckReason, Contact, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource,
-    OptInStatus, Recipient, reason,
+    CheckReason, Contact, ImportOptions, MessageCategory, NewContact, OnConflict, OptInEvent,
+    OptInEventKind, OptInSource, OptInStatus, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
@@ -36,6 +36,10 @@ const DIFFERENT: [(&str, &str); 6] = [
 
 async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     app.opt_in().check(person, MARKETING).await.expect("a check").reason
+}
+
+async fn events(app: &TestApp, number: &str) -> Vec<OptInEvent> {
+    app.opt_in().events(number).await.expect("events").items
 }
 
 #[apply(on_each_store!)]
@@ -108,6 +112,9 @@ async fn import_calls(app: &TestApp, made: &Contact, form: &str) {
 }
 
 async fn consent_calls(app: &TestApp, made: &Contact, stored: &str, form: &str) {
+    // What was recorded before, of links and releases.
+    let before = events(app, stored).await;
+    assert_eq!(events(app, form).await, before, "{form}");
     app.opt_in().record_opt_in(form, OptInSource::WebForm).await.expect("an opt-in");
     let answers = app.opt_in().check_batch(&[stored, form], MARKETING).await.expect("answers");
     assert_eq!(answers.allowed_indexes().count(), 2, "{form}");
@@ -115,7 +122,10 @@ async fn consent_calls(app: &TestApp, made: &Contact, stored: &str, form: &str) 
     assert_eq!(record.event.contact_id.as_deref(), Some(&*made.contact_id));
     for number in [stored, form] {
         assert_eq!(reason_of(app, number).await, CheckReason::OptedOut, "{number}");
-        assert_eq!(app.opt_in().events(number).await.expect("events").items.len(), 2);
+        let events = events(app, number).await;
+        let kinds: Vec<_> = events[..2].iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [OptInEventKind::OptOut, OptInEventKind::OptIn], "{number}");
+        assert_eq!(events[2..], before, "{number}");
     }
     let answers = app.opt_in().check_batch(&[stored, form], MARKETING).await.expect("answers");
     assert_eq!(answers.allowed_indexes().count(), 0, "{form}");
@@ -139,10 +149,12 @@ async fn opt_outs_of_non_contacts(app: &TestApp, stored: &str, form: &str) {
 #[apply(on_each_store!)]
 async fn similar_numbers_are_different_people(app: TestApp) {
     for (one, other) in DIFFERENT {
-        for (stored, alike) in [(one, other), (other, one)] {
+        // The second time, they were erased themselves.
+        let (unknown, erased) = (CheckReason::UnknownContact, CheckReason::Erased);
+        for (stored, alike, expected) in [(one, other, unknown), (other, one, erased)] {
             let made = app.make_opted_in(stored).await;
             app.contacts().get(alike).await.refused_for(reason::CONTACT_NOT_FOUND);
-            assert_eq!(reason_of(&app, alike).await, CheckReason::UnknownContact, "{alike}");
+            assert_eq!(reason_of(&app, alike).await, expected, "{alike}");
             let two = app.make_contact(alike).await;
             app.opt_in().record_opt_out(alike).await.expect("an opt-out");
             assert_eq!(reason_of(&app, stored).await, CheckReason::OptedIn, "{stored} {alike}");

@@ -43,7 +43,7 @@ async fn identifiers_of_non_contacts_are_stored_hashed(app: TestApp) {
     for (n, expected) in [
         (1, CheckReason::OptedOut),
         (2, CheckReason::OptedOut),
-        (3, CheckReason::UnknownContact),
+        (3, CheckReason::Erased),
         (4, CheckReason::UnknownContact),
     ] {
         assert_eq!(reason_of(&app, phone(n)).await, expected, "{n}");
@@ -109,18 +109,19 @@ async fn only_the_person_can_opt_in_after_their_erasure(app: TestApp) {
         .refused_for(reason::CONSENT_CONFLICT);
     for category in CATEGORIES {
         let check = app.opt_in().check(phone(1), category).await.expect("a check");
-        assert_eq!(check.reason, CheckReason::NotAsked);
+        assert_eq!(check.reason, CheckReason::Erased);
     }
     // Statements from before the erasure no longer apply.
     let before = app.opt_in().record_opt_in(&again, OptInSource::WebForm);
     let before = before.occurred_time(contacts_tests::timestamp(0)).await.expect("history");
     assert!(before.event.changed_categories.is_empty());
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Erased);
 
     let marketing = app.opt_in().record_opt_in(&again, OptInSource::WebForm);
     marketing.categories([MessageCategory::Marketing]).await.expect("an opt-in");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
     let utility = app.opt_in().check(phone(1), MessageCategory::Utility).await.expect("a check");
-    assert_eq!(utility.reason, CheckReason::NotAsked);
+    assert_eq!(utility.reason, CheckReason::Erased, "an erasure is lifted per category");
     // Utility consent still cannot be claimed by others.
     assert_eq!(claim(&app, ana()).await.failures.len(), 1);
 }

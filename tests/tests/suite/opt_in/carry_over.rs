@@ -65,8 +65,8 @@ async fn opt_out_survives_deletion_and_recreation(app: TestApp) {
     for name in [Recipient::phone(phone(1)), Recipient::whatsapp_user_id("US.1")] {
         let answer = check(&app, name.clone(), MARKETING).await;
         assert_eq!((answer.reason, answer.contact_id), (CheckReason::OptedOut, None), "{name:?}");
-        // The opt-in for other categories is deleted with the contact.
-        assert_eq!(check(&app, name, UTILITY).await.reason, CheckReason::UnknownContact);
+        // The opt-in for other categories ended with the erasure, which stands in all of them.
+        assert_eq!(check(&app, name, UTILITY).await.reason, CheckReason::Erased);
     }
     let again = app.make_contact(phone(1)).await;
     assert_eq!(again.opt_in.marketing, OptInStatus::OptedOut);
@@ -116,11 +116,15 @@ async fn opt_out_survives_a_restart(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn deleted_contact_without_an_opt_out_leaves_none(app: TestApp) {
+async fn deleted_contact_without_an_opt_out_is_erased_until_they_opt_in_again(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.contacts().delete(phone(1)).await.expect("a receipt");
     let category = MessageCategory::Marketing;
-    assert_eq!(check(&app, phone(1), category).await.reason, CheckReason::UnknownContact);
-    app.make_opted_in(phone(1)).await;
+    let answer = check(&app, phone(1), category).await;
+    assert_eq!((answer.reason, answer.contact_id), (CheckReason::Erased, None));
+    let again = app.make_contact(phone(1)).await;
+    assert_eq!(again.opt_in.marketing, OptInStatus::NotAsked, "no opt-out");
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Erased);
+    app.opt_in().record_opt_in(&again, OptInSource::WebForm).await.expect("an opt-in");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
 }

@@ -1,6 +1,8 @@
 //! ListOptInEvents: all consent events of a person, newest first.
 
-use contacts_sdk::{NewContact, OptInEvent, OptInSource, OptInStatus, Recipient, reason};
+use contacts_sdk::{
+    NewContact, OptInEvent, OptInEventKind, OptInSource, OptInStatus, Recipient, reason,
+};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 use futures::TryStreamExt;
 
@@ -71,11 +73,17 @@ async fn all_identifiers_of_a_person_list_the_same_events(app: TestApp) {
         Recipient::whatsapp_user_id("BR.1"),
     ] {
         let events = ledger(&app, name.clone()).await;
-        let statuses: Vec<_> = events.iter().map(|event| event.status).collect();
-        assert_eq!(statuses, [OptInStatus::OptedIn, OptInStatus::OptedOut], "{name:?}");
-        assert_eq!(events[1].reason_text, "first");
-        assert_eq!(events[1].contact_id, None);
-        assert_eq!(events[0].contact_id.as_deref(), Some(&*contact.contact_id));
+        use OptInEventKind::{Claimed, Created, OptIn, OptOut};
+        let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
+        // Between what was said: that the ids are one person, and that the opt-out counts for it.
+        assert_eq!(kinds, [OptIn, Claimed, Created, OptOut], "{name:?}");
+        assert_eq!(events[0].status, OptInStatus::OptedIn);
+        assert_eq!(events[3].status, OptInStatus::OptedOut);
+        assert_eq!(events[3].reason_text, "first");
+        assert_eq!(events[3].contact_id, None);
+        for event in &events[..3] {
+            assert_eq!(event.contact_id.as_deref(), Some(&*contact.contact_id));
+        }
     }
 }
 

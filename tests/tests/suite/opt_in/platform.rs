@@ -1,6 +1,8 @@
 //! RecordPlatformPreference: stops and resumes of marketing on WhatsApp itself, which are kept apart
 //! from opt-ins and opt-outs.
 
+use std::time::{Duration, SystemTime};
+
 use contacts_sdk::PlatformPreference::{Resume, Stop};
 use contacts_sdk::{
     CheckReason, Evidence, OptInEventKind, OptInSource, OptInStatus, PlatformPreference, Recipient,
@@ -117,7 +119,8 @@ async fn stop_is_recorded_for_non_contacts_and_never_lost(app: TestApp) {
     let contact = app.make_opted_in("5521987654321").await;
     assert_eq!(reasons(&app, non_contact).await, [Stopped, OptedIn, Stopped]);
     app.contacts().delete(&contact).await.expect("a receipt");
-    assert_eq!(reasons(&app, non_contact).await, [Stopped, CheckReason::UnknownContact, Stopped]);
+    // An erasure comes first. It is lifted by an opt-in, and the stop is not.
+    assert_eq!(reasons(&app, non_contact).await, [CheckReason::Erased; 3]);
     app.make_opted_in(non_contact).await;
     assert_eq!(reasons(&app, non_contact).await, [Stopped, OptedIn, Stopped]);
 
@@ -160,16 +163,49 @@ async fn events_show_the_preference_and_its_sender(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn invalid_platform_preferences_are_rejected(app: TestApp) {
+async fn invalid_resumes_and_checks_are_rejected(app: TestApp) {
     let too_long = "1".repeat(65);
     for sender in ["1 2", "\u{661}", &too_long] {
-        let record = app.opt_in().record_platform_preference(phone(1), Stop);
+        let record = app.opt_in().record_platform_preference(phone(1), Resume);
         let record = record.sender_phone_number_id(sender).await;
         record.refused_at(reason::INVALID_ARGUMENT, "sender_phone_number_id");
         let check = app.opt_in().check(phone(1), MARKETING).sender_phone_number_id(sender).await;
         check.refused_at(reason::INVALID_ARGUMENT, "sender_phone_number_id");
     }
-    let future = std::time::SystemTime::now() + std::time::Duration::from_secs(600);
-    let record = app.opt_in().record_platform_preference(phone(1), Stop).occurred_time(future);
+    let future = SystemTime::now() + Duration::from_secs(600);
+    let record = app.opt_in().record_platform_preference(phone(1), Resume).occurred_time(future);
     record.await.refused_at(reason::INVALID_TIME, "occurred_time");
+    assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
+}
+
+/// An objection is never refused for its trimmings: a sender that cannot be one means all, a time that
+/// cannot be one now, and evidence that is too long is dropped.
+#[apply(on_each_store!)]
+async fn stop_with_an_invalid_sender_time_or_evidence_is_recorded(app: TestApp) {
+    let too_long = "1".repeat(65);
+    let future = SystemTime::now() + Duration::from_secs(600);
+    for (n, sender, time) in [
+        (1, "1 2", None),
+        (2, "\u{661}", None),
+        (3, &*too_long, None),
+        (4, "", Some(future)),
+        (5, "", Some(timestamp(0) - Duration::from_secs(20 * 366 * 86_400))),
+    ] {
+        app.make_opted_in(phone(n)).await;
+        let stop = app.opt_in().record_platform_preference(phone(n), Stop);
+        let too_long = Evidence::new().wording("x".repeat(1001));
+        let mut stop = stop.sender_phone_number_id(sender).evidence(too_long);
+        if let Some(time) = time {
+            stop = stop.occurred_time(time);
+        }
+        let event = stop.await.expect("an event").event;
+        assert_eq!(
+            (event.kind, event.sender_phone_number_id),
+            (OptInEventKind::PlatformStop, None)
+        );
+        assert_eq!(event.evidence, Evidence::new(), "what does not fit is dropped");
+        assert_eq!(event.occurred_time, event.record_time, "{n}");
+        assert_eq!(event.changed_categories, [MARKETING], "{n}");
+        assert_eq!(reasons(&app, &phone(n)).await, [Stopped; 3], "{n}");
+    }
 }

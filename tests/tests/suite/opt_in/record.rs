@@ -6,7 +6,7 @@ use contacts_proto::v1;
 use contacts_sdk::{CheckReason, Evidence, OptInSource, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
-use super::{AUTHENTICATION, MARKETING, UTILITY, reason_of};
+use super::{AUTHENTICATION, MARKETING, UTILITY, check, reason_of};
 
 #[apply(on_each_store!)]
 async fn opt_in_is_recorded_with_its_evidence(app: TestApp) {
@@ -114,21 +114,41 @@ async fn statement_times_are_validated(app: TestApp) {
     app.make_contact(phone(1)).await;
     let after = |seconds| SystemTime::now() + Duration::from_secs(seconds);
     let opt_in = || app.opt_in().record_opt_in(phone(1), OptInSource::WebForm);
-    let opt_out = || app.opt_in().record_opt_out(phone(1));
     let future = reason::INVALID_TIME;
     opt_in().occurred_time(after(400)).await.refused_at(future, "occurred_time");
-    opt_out().occurred_time(after(400)).await.refused_at(future, "occurred_time");
     let past = timestamp(10);
     opt_in().occurred_time(past).expire_time(past).await.refused_at(future, "expire_time");
     opt_in().expire_time(timestamp(10)).await.refused_at(future, "expire_time");
     assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
-    // Times a few minutes in the future are accepted, because clocks differ.
-    opt_in().occurred_time(after(200)).await.expect("an opt-in");
-
     let occurred_time = Some(contacts_proto::Timestamp { seconds: i64::MAX, nanos: 0 });
-    let recipient = Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone(1)));
-    let odd = v1::RecordOptOutRequest { recipient, occurred_time, ..Default::default() };
-    app.client().raw_opt_in().record_opt_out(odd).await.refused_at(future, "occurred_time");
+    let recipient = Some(v1::record_opt_in_request::Recipient::PhoneNumber(phone(1)));
+    let odd = v1::RecordOptInRequest { recipient, source: 1, occurred_time, ..Default::default() };
+    app.client().raw_opt_in().record_opt_in(odd).await.refused_at(future, "occurred_time");
+    assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
+    // Times a few minutes in the future are accepted, because clocks differ, and are not later than
+    // the recording.
+    let event = opt_in().occurred_time(after(200)).await.expect("an opt-in").event;
+    assert_eq!(event.occurred_time, event.record_time);
+}
+
+/// An objection is never refused for its trimmings.
+#[apply(on_each_store!)]
+async fn opt_out_with_an_impossible_time_is_of_now(app: TestApp) {
+    let second = |seconds| contacts_proto::Timestamp { seconds, nanos: 0 };
+    let ahead = SystemTime::now() + Duration::from_secs(400);
+    let ahead = ahead.duration_since(SystemTime::UNIX_EPOCH).expect("a time").as_secs();
+    for (n, odd) in [(1, ahead as i64), (2, i64::MAX), (3, i64::MIN), (4, 0)] {
+        app.make_opted_in(phone(n)).await;
+        let recipient = Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone(n)));
+        let occurred_time = Some(second(odd));
+        let request = v1::RecordOptOutRequest { recipient, occurred_time, ..Default::default() };
+        app.client().raw_opt_in().record_opt_out(request).await.expect("an opt-out");
+        assert_eq!(reason_of(&app, phone(n)).await, CheckReason::OptedOut, "{odd}");
+        let events = app.opt_in().events(phone(n)).await.expect("events").items;
+        assert_eq!(events[0].status, OptInStatus::OptedOut);
+        assert_eq!(events[0].occurred_time, events[0].record_time, "{odd}");
+        assert_eq!(events[0].changed_categories, [MARKETING, UTILITY, AUTHENTICATION]);
+    }
 }
 
 #[apply(on_each_store!)]
@@ -172,7 +192,43 @@ async fn incomplete_and_invalid_statements_are_rejected(app: TestApp) {
     ] {
         raw.record_opt_in(request).await.refused_at(reason, field);
     }
-    let long = app.opt_in().record_opt_out(phone(1)).reason_text("x".repeat(1001)).await;
-    long.refused_at(reason::LIMIT_EXCEEDED, "reason_text");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::NotAsked);
+    let nobody = v1::RecordOptOutRequest::default();
+    raw.record_opt_out(nobody).await.refused_at(reason::REQUIRED_FIELD_MISSING, "phone_number");
+}
+
+/// An objection is never refused for its trimmings: what does not fit is cut, unknown categories mean
+/// all and an unknown source API.
+#[apply(on_each_store!)]
+async fn opt_out_with_invalid_details_is_recorded(app: TestApp) {
+    let long = "x".repeat(1001);
+    let base = v1::RecordOptOutRequest::default;
+    for (n, request) in [
+        (1, v1::RecordOptOutRequest { reason_text: long, ..base() }),
+        (2, v1::RecordOptOutRequest { reason_text: "ST\0OP".to_owned(), ..base() }),
+        (3, v1::RecordOptOutRequest { categories: vec![4], ..base() }),
+        (4, v1::RecordOptOutRequest { categories: vec![2, 0], ..base() }),
+        (5, v1::RecordOptOutRequest { source: 99, ..base() }),
+    ] {
+        app.make_opted_in(phone(n)).await;
+        let recipient = Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone(n)));
+        let request = v1::RecordOptOutRequest { recipient, ..request };
+        app.client().raw_opt_in().record_opt_out(request).await.expect("an opt-out");
+        for category in [MARKETING, UTILITY, AUTHENTICATION] {
+            assert_eq!(check(&app, phone(n), category).await.reason, CheckReason::OptedOut, "{n}");
+        }
+        let events = app.opt_in().events(phone(n)).await.expect("events").items;
+        let event = &events[0];
+        assert_eq!(event.categories, [MARKETING, UTILITY, AUTHENTICATION], "{n}");
+        assert_eq!(event.source, OptInSource::Api, "{n}");
+        match n {
+            1 => {
+                assert_eq!(event.reason_text.chars().count(), 1000);
+                assert!(event.reason_text.starts_with("xxx"));
+                assert!(event.reason_text.ends_with(" […]"));
+            }
+            2 => assert_eq!(event.reason_text, "STOP […]"),
+            _ => assert_eq!(event.reason_text, "", "{n}"),
+        }
+    }
 }
