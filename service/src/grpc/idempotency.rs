@@ -36,7 +36,10 @@ pub(super) struct IdempotencyKey<M> {
 impl<M: Mutation> IdempotencyKey<M> {
     /// The key of a request as it was received, before any part of it is moved.
     pub(super) fn of(request: &M) -> Result<Self> {
-        let request_id = decode_request_id(request.request_id())?;
+        let request_id = match decode_request_id(request.request_id()) {
+            Err(_) if request.is_objection() => None,
+            request_id => request_id?,
+        };
         let fingerprint = match request_id {
             Some(_) => fingerprint(M::method(), &request.encode_to_vec()),
             None => [0; 32],

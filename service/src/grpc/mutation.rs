@@ -1,6 +1,7 @@
 //! Requests that change something: each names its workspace and may carry a
 //! request_id, under which its response is stored.
 
+use std::any::Any;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::operations::idempotency::EncodedResponse;
 use crate::store::{ContactRow, Store, wire_contact};
 
 /// A request that makes a change at most once per request_id.
-pub(super) trait Mutation: Message + Name {
+pub(super) trait Mutation: Message + Name + Sized + 'static {
     /// The response of its method.
     type Response: Message + Default;
 
@@ -26,6 +27,15 @@ pub(super) trait Mutation: Message + Name {
 
     /// The caller's id of the request; empty if the caller sent none.
     fn request_id(&self) -> &str;
+
+    /// Whether it records that somebody objects, which is not refused for its request_id.
+    fn is_objection(&self) -> bool {
+        let request: &dyn Any = self;
+        match request.downcast_ref::<v1::RecordPlatformPreferenceRequest>() {
+            Some(request) => request.preference() == v1::PlatformPreference::Stop,
+            None => request.is::<v1::RecordOptOutRequest>(),
+        }
+    }
 }
 
 /// Implements [`Mutation`] for each request. A new change needs a line here.

@@ -7,10 +7,13 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::workspace;
+use crate::domain::Time;
 use crate::domain::consent::fold::World;
-use crate::domain::consent::{EventChange, IdentityId, Role};
+use crate::domain::consent::{ConsentSummary, EventChange, IdentityId, Role};
 use crate::domain::error::Result;
-use crate::store::{ConsentRow, Reader, Store, Workspace};
+use crate::store::{
+    ConsentRow, Order, OrderBy, Reader, Selection, Store, Workspace, decode_profile,
+};
 
 /// How many entries or rows are read at a time.
 const PAGE: usize = 1000;
@@ -39,6 +42,8 @@ pub enum Difference {
     Join,
     /// There is no row.
     Missing,
+    /// The contact shows another consent than checks read.
+    Summary,
 }
 
 impl fmt::Display for StateMismatch {
@@ -52,6 +57,7 @@ impl fmt::Display for StateMismatch {
             Difference::Role => ": it is stored as current but is a former one, or the reverse",
             Difference::Join => ": it is stored with another contact than in the ledger",
             Difference::Missing => ": the stored consent is missing",
+            Difference::Summary => ": lists and filters show another consent than checks read",
         })
     }
 }
@@ -98,7 +104,57 @@ async fn compare(db: &mut dyn Reader, workspace_id: &str) -> Result<Vec<StateMis
             }
         }
     }
+    compare_contacts(db, &workspace, &mut mismatches).await?;
     Ok(mismatches)
+}
+
+/// Every contact's identities have a row of it, which is what the contact shows. The ledger
+/// names no keys, so this finds rows that moved from one key to another.
+async fn compare_contacts(
+    db: &mut dyn Reader,
+    workspace: &Workspace,
+    mismatches: &mut Vec<StateMismatch>,
+) -> Result<()> {
+    let everybody = Selection { filter: None, words: Vec::new(), now: Time::UNIX_EPOCH };
+    let order = Order { by: OrderBy::CreateTime, descending: false };
+    let mut after = None;
+    loop {
+        let page = db.list_contacts(workspace, &everybody, order, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.cursor());
+        let contacts = page.iter().map(decode_profile).collect::<Result<Vec<_>>>()?;
+        let keys: Vec<_> = contacts.iter().flat_map(|c| c.profile.match_keys()).collect();
+        let mut rows = db.consent(workspace, &keys).await?.into_iter();
+        for contact in &contacts {
+            for (index, key) in contact.profile.match_keys().iter().enumerate() {
+                let row = rows.next().flatten();
+                let difference = match &row {
+                    None => Some(Difference::Missing),
+                    Some(row) if row.contact_id != Some(contact.contact_id) => {
+                        Some(Difference::Join)
+                    }
+                    Some(row) if row.is_former != contact.profile.is_former(key) => {
+                        Some(Difference::Role)
+                    }
+                    Some(row)
+                        if index == 0
+                            && ConsentSummary::of(&row.consent, row.update_time)
+                                != contact.consent =>
+                    {
+                        Some(Difference::Summary)
+                    }
+                    Some(_) => None,
+                };
+                if let Some(difference) = difference
+                    && mismatches.len() < MAX_MISMATCHES
+                {
+                    let identity_id = row.map(|row| row.identity_id.0).unwrap_or_default();
+                    let contact_id = Some(contact.contact_id);
+                    mismatches.push(StateMismatch { identity_id, contact_id, difference });
+                }
+            }
+        }
+    }
 }
 
 fn difference(

@@ -8,6 +8,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::Definitions;
 use crate::domain::ids;
 use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
+use crate::domain::phone::MatchKey;
 use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Lock, Operation, Transaction, Workspace};
 
@@ -173,13 +174,8 @@ impl ImportChunks {
         let statement = row.consent.as_ref().or(self.options.consent.as_ref());
         let objects = |statement: &&Statement| statement.status == OptInStatus::OptedOut;
         let Some(objection) = statement.filter(objects) else { return error };
-        let mut recorded = false;
-        for key in row.profile.match_keys() {
-            let known = unit.find(&Recipient::Key(key.clone()));
-            let entry = known.unwrap_or_else(|| unit.add_non_contact(key.clone()));
-            let said = object(tx, unit, entry, &Named::Keys(vec![key]), objection);
-            recorded |= said.is_ok();
-        }
+        let keys = row.profile.match_keys();
+        let recorded = !keys.is_empty() && object(tx, unit, &keys, objection).is_ok();
         match recorded {
             true => error
                 .with_advice("the row's opt-out counts all the same")
@@ -230,15 +226,37 @@ fn state(
     match statement {
         None => Ok(false),
         Some(statement) if statement.status == OptInStatus::OptedOut => {
-            object(tx, unit, entry, named, statement)
+            let Named::Keys(keys) = named else { return Ok(false) };
+            object(tx, unit, keys, statement)
         }
         Some(claim) => claim_opt_in(tx, unit, entry, named, claim),
     }
 }
 
-/// Records the objection of a row, without effect too: an older one that is known
-/// nowhere else is history.
+/// Records the objection of a row against the persons of all ids that it names, without
+/// effect too: an older one that is known nowhere else is history.
 fn object(
+    tx: &Transaction,
+    unit: &mut UnitOfWork<'_>,
+    keys: &[MatchKey],
+    objection: &Statement,
+) -> Result<bool> {
+    let mut changed = false;
+    for key in keys {
+        let known = unit.find(&Recipient::Key(key.clone()));
+        let entry = known.unwrap_or_else(|| unit.add_non_contact(key.clone()));
+        // One event for each person, with all ids of it that the row names.
+        let is_of_entry =
+            |key: &&MatchKey| unit.find(&Recipient::Key((*key).clone())) == Some(entry);
+        let named: Vec<_> = keys.iter().filter(is_of_entry).cloned().collect();
+        if named.first() == Some(key) {
+            changed |= object_one(tx, unit, entry, &Named::Keys(named), objection)?;
+        }
+    }
+    Ok(changed)
+}
+
+fn object_one(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
     entry: EntryId,

@@ -297,3 +297,75 @@ async fn case_15_what_others_report_extends_and_revives_nothing(app: TestApp) {
     assert_eq!(api.expect_err("a conflict").reason(), Some(reason::CONSENT_CONFLICT));
     audited(&app).await;
 }
+
+#[apply(on_each_store!)]
+async fn opted_out_row_stands_against_every_id_it_names(app: TestApp) {
+    let row = |phone: String, user: &str| {
+        let contact = NewContact::new().phone(phone).whatsapp_user_id(user);
+        ImportRow::new(contact).consent(ImportConsent::opted_out())
+    };
+    let user = Recipient::whatsapp_user_id;
+    for (n, on_conflict) in [(0, OnConflict::Skip), (1, OnConflict::Merge), (2, OnConflict::Fail)] {
+        let (known, other, new) = (format!("US.{n}1"), format!("US.{n}2"), format!("US.{n}3"));
+        let contact = NewContact::new().phone(phone(n)).whatsapp_user_id(&known);
+        app.contacts().create(contact).await.expect("a contact");
+        app.contacts().create(NewContact::new().whatsapp_user_id(&other)).await.expect("a contact");
+        yes(&app, user(&other), 60).await;
+        for id in [&other, &new] {
+            let options = ImportOptions::new().on_conflict(on_conflict);
+            let import = app.contacts().import(options).send([row(phone(n), id)]).await;
+            import.expect("an import");
+            assert_eq!(check(&app, user(id)).await, CheckReason::OptedOut, "{n} {id}");
+        }
+        assert_eq!(check(&app, phone(n)).await, CheckReason::OptedOut, "{n}");
+        assert_eq!(check(&app, user(&known)).await, CheckReason::OptedOut, "{n}");
+    }
+    audited(&app).await;
+}
+
+#[apply(on_each_store!)]
+async fn objections_are_not_refused_for_their_request_id(app: TestApp) {
+    let contact = app.make_contact(phone(1)).await;
+    yes(&app, phone(1), 60).await;
+    let utility = [MessageCategory::Utility];
+    let id = "2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a11";
+    let opt_out = |recipient: Recipient| app.opt_in().record_opt_out(recipient);
+    opt_out(Recipient::phone(phone(1))).categories(utility).request_id(id).await.expect("recorded");
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
+    opt_out(Recipient::phone(phone(1))).request_id(id).await.expect("another one");
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    app.make_contact(phone(2)).await;
+    yes(&app, phone(2), 60).await;
+    opt_out(Recipient::phone(phone(2))).request_id("wamid.1").await.expect("recorded");
+    assert_eq!(check(&app, phone(2)).await, CheckReason::OptedOut);
+    // Sent again after the erasure, by whatever names the person.
+    app.contacts().delete(&contact).await.expect("erased");
+    opt_out(Recipient::phone(phone(1))).categories(utility).request_id(id).await.expect("recorded");
+    audited(&app).await;
+}
+
+#[apply(on_each_store!)]
+async fn rows_that_moved_to_another_key_are_named(app: TestApp) {
+    for n in 0..2 {
+        app.make_contact(phone(n)).await;
+        yes(&app, phone(n), 30).await;
+    }
+    no(&app, phone(1), 10).await;
+    for (sql, difference) in [
+        ("UPDATE contact SET opt_in_marketing = 2", Difference::Summary),
+        (
+            "CREATE TABLE saved AS SELECT min(match_key) AS first, max(match_key) AS last FROM consent;
+             UPDATE consent SET match_key = 't' WHERE match_key = (SELECT first FROM saved);
+             UPDATE consent SET match_key = (SELECT first FROM saved)
+                 WHERE match_key = (SELECT last FROM saved);
+             UPDATE consent SET match_key = (SELECT last FROM saved) WHERE match_key = 't'",
+            Difference::Join,
+        ),
+    ] {
+        app.run_sql(sql).await;
+        let store = app.open_store(Access::Read).await;
+        let found = audit_states::verify_states(&store, "default").await.expect("an audit");
+        store.close().await;
+        assert!(found.iter().any(|found| found.difference == difference), "{found:?}");
+    }
+}
