@@ -1,5 +1,5 @@
-//! The rules, without I/O, clock or framework: what a contact is, what may be
-//! written, what a filter means, and who may be messaged.
+//! Business rules: what a contact is, which values are valid, what a filter matches, and who may be
+//! messaged. No I/O, no clock and no async; times and ids are passed in.
 
 pub mod attribute;
 pub mod consent;
@@ -17,5 +17,5 @@ pub mod search;
 pub mod tag;
 pub mod text;
 
-/// A moment, to the microsecond.
+/// A timestamp in UTC. Stored with microsecond precision.
 pub type Time = chrono::DateTime<chrono::Utc>;

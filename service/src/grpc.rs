@@ -1,8 +1,10 @@
-//! The gRPC API: handlers that decode, call an operation and encode; the
-//! conversions; the one place where errors become statuses; and the layers
-//! around all calls. Nothing outside of this folder knows tonic.
+//! The gRPC API: handlers that decode a request, call an operation and encode its
+//! outcome; the conversions; the mapping of errors to statuses; and the layers
+//! around all calls. No code outside of this module depends on tonic.
 
+mod api;
 mod attributes;
+mod body;
 mod bulk;
 mod check_stream;
 mod connection;
@@ -15,23 +17,25 @@ mod idempotency;
 mod import;
 mod layers;
 mod methods;
+mod mutation;
 mod opt_in;
+mod opt_in_events;
 mod pages;
+mod resumable;
 mod stream;
 mod tags;
+mod tokens;
 mod transport;
 mod workspaces;
+mod write_stall;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use contacts_proto::v1::attribute_service_server::AttributeServiceServer;
 use contacts_proto::v1::contact_service_server::ContactServiceServer;
 use contacts_proto::v1::opt_in_service_server::OptInServiceServer;
 use contacts_proto::v1::tag_service_server::TagServiceServer;
 use contacts_proto::v1::workspace_service_server::WorkspaceServiceServer;
-use futures::FutureExt;
-use prost::Message;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
@@ -40,87 +44,44 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use self::idempotency::{IdempotencyKey, InFlight};
+use self::api::Api;
 use self::methods::Methods;
 use crate::config::Limits;
-use crate::domain::error::{Error, Reason, Result};
-use crate::operations::idempotency::EncodedResponse;
-use crate::opt_in::Checker;
-use crate::store::{Operation, Store};
+use crate::store::Store;
 
-/// Largest request. A full chunk of an import, 1000 rows of 190 bytes on
-/// average, is a twentieth of it; what is larger is most likely a mistake, and
-/// every call could hold so much memory.
+/// Largest request message, in bytes. A full chunk of an import, 1000 rows of
+/// 190 bytes on average, has a twentieth of it. Each call may hold so much memory.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
 
-/// What the handlers use.
-#[derive(Clone)]
-struct Api {
-    store: Store,
-    checker: Checker,
-    in_flight: InFlight,
-    /// Cancelled when the server stops: streams end.
-    drain: CancellationToken,
-    idle_timeout: Duration,
-}
-
-impl Api {
-    /// Makes a change, once per request_id.
-    async fn change<O, R>(
-        &self,
-        replay: IdempotencyKey,
-        operation: O,
-        encode: impl Fn(O::Output) -> EncodedResponse + Send + Sync + 'static,
-    ) -> Result<R>
-    where
-        O: Operation,
-        O::Output: Sync,
-        R: Message + Default,
-    {
-        // Boxed: a change is large, and tonic moves the futures of its handlers.
-        self.in_flight.change(&self.store, replay, operation, encode).boxed().await
-    }
-}
-
-/// What a stream ends with when the server stops.
-fn shutting_down() -> Error {
-    Error::new(Reason::ShuttingDown, "the server is stopping; go on with another connection")
-}
-
-/// Serves the API until `drain` is cancelled and every call under way has
-/// ended. Dropping the future cuts what is left.
-pub async fn serve(
+/// Serves the API until `drain` is cancelled and the calls under way have ended.
+/// Dropping the future aborts the calls that are left.
+pub(crate) async fn serve(
     store: Store,
     listener: TcpListener,
     limits: &Limits,
     reflection: bool,
     drain: CancellationToken,
 ) -> std::io::Result<()> {
-    let api = Arc::new(Api {
-        checker: Checker::new(store.clone()),
-        store,
-        in_flight: InFlight::default(),
-        drain: drain.clone(),
-        idle_timeout: limits.idle_timeout,
-    });
+    let api = Arc::new(Api::new(store, drain.clone(), limits.idle_timeout));
     let mut health = HealthReporter::new();
     let routes = routes(api, &health, reflection).await?;
     let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
-    let service = layers::around(routes.prepare(), methods, limits.max_concurrent_requests);
-    let tell_health = async {
+    let service = layers::stack(routes.prepare(), methods, limits.max_concurrent_requests);
+    let report_draining = async {
         drain.cancelled().await;
         for name in SERVICES {
             health.set_service_status(name, ServingStatus::NotServing).await;
-            // Who watches is told, and then let go.
+            // Ends the streams of those who watch, after they got the status.
             health.clear_service_status(name).await;
         }
     };
     let serving = transport::serve(service, listener, limits.idle_timeout, drain.clone());
-    tokio::join!(serving, tell_health);
+    tokio::join!(serving, report_draining);
     Ok(())
 }
 
-/// What health is told of: the server as a whole, and each service.
+/// The names that the health service knows: the server as a whole, and each
+/// service.
 const SERVICES: [&str; 6] = [
     "",
     <WorkspaceServiceServer<Api> as NamedService>::NAME,

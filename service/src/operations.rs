@@ -1,47 +1,54 @@
 //! What the service does, once for every database: each change is an
 //! [`Operation`](crate::store::Operation) that runs in one transaction, each
-//! read a function over a session. Handlers call these and nothing else.
+//! read a function over a db. Handlers call these and nothing else.
 
 pub mod attributes;
 pub mod audit;
 pub mod contact_scan;
 pub mod contacts;
 mod definition;
-pub mod duplicates;
-pub mod erasure;
-pub mod export;
+pub(crate) mod duplicates;
+pub(crate) mod erasure;
+pub(crate) mod export;
 pub mod idempotency;
-pub mod identity;
+pub(crate) mod identity;
 pub mod import;
-pub mod ledger;
-pub mod merge;
+mod ledger;
+pub(crate) mod merge;
 pub mod opt_in;
 pub mod read;
 pub mod retention;
 pub mod suppression;
 pub mod tag_edit;
 pub mod tags;
-pub mod token;
+pub(crate) mod token;
 mod unit_of_work;
-pub mod upgrade;
 pub mod workspaces;
 
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::Definitions;
 use crate::domain::ids;
-use crate::store::{Lock, Session, Workspace};
+use crate::store::{Lock, Reader, Transaction, Workspace};
 
-/// The workspace a request means when it names none.
-pub const DEFAULT_WORKSPACE: &str = "default";
+/// The workspace of a request without a workspace_id.
+pub(crate) const DEFAULT_WORKSPACE: &str = "default";
 
-/// The workspace of a request, or NOT_FOUND.
-pub async fn workspace(session: &mut dyn Session, id: &str, lock: Lock) -> Result<Workspace> {
+/// Returns the workspace of a request, or NOT_FOUND.
+pub async fn workspace(db: &mut dyn Reader, id: &str) -> Result<Workspace> {
     let id = named(id)?;
-    session.workspace(id, lock).await?.ok_or_else(|| workspace_not_found(id))
+    db.workspace(id).await?.ok_or_else(|| workspace_not_found(id))
 }
 
-/// The workspace that an id names. What cannot be an id names none.
-pub fn named(id: &str) -> Result<&str> {
+/// Returns the workspace of a request, locked until the transaction ends, or
+/// NOT_FOUND.
+pub async fn lock_workspace(tx: &mut Transaction, id: &str, lock: Lock) -> Result<Workspace> {
+    let id = named(id)?;
+    tx.db.lock_workspace(id, lock).await?.ok_or_else(|| workspace_not_found(id))
+}
+
+/// Resolves the id of a request: empty stands for the default workspace. NOT_FOUND
+/// if it cannot be the id of a workspace.
+pub(crate) fn named(id: &str) -> Result<&str> {
     match id {
         "" => Ok(DEFAULT_WORKSPACE),
         _ if ids::validate_workspace_id(id).is_err() => Err(workspace_not_found(id)),
@@ -50,7 +57,7 @@ pub fn named(id: &str) -> Result<&str> {
 }
 
 /// The error for a workspace that does not exist.
-pub fn workspace_not_found(id: &str) -> Error {
+fn workspace_not_found(id: &str) -> Error {
     let shown: String = id.chars().take(64).collect();
     let message = format!("no workspace {shown:?}; WorkspaceService.ListWorkspaces shows them");
     Error::new(Reason::WorkspaceNotFound, message)
@@ -58,10 +65,10 @@ pub fn workspace_not_found(id: &str) -> Error {
         .with_metadata("workspace_id", shown)
 }
 
-/// The names filters and profiles may use in a workspace.
-pub async fn definitions(session: &mut dyn Session, workspace: &Workspace) -> Result<Definitions> {
-    let tags = session.tags(workspace).await?;
-    let attributes = session.attributes(workspace).await?;
+/// The tags and attributes that filters and profiles may use in a workspace.
+async fn definitions(db: &mut dyn Reader, workspace: &Workspace) -> Result<Definitions> {
+    let tags = db.tags(workspace).await?;
+    let attributes = db.attributes(workspace).await?;
     Ok(Definitions {
         tags: tags.into_iter().map(|tag| tag.tag_id).collect(),
         attributes: attributes.into_iter().map(|a| (a.attribute_id.clone(), a)).collect(),

@@ -1,10 +1,9 @@
-//! The check path: may this person be messaged? Always answered from the
-//! database's committed state as of some moment after the question arrived,
-//! and with an error, never an answer, when the database cannot say.
+//! Checks: may this person be messaged? Each is decided by a read of the database
+//! that began after the check arrived. If the read fails, the check fails: no
+//! decision is made without it.
 
 mod coalescer;
-
-use std::time::Duration;
+mod read;
 
 use uuid::Uuid;
 
@@ -13,57 +12,56 @@ use crate::domain::consent::{CheckReason, Sending, decide};
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, match_key_of};
-use crate::operations::{named, read, workspaces};
-use crate::store::{CheckRow, CheckRows, Store, decode_profile};
+use crate::operations::{self, named};
+use crate::store::{CheckRow, Store, decode_profile};
 use coalescer::Coalescer;
+use read::read_rows;
 
-/// Most numbers of one batch.
-pub const MAX_BATCH: usize = 10_000;
-/// How long a read may take before the answer is "unavailable".
-const READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// Most numbers in one batch.
+const MAX_BATCH: usize = 10_000;
 
-/// How often a contact named by its id is looked up, should it change meanwhile.
+/// How often a contact is looked up by its id while others keep changing it.
 const LOOKUPS: usize = 3;
 
-/// Answers checks.
+/// Runs checks.
 #[derive(Clone)]
 pub struct Checker {
     store: Store,
     coalescer: Coalescer,
 }
 
-/// The answer to one check.
+/// The outcome of one check.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CheckAnswer {
-    /// Why, and with it whether.
+pub struct CheckOutcome {
+    /// Determines the decision, see [`CheckReason::decision`].
     pub reason: CheckReason,
-    /// None if the person is no contact.
+    /// None if the person is not a contact.
     pub contact_id: Option<Uuid>,
-    /// The event that decided.
+    /// The event that determined the reason, if there was one.
     pub event_id: Option<Uuid>,
-    /// When the person said so.
+    /// When the person made the statement of that event.
     pub consent_time: Option<Time>,
-    /// What expiry was held against.
+    /// The time after the read, at which an opt-in must not have expired.
     pub check_time: Time,
 }
 
 impl Checker {
-    /// Answers from this store.
+    /// A checker that reads from a store.
     pub fn new(store: Store) -> Self {
         Self { coalescer: Coalescer::new(store.clone()), store }
     }
 
-    /// May this person be sent this now?
+    /// Checks whether this may be sent to this person now.
     pub async fn check(
         &self,
         workspace_id: &str,
-        person: &Recipient,
+        recipient: &Recipient,
         sending: &Sending<'_>,
-    ) -> Result<CheckAnswer> {
+    ) -> Result<CheckOutcome> {
         let workspace_id = named(workspace_id)?;
-        let row = match person {
+        let row = match recipient {
             Recipient::Key(key) => self.coalescer.read(workspace_id, key.clone()).await?,
-            Recipient::Id(_) => self.check_contact(workspace_id, person).await?,
+            Recipient::Id(_) => self.check_contact(workspace_id, recipient).await?,
         };
         let now = self.store.now();
         let reason = reason(row.as_ref(), sending, now);
@@ -72,7 +70,7 @@ impl Checker {
             (CheckReason::PlatformOptedOut, Some(stop), _) => {
                 (Some(stop.event_id), Some(stop.occurred_time))
             }
-            // An erasure is nothing the person said.
+            // The event of an erasure is no statement of the person.
             (CheckReason::NotAsked | CheckReason::UnknownContact, ..) => (None, None),
             (_, _, Some(row)) => {
                 let known = row.state.get(sending.category);
@@ -81,11 +79,12 @@ impl Checker {
             (_, _, None) => (None, None),
         };
         let contact_id = row.and_then(|row| row.contact_id);
-        Ok(CheckAnswer { reason, contact_id, event_id, consent_time, check_time: now })
+        Ok(CheckOutcome { reason, contact_id, event_id, consent_time, check_time: now })
     }
 
-    /// The same for many numbers, index for index, in one read of its own: a
-    /// large batch would hold up the single checks that joined it.
+    /// Checks many numbers and returns their reasons, index for index, with the time
+    /// of the check. The batch is read apart from single checks, which it would
+    /// delay.
     pub async fn check_batch(
         &self,
         workspace_id: &str,
@@ -96,11 +95,11 @@ impl Checker {
             return Err(Error::limit("phone_numbers", MAX_BATCH, phone_numbers.len()));
         }
         let keys: Vec<_> = phone_numbers.iter().map(|number| match_key_of(number).ok()).collect();
-        // In order: neighbours in the index are read together.
-        let mut asked: Vec<MatchKey> = keys.iter().flatten().cloned().collect();
-        asked.sort_unstable();
-        asked.dedup();
-        let rows = read_rows(&self.store, named(workspace_id)?, &asked).await?;
+        // Sorted, so that keys next to each other in the index are read together.
+        let mut sorted: Vec<MatchKey> = keys.iter().flatten().cloned().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let rows = read_rows(&self.store, named(workspace_id)?, &sorted).await?;
         let now = self.store.now();
         let reasons = keys
             .iter()
@@ -112,16 +111,16 @@ impl Checker {
         Ok((reasons, now))
     }
 
-    /// What is known of a contact, by a key it has. The key may change hands in
-    /// between (a number released, a contact merged): then once more.
+    /// Reads the consent of a contact, by one of its keys. If another contact got
+    /// the key in between (a number released, a contact merged), it reads again.
     async fn check_contact(
         &self,
         workspace_id: &str,
-        person: &Recipient,
+        recipient: &Recipient,
     ) -> Result<Option<CheckRow>> {
         for _ in 0..LOOKUPS {
-            let people = std::slice::from_ref(person);
-            let found = read::find(&self.store, workspace_id, people).await?;
+            let recipients = std::slice::from_ref(recipient);
+            let found = operations::read::find(&self.store, workspace_id, recipients).await?;
             let Some(contact) = found.into_iter().flatten().next() else { return Ok(None) };
             let keys = decode_profile(&contact)?.profile.match_keys();
             let Some(key) = keys.into_iter().next() else { return Ok(None) };
@@ -137,12 +136,4 @@ impl Checker {
 fn reason(row: Option<&CheckRow>, sending: &Sending<'_>, now: Time) -> CheckReason {
     let is_contact = row.is_some_and(|row| row.contact_id.is_some());
     decide(row.map(|row| &row.state), is_contact, sending, now)
-}
-
-/// One read, with an end: a database that does not answer is not an answer.
-async fn read_rows(store: &Store, workspace_id: &str, keys: &[MatchKey]) -> Result<CheckRows> {
-    tokio::time::timeout(READ_TIMEOUT, store.check(workspace_id, keys))
-        .await
-        .map_err(Error::unavailable)??
-        .ok_or_else(|| workspaces::missing(workspace_id))
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::domain::error::Error;
 use crate::domain::keyring::Keyring;
 use crate::grpc;
 use crate::key_file::{self, KeyFileError};
-use crate::operations::{retention, suppression, upgrade, workspaces};
-use crate::store::{Clock, Store, loggable, postgres, sqlite};
+use crate::operations::{retention, workspaces};
+use crate::store::{Store, loggable, postgres, sqlite};
 
 /// Why a server does not start or ended early, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +98,10 @@ pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
         migrate(config, false).await?;
     }
     let opened = match &config.database {
-        Database::Sqlite(path) => open_sqlite(path, clock, keyring).await,
-        Database::Postgres(url) => open_postgres(url, clock, keyring).await,
+        Database::Sqlite(path) => sqlite::open(path, clock, keyring).await,
+        Database::Postgres(url) => {
+            postgres::open(url, postgres::PostgresOptions::default(), clock, keyring).await
+        }
     };
     let opened = opened.map_err(|source| failed(&config.database, source))?;
     Ok(opened.with_response_retention(config.retention.response_retention))
@@ -107,38 +109,16 @@ pub async fn open_store(config: &Config) -> Result<Store, ServerError> {
 
 /// The clock of every store that this program opens.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
-fn system_clock() -> Clock {
+fn system_clock() -> crate::store::Clock {
     Arc::new(chrono::Utc::now)
 }
 
-async fn open_sqlite(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store, Error> {
-    let store = sqlite::open(path, clock, keyring).await?;
-    upgrade::run(&store).await?;
-    Ok(store)
-}
-
-async fn open_postgres(url: &str, clock: Clock, keyring: Keyring) -> Result<Store, Error> {
-    let options = postgres::PostgresOptions::default();
-    let store = postgres::open(url, options, clock, keyring).await?;
-    upgrade::verify(&store).await?;
-    Ok(store)
-}
-
-async fn migrate_postgres(
-    url: &str,
-    citus: bool,
-    clock: Clock,
-    keyring: Keyring,
-) -> Result<(), Error> {
+async fn migrate_postgres(url: &str, citus: bool) -> Result<(), Error> {
     postgres::migrate(url).await?;
     if citus {
         postgres::distribute(url).await?;
     }
-    let options = postgres::PostgresOptions::default();
-    let store = postgres::open(url, options, clock, keyring).await?;
-    let upgraded = upgrade::run(&store).await;
-    store.close().await;
-    upgraded
+    Ok(())
 }
 
 /// Where the keys of these settings are.
@@ -182,14 +162,14 @@ pub async fn migrate(config: &Config, citus: bool) -> Result<(), ServerError> {
     let keyring = keyring(config).await?;
     let clock = system_clock();
     let migrated = match database {
-        Database::Sqlite(path) => match open_sqlite(path, clock, keyring).await {
+        Database::Sqlite(path) => match sqlite::open(path, clock, keyring).await {
             Ok(store) => {
                 store.close().await;
                 Ok(())
             }
             Err(error) => Err(error),
         },
-        Database::Postgres(url) => migrate_postgres(url, citus, clock, keyring).await,
+        Database::Postgres(url) => migrate_postgres(url, citus).await,
     };
     migrated.map_err(|source| failed(database, source))
 }
@@ -199,8 +179,6 @@ async fn maintain(store: &Store, retention: Retention) -> Infallible {
     const EVERY: Duration = Duration::from_secs(3600);
     loop {
         let done = async {
-            // Servers of an older version, while they are replaced, name people.
-            suppression::hash_all(store).await?;
             retention::sweep(store, retention.suppression_retention.0).await?;
             store.vacuum().await
         };

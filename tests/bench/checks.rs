@@ -1,4 +1,4 @@
-//! Checks: single ones beside an echo, and batches.
+//! Opt-in checks: single ones, compared with an echo, and batches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ pub async fn measure(
     report: &mut Report,
 ) -> Result {
     let health = HealthClient::new(Endpoint::new(server.url())?.connect().await?);
-    // The same client program, connection and server, with nothing to look up.
+    // The same client, connection and server without a database lookup.
     let echo = run(move |_| {
         let mut health = health.clone();
         async move {

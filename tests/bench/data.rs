@@ -1,4 +1,4 @@
-//! Made-up contacts: six attributes, two to four tags, three of four opted in.
+//! Generated contacts: six attributes, two to four tags, three of four opted in.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use contacts_sdk::{
 
 use super::Result;
 
-/// What a tenth of the contacts match.
+/// A filter that a tenth of the contacts match.
 pub const TENTH: &str = r#"tags:event_attendee AND attributes.tier = "Gold" AND opt_in = OPTED_IN"#;
 
 const FIRST: [&str; 12] = [
@@ -39,7 +39,7 @@ pub async fn define(client: &ContactsClient) -> Result {
     Ok(())
 }
 
-/// The phone number of a contact: different for each, in no order.
+/// The phone number of a contact: unique, and not in import order.
 pub fn phone(index: u64) -> String {
     format!("49{:011}", 10_000_000_000 + index.wrapping_mul(2_654_435_761) % 9_999_999_967)
 }
@@ -83,7 +83,7 @@ fn seen(now: SystemTime, seconds_ago: usize) -> AttributeValue {
     AttributeValue::Timestamp(now - Duration::from_secs(seconds_ago as u64))
 }
 
-/// Xorshift: the same numbers in every run.
+/// Xorshift generator, with the same numbers in every run.
 struct Random(u64);
 
 impl Random {

@@ -1,6 +1,5 @@
-//! Measures the service as its users see it: through the SDK, against the real
-//! program in a process of its own. Prints what it finds and writes it to
-//! BENCHMARKS.md.
+//! Benchmark of the service through the SDK, against the built program in a process of its own. Prints
+//! the results and writes them to BENCHMARKS.md.
 //!
 //! ```sh
 //! cargo build --release && cargo run --release -p contacts-tests --bin bench
@@ -29,13 +28,13 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 #[derive(Parser)]
 #[command(about = "Measures the contacts service")]
 struct Options {
-    /// How many contacts.
+    /// Number of contacts.
     #[arg(long, default_value_t = 1_000_000)]
     contacts: u64,
-    /// The database; a fresh SQLite file when left out.
+    /// URL of the database. Default: a new SQLite file.
     #[arg(long)]
     database_url: Option<String>,
-    /// Write the figures into this file, in the section of the engine.
+    /// Write the results into this file, in the section of the database.
     #[arg(long)]
     write: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Streams, filters, deep pages, search.
+//! Streams, filters, deep pages and name search.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::server::ServerProcess;
 
 const REPEATS: usize = 21;
 const REPEATED_STREAMS: usize = 3;
-/// What [`TENTH`] selects.
+/// The expected number of contacts that [`TENTH`] selects.
 const SAME_ROWS: &str = "COPY (SELECT * FROM contact WHERE workspace_id = 'default'
     AND terms @> '{event_attendee,tier=Gold}' AND opt_in_marketing = 2) TO STDOUT";
 
@@ -85,7 +85,7 @@ pub async fn measure(
     Ok(())
 }
 
-/// How long Postgres itself takes to hand out the rows of the filter of a tenth.
+/// Measures how long Postgres takes to COPY the rows of [`TENTH`] to a client.
 async fn copy(url: &str, expected: u64) -> Result<Duration> {
     let mut db = PgConnection::connect(url).await?;
     let mut times = Vec::new();
@@ -106,7 +106,7 @@ async fn copy(url: &str, expected: u64) -> Result<Duration> {
     Ok(median(times))
 }
 
-/// How many, until the first, seconds until the last.
+/// Reads a segment. Returns the number of contacts, and the time until the first and until the last.
 async fn stream(client: &ContactsClient, filter: &str) -> Result<(u64, Duration, f64)> {
     let started = Instant::now();
     let mut first = None;
@@ -132,7 +132,7 @@ async fn list(client: &ContactsClient, token: &str) -> Result<Duration> {
     Ok(median(times))
 }
 
-/// Walks to a depth in the largest pages.
+/// Pages through the list to a depth, with the largest page size.
 async fn deep_token(client: &ContactsClient, depth: u64) -> Result<String> {
     let mut token = String::new();
     let mut walked = 0;

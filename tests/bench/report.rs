@@ -1,4 +1,4 @@
-//! What was found, for people and for BENCHMARKS.md.
+//! The results, printed and written to BENCHMARKS.md.
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Report {
         println!("{}", self.table());
     }
 
-    /// Puts the table into a file, between the marks of its engine.
+    /// Writes the table into a file, between the markers of its database.
     pub fn write(&self, path: &Path) -> Result {
         let name = self.engine.to_lowercase();
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
@@ -60,7 +60,7 @@ impl Report {
 
     fn table(&self) -> String {
         let mut table = format!(
-            "{}, {} contacts, on {}.\n\n| what | found | wanted |\n|---|--:|---|\n",
+            "{}, {} contacts, on {}.\n\n| measurement | result | target |\n|---|--:|---|\n",
             self.engine,
             self.contacts,
             machine()
@@ -72,7 +72,7 @@ impl Report {
     }
 }
 
-/// The machine's shape.
+/// Number of cores and memory size of the machine.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -85,7 +85,7 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
     percentile(&times, 50)
 }
 
-/// Of sorted times.
+/// A percentile of sorted times.
 pub fn percentile(times: &[Duration], percent: usize) -> Duration {
     times
         .get((times.len() * percent / 100).min(times.len().saturating_sub(1)))

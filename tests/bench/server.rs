@@ -1,4 +1,4 @@
-//! The real program, in a process of its own.
+//! Runs the built program in a process.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,7 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the program that was built beside this one.
+    /// Starts the program that was built next to this one.
     pub fn start(database: &str, key_file: &Path) -> Result<Self> {
         let program = std::env::current_exe()?.with_file_name("contacts-service");
         if !program.exists() {
@@ -42,7 +42,7 @@ impl ServerProcess {
         format!("http://{}", self.address)
     }
 
-    /// Resident memory in MiB: now, and the most so far.
+    /// Resident memory in MiB: current and peak.
     pub fn memory(&self) -> Result<(u64, u64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let field = |name: &str| -> Result<u64> {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds compose.yaml and the Dockerfile against the program and the repository.
+"""Checks compose.yaml and the Dockerfile against the program and the repository.
 
     tests/clients/containers.py ADDRESS
 
@@ -119,7 +119,7 @@ def dockerfile(port, program_help):
 
 
 def members():
-    """Cargo wants the manifest of every member, built or not."""
+    """Cargo needs the manifest of every workspace member, even of those it does not build."""
     manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     listed = re.search(r"members = \[(.*?)\]", manifest, re.DOTALL).group(1)
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Walks the API as a developer would, with the real grpcurl and with buf, against a fresh server.
+# Tests the API with grpcurl and buf, against a new server.
 #
 #   tests/clients/grpcurl.sh ADDRESS
 set -euo pipefail
@@ -16,13 +16,13 @@ fail() {
   exit 1
 }
 
-# run PROGRAM...: keeps its output and exit code for the checks below.
+# run PROGRAM...: runs a program and keeps its output and exit code for the checks below.
 run() {
   status=0
   "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
 }
 
-# The call of one method with a JSON request; several for a stream of them.
+# Calls a method with one JSON request, or with several for a request stream.
 grpcurl_call() { run grpcurl -plaintext -max-time 30 -d "$2" "$address" "$package.$1"; }
 
 buf_call() {
@@ -31,8 +31,8 @@ buf_call() {
     --data "$3" "http://$address/$package.$2"
 }
 
-# holds WHAT CONDITION: the call succeeded, and CONDITION, in Python, is true of its answers `r`
-# (`a` is the first of them). JSON leaves out what is zero, so take what may be with get().
+# holds WHAT CONDITION: checks that the call succeeded and that CONDITION, a Python expression, is true.
+# `r` is the list of responses and `a` the first one. JSON omits zero values, so read those with get().
 holds() {
   [ "$status" = 0 ] || fail "$1: exit code $status"
   python3 - "$scratch/out" "$2" >"$scratch/verdict" 2>&1 <<'PYTHON' || fail "$1: not so: $2 ($(tail -n 1 "$scratch/verdict"))"
@@ -48,15 +48,15 @@ PYTHON
   passed "$1"
 }
 
-# shows WHAT TEXT: the call succeeded and printed TEXT.
+# shows WHAT TEXT: checks that the call succeeded and printed TEXT.
 shows() {
   [ "$status" = 0 ] || fail "$1: exit code $status"
   grep -qF -- "$2" "$scratch/out" || fail "$1: '$2' is not in the output"
   passed "$1"
 }
 
-# grpcurl_refused WHAT CODE REASON [TEXT]: the call failed so, with details that grpcurl could decode
-# by reflection, and TEXT in them or in the message.
+# grpcurl_refused WHAT CODE REASON [TEXT]: checks that the call failed with this code and reason, that
+# grpcurl decoded the details by reflection, and that they or the message contain TEXT.
 grpcurl_refused() {
   [ "$status" != 0 ] || fail "$1: should have been refused"
   grep -qF "Code: $2" "$scratch/err" || fail "$1: the code is not $2"

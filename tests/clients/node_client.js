@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// A Node.js client made from the .proto files, as a web application would use it.
+// Tests the API with a Node.js client that loads the .proto files.
 //
 //     tests/clients/node_client.js ADDRESS
 //
@@ -38,7 +38,7 @@ function call(client, method, request) {
   });
 }
 
-// The error of a call that has to fail, with its details decoded, by the name of their message.
+// The error of a call that is expected to fail, with its details by message name.
 async function refusal(promise) {
   const error = await promise.then(
     (answer) => assert.fail(`should have been refused, was answered ${JSON.stringify(answer)}`),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Python client that knows nothing of this project but its address.
+"""Tests the API with a Python client that discovers everything by reflection.
 
     tests/clients/python_client.py ADDRESS
 
@@ -24,7 +24,7 @@ MALFORMED = "12"
 
 
 class Api:
-    """Calls methods by name, with dicts for requests, from what the server says of itself."""
+    """Calls methods by name with dicts as requests, using descriptors from reflection."""
 
     def __init__(self, channel):
         self.channel = channel
@@ -107,7 +107,7 @@ def row(index):
 
 
 def import_contacts(api):
-    """Sends the next chunk only when the one before was answered; a server must not wait for the end."""
+    """Sends each chunk after the response to the previous one. The server must not wait for the end."""
     to_send = queue.SimpleQueue()
     answers = api.converse("ContactService.ImportContacts", iter(to_send.get, None))
     consent = {"status": "OPT_IN_STATUS_OPTED_IN", "source": "OPT_IN_SOURCE_PAPER", "evidence": {"wording": "Yes, write to me"}}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the README's own examples, as they stand there, against a fresh server.
+"""Runs the examples in the README against a new server.
 
     tests/clients/readme.py ADDRESS
 

@@ -19,10 +19,10 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::backend::{Backend, TestDatabase, key_file};
 use crate::wire::Wire;
 
-/// Longer than anything takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A test that waits longer than this for anything has failed.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A server with a new database, and a client of it. Clones are the same server.
+/// A server with a new database, and a client of it. Clones share the server.
 #[derive(Clone)]
 pub struct TestApp {
     server: Arc<TestServer>,
@@ -30,7 +30,7 @@ pub struct TestApp {
 }
 
 struct TestServer {
-    /// With the address it got at the first start.
+    /// The settings, with the address of the first start.
     config: Config,
     backend: Backend,
     address: SocketAddr,
@@ -38,7 +38,7 @@ struct TestServer {
     database: TestDatabase,
 }
 
-/// Runs one test on one database, and checks that the server stops in good order after it.
+/// Runs one test on one database, and checks that the server shuts down cleanly after it.
 pub async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(TestApp) -> F) {
     let app = TestApp::start(backend).await;
     Box::pin(test(app.clone())).await;
@@ -52,7 +52,7 @@ impl TestApp {
         Self::start_on(backend, database, (backend == Backend::Postgres).then(key_file)).await
     }
 
-    /// Copies the database. The server is not there meanwhile.
+    /// Copies the database. Stops the server for that time.
     pub async fn backup(&self) -> TestDatabase {
         self.stop().await;
         let backup = self.database().copy().await;
@@ -82,22 +82,22 @@ impl TestApp {
         Self { server, client }
     }
 
-    /// What keeps the contacts of this server.
+    /// The kind of database.
     pub fn backend(&self) -> Backend {
         self.server.backend
     }
 
-    /// Where the contacts of this server are.
+    /// The database of the server.
     pub fn database(&self) -> &TestDatabase {
         &self.server.database
     }
 
-    /// The server's settings, for who opens its database beside it.
+    /// The server's settings, to open its database from the test or to start another server.
     pub fn config(&self) -> &Config {
         &self.server.config
     }
 
-    /// Runs statements on the database behind the server's back.
+    /// Runs SQL statements on the database while the server runs.
     pub async fn run_sql(&self, sql: &'static str) {
         self.server.database.run_sql(sql).await;
     }
@@ -107,12 +107,12 @@ impl TestApp {
         contacts_service::key_path(&self.server.config).expect("a key file")
     }
 
-    /// Where the server listens; the same after a restart.
+    /// The address the server listens on, which stays the same after a restart.
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// Stops the server in good order.
+    /// Stops the server gracefully.
     pub async fn stop(&self) {
         self.server.stop().await;
     }
@@ -128,7 +128,7 @@ impl TestApp {
         self.restart_with(|_| {}).await;
     }
 
-    /// The same with other settings.
+    /// [`TestApp::restart`] with changed settings.
     pub async fn restart_with(&self, change: impl FnOnce(&mut Config)) {
         self.server.stop().await;
         let mut config = self.server.config.clone();
@@ -137,12 +137,12 @@ impl TestApp {
         *self.server.running.lock().await = Some(running);
     }
 
-    /// A client of this server with its own settings.
+    /// Builds another client of this server.
     pub fn builder(&self) -> ClientBuilder {
         builder(self.address())
     }
 
-    /// A connection of tonic's own, with windows so small that a reader who stops is felt at once.
+    /// A tonic channel with small flow-control windows, so that the server notices a slow reader at once.
     pub async fn narrow_channel(&self) -> Channel {
         Endpoint::from_shared(format!("http://{}", self.address()))
             .expect("an address")
@@ -153,42 +153,42 @@ impl TestApp {
             .expect("a connection")
     }
 
-    /// A connection that sends whatever a test wants.
+    /// A raw HTTP/2 connection, for requests that no gRPC library sends.
     pub async fn wire(&self) -> Wire {
         Wire::connect(self.address()).await
     }
 
-    /// The client of this test.
+    /// The SDK client of this test.
     pub fn client(&self) -> &ContactsClient {
         &self.client
     }
 
-    /// Calls about contacts.
+    /// ContactService.
     pub fn contacts(&self) -> Contacts {
         self.client.contacts()
     }
 
-    /// Calls about consent.
+    /// OptInService.
     pub fn opt_in(&self) -> OptIn {
         self.client.opt_in()
     }
 
-    /// Calls about tags.
+    /// TagService.
     pub fn tags(&self) -> Tags {
         self.client.tags()
     }
 
-    /// Calls about attributes.
+    /// AttributeService.
     pub fn attributes(&self) -> Attributes {
         self.client.attributes()
     }
 
-    /// Calls about workspaces.
+    /// WorkspaceService.
     pub fn workspaces(&self) -> Workspaces {
         self.client.workspaces()
     }
 
-    /// The health the server tells of itself.
+    /// The server's status in the health service.
     pub async fn health(&self) -> ServingStatus {
         let channel = self.narrow_channel().await;
         let request = HealthCheckRequest { service: String::new() };
@@ -196,7 +196,7 @@ impl TestApp {
         answer.into_inner().status()
     }
 
-    /// After whatever a test did: the server is healthy, and reads, writes and checks work.
+    /// Checks that the server is healthy and that reads, writes and checks work.
     pub async fn assert_alive(&self) {
         assert_eq!(self.health().await, ServingStatus::Serving);
         let alive = "15559999999";
@@ -210,11 +210,11 @@ impl TestApp {
 impl TestServer {
     async fn stop(&self) {
         let Some(running) = self.running.lock().await.take() else { return };
-        let stopped = timeout(PATIENCE, running.stop()).await;
-        stopped.expect("the server stops in time").expect("the server stops in good order");
+        let stopped = timeout(TIMEOUT, running.stop()).await;
+        stopped.expect("the server stops in time").expect("the server stops without an error");
     }
 }
 
 fn builder(address: SocketAddr) -> ClientBuilder {
-    ContactsClient::builder(format!("http://{address}")).deadline(PATIENCE).check_deadline(PATIENCE)
+    ContactsClient::builder(format!("http://{address}")).deadline(TIMEOUT).check_deadline(TIMEOUT)
 }

@@ -1,4 +1,4 @@
-//! A database for one test.
+//! A new database for each test.
 
 #![expect(clippy::disallowed_methods, reason = "databases with random names")]
 
@@ -12,29 +12,29 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, ra
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// Where the URL of a Postgres server for tests is, as `tests/tools/postgres` sets it.
+/// Environment variable with the URL of a Postgres server for tests, set by `tests/tools/postgres`.
 const POSTGRES_URL: &str = "CONTACTS_TEST_POSTGRES_URL";
 
-/// What keeps the contacts.
+/// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// A file in a directory that goes with the test.
+    /// A file in a temporary directory.
     Sqlite,
     /// A database of the server that `CONTACTS_TEST_POSTGRES_URL` names.
     Postgres,
 }
 
-/// A database that nobody else uses.
+/// A database for one test.
 pub struct TestDatabase {
     pub(crate) settings: Database,
-    /// Goes, with the files in it, when this is dropped.
+    /// Removed, with the files in it, when this is dropped.
     _directory: Option<TempDir>,
-    /// The server's own URL and the name of this database.
+    /// URL of the Postgres server, and name of this database.
     postgres: Option<(String, String)>,
 }
 
 impl TestDatabase {
-    /// Makes one.
+    /// Creates an empty database.
     pub async fn create(backend: Backend) -> Self {
         match backend {
             Backend::Sqlite => Self::sqlite(),
@@ -60,7 +60,7 @@ impl TestDatabase {
         Self { settings, _directory: None, postgres: Some((server, name)) }
     }
 
-    /// A copy, as a backup is one. Nobody may be connected to a Postgres database meanwhile.
+    /// Copies the database, as a backup does. A Postgres database must have no connections.
     pub async fn copy(&self) -> Self {
         match &self.postgres {
             None => {
@@ -81,7 +81,7 @@ impl TestDatabase {
         }
     }
 
-    /// The file of a SQLite database.
+    /// Path of a SQLite database.
     pub fn path(&self) -> &Path {
         match &self.settings {
             Database::Sqlite(path) => path,
@@ -89,7 +89,7 @@ impl TestDatabase {
         }
     }
 
-    /// The URL of a Postgres database.
+    /// URL of a Postgres database.
     pub fn url(&self) -> &str {
         match &self.settings {
             Database::Postgres(url) => url,
@@ -102,7 +102,7 @@ impl TestDatabase {
         PgConnection::connect(self.url()).await.expect("a connection")
     }
 
-    /// Runs statements that every database understands.
+    /// Runs SQL statements that all databases support.
     pub async fn run_sql(&self, sql: &'static str) {
         match &self.settings {
             Database::Postgres(_) => {
@@ -116,7 +116,7 @@ impl TestDatabase {
         }
     }
 
-    /// Drops it from its server. What a failed test leaves there goes with the server.
+    /// Drops a Postgres database. Databases of failed tests are removed with the server.
     pub async fn remove(&self) {
         if let Some((server, name)) = &self.postgres {
             execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
@@ -124,7 +124,7 @@ impl TestDatabase {
     }
 }
 
-/// The key file of every Postgres database, made by the first test that needs it.
+/// The key file shared by all Postgres databases, created by the first test that needs it.
 pub(crate) fn key_file() -> PathBuf {
     let test = env::current_exe().expect("the test's own path");
     let folder = test.ancestors().nth(2).expect("the target folder");

@@ -1,4 +1,4 @@
-//! People, tags and attributes for tests.
+//! Contacts, tags and attributes for tests.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,17 +12,17 @@ use crate::app::TestApp;
 /// The options of the attribute `tier`.
 pub const TIERS: [&str; 3] = ["Bronze", "Silver", "Gold"];
 
-/// The phone number of the `n`th person.
+/// Phone number `n`.
 pub fn phone(n: usize) -> String {
     format!("1555{n:07}")
 }
 
-/// The phone numbers of these people.
+/// Phone numbers in a range.
 pub fn phones(people: std::ops::Range<usize>) -> Vec<String> {
     people.map(phone).collect()
 }
 
-/// The time so many seconds after the beginning of 2026.
+/// The time this many seconds after the beginning of 2026.
 pub fn timestamp(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_767_225_600 + seconds)
 }
@@ -32,13 +32,13 @@ pub fn ids<'c>(contacts: impl IntoIterator<Item = &'c Contact>) -> Vec<String> {
     contacts.into_iter().map(|contact| contact.contact_id.clone()).collect()
 }
 
-/// A contact of the wire with a phone number and nothing else.
+/// A protobuf contact that has only a phone number.
 pub fn raw_contact(phone_number: impl Into<String>) -> v1::Contact {
     v1::Contact { phone_number: phone_number.into(), ..v1::Contact::default() }
 }
 
 impl TestApp {
-    /// Makes tags of these ids.
+    /// Creates tags with these ids.
     pub async fn make_tags(&self, ids: &[&str]) {
         for id in ids {
             self.tags().create(*id).tag_id(*id).await.expect("a tag");
@@ -59,13 +59,13 @@ impl TestApp {
         tier.await.expect("an attribute");
     }
 
-    /// Makes a contact that has a phone number and nothing else.
+    /// Creates a contact that has only a phone number.
     pub async fn make_contact(&self, phone: impl Into<String>) -> Contact {
         let contact = NewContact::new().phone(phone);
         self.contacts().create(contact).await.expect("a contact")
     }
 
-    /// Makes a contact that agreed to everything.
+    /// Creates a contact that is opted in to all categories.
     pub async fn make_opted_in(&self, phone: impl Into<String>) -> Contact {
         let contact = self.make_contact(phone).await;
         let record = self.opt_in().record_opt_in(&contact, OptInSource::WebForm);
@@ -73,7 +73,7 @@ impl TestApp {
         contact
     }
 
-    /// Makes many contacts, merging with those that exist. All rows have to be good.
+    /// Imports many contacts, merging with existing ones. Panics if a row fails.
     pub async fn make_many(&self, rows: impl IntoIterator<Item = impl Into<ImportRow>>) {
         let rows: Vec<ImportRow> = rows.into_iter().map(Into::into).collect();
         for chunk in rows.chunks(1000) {

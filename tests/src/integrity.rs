@@ -1,9 +1,9 @@
-//! What holds between the rows of a Postgres database after every transaction, whatever was killed.
+//! Consistency checks across the tables of a Postgres database, for tests that kill processes.
 
 use sqlx::PgConnection;
 
-/// Each finds what a transaction that happened in part would leave behind.
-const FAULTS: [(&str, &str); 10] = [
+/// Queries for rows that only a partially applied transaction could leave behind.
+const INCONSISTENCIES: [(&str, &str); 10] = [
     (
         "contacts without a row for checks",
         "SELECT c.contact_id::text FROM contact AS c WHERE NOT EXISTS (
@@ -81,12 +81,12 @@ const FAULTS: [(&str, &str); 10] = [
     ),
 ];
 
-/// Fails when a transaction happened in part.
-pub async fn assert_whole(database: &mut PgConnection) {
-    for (fault, sql) in FAULTS {
+/// Panics if the tables contradict each other.
+pub async fn assert_consistent(database: &mut PgConnection) {
+    for (inconsistency, sql) in INCONSISTENCIES {
         let found: Vec<String> =
             sqlx::query_scalar(sql).fetch_all(&mut *database).await.expect("counted");
         let some = &found[..found.len().min(3)];
-        assert!(found.is_empty(), "{} {fault}, such as {some:?}", found.len());
+        assert!(found.is_empty(), "{} {inconsistency}, such as {some:?}", found.len());
     }
 }

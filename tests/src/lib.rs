@@ -1,8 +1,9 @@
-//! The harness of the conformance suite: the real server on a database of its own, in this process,
-//! and what a test needs to talk to it. For what production does to it, [`ServiceProcess`] is the
-//! built program, and [`PostgresServer`] a database server that a test may kill.
+//! Test harness: runs the real server in this process, on a database of its own.
 //!
-//! A test is an async function that gets a [`TestApp`]. It runs once on every database:
+//! [`ServiceProcess`] runs the built program instead, and [`PostgresServer`] a database server that a
+//! test may kill.
+//!
+//! A test is an async function with a [`TestApp`] parameter. The macro runs it on every database:
 //!
 //! ```
 //! use contacts_tests::{TestApp, apply, on_each_store};
@@ -15,30 +16,30 @@
 
 mod app;
 mod backend;
-mod contents;
+mod dump;
+mod errors;
 mod fixtures;
 mod integrity;
 mod logs;
 mod postgres;
 mod proxy;
-mod refusal;
 mod service;
 mod wire;
 
 pub use app::{TestApp, run};
 pub use backend::{Backend, TestDatabase};
-pub use contents::{Column, contains};
+pub use dump::{Column, contains};
+pub use errors::{Refused, rpc_error};
 pub use fixtures::{TIERS, ids, phone, phones, raw_contact, timestamp};
-pub use integrity::assert_whole;
+pub use integrity::assert_consistent;
 pub use logs::logged;
 pub use macro_rules_attribute::apply;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
-pub use refusal::{Refused, rpc_error};
-pub use service::{ServiceProcess, patient, service};
-pub use wire::{Answer, Wire, message};
+pub use service::{ServiceProcess, builder_with_long_deadlines, service};
+pub use wire::{RawResponse, Wire, message};
 
-/// Makes a test of every database out of a function that gets a [`TestApp`].
+/// Generates one test per database from a function with a [`TestApp`] parameter.
 #[macro_export]
 macro_rules! on_each_store {
     ($(#[$meta:meta])* async fn $name:ident($($app:tt)*) $body:block) => {

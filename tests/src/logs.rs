@@ -1,4 +1,4 @@
-//! What the servers of this process log: shown with a test that fails, and kept.
+//! Captures the logs of the servers in this process, and shows them with a failed test.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::TestWriter;
 
-/// All of the server's own lines; of libraries what `contacts-service` logs of them, too.
+/// All lines of the server; warnings of libraries, as in production.
 const FILTER: &str = "warn,contacts_service=trace";
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Begins to keep what is logged.
+/// Starts capturing, once per process.
 pub(crate) fn begin() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
@@ -23,7 +23,7 @@ pub(crate) fn begin() {
     });
 }
 
-/// What was logged so far, by all tests of this process.
+/// Everything logged so far by all tests of this process.
 pub fn logged() -> String {
     String::from_utf8_lossy(&lines()).into_owned()
 }

@@ -1,4 +1,4 @@
-//! A Postgres server of one test alone, which may kill it.
+//! A Postgres server for one test, which may kill it.
 
 use std::fs::{self, Permissions};
 use std::net::{SocketAddr, TcpListener};
@@ -13,15 +13,14 @@ use tempfile::TempDir;
 
 use crate::service::send;
 
-/// Finds the server's programs, and runs them as a user they accept.
+/// Finds the Postgres programs, and runs them as a user other than root.
 const TOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/postgres");
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A Postgres server with a data directory of its own. What it acknowledged is on disk, as in
-/// production.
+/// A Postgres server with its own data directory. Commits are flushed to disk, as in production.
 pub struct PostgresServer {
-    /// Goes, with everything in it, when this is dropped.
+    /// Removed, with everything in it, when this is dropped.
     directory: TempDir,
     port: u16,
     settings: Vec<(String, String)>,
@@ -29,7 +28,7 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// Makes a cluster and starts its server, with these settings.
+    /// Creates a database cluster and starts a server with these settings.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
         let mut made = Self::new(settings);
         let log = made.run(
@@ -48,11 +47,12 @@ impl PostgresServer {
             ],
         );
         assert!(made.wait_for(log), "initdb failed: {}", made.log());
-        made.start_again().await;
+        made.restart().await;
         made
     }
 
-    /// Makes a standby that follows this server, under a name to be waited for.
+    /// Creates and starts a standby of this server. `name` is its application name, for
+    /// `synchronous_standby_names`.
     pub async fn standby(&self, name: &str, settings: &[(&str, &str)]) -> Self {
         let mut made = Self::new(settings);
         let source =
@@ -68,7 +68,7 @@ impl PostgresServer {
         ];
         let copying = made.run("pg_basebackup", &arguments);
         assert!(made.wait_for(copying), "pg_basebackup failed: {}", made.log());
-        made.start_again().await;
+        made.restart().await;
         made
     }
 
@@ -88,8 +88,8 @@ impl PostgresServer {
         }
     }
 
-    /// Starts it on the data it had.
-    pub async fn start_again(&mut self) {
+    /// Starts the server on its existing data.
+    pub async fn restart(&mut self) {
         let mut arguments = vec![
             "-D".to_owned(),
             "data".to_owned(),
@@ -101,7 +101,7 @@ impl PostgresServer {
         self.server = Some(self.run("postgres", &arguments));
         let started = Instant::now();
         while let Err(error) = PgConnection::connect(&self.url()).await {
-            assert!(started.elapsed() < PATIENCE, "no Postgres: {error}\n{}", self.log());
+            assert!(started.elapsed() < TIMEOUT, "no Postgres: {error}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -110,7 +110,7 @@ impl PostgresServer {
     pub fn kill(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         let postmaster = Pid::from_child(&server);
-        // Stopped, it makes no new ones while its own are counted.
+        // A stopped postmaster starts no new processes while its children are listed.
         send(postmaster, Signal::STOP);
         for child in children(postmaster) {
             send(child, Signal::KILL);
@@ -119,7 +119,7 @@ impl PostgresServer {
         drop(server.wait());
     }
 
-    /// Stops every process of the server where it is, or lets them go on.
+    /// Freezes every process of the server with SIGSTOP, or continues them.
     pub fn freeze(&self, frozen: bool) {
         let Some(server) = &self.server else { return };
         let postmaster = Pid::from_child(server);
@@ -129,7 +129,7 @@ impl PostgresServer {
         }
     }
 
-    /// Makes a standby the primary.
+    /// Promotes a standby to primary.
     pub async fn promote(&self) {
         let mut connection = self.connect("postgres").await;
         let promoted: bool = sqlx::query_scalar("SELECT pg_promote()")
@@ -139,12 +139,12 @@ impl PostgresServer {
         assert!(promoted, "the standby did not become a primary: {}", self.log());
     }
 
-    /// Where the server listens.
+    /// Address of the server.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// The URL of its first database.
+    /// URL of the database `postgres`.
     pub fn url(&self) -> String {
         format!("postgres://contacts@127.0.0.1:{}/postgres", self.port)
     }
@@ -155,25 +155,25 @@ impl PostgresServer {
         PgConnection::connect(&url).await.expect("a connection")
     }
 
-    /// Runs statements in the first database.
+    /// Runs SQL statements in the database `postgres`.
     pub async fn execute(&self, sql: &str) {
         let mut connection = self.connect("postgres").await;
         connection.execute(AssertSqlSafe(sql.to_owned())).await.expect("executed");
     }
 
-    /// Where its data is.
+    /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
-    /// One of the programs that came with it.
+    /// Path of a Postgres program.
     pub fn program(&self, name: &str) -> PathBuf {
         let found = Command::new(TOOL).arg("--bindir").output().expect("python3");
         let folder = String::from_utf8(found.stdout).expect("a path");
         Path::new(folder.trim()).join(name)
     }
 
-    /// Starts one of the server's programs in the directory.
+    /// Starts a Postgres program in the directory of this server.
     fn run(&self, program: &str, arguments: &[impl AsRef<std::ffi::OsStr>]) -> Child {
         let log = fs::File::options().append(true).create(true).open(self.log_path());
         let log = log.expect("a log file");
@@ -207,11 +207,11 @@ impl Drop for PostgresServer {
     }
 }
 
-/// The processes that this one started (Linux only, as are the tests that kill).
+/// Child processes of a process. Linux only, like the tests that kill processes.
 fn children(parent: Pid) -> Vec<Pid> {
     let parent_of = |process: &Path| {
         let stat = fs::read_to_string(process.join("stat")).ok()?;
-        // The name, in parentheses, can hold anything; state and parent follow it.
+        // The process name, in parentheses, can contain anything. State and parent follow it.
         stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<i32>().ok()
     };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! A way to the server that breaks when a test wants it to.
+//! A TCP proxy that tests can slow down, pause and cut.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{broadcast, watch};
 
-/// Passes connections on to a server, of this project or any other.
+/// A TCP proxy in front of one or more servers of any kind.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -19,22 +19,22 @@ pub struct Proxy {
 
 struct Shared {
     targets: Mutex<Vec<SocketAddr>>,
-    /// How long each part of an answer takes more, in microseconds.
+    /// Delay of each part of a response, in microseconds.
     delay: AtomicU64,
-    /// Cuts a connection once so many bytes went down to the client. 0: never.
+    /// Number of bytes to the client after which a connection is cut. 0: never.
     cut_after: AtomicUsize,
     connections: AtomicUsize,
     cut: broadcast::Sender<()>,
-    held: watch::Sender<bool>,
+    paused: watch::Sender<bool>,
 }
 
 impl Proxy {
-    /// Leads to this server.
+    /// Starts a proxy in front of a server.
     pub async fn to(target: SocketAddr) -> Self {
         Self::to_any([target]).await
     }
 
-    /// Leads each new connection to the next of these servers that takes it.
+    /// Starts a proxy that connects to the servers in turn, skipping those that do not accept.
     pub async fn to_any(targets: impl IntoIterator<Item = SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -44,7 +44,7 @@ impl Proxy {
             cut_after: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             cut: broadcast::channel(1).0,
-            held: watch::channel(false).0,
+            paused: watch::channel(false).0,
         });
         let passing = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -55,50 +55,50 @@ impl Proxy {
         Self { address, shared }
     }
 
-    /// The URL of this way to the server.
+    /// URL of the proxy.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where it listens.
+    /// Address of the proxy.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Leads new connections to another server.
-    pub fn lead_to(&self, target: SocketAddr) {
+    /// Routes new connections to another server.
+    pub fn route_to(&self, target: SocketAddr) {
         *self.shared.targets.lock().unwrap_or_else(PoisonError::into_inner) = vec![target];
     }
 
-    /// Makes every part of an answer come so much later.
-    pub fn slow_down(&self, delay: Duration) {
+    /// Delays every part of a response.
+    pub fn set_delay(&self, delay: Duration) {
         let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         self.shared.delay.store(micros, Ordering::SeqCst);
     }
 
-    /// How many connections were made.
+    /// Number of connections made so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Cuts all connections; new ones can be made.
+    /// Cuts all open connections. New ones are accepted.
     pub fn cut(&self) {
         drop(self.shared.cut.send(()));
     }
 
-    /// Cuts each connection, from now on, when so many bytes came from the server.
+    /// Cuts every connection after this many bytes from the server.
     pub fn cut_after(&self, bytes: usize) {
         self.shared.cut_after.store(bytes, Ordering::SeqCst);
     }
 
-    /// Lets nothing come from the server.
-    pub fn hold(&self) {
-        self.shared.held.send_replace(true);
+    /// Pauses everything from the server.
+    pub fn pause(&self) {
+        self.shared.paused.send_replace(true);
     }
 
-    /// Lets things come again.
-    pub fn release(&self) {
-        self.shared.held.send_replace(false);
+    /// Resumes after [`Proxy::pause`].
+    pub fn resume(&self) {
+        self.shared.paused.send_replace(false);
     }
 }
 
@@ -133,11 +133,11 @@ impl Shared {
     }
 
     async fn copy_down(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> io::Result<()> {
-        let mut held = self.held.subscribe();
+        let mut paused = self.paused.subscribe();
         let mut passed = 0;
         let mut buffer = [0; 4096];
         loop {
-            drop(held.wait_for(|held| !held).await);
+            drop(paused.wait_for(|paused| !paused).await);
             let read = from.read(&mut buffer).await?;
             if read == 0 {
                 return Ok(());
@@ -156,7 +156,7 @@ impl Shared {
     }
 }
 
-/// With a small buffer, so that a server whose client does not read soon has to wait.
+/// Connects with a small receive buffer, so that the server has to wait for a slow client early.
 async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(16 * 1024)?;

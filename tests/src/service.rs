@@ -1,4 +1,4 @@
-//! The real program, in processes of their own.
+//! Runs the built program in a process.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,31 +17,31 @@ use crate::backend::key_file;
 pub struct ServiceProcess {
     program: PathBuf,
     arguments: Vec<String>,
-    /// Where it listens, the first time and after each restart.
+    /// The address of the first start, which is reused at each restart.
     address: Option<SocketAddr>,
     child: Child,
     log: NamedTempFile,
 }
 
 impl ServiceProcess {
-    /// Starts a server of this database, and waits until it listens.
+    /// Starts a server on a database and waits until it is ready.
     pub fn start(database: &str) -> Self {
         let mut started = Self::launch(database);
         started.wait_until_ready();
         started
     }
 
-    /// Starts one without waiting.
+    /// Starts a server without waiting.
     pub fn launch(database: &str) -> Self {
         Self::launch_with(&["--database-url", database, "--migrate"])
     }
 
-    /// The same with these arguments.
+    /// Starts a server with these arguments, without waiting.
     pub fn launch_with(arguments: &[&str]) -> Self {
         Self::launch_program(program(), arguments)
     }
 
-    /// Starts a server of another version.
+    /// Starts another version of the program.
     pub fn start_release(program: &Path, database: &str) -> Self {
         let arguments = ["--database-url", database, "--migrate"];
         let mut started = Self::launch_program(program.to_owned(), &arguments);
@@ -56,14 +56,14 @@ impl ServiceProcess {
         Self { program, arguments, address: None, child, log }
     }
 
-    /// Waits until it listens.
+    /// Waits until the server listens. Panics if it exits.
     pub fn wait_until_ready(&mut self) {
         if let Err(status) = self.try_until_ready() {
             panic!("the server ended with {status}: {}", self.log());
         }
     }
 
-    /// Waits until it listens, or ended.
+    /// Waits until the server listens or exits.
     pub fn try_until_ready(&mut self) -> Result<(), ExitStatus> {
         let stdout = self.child.stdout.take().expect("read once");
         let mut line = String::new();
@@ -77,48 +77,48 @@ impl ServiceProcess {
         }
     }
 
-    /// Where it listens.
+    /// The address the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address.expect("it is ready")
     }
 
-    /// Where it listens, as clients want it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         format!("http://{}", self.address())
     }
 
-    /// A client that waits as long as it takes.
+    /// A client with long deadlines, see [`builder_with_long_deadlines`].
     pub fn client(&self) -> ContactsClient {
-        patient(&self.url()).connect_lazy().expect("a client")
+        builder_with_long_deadlines(&self.url()).connect_lazy().expect("a client")
     }
 
-    /// `kill -9`.
+    /// Kills the process with SIGKILL.
     pub fn kill(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
 
-    /// Ends it as an operator would, and waits until it has.
+    /// Stops the server gracefully with SIGTERM and waits until it has exited.
     pub fn stop(&mut self) {
         send(Pid::from_child(&self.child), Signal::TERM);
         let status = self.child.wait().expect("its end");
         assert!(status.success(), "the server ended with {status}: {}", self.log());
     }
 
-    /// Starts it again, on the same address.
-    pub fn start_again(&mut self) {
+    /// Kills the server and starts it again on the same address.
+    pub fn restart(&mut self) {
         self.kill();
         self.child = spawn(&self.program, &self.arguments, &self.address().to_string(), &self.log);
         self.wait_until_ready();
     }
 
-    /// Stops it where it is, or lets it go on.
+    /// Freezes the process with SIGSTOP, or continues it.
     pub fn freeze(&self, frozen: bool) {
         let signal = if frozen { Signal::STOP } else { Signal::CONT };
         send(Pid::from_child(&self.child), signal);
     }
 
-    /// What it logged.
+    /// Everything the process logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log.path()).unwrap_or_default()
     }
@@ -134,13 +134,13 @@ impl Drop for ServiceProcess {
     }
 }
 
-/// Sends a signal to a process, if it has not ended by itself.
+/// Sends a signal to a process, unless it has already exited.
 pub(crate) fn send(process: Pid, signal: Signal) {
     let _ = kill_process(process, signal);
 }
 
-/// A client with deadlines that a slow machine keeps, too.
-pub fn patient(url: &str) -> ClientBuilder {
+/// Builds a client with deadlines that are long enough for a slow machine.
+pub fn builder_with_long_deadlines(url: &str) -> ClientBuilder {
     let deadline = Duration::from_secs(30);
     ContactsClient::builder(url).deadline(deadline).check_deadline(deadline)
 }
@@ -153,7 +153,8 @@ fn spawn(program: &Path, arguments: &[String], listen: &str, log: &NamedTempFile
     command.spawn().expect("the program")
 }
 
-/// The program itself, with the key file of all tests and no settings of this shell.
+/// A command that runs the program with the key file of all tests and without the settings of this
+/// shell.
 pub fn service() -> Command {
     without_settings(&program())
 }
@@ -172,8 +173,8 @@ fn without_settings(program: &Path) -> Command {
     command
 }
 
-/// The program that cargo built beside this test, which may be long ago: cargo builds a package's
-/// own programs with its tests, not those of others.
+/// Path of the built program. Cargo does not build the binaries of other packages with the tests, so
+/// this panics if the program is missing or older than its sources.
 fn program() -> PathBuf {
     const BUILD: &str = "run `cargo build --workspace --bins` first";
     let test = std::env::current_exe().expect("the test's own path");

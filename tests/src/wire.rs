@@ -1,4 +1,4 @@
-//! gRPC by hand, for what no library sends.
+//! Raw gRPC over HTTP/2, for requests that no gRPC library sends.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
-/// An HTTP/2 connection. It is cut when this is dropped.
+/// An HTTP/2 connection, closed on drop.
 pub struct Wire {
     requests: SendRequest<Bytes>,
     connection: JoinHandle<()>,
@@ -19,21 +19,21 @@ pub struct Wire {
 
 /// A call whose request is being sent.
 pub struct Call {
-    /// Takes the parts of the request.
+    /// Sends the parts of the request.
     pub request: h2::SendStream<Bytes>,
     response: ResponseFuture,
 }
 
-/// What the server made of a call.
+/// The response to a call.
 #[derive(Debug)]
-pub struct Answer {
-    /// As sent in the trailers, or in the headers of an answer that has nothing else.
+pub struct RawResponse {
+    /// The status in the trailers, or in the headers of a trailers-only response.
     pub status: Status,
-    /// The messages before it, as sent.
+    /// The encoded messages.
     pub messages: Bytes,
 }
 
-/// A message with the prefix that gRPC puts before it.
+/// Frames a message with the gRPC length prefix.
 pub fn message(message: &[u8]) -> Bytes {
     let mut framed = BytesMut::with_capacity(message.len() + 5);
     framed.put_u8(0);
@@ -43,7 +43,7 @@ pub fn message(message: &[u8]) -> Bytes {
 }
 
 impl Wire {
-    /// Connects.
+    /// Opens a connection.
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
         let (requests, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
@@ -52,19 +52,19 @@ impl Wire {
     }
 
     /// Calls a method such as `ContactService/GetContact` of this project.
-    pub async fn call(&self, method: &str, request: &impl Message) -> Answer {
+    pub async fn call(&self, method: &str, request: &impl Message) -> RawResponse {
         self.send(method, &[], message(&request.encode_to_vec())).await
     }
 
-    /// The same with these headers, and whatever bytes for a request.
-    pub async fn send(&self, method: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+    /// Calls a method with additional headers and an arbitrary request body.
+    pub async fn send(&self, method: &str, headers: &[(&str, &str)], body: Bytes) -> RawResponse {
         let mut call = self.open(method, headers).await;
-        // A server that answers the headers alone does not take it.
+        // Fails if the server has already answered the headers.
         drop(call.request.send_data(body, true));
-        call.answer().await
+        call.response().await
     }
 
-    /// Begins a call.
+    /// Starts a call without sending a request.
     pub async fn open(&self, method: &str, headers: &[(&str, &str)]) -> Call {
         let path = match method.starts_with('/') {
             true => method.to_owned(),
@@ -90,15 +90,15 @@ impl Drop for Wire {
 }
 
 impl Call {
-    /// Waits for all of the answer.
-    pub async fn answer(self) -> Answer {
+    /// Waits for the whole response.
+    pub async fn response(self) -> RawResponse {
         let (headers, mut body) = self.response.await.expect("an answer").into_parts();
         let messages = read(&mut body).await;
         let trailers = body.trailers().await.expect("an end").unwrap_or(headers.headers);
-        Answer { status: status(&trailers), messages }
+        RawResponse { status: status(&trailers), messages }
     }
 
-    /// Waits until the server sent the headers of the answer, and a first message if it wants.
+    /// Waits for the headers and the first part of the response.
     pub async fn first_part(self) -> (RecvStream, Bytes) {
         let mut body = self.response.await.expect("an answer").into_body();
         let part = body.data().await.expect("a message").expect("a message");
@@ -122,8 +122,8 @@ fn status(headers: &HeaderMap) -> Status {
         .unwrap_or_else(|| Status::new(Code::Unknown, "no grpc-status in the answer"))
 }
 
-impl Answer {
-    /// How the call ended.
+impl RawResponse {
+    /// The status code.
     pub fn code(&self) -> Code {
         self.status.code()
     }

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Sourced by tests/run and .ci/run: runs named steps one after the other, each timed, goes on after a
-# failed one, and sums up at the end.
+# Sourced by tests/run and .ci/run. Runs and times named steps, continues after a failed one, and prints a
+# summary at the end.
 
 step_lines=()
 step_failures=0
 
 # step NAME COMMAND...
-# A function given as COMMAND must return its failures itself: bash switches `set -e` off inside.
+# A function given as COMMAND has to return its failures: bash disables `set -e` inside it.
 step() {
   local name=$1 began=$SECONDS result=ok
   shift
@@ -17,7 +17,7 @@ step() {
   printf '=== %s: %s after %s s\n' "$name" "$result" "$((SECONDS - began))"
 }
 
-# Prints what ran and how long it took; false when anything failed.
+# Prints the steps and their durations. Fails if a step failed.
 steps_summary() {
   printf '\n=== summary of %s\n' "$1"
   printf '%s\n' "${step_lines[@]}"

@@ -1,18 +1,20 @@
-//! Custom attributes: typed definitions, and values checked against them.
+//! Custom attributes: definitions with a type, and validation of values.
+
+use strum::{EnumString, IntoStaticStr};
 
 use super::error::{Error, Reason, Result};
 use super::{Time, ids, tag, text};
 
-/// Most attribute definitions of a workspace.
+/// Maximum number of attribute definitions in a workspace.
 pub const MAX_ATTRIBUTES: usize = 500;
-/// Most attributes of one contact.
+/// Maximum number of attributes of one contact.
 pub const MAX_ATTRIBUTES_PER_CONTACT: usize = 100;
-/// Most options of an ENUM.
+/// Maximum number of options of an ENUM attribute.
 pub const MAX_ENUM_OPTIONS: usize = 200;
 
-/// Ids that stand for consent, which is recorded with OptInService. With or
-/// without underscores, and after what [`OPENINGS`] has.
-const CONSENT: [&str; 10] = [
+/// Reserved ids: consent is recorded with OptInService and not as an attribute. An id is reserved with
+/// or without underscores and with any of [`CONSENT_PREFIXES`].
+const CONSENT_IDS: [&str; 10] = [
     "optin",
     "optedin",
     "optout",
@@ -24,17 +26,18 @@ const CONSENT: [&str; 10] = [
     "unsubscribed",
     "unsubscribe",
 ];
-const OPENINGS: [&str; 6] = ["is_", "has_", "whatsapp_", "wa_", "marketing_", "utility_"];
+const CONSENT_PREFIXES: [&str; 6] = ["is_", "has_", "whatsapp_", "wa_", "marketing_", "utility_"];
 
-/// Whether an id says of somebody that they agreed or objected.
+/// Whether an id means consent, such as `opted_in` or `is_subscribed`.
 fn stands_for_consent(attribute_id: &str) -> bool {
-    let opening = OPENINGS.iter().find_map(|opening| attribute_id.strip_prefix(opening));
-    let id = opening.unwrap_or(attribute_id).replace('_', "");
-    CONSENT.contains(&id.as_str())
+    let stripped = CONSENT_PREFIXES.iter().find_map(|prefix| attribute_id.strip_prefix(prefix));
+    let id = stripped.unwrap_or(attribute_id).replace('_', "");
+    CONSENT_IDS.contains(&id.as_str())
 }
 
-/// What the values of an attribute are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The type of an attribute's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum AttributeType {
     /// Free text.
     String,
@@ -42,32 +45,24 @@ pub enum AttributeType {
     Number,
     /// True or false.
     Boolean,
-    /// A moment.
+    /// A timestamp.
     Timestamp,
     /// One of the definition's options.
     Enum,
 }
 
 impl AttributeType {
-    /// As in the API, without the enum's prefix.
+    /// The name of the type in the API, without the enum's prefix: `STRING`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::String => "STRING",
-            Self::Number => "NUMBER",
-            Self::Boolean => "BOOLEAN",
-            Self::Timestamp => "TIMESTAMP",
-            Self::Enum => "ENUM",
-        }
+        self.into()
     }
 
-    /// The type of a name.
+    /// The type with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::String, Self::Number, Self::Boolean, Self::Timestamp, Self::Enum]
-            .into_iter()
-            .find(|attribute_type| attribute_type.name() == name)
+        name.parse().ok()
     }
 
-    /// What to send for a value of this type.
+    /// An example of a value in JSON, for error messages.
     fn example(self) -> &'static str {
         match self {
             Self::String => r#"{"string": "text"}"#,
@@ -86,19 +81,31 @@ pub struct AttributeDefinition {
     pub attribute_id: String,
     /// Free text.
     pub display_name: String,
-    /// Immutable.
+    /// Type of the values. It never changes.
     pub attribute_type: AttributeType,
-    /// For ENUM.
+    /// Allowed values of an ENUM; empty for other types.
     pub enum_options: Vec<String>,
     /// Free text.
     pub description: String,
-    /// When it was made.
+    /// Creation time.
     pub create_time: Time,
-    /// When it last changed.
+    /// Time of the last change.
     pub update_time: Time,
 }
 
-/// The value a contact has for an attribute.
+/// The fields of a definition that an update can set, named as in the API.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the field it names")]
+pub enum AttributeField {
+    DisplayName,
+    Description,
+    EnumOptions,
+}
+
+/// The value of an attribute of a contact.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttributeValue {
     /// STRING and ENUM.
@@ -112,7 +119,7 @@ pub enum AttributeValue {
 }
 
 impl AttributeDefinition {
-    /// Derives what is empty and checks the rest.
+    /// Validates a new definition, filling in an empty id or display name from the other.
     pub fn completed(mut self) -> Result<Self> {
         if self.attribute_id.is_empty() {
             self.attribute_id = tag::derive_id("attribute_id", &self.display_name)?;
@@ -134,7 +141,7 @@ impl AttributeDefinition {
         Ok(self)
     }
 
-    /// Checks the free fields and the options.
+    /// Validates the fields that can change: names, description and options.
     pub fn validate(&self) -> Result<()> {
         text::validate_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
         text::validate_field("description", &self.description, text::DESCRIPTION)?;
@@ -156,7 +163,7 @@ impl AttributeDefinition {
         Ok(())
     }
 
-    /// Checks a value against this definition.
+    /// Validates a value against this definition.
     pub fn validate_value(&self, value: &AttributeValue) -> Result<()> {
         let field = || format!("attributes.{}", self.attribute_id);
         match (self.attribute_type, value) {
@@ -191,7 +198,7 @@ impl AttributeDefinition {
     }
 }
 
-/// Options for a message: an error stays small however many there are.
+/// Lists options for an error message, truncated to a few hundred bytes.
 fn shortened(options: &[String]) -> String {
     let mut shown = String::new();
     for option in options {
@@ -207,7 +214,7 @@ fn shortened(options: &[String]) -> String {
     shown
 }
 
-/// The error for an attribute that is not defined, with the closest that is.
+/// The error for an attribute that is not defined. Suggests the most similar one.
 pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) -> Error {
     let shown: String = attribute_id.chars().take(64).collect();
     let field = format!("attributes.{shown}");
@@ -239,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_consent_are_told_from_others() {
+    fn ids_that_mean_consent_are_reserved() {
         for id in [
             "opted_in",
             "opt_in",

@@ -1,4 +1,4 @@
-//! Contacts: what may be stored of a person, and how changes apply.
+//! Contacts: the fields of a profile, their validation, and changes to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ use super::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use super::tag::{self, MAX_TAGS_PER_CONTACT};
 use super::text;
 
-/// What a contact is made of, beside its consent. Former and merged ids follow
-/// from changes of identity and cannot be sent.
+/// The fields of a contact, except its consent. Former and merged ids are set by the server, when the
+/// identity of the contact changes.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[expect(missing_docs, reason = "documented in the API")]
+#[expect(missing_docs, reason = "the fields are documented in contact.proto")]
 pub struct Profile {
     pub phone_number: Option<PhoneNumber>,
     pub whatsapp_user_id: Option<WhatsAppUserId>,
@@ -33,27 +33,28 @@ pub struct Profile {
 /// A contact as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contact {
-    /// Stable for life.
+    /// Id of the contact. It never changes.
     pub contact_id: Uuid,
-    /// The writable part.
+    /// The fields that callers write.
     pub profile: Profile,
-    /// When it was made.
+    /// Creation time.
     pub create_time: Time,
-    /// When the profile last changed.
+    /// Time of the profile's last change.
     pub update_time: Time,
-    /// Counts the changes of the profile: the etag.
+    /// Number of changes of the profile, for the etag.
     pub version: i64,
-    /// What the person agreed to.
+    /// Consent per message category.
     pub consent: ConsentSummary,
 }
 
 impl Contact {
-    /// Sent back in a change, it guards against a change in between.
+    /// The etag. A caller that sends it back with a change is protected from overwriting a concurrent
+    /// change.
     pub fn etag(&self) -> String {
         etag(self.contact_id, self.version)
     }
 
-    /// Refuses a change meant for another version. Empty matches any.
+    /// Rejects an etag of another version. An empty etag matches every version.
     pub fn validate_etag(&self, sent: &str) -> Result<()> {
         if sent.is_empty() || sent == self.etag() {
             return Ok(());
@@ -64,32 +65,32 @@ impl Contact {
     }
 }
 
-/// The etag of a contact's version. Who comes after a deleted contact under the
-/// same number has another.
+/// The etag of a version of a contact. It contains part of the contact id, so that it differs from
+/// that of a contact that was deleted and created again.
 pub fn etag(contact_id: Uuid, version: i64) -> String {
     format!("{version}-{:08x}", contact_id.as_u128() as u32)
 }
 
-/// One person, as a request names them.
+/// Identifies a person in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Recipient {
-    /// By the server's id.
+    /// A contact id.
     Id(Uuid),
-    /// By phone number or user id.
+    /// A phone number or WhatsApp user id.
     Key(MatchKey),
 }
 
-/// How much of a contact an answer carries.
+/// Which fields of a contact a response contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// Without email and attributes.
+    /// All fields but email, attributes, and former and merged ids.
     Basic,
-    /// Everything.
+    /// All fields.
     Full,
 }
 
 impl Profile {
-    /// Checks everything that does not depend on the workspace.
+    /// Validates everything that does not depend on the workspace's definitions.
     pub fn validate(&self) -> Result<()> {
         if self.phone_number.is_none() && self.whatsapp_user_id.is_none() {
             let message = "a contact needs a phone_number or a whatsapp_user_id";
@@ -110,7 +111,7 @@ impl Profile {
         self.validate_former_ids()
     }
 
-    /// Checks tags and attributes against the workspace's definitions.
+    /// Validates tags and attributes against the workspace's definitions.
     pub fn validate_against(&self, definitions: &Definitions) -> Result<()> {
         validate_tags(&self.tags, definitions)?;
         for (id, value) in &self.attributes {
@@ -119,8 +120,8 @@ impl Profile {
         Ok(())
     }
 
-    /// Sets what `row` has and keeps the rest: how an import merges. The phone
-    /// number stays, since another form of it is the same person.
+    /// Merges an import row: sets the fields that `row` has and keeps the rest. The phone number stays,
+    /// because the row may have another form of it.
     pub fn merge(&mut self, row: &Self) {
         let keep = |old: &mut String, new: &str| {
             if !new.is_empty() {
@@ -142,7 +143,10 @@ impl Profile {
     }
 }
 
-/// The definition of an attribute, or the error that there is none.
+/// Returns the definition of an attribute.
+///
+/// # Errors
+/// UNKNOWN_ATTRIBUTE if the workspace does not define it.
 pub fn definition<'a>(definitions: &'a Definitions, id: &str) -> Result<&'a AttributeDefinition> {
     definitions
         .attributes
@@ -150,12 +154,29 @@ pub fn definition<'a>(definitions: &'a Definitions, id: &str) -> Result<&'a Attr
         .ok_or_else(|| attribute::unknown(id, definitions.attributes.keys().map(String::as_str)))
 }
 
-/// Refuses a tag the workspace does not have.
+/// Rejects tags that the workspace does not define.
 pub fn validate_tags(tags: &BTreeSet<String>, definitions: &Definitions) -> Result<()> {
     match tags.iter().find(|id| !definitions.tags.contains(*id)) {
         Some(missing) => Err(tag::unknown(missing, definitions.tags.iter())),
         None => Ok(()),
     }
+}
+
+/// The fields of a contact that an update can set, named as in the API. The
+/// phone number is not one of them: an update may repeat it, never change it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the field it names")]
+pub enum ContactField {
+    FirstName,
+    LastName,
+    Email,
+    Tags,
+    Attributes,
+    #[strum(serialize = "whatsapp_user_id")]
+    WhatsAppUserId,
 }
 
 /// A change of a profile, from an update mask.
@@ -192,13 +213,13 @@ impl Change {
     }
 }
 
-/// Checks a phone number from a request.
+/// Parses a phone number of a request.
 pub fn parse_phone(field: &str, number: &str) -> Result<PhoneNumber> {
     PhoneNumber::parse(number)
         .map_err(|e| Error::invalid(Reason::InvalidPhoneNumber, field, e.to_string()))
 }
 
-/// Checks a user id from a request.
+/// Parses a WhatsApp user id of a request.
 pub fn parse_user_id(field: &str, id: &str) -> Result<WhatsAppUserId> {
     WhatsAppUserId::parse(id)
         .map_err(|e| Error::invalid(Reason::InvalidWhatsappUserId, field, e.to_string()))

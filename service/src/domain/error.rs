@@ -1,14 +1,16 @@
-//! The one error type of the service. `grpc::error` turns it into a status.
+//! The error type of the service. `grpc::error` converts it to a gRPC status.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-// The one generated type the domain uses: the documented list of reasons and
-// the list in use cannot differ.
+// The only generated type that the domain uses. It keeps the documented list of reasons and the list
+// in use the same.
 pub use contacts_proto::v1::ErrorReason as Reason;
 
-/// What went wrong, in words and data that may leave the service: no personal
-/// data, no text of a driver. What may not is in `source`, for the log.
+/// An error of an operation.
+///
+/// Everything but the source is sent to the caller, so it contains no personal data and no text of a
+/// database driver. The source is only logged.
 #[derive(Debug)]
 pub struct Error(Box<Body>);
 
@@ -25,17 +27,17 @@ struct Body {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// The resource an error is about.
+/// The resource that an error is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// `contact`, `tag`, `attribute` or `workspace`.
     pub kind: &'static str,
-    /// Its id, as far as it is known and not personal.
+    /// Id of the resource. Empty if it is not known, or personal data.
     pub id: String,
 }
 
 impl Error {
-    /// An error of this reason; the message says what to change.
+    /// Creates an error. The message says what to change in the request.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self(Box::new(Body {
             reason,
@@ -47,19 +49,19 @@ impl Error {
         }))
     }
 
-    /// A field that has to be sent differently.
+    /// Creates an error for an invalid field.
     pub fn invalid(reason: Reason, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(reason, message).with_field(field)
     }
 
-    /// A required field that is empty.
+    /// Creates an error for a required field that is empty.
     pub fn required(field: impl Into<String>) -> Self {
         let field = field.into();
         let message = format!("{field} is required");
         Self::invalid(Reason::RequiredFieldMissing, field, message)
     }
 
-    /// More than a limit allows.
+    /// Creates an error for a field that exceeds a limit.
     pub fn limit(field: impl Into<String>, limit: usize, actual: usize) -> Self {
         let field = field.into();
         let message = format!("{field}: at most {limit}, got {actual}");
@@ -68,39 +70,38 @@ impl Error {
             .with_metadata("actual", actual.to_string())
     }
 
-    /// No contact is known by what the request named.
+    /// Creates an error for a contact that does not exist.
     pub fn contact_not_found() -> Self {
         Self::new(Reason::ContactNotFound, "no such contact; create it with CreateContact")
             .with_resource("contact", "")
     }
 
-    /// Another change came first.
+    /// Creates an error for a conflict with a concurrent write. The caller may retry.
     pub fn write_conflict() -> Self {
         Self::new(Reason::WriteConflict, "another change came first; retry")
     }
 
-    /// The database cannot answer now.
+    /// Creates an error for a database that cannot be reached. The caller may retry.
     pub fn unavailable(source: impl StdError + Send + Sync + 'static) -> Self {
         Self::new(Reason::DatabaseUnavailable, "the database cannot answer now; retry")
             .caused_by(source)
     }
 
-    /// A fault of the service.
+    /// Creates an error for a bug or a corrupt database. The source is logged and not sent.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let mut error = Self::new(Reason::Internal, "internal error; the server's log has details");
         error.0.source = Some(source.into());
         error
     }
 
-    /// Names the field of the request.
+    /// Sets the field of the request that is wrong.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<String>) -> Self {
         self.0.field = Some(field.into());
         self
     }
 
-    /// Puts the named field below `parent`: `first_name` below `contact` is
-    /// `contact.first_name`.
+    /// Prefixes the field with its parent: `first_name` in `contact` becomes `contact.first_name`.
     #[must_use]
     pub fn in_parent(mut self, parent: &str) -> Self {
         if let Some(field) = &mut self.0.field {
@@ -109,36 +110,36 @@ impl Error {
         self
     }
 
-    /// Names the resource.
+    /// Sets the resource that the error is about.
     #[must_use]
     pub fn with_resource(mut self, kind: &'static str, id: impl Into<String>) -> Self {
         self.0.resource = Some(Resource { kind, id: id.into() });
         self
     }
 
-    /// Adds to what the message says.
+    /// Appends advice to the message.
     #[must_use]
     pub fn with_advice(mut self, more: &str) -> Self {
         self.0.message = format!("{}; {more}", self.0.message);
         self
     }
 
-    /// Adds a fact for programs.
+    /// Adds a key and a value for programs.
     #[must_use]
     pub fn with_metadata(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.0.metadata.push((key, value.into()));
         self
     }
 
-    /// Adds what the log should show.
+    /// Sets the source, which is logged and not sent.
     #[must_use]
     pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.0.source = Some(Box::new(source));
         self
     }
 
-    /// The same for somebody else who waited for the same thing. The cause
-    /// stays behind: it is logged once.
+    /// Copies the error for another caller that waited for the same result. The source is not copied,
+    /// so that it is logged once.
     pub fn for_another_caller(&self) -> Self {
         let Body { reason, message, field, resource, metadata, source: _ } = &*self.0;
         Self(Box::new(Body {
@@ -151,27 +152,27 @@ impl Error {
         }))
     }
 
-    /// Why.
+    /// The documented reason, which determines the gRPC code.
     pub fn reason(&self) -> Reason {
         self.0.reason
     }
 
-    /// What to change.
+    /// The message for the caller.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The field of the request.
+    /// The field of the request that is wrong.
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()
     }
 
-    /// The resource.
+    /// The resource that the error is about.
     pub fn resource(&self) -> Option<&Resource> {
         self.0.resource.as_ref()
     }
 
-    /// Facts for programs.
+    /// Keys and values for programs.
     pub fn metadata(&self) -> &[(&'static str, String)] {
         &self.0.metadata
     }

@@ -1,4 +1,4 @@
-//! The filter language: which contacts a list, a count, a stream or a bulk change is about.
+//! The filter language, which selects contacts for lists, counts, streams and bulk changes.
 //!
 //! A subset of [AIP-160](https://google.aip.dev/160):
 //!
@@ -19,12 +19,12 @@
 //! ```
 //!
 //! - Keywords are upper case. `NOT` binds tighter than `AND` and `OR`, which need parentheses where
-//!   they meet. Comparisons are never joined by a mere space.
+//!   are combined. A space does not join two comparisons.
 //! - A bare literal consists of letters, digits and `_ . - + @`; everything else needs quotes.
 //!   Inside quotes `\"`, `\'`, `\\` and `\*` stand for the character itself.
-//! - An unescaped `*` at the end of a text makes `=` and `:` a prefix test. At the beginning it is
-//!   an error, because searching inside or at the end of a text does not exist; between other
-//!   characters of a quoted text it is a plain character.
+//! - An unescaped `*` at the end of a text turns `=` and `:` into a prefix match. At the beginning it
+//!   is an error, because suffix and substring matches are not supported. Between other characters
+//!   of a quoted text it is a literal `*`.
 //!
 //! # Fields
 //!
@@ -42,37 +42,41 @@
 //! | `attributes.<id>`, ENUM | one of its options | `=` `!=` `:` `:*` `IN` |
 //!
 //! A time is RFC 3339 in quotes (`"2026-01-31T09:30:00+02:00"`) or a date (`2026-01-31`, midnight
-//! UTC), cut to microseconds, in the years 1 to 9999.
+//! UTC), truncated to microseconds, in the years 1 to 9999.
 //!
-//! # Meaning
+//! # Semantics
 //!
-//! - Every comparison is true or false, never unknown. With a missing value it is false, `!=`
-//!   included: `attributes.x != "a"` finds contacts that have another `x`.
-//! - `NOT` is plain negation: `NOT attributes.x = "a"` also finds contacts without `x`.
-//! - A profile field (`first_name` and so on) that is empty counts as missing. An attribute whose
-//!   value is the empty text does not.
+//! - Every comparison is true or false, never null. A comparison with a missing value is false, even
+//!   with `!=`: `attributes.x != "a"` matches contacts that have a different `x`.
+//! - `NOT` is plain negation: `NOT attributes.x = "a"` also matches contacts without `x`.
+//! - An empty profile field (`first_name` and so on) is missing. An attribute whose value is the empty
+//!   text is not.
 //! - `:` on anything but `tags` means `=`.
 //! - Equality of text is exact. Text is ordered by Unicode code point.
-//! - `opt_in` always has a value: a contact that was never asked is `NOT_ASKED`.
+//! - `opt_in` always has a value. A contact that was never asked has the value `NOT_ASKED`.
 //!
 //! # Limits
 //!
 //! 8 KiB of text, 16 levels of parentheses and `NOT`, 64 comparisons, 1000 values in all `IN` lists
-//! together. Control characters are refused.
+//! together. Control characters are rejected.
 //!
 //! # Stages
 //!
-//! `lexer` and `parse` know the grammar, `check` (with `kind` and `names`) knows the fields and the workspace's [`Definitions`],
-//! [`ast`] is what remains for the stores to turn into SQL, and [`eval`] is the meaning against
-//! which they are tested. An error never repeats a literal: it may be a person's name or number.
+//! 1. `lexer` and `parse` implement the grammar and build a syntax tree of unresolved names.
+//! 2. `analyze` resolves the names against the workspace's [`Definitions`] and type-checks the
+//!    literals (`field_type`). `suggest` words the errors for unknown names.
+//! 3. The result is an [`Expr`] (`ast`), which each store compiles to SQL.
+//!
+//! [`eval`] evaluates an [`Expr`] in memory. It is the reference that the SQL of every store is tested
+//! against. An error message never repeats a literal, which may be a person's name or number.
 
+mod analyze;
 pub mod ast;
-mod check;
 pub mod eval;
-mod kind;
+mod field_type;
 mod lexer;
-mod names;
 mod parse;
+mod suggest;
 #[cfg(test)]
 mod tests;
 
@@ -83,16 +87,16 @@ pub use eval::{ContactFacts, OptInFacts, matches};
 
 use crate::domain::attribute::AttributeDefinition;
 
-/// The longest filter, in bytes of UTF-8.
+/// Maximum length of a filter, in bytes of UTF-8.
 pub const MAX_BYTES: usize = 8 * 1024;
-/// How deep parentheses and negations may nest.
+/// Maximum nesting depth of parentheses and negations.
 pub const MAX_DEPTH: usize = 16;
-/// How many comparisons one filter may hold; an `IN` list is one.
+/// Maximum number of comparisons in one filter. An `IN` list counts as one.
 pub const MAX_COMPARISONS: usize = 64;
-/// How many values the `IN` lists of one filter may hold together.
+/// Maximum number of values in all `IN` lists of one filter together.
 pub const MAX_IN_VALUES: usize = 1000;
 
-/// The names that a filter may use in one workspace.
+/// The tags and attributes of a workspace: the names that a filter may use.
 #[derive(Clone, Debug, Default)]
 pub struct Definitions {
     /// The ids of the workspace's tags.
@@ -101,39 +105,40 @@ pub struct Definitions {
     pub attributes: BTreeMap<String, AttributeDefinition>,
 }
 
-/// What is wrong with a filter, in words for the developer who wrote it.
+/// A syntax or type error in a filter, worded for the developer who wrote the filter.
 ///
-/// Holds no literal of the filter, so it may be sent and logged; only names of fields, tags,
-/// attributes and enum options.
+/// The message contains names of fields, tags, attributes and enum options, but no literal of the
+/// filter, so it can be sent and logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: {message}")]
 pub struct FilterError {
-    /// Where, counted in characters from 1; one past the end when something is missing there.
+    /// Position of the error in characters, counted from 1. One past the end if something is missing
+    /// at the end.
     pub column: usize,
     /// What is wrong, and what to write instead.
     pub message: String,
-    /// The same for programs.
+    /// The class of the error, for programs.
     pub kind: FilterErrorKind,
 }
 
 /// The classes of [`FilterError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FilterErrorKind {
-    /// The text is not a sentence of the grammar.
+    /// The text does not follow the grammar.
     Syntax,
     /// No field has this name.
     UnknownField,
-    /// The workspace has no such tag.
+    /// The workspace does not define this tag.
     UnknownTag,
-    /// The workspace has no such attribute.
+    /// The workspace does not define this attribute.
     UnknownAttribute,
-    /// The enum attribute or opt-in status has no such value.
+    /// The value is not an option of the enum attribute, or not an opt-in status.
     UnknownOption,
-    /// The field does not have this operator.
+    /// The field does not support this operator.
     WrongOperator,
     /// The literal does not have the field's type.
     WrongType,
-    /// A limit on length, depth or number is exceeded.
+    /// The filter exceeds a limit: its length, its depth, or the number of comparisons or values.
     TooComplex,
 }
 
@@ -147,12 +152,12 @@ impl FilterError {
     }
 }
 
-/// Reads a filter and checks it against the workspace's names. Empty or blank text is `None`: every
-/// contact matches.
+/// Compiles a filter, resolving names against the workspace's definitions. Returns `None` for blank
+/// text, which matches every contact.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong with the text; errors of grammar come before errors of meaning.
+/// Returns the first error in the text. Syntax errors come before name and type errors.
 pub fn compile(text: &str, definitions: &Definitions) -> Result<Option<Expr>, FilterError> {
     if text.len() > MAX_BYTES {
         let column = text.char_indices().take_while(|(byte, _)| *byte < MAX_BYTES).count() + 1;
@@ -164,7 +169,7 @@ pub fn compile(text: &str, definitions: &Definitions) -> Result<Option<Expr>, Fi
         return Err(FilterError::new(FilterErrorKind::TooComplex, column, message));
     }
     match parse::parse(text)? {
-        Some(tree) => check::check(tree, definitions).map(Some),
+        Some(tree) => analyze::analyze(tree, definitions).map(Some),
         None => Ok(None),
     }
 }

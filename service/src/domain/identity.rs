@@ -1,23 +1,23 @@
-//! One person under several ids: what they had before a change still names them.
+//! Current and former identities of a contact. A former phone number or user id still finds the
+//! contact.
 
 use super::contact::Profile;
 use super::error::{Error, Result};
 use super::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 
-/// Most former phone numbers of a contact, most former user ids, and most
-/// contacts merged into it.
+/// Maximum number of former phone numbers of a contact, of former user ids, and of contacts merged
+/// into it.
 pub const MAX_FORMER_IDS: usize = 50;
 
 impl Profile {
-    /// The keys by which this person is found: current ones first, the phone's
-    /// before the user id's, then former ones.
+    /// All match keys of the contact: the current phone number, the current user id, then former ones.
     pub fn match_keys(&self) -> Vec<MatchKey> {
         let phone = self.phone_number.iter().map(PhoneNumber::match_key);
         let user = self.whatsapp_user_id.iter().map(MatchKey::user);
         phone.chain(user).chain(self.former_keys()).collect()
     }
 
-    /// Whether the person is found by this key, but no longer has what it is of.
+    /// Whether this is the key of a former phone number or user id.
     pub fn is_former(&self, key: &MatchKey) -> bool {
         self.former_keys().any(|former| former == *key)
     }
@@ -27,8 +27,8 @@ impl Profile {
         phones.chain(self.former_whatsapp_user_ids.iter().map(MatchKey::user))
     }
 
-    /// Gives the person a number; the one it replaces becomes a former one.
-    /// Another form of the same number changes nothing.
+    /// Sets the phone number; the previous one becomes a former number. Setting another form of the
+    /// current number has no effect.
     pub fn set_phone_number(&mut self, number: PhoneNumber) {
         if self.phone_number.is_some_and(|known| known.match_key() == number.match_key()) {
             return;
@@ -37,7 +37,7 @@ impl Profile {
         self.former_phone_numbers.extend(self.phone_number.replace(number));
     }
 
-    /// Gives the person a user id; the one it replaces becomes a former one.
+    /// Sets the user id; the previous one becomes a former id.
     pub fn set_whatsapp_user_id(&mut self, id: WhatsAppUserId) {
         if self.whatsapp_user_id.as_ref() == Some(&id) {
             return;
@@ -46,7 +46,7 @@ impl Profile {
         self.former_whatsapp_user_ids.extend(self.whatsapp_user_id.replace(id));
     }
 
-    /// Lets go of a former number or id. False if it is none.
+    /// Removes a former phone number or user id. Returns false if the key is not a former one.
     pub fn release(&mut self, key: &MatchKey) -> bool {
         let is_former = self.is_former(key);
         self.former_phone_numbers.retain(|former| former.match_key() != *key);
@@ -54,7 +54,7 @@ impl Profile {
         is_former
     }
 
-    /// Refuses more former ids than a contact has room for.
+    /// Rejects more than [`MAX_FORMER_IDS`] former ids.
     pub(super) fn validate_former_ids(&self) -> Result<()> {
         for (field, count) in [
             ("former_phone_numbers", self.former_phone_numbers.len()),
@@ -86,12 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_replaced_becomes_former_and_comes_back() {
+    fn a_replaced_id_becomes_former_and_can_become_current_again() {
         let mut person = person();
         person.set_phone_number(number("15551234567"));
         person.set_phone_number(number("447700900123"));
         assert_eq!(person.former_phone_numbers, [number("5521987654321"), number("15551234567")]);
-        // Back, in another form than before.
+        // The first number again, in its other form.
         person.set_phone_number(number("552187654321"));
         assert_eq!(person.phone_number, Some(number("552187654321")));
         assert_eq!(person.former_phone_numbers, [number("15551234567"), number("447700900123")]);
@@ -107,17 +107,17 @@ mod tests {
     }
 
     #[test]
-    fn another_form_of_the_same_number_changes_nothing() {
+    fn setting_another_form_of_the_current_number_has_no_effect() {
         let mut same = person();
         same.set_phone_number(number("552187654321"));
         assert_eq!(same, person());
     }
 
     #[test]
-    fn only_what_is_former_is_released() {
+    fn only_former_ids_are_released() {
         let mut person = person();
         let key = number("552187654321").match_key();
-        assert!(!person.release(&key), "the number they have");
+        assert!(!person.release(&key), "the current number");
         person.set_phone_number(number("15551234567"));
         assert!(person.release(&key));
         assert!(!person.release(&key));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_limit() {
+    fn former_ids_are_limited() {
         let mut person = person();
         for n in 0..=MAX_FORMER_IDS {
             assert!(person.validate_former_ids().is_ok(), "{n}");

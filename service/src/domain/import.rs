@@ -1,4 +1,4 @@
-//! Imports: what a row is, and how it meets a contact that exists.
+//! Rows, options and results of imports.
 
 use std::sync::Arc;
 
@@ -6,50 +6,50 @@ use super::consent::Statement;
 use super::contact::Profile;
 use super::error::Error;
 
-/// What to do with a row whose contact exists.
+/// What to do with a row whose contact already exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
-    /// Leave the contact as it is.
+    /// Leave the contact unchanged.
     Skip,
-    /// Set what the row has, keep the rest.
+    /// Set the fields that the row has and keep the rest.
     Merge,
     /// Fail the row.
     Fail,
 }
 
-/// How an import works.
+/// Options of an import, which apply to all of its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportOptions {
-    /// For rows whose contact exists.
+    /// What to do with rows whose contact already exists.
     pub on_conflict: OnConflict,
-    /// Make tags that are missing.
+    /// Create tags that do not exist yet.
     pub create_missing_tags: bool,
-    /// Tags that every row gets.
+    /// Tags to add to every row.
     pub add_tags: Vec<String>,
-    /// What the people agreed or objected to.
+    /// Consent to record for every row that has none of its own.
     pub consent: Option<Statement>,
 }
 
-/// A row that could be read, at least as far as to know who it is about.
+/// A row of an import whose phone number or user id is valid.
 #[derive(Clone, Debug)]
 pub struct ImportRow {
-    /// What to store.
+    /// The profile to store.
     pub profile: Profile,
-    /// In place of the import's own statement.
+    /// Consent of this row, instead of [`ImportOptions::consent`].
     pub consent: Option<Statement>,
-    /// Why nothing is stored. The row only counts as far as it is an objection.
+    /// Error in the rest of the row. The row is not stored, but an opt-out in it is recorded.
     pub fault: Option<Arc<Error>>,
 }
 
-/// What became of a chunk.
+/// Result of importing a chunk.
 #[derive(Debug, Default)]
 pub struct ChunkOutcome {
-    /// Rows that made a contact.
+    /// Number of rows that created a contact.
     pub created: usize,
-    /// Rows that changed one.
+    /// Number of rows that changed a contact.
     pub updated: usize,
-    /// Rows that changed nothing.
+    /// Number of rows that changed nothing.
     pub unchanged: usize,
-    /// Rows that failed, by index.
+    /// Failed rows: index in the chunk, and error.
     pub failures: Vec<(usize, Error)>,
 }

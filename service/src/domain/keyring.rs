@@ -1,6 +1,8 @@
-//! The keys under which people are remembered who may not be named: erased
-//! ones, and those who objected and are no contacts. A plain hash of a phone
-//! number is found by trying all numbers; a keyed one is not.
+//! Keyed hashes of phone numbers and user ids, for people whose identity must not be stored: erased
+//! people, and people who opted out without being a contact.
+//!
+//! A plain hash of a phone number can be reversed by hashing all phone numbers. A keyed hash (HMAC)
+//! cannot, as long as the key is not in the database.
 
 use std::fmt;
 
@@ -12,58 +14,58 @@ use thiserror::Error;
 
 use super::phone::MatchKey;
 
-/// The secret half of a key.
+/// The secret bytes of a key.
 pub type Secret = [u8; 32];
 
-/// What the database keeps of a key, to know it again.
+/// Identifies a key in the database, without revealing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId {
-    /// 1, 2, 3 …
+    /// Version of the key, counted from 1.
     pub version: u32,
-    /// Tells nothing of the key.
+    /// An HMAC under the key, from which the key cannot be derived.
     pub fingerprint: [u8; 16],
 }
 
-/// The versions of the key. Rows are written under the last; what was written
-/// under another is found as long as that one is here.
+/// All versions of the key. New rows are written under the latest version. Rows written under an
+/// older version are found as long as that version is in the keyring.
 #[derive(Clone)]
 pub struct Keyring {
-    /// In the order of their versions, at least one.
+    /// In ascending order of their versions; at least one.
     keys: Vec<Key>,
 }
 
 #[derive(Clone)]
 struct Key {
     id: KeyId,
-    /// The secret is worked in once, not for every person.
+    /// HMAC state initialised with the secret, to be cloned for each hash.
     state: Hmac<Sha256>,
 }
 
-/// Why a text is no keyring. The messages show nothing of it.
+/// Error of [`Keyring::parse`]. The messages never repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeyringError {
-    /// There is no key.
+    /// The text contains no key.
     #[error("it has no key")]
     Empty,
-    /// Neither empty, nor a comment, nor a key.
+    /// The line is not empty, not a comment and not a key.
     #[error("line {0} is not a version number, a space and 43 characters of base64url")]
     Malformed(usize),
-    /// Versions have to grow.
+    /// The versions are not in ascending order.
     #[error("the version in line {0} is not greater than the one before")]
     Order(usize),
 }
 
 impl Keyring {
-    /// One key, as version 1.
+    /// Creates a keyring of one key, as version 1.
     pub fn new(secret: &Secret) -> Self {
         Self { keys: vec![Key::new(1, secret)] }
     }
 
-    /// Reads lines of a version and a key, see [`Keyring::line`]. Empty lines
-    /// and those that begin with `#` are skipped.
+    /// Parses a key file: one key per line, as written by [`Keyring::line`], in ascending order of
+    /// versions. Empty lines and lines that begin with `#` are ignored.
     ///
     /// # Errors
-    /// Anything else.
+    /// See [`KeyringError`].
     pub fn parse(text: &str) -> Result<Self, KeyringError> {
         let mut keys: Vec<Key> = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -81,12 +83,12 @@ impl Keyring {
         if keys.is_empty() { Err(KeyringError::Empty) } else { Ok(Self { keys }) }
     }
 
-    /// A key as a keyring's text has it, with the end of the line.
+    /// Formats a key as a line of a key file, including the newline.
     pub fn line(version: u32, secret: &Secret) -> String {
         format!("{version} {}\n", URL_SAFE_NO_PAD.encode(secret))
     }
 
-    /// The key rows are written under.
+    /// The latest key, under which new rows are written.
     pub fn current(&self) -> KeyId {
         self.last().id
     }
@@ -96,34 +98,34 @@ impl Keyring {
         self.keys.iter().map(|key| key.id)
     }
 
-    /// The first of these keys that is not here.
+    /// The first of the registered keys that is not in the keyring.
     pub fn missing(&self, registered: &[KeyId]) -> Option<KeyId> {
         registered.iter().find(|key| self.ids().all(|id| id != **key)).copied()
     }
 
-    /// The key that a hashed match key is under. None: it is not here.
+    /// The key of a hashed match key. Returns `None` if it is not in the keyring.
     pub fn key_of(&self, hashed: &MatchKey) -> Option<KeyId> {
         let (version, _) = hashed.as_str().strip_prefix('h')?.split_once(':')?;
         let version: u32 = version.parse().ok()?;
         self.ids().find(|key| key.version == version)
     }
 
-    /// What a person is written under.
+    /// Hashes a match key under the latest key.
     pub fn hashed(&self, workspace_id: &str, key: &MatchKey) -> MatchKey {
         self.last().hashed(workspace_id, key)
     }
 
-    /// All that a person may be found under.
+    /// Hashes a match key under every key, oldest first. A person may be stored under any of them.
     pub fn hashed_all(&self, workspace_id: &str, key: &MatchKey) -> impl Iterator<Item = MatchKey> {
         self.keys.iter().map(move |secret| secret.hashed(workspace_id, key))
     }
 
-    /// A hash nobody can try out without the key.
+    /// Computes an HMAC of a hash under the latest key, so that its input cannot be guessed.
     pub fn seal(&self, hash: &[u8; 32]) -> [u8; 32] {
         self.last().seal(hash)
     }
 
-    /// What [`Keyring::seal`] made of it, under whichever key.
+    /// The results of [`Keyring::seal`] under every key, oldest first.
     pub fn seals(&self, hash: &[u8; 32]) -> impl Iterator<Item = [u8; 32]> {
         self.keys.iter().map(move |key| key.seal(hash))
     }
@@ -146,9 +148,8 @@ impl Key {
         self.state.clone().chain_update("seal").chain_update(hash).finalize().into_bytes().into()
     }
 
-    /// A match key's text is its kind and the normalised id.
     fn hashed(&self, workspace_id: &str, key: &MatchKey) -> MatchKey {
-        // With its length: no workspace can end like another's person begins.
+        // The length prefix separates the workspace id from the match key.
         let code = self
             .state
             .clone()
@@ -191,14 +192,14 @@ mod tests {
         assert_eq!(found, [old.hashed("acme", &ana), new.hashed("acme", &ana)]);
         assert_ne!(found[0], found[1]);
         assert!(found.iter().all(MatchKey::is_hashed) && !ana.is_hashed());
-        // All forms of a number are one person, and in another workspace somebody else.
+        // All forms of a number have the same hash; in another workspace the hash is different.
         let short = match_key_of("552187654321").expect("a number");
         assert_eq!(new.hashed("acme", &short), found[1]);
         assert_ne!(new.hashed("acm", &ana), found[1]);
     }
 
     #[test]
-    fn what_is_written_is_the_documented_hmac() {
+    fn the_hash_is_the_documented_hmac() {
         let key = keyring(&[[7; 32]]);
         let ana = match_key_of("15551234567").expect("a number");
         let code = Hmac::<Sha256>::new_from_slice(&[7; 32])
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_known_by_version_and_fingerprint() {
+    fn a_key_is_identified_by_version_and_fingerprint() {
         let (one, two) = (keyring(&[[1; 32]]), keyring(&[[1; 32], [2; 32]]));
         assert_eq!(two.current().version, 2);
         assert_eq!(two.missing(&[one.current()]), None);
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused() {
+    fn malformed_key_files_are_rejected() {
         let key = Keyring::line(1, &[1; 32]);
         let second = Keyring::line(2, &[2; 32]);
         assert!(Keyring::parse(&format!("# a comment\n\n{key}{second}")).is_ok());
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_key_is_shown() {
+    fn debug_output_hides_the_key() {
         assert_eq!(format!("{:?}", keyring(&[[1; 32]])), "Keyring(version 1)");
     }
 }

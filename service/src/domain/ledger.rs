@@ -1,10 +1,11 @@
-//! The ledger of a workspace: every event in the order it was committed, each
-//! sealed with a hash over itself and the one before, so that nothing in it can
-//! be changed, removed or moved unseen.
+//! The consent ledger of a workspace: an append-only hash chain of every event in commit order.
 //!
-//! What is personal about an event is in its [`Detail`]. The chain covers a
-//! salted hash of it, so that the detail can be erased, the chain still
-//! verifies, and nobody finds out by trying what it was.
+//! Each entry is sealed with a hash of itself and of the entry before it, so that a changed, removed
+//! or moved entry is detected by [`Verifier`].
+//!
+//! The personal data of an event is in its [`Detail`]. The chain covers a salted hash of the detail.
+//! A detail can therefore be erased without breaking the chain, and its content cannot be guessed
+//! from the hash.
 
 mod verify;
 
@@ -13,7 +14,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-pub use verify::{Broken, Damage, Verifier};
+pub use verify::{Damage, IntegrityError, Verifier};
 
 use super::Time;
 use super::consent::{ConsentEvent, EventKind, Evidence, MessageCategory, Source};
@@ -22,62 +23,63 @@ use super::phone::MatchKey;
 
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
-/// What keeps a detail from being guessed by its hash.
+/// Random bytes that are hashed with a detail, so that its content cannot be guessed from the hash.
 pub type Salt = [u8; 16];
 
-/// The kind of a fact that tells of an erasure, beside those of [`EventKind`].
+/// The kind of an erasure, in addition to the kinds of [`EventKind`].
 pub const ERASURE: i64 = 6;
 
-/// What stays of an event for ever: nothing personal. Times are microseconds
-/// since 1970, enums the numbers stored, categories bits: what somebody made
-/// nonsense of can still be read, and told.
+/// The part of an event that is kept forever and contains no personal data.
+///
+/// The fields are as stored and not decoded, so that an entry with invalid values can still be read
+/// and reported. Times are microseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fact {
-    /// The event.
+    /// Id of the event.
     pub event_id: Uuid,
-    /// None if the person was not a contact.
+    /// Id of the contact. `None` if the person was not a contact.
     pub contact_id: Option<Uuid>,
-    /// As in [`EventKind`], or [`ERASURE`].
+    /// Code of an [`EventKind`], or [`ERASURE`].
     pub kind: i64,
-    /// Bits: 1 marketing, 2 utility, 4 authentication.
+    /// Bit set of categories: 1 marketing, 2 utility, 4 authentication.
     pub categories: i64,
-    /// Those whose status it changed.
+    /// The categories whose status the event changed, as a bit set.
     pub changed_categories: i64,
-    /// As in [`Source`]; 0 for an erasure.
+    /// Code of a [`Source`]; 0 for an erasure.
     pub source: i64,
-    /// Which wording the person agreed to.
+    /// Version of the wording that the person agreed to.
     pub wording_version: String,
-    /// Of which sender it was said, on the platform.
+    /// The sender that a platform preference is about. `None` for all senders.
     pub sender_phone_number_id: Option<String>,
-    /// When it was said.
+    /// When the person made the statement.
     pub occurred_time: i64,
-    /// When it was recorded.
+    /// When the event was recorded.
     pub record_time: i64,
-    /// Until when an opt-in holds.
+    /// When an opt-in expires.
     pub expire_time: Option<i64>,
-    /// Of an erasure: the events whose details it removed, ascending.
+    /// Erasures only: positions of the events whose details were erased, ascending.
     pub erased_positions: Option<Positions>,
 }
 
-/// Places in the ledger, encoded: eight bytes each, big-endian.
+/// A list of positions in the ledger, encoded as eight bytes each, big-endian.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Positions(pub Vec<u8>);
 
 impl Positions {
-    /// Of these places, in whatever order.
+    /// Encodes positions in ascending order. The input may be unsorted.
     pub fn of(mut positions: Vec<i64>) -> Self {
         positions.sort_unstable();
         Self(positions.into_iter().flat_map(i64::to_be_bytes).collect())
     }
 
-    /// The places.
+    /// Decodes the positions.
     pub fn iter(&self) -> impl Iterator<Item = i64> {
-        let (places, _) = self.0.as_chunks();
-        places.iter().map(|place| i64::from_be_bytes(*place))
+        let (positions, _) = self.0.as_chunks();
+        positions.iter().map(|position| i64::from_be_bytes(*position))
     }
 }
 
-/// What is personal about an event.
+/// The personal data of an event. It is erased with the person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in ConsentEvent")]
 pub struct Detail {
@@ -92,7 +94,7 @@ pub struct Detail {
 }
 
 impl Detail {
-    /// What the chain covers of it.
+    /// The salted hash of the detail, which the chain covers.
     pub fn hash(&self) -> Hash {
         let mut hasher = Hasher::new("contacts-ledger/detail/1");
         hasher.bytes(&self.salt);
@@ -111,24 +113,23 @@ impl Detail {
     }
 }
 
-/// An event as it is stored.
+/// A ledger entry as stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// Counts from 1, in the order of commits.
+    /// Position in commit order, counted from 1.
     pub position: i64,
-    /// What stays.
+    /// The part that is kept forever.
     pub fact: Fact,
-    /// What is personal; None for an erasure, and after one.
+    /// The personal part. `None` for an erasure, and after the person was erased.
     pub detail: Option<Detail>,
-    /// Of the detail. None for an erasure, and before it is sealed.
+    /// Hash of the detail. `None` for an erasure.
     pub detail_hash: Option<Hash>,
-    /// Seals this and all before. None for an event of before there was a chain,
-    /// until it is sealed.
+    /// Hash of this entry and of the one before. `None` until the entry is sealed.
     pub hash: Option<Hash>,
 }
 
 impl Entry {
-    /// An event, not sealed yet.
+    /// Creates an unsealed entry for an event.
     pub fn of(event: ConsentEvent, salt: Salt) -> Self {
         let Evidence { wording, wording_version, business_name, url, message_id, actor } =
             event.evidence;
@@ -161,7 +162,7 @@ impl Entry {
         Self { position: 0, fact, detail: Some(detail), detail_hash, hash: None }
     }
 
-    /// The erasure of a contact's details, not sealed yet.
+    /// Creates an unsealed entry for the erasure of a contact's details.
     pub fn of_erasure(event_id: Uuid, contact_id: Uuid, erased: Vec<i64>, now: Time) -> Self {
         let fact = Fact {
             event_id,
@@ -175,10 +176,13 @@ impl Entry {
         Self { fact, ..Self::default() }
     }
 
-    /// The event it is of. None if its detail was erased.
+    /// Decodes the event. Returns `None` if its detail was erased.
+    ///
+    /// # Errors
+    /// An internal error if the stored kind or source is unknown.
     pub fn event(self) -> Result<Option<ConsentEvent>> {
         let Self { fact, detail: Some(detail), .. } = self else { return Ok(None) };
-        let unknown = || Error::internal("a stored opt-in event is of an unknown kind or source");
+        let unknown = || Error::internal("a stored opt-in event has an unknown kind or source");
         let time = |micros| Time::from_timestamp_micros(micros).unwrap_or_default();
         Ok(Some(ConsentEvent {
             event_id: fact.event_id,
@@ -204,7 +208,7 @@ impl Entry {
         }))
     }
 
-    /// The hash of this entry at a position behind `previous`.
+    /// The hash of this entry at `position`, where `previous` is the hash of the entry before.
     fn link(&self, position: i64, previous: &Hash) -> Hash {
         let Fact {
             event_id,
@@ -237,24 +241,24 @@ impl Entry {
     }
 }
 
-/// The end of a ledger.
+/// The head of a ledger, which identifies everything in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// How many events it has.
+    /// Number of entries.
     pub length: i64,
-    /// The hash of the last; of an empty ledger, of the workspace's id.
+    /// Hash of the last entry. For an empty ledger, a hash of the workspace id.
     pub hash: Hash,
 }
 
 impl Head {
-    /// Of a ledger without events.
+    /// The head of an empty ledger.
     pub fn empty(workspace_id: &str) -> Self {
         let mut hasher = Hasher::new("contacts-ledger/workspace/1");
         hasher.bytes(workspace_id.as_bytes());
         Self { length: 0, hash: hasher.finish() }
     }
 
-    /// Seals an event as the next.
+    /// Seals an entry as the next one, setting its position and hash.
     pub fn append(&mut self, entry: &mut Entry) {
         self.length += 1;
         self.hash = entry.link(self.length, &self.hash);
@@ -263,7 +267,7 @@ impl Head {
     }
 }
 
-/// As `audit verify` prints and takes it: `LENGTH:HASH`.
+/// Formats the head as `LENGTH:HASH`, as printed and accepted by `audit verify`.
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.length)?;
@@ -290,8 +294,8 @@ impl FromStr for Head {
     }
 }
 
-/// Fields one behind the other, each with its length, so that no two lists of
-/// fields look the same.
+/// Hashes a list of fields, each prefixed with its length, so that two different lists never produce
+/// the same input.
 struct Hasher(Sha256);
 
 impl Hasher {
@@ -313,7 +317,7 @@ impl Hasher {
     fn optional(&mut self, bytes: Option<impl AsRef<[u8]>>) {
         match bytes {
             Some(bytes) => self.bytes(bytes.as_ref()),
-            // A length that nothing has.
+            // No field has this length.
             None => self.0.update(u64::MAX.to_be_bytes()),
         }
     }

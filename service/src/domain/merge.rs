@@ -1,22 +1,23 @@
-//! One person who was two contacts: what remains of both.
+//! Merging two contacts of one person: which values the surviving contact gets.
 
 use super::contact::{Contact, Profile};
 use super::error::{Error, Reason, Result};
 use super::phone::{PhoneNumber, WhatsAppUserId};
 
-/// Which values win where both contacts have one: the survivor's, but for these.
+/// How to resolve conflicts. By default, the survivor's values win, its missing values are filled from
+/// the merged contact, and it gets the tags of both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MergeRules {
-    /// What is taken from the contact that goes, if it has it.
-    pub take: Vec<Taken>,
-    /// The tags are the survivor's alone, not those of both.
+    /// Fields in which the merged contact's value wins, if it has one.
+    pub take: Vec<MergeField>,
+    /// Keep the survivor's tags instead of the tags of both.
     pub keep_survivor_tags: bool,
 }
 
-/// A field to take from the contact that goes.
+/// A field whose value is taken from the merged contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the field it takes")]
-pub enum Taken {
+#[expect(missing_docs, reason = "each variant is the field of that name")]
+pub enum MergeField {
     PhoneNumber,
     WhatsAppUserId,
     FirstName,
@@ -28,9 +29,9 @@ pub enum Taken {
 }
 
 impl MergeRules {
-    /// Refuses rules that contradict each other.
+    /// Rejects rules that contradict each other.
     pub fn validate(&self) -> Result<()> {
-        if self.keep_survivor_tags && self.takes(&Taken::Tags) {
+        if self.keep_survivor_tags && self.takes(&MergeField::Tags) {
             let message = "keep_survivor_tags and tags in take_mask contradict each other: send \
                            one of them, or none to have the tags of both";
             return Err(Error::invalid(Reason::InvalidArgument, "keep_survivor_tags", message));
@@ -38,56 +39,58 @@ impl MergeRules {
         Ok(())
     }
 
-    fn takes(&self, field: &Taken) -> bool {
+    fn takes(&self, field: &MergeField) -> bool {
         self.take.contains(field)
     }
 
-    /// The profile of the survivor. Whatever named one of the two names it now.
-    pub fn merge(&self, survivor: &Contact, merged: &Contact) -> Profile {
+    /// Builds the survivor's profile. It has all phone numbers and user ids of both contacts, current
+    /// or former.
+    pub fn merge(&self, survivor: &Contact, merged_contact: &Contact) -> Profile {
         let mut profile = survivor.profile.clone();
-        let gone = &merged.profile;
-        for (field, mine, theirs) in [
-            (Taken::FirstName, &mut profile.first_name, &gone.first_name),
-            (Taken::LastName, &mut profile.last_name, &gone.last_name),
-            (Taken::Email, &mut profile.email, &gone.email),
+        let merged = &merged_contact.profile;
+        for (field, value, merged_value) in [
+            (MergeField::FirstName, &mut profile.first_name, &merged.first_name),
+            (MergeField::LastName, &mut profile.last_name, &merged.last_name),
+            (MergeField::Email, &mut profile.email, &merged.email),
         ] {
-            if !theirs.is_empty() && (mine.is_empty() || self.takes(&field)) {
-                mine.clone_from(theirs);
+            if !merged_value.is_empty() && (value.is_empty() || self.takes(&field)) {
+                value.clone_from(merged_value);
             }
         }
-        if self.takes(&Taken::Tags) && !gone.tags.is_empty() {
-            profile.tags.clone_from(&gone.tags);
+        if self.takes(&MergeField::Tags) && !merged.tags.is_empty() {
+            profile.tags.clone_from(&merged.tags);
         } else if !self.keep_survivor_tags {
-            profile.tags.extend(gone.tags.iter().cloned());
+            profile.tags.extend(merged.tags.iter().cloned());
         }
-        for (id, value) in &gone.attributes {
-            let taken = self.takes(&Taken::Attributes) || self.takes(&Taken::Attribute(id.clone()));
-            if taken || !profile.attributes.contains_key(id) {
+        for (id, value) in &merged.attributes {
+            let take = self.takes(&MergeField::Attributes)
+                || self.takes(&MergeField::Attribute(id.clone()));
+            if take || !profile.attributes.contains_key(id) {
                 profile.attributes.insert(id.clone(), value.clone());
             }
         }
-        self.merge_ids(&mut profile, gone);
-        profile.merged_contact_ids.extend(&gone.merged_contact_ids);
-        profile.merged_contact_ids.push(merged.contact_id);
+        self.merge_ids(&mut profile, merged);
+        profile.merged_contact_ids.extend(&merged.merged_contact_ids);
+        profile.merged_contact_ids.push(merged_contact.contact_id);
         profile
     }
 
-    fn merge_ids(&self, profile: &mut Profile, gone: &Profile) {
+    fn merge_ids(&self, profile: &mut Profile, merged: &Profile) {
         let known = profile.match_keys();
-        let numbers = gone.former_phone_numbers.iter().chain(&gone.phone_number);
+        let numbers = merged.former_phone_numbers.iter().chain(&merged.phone_number);
         let numbers = numbers.filter(|number| !known.contains(&number.match_key())).copied();
         profile.former_phone_numbers.extend(numbers.collect::<Vec<PhoneNumber>>());
-        let ids = gone.former_whatsapp_user_ids.iter().chain(&gone.whatsapp_user_id);
+        let ids = merged.former_whatsapp_user_ids.iter().chain(&merged.whatsapp_user_id);
         let ids = ids.filter(|id| !known.contains(&id.match_key())).cloned();
         profile.former_whatsapp_user_ids.extend(ids.collect::<Vec<WhatsAppUserId>>());
-        // What is current now is no former one any more.
-        if let Some(number) = gone.phone_number
-            && (profile.phone_number.is_none() || self.takes(&Taken::PhoneNumber))
+        // The setters remove the new current value from the former ones.
+        if let Some(number) = merged.phone_number
+            && (profile.phone_number.is_none() || self.takes(&MergeField::PhoneNumber))
         {
             profile.set_phone_number(number);
         }
-        if let Some(id) = &gone.whatsapp_user_id
-            && (profile.whatsapp_user_id.is_none() || self.takes(&Taken::WhatsAppUserId))
+        if let Some(id) = &merged.whatsapp_user_id
+            && (profile.whatsapp_user_id.is_none() || self.takes(&MergeField::WhatsAppUserId))
         {
             profile.set_whatsapp_user_id(id.clone());
         }
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_survivor_wins_and_gaps_are_filled() {
+    fn survivor_values_win_and_missing_values_are_filled() {
         let (one, two) = pair();
         let both = MergeRules::default().merge(&one, &two);
         assert_eq!((both.first_name.as_str(), both.email.as_str()), ("Ana", "ana@example.com"));
@@ -161,15 +164,20 @@ mod tests {
         assert_eq!(both.merged_contact_ids, [Uuid::from_u128(9), Uuid::from_u128(2)]);
         let keys: BTreeSet<_> = both.match_keys().into_iter().collect();
         let all = one.profile.match_keys().into_iter().chain(two.profile.match_keys());
-        assert_eq!(keys, all.collect(), "who was found is found");
+        assert_eq!(keys, all.collect(), "the survivor is found by every key of both contacts");
     }
 
     #[test]
-    fn what_is_named_is_taken_unless_it_is_missing() {
+    fn fields_in_take_come_from_the_merged_contact_unless_missing() {
         let (one, two) = pair();
-        let attribute = Taken::Attribute("y".to_owned());
-        let take =
-            vec![Taken::FirstName, Taken::LastName, Taken::PhoneNumber, Taken::Tags, attribute];
+        let attribute = MergeField::Attribute("y".to_owned());
+        let take = vec![
+            MergeField::FirstName,
+            MergeField::LastName,
+            MergeField::PhoneNumber,
+            MergeField::Tags,
+            attribute,
+        ];
         let rules = MergeRules { take, keep_survivor_tags: false };
         let both = rules.merge(&one, &two);
         assert_eq!((both.first_name.as_str(), both.last_name.as_str()), ("Anna", ""));
@@ -177,18 +185,18 @@ mod tests {
         assert_eq!(both.former_phone_numbers, [number("447700900123"), number("15551234567")]);
         assert_eq!(both.tags, two.profile.tags);
         assert_eq!((&both.attributes["x"], &both.attributes["y"]), (&text("1"), &text("2")));
-        // The other way round the last name's gap is filled, and no phone is lost.
+        // The other way round, the missing last name is filled, and no phone number is lost.
         let back = rules.merge(&two, &one);
         assert_eq!(back.phone_number, one.profile.phone_number);
         assert_eq!(back.match_keys().len(), 4);
     }
 
     #[test]
-    fn tags_can_stay_the_survivors() {
+    fn keep_survivor_tags_excludes_tags_of_the_merged_contact() {
         let (one, two) = pair();
         let rules = MergeRules { keep_survivor_tags: true, ..MergeRules::default() };
         assert_eq!(rules.merge(&one, &two).tags, one.profile.tags);
-        let both = MergeRules { take: vec![Taken::Tags], ..rules };
+        let both = MergeRules { take: vec![MergeField::Tags], ..rules };
         assert_eq!(both.validate().expect_err("both").field(), Some("keep_survivor_tags"));
     }
 }

@@ -1,5 +1,4 @@
-//! How people are identified: phone numbers, WhatsApp user ids, and the key that makes all forms of
-//! one person equal.
+//! Phone numbers, WhatsApp user ids, and the match key, which is equal for all forms of a number.
 
 use std::fmt;
 use std::sync::Once;
@@ -11,20 +10,20 @@ const MAX_DIGITS: usize = 15;
 
 /// A phone number as WhatsApp writes it: 7 to 15 digits, country code first, no `+`.
 ///
-/// Kept exactly as given apart from separators; two forms of one person stay two numbers and share a
-/// [`MatchKey`]. `Debug` hides all but the last two digits, so that a log line cannot leak it.
+/// The digits are kept as given; only separators are removed. Two forms of one person's number are two
+/// different `PhoneNumber`s with the same [`MatchKey`]. `Debug` shows only the last two digits, so that
+/// numbers do not leak into logs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhoneNumber {
-    /// ASCII digits, zero bytes after the last: the derived order is that of the text.
+    /// ASCII digits, padded with zero bytes so that the derived order is that of the text.
     digits: [u8; MAX_DIGITS],
     len: u8,
 }
 
-/// Why a text is not a phone number. The variants are stable; each message says what to send and
-/// never repeats the input.
+/// Why a text is not a phone number. Each message says what to send and never repeats the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PhoneError {
-    /// There is no digit at all.
+    /// Contains no digit.
     #[error("no phone number: send the country code and the number, such as 15551234567")]
     Empty,
     /// Fewer than 7 or more than 15 digits.
@@ -33,7 +32,7 @@ pub enum PhoneError {
          15551234567"
     )]
     Length {
-        /// How many there are.
+        /// Number of digits in the text.
         digits: usize,
     },
     /// Starts with a trunk `0` or the `00` prefix.
@@ -42,40 +41,40 @@ pub enum PhoneError {
          07700900123 or 00447700900123"
     )]
     LeadingZero,
-    /// Holds the `(0)` that is not dialled from abroad.
+    /// Contains a trunk prefix in parentheses, `(0)`, which is not dialled from abroad.
     #[error(
         "the phone number has a (0) after the country code: leave it out and send +44 7700 900123 instead \
          of +44 (0)7700 900123"
     )]
     TrunkZero,
-    /// No country has this calling code.
+    /// The country calling code is not assigned.
     #[error(
         "the phone number starts with a country code that is not assigned: send the country code \
          and the number, such as 15551234567"
     )]
     UnknownCountryCode,
-    /// Holds a letter.
+    /// Contains a letter.
     #[error("the phone number has a letter: send digits only, such as 15551234567")]
     Letter,
-    /// Holds digits of another script, such as Arabic-Indic or fullwidth ones.
+    /// Contains digits of another script, such as Arabic-Indic or fullwidth digits.
     #[error(
         "the phone number has digits other than 0-9 (Arabic-Indic or fullwidth, say): send 0-9 \
          only, such as 15551234567"
     )]
     ForeignDigit,
-    /// Holds NUL, another control character, or an invisible one such as U+202E.
+    /// Contains a control character, or an invisible one such as U+202E.
     #[error(
         "the phone number has a control or invisible character, as copies from address books do: \
          send digits only, such as 15551234567"
     )]
     InvisibleCharacter,
-    /// Holds a character that is no separator.
+    /// Contains a character that is not a separator.
     #[error(
         "the phone number has a character other than digits, a leading +, spaces, dashes, dots \
          and parentheses: send one number, such as +1 (555) 123-4567"
     )]
     UnexpectedCharacter,
-    /// Is a WhatsApp user id.
+    /// The text is a WhatsApp user id.
     #[error(
         "this is a WhatsApp user id: send it as whatsapp_user_id, and here a phone number such as \
          15551234567"
@@ -84,13 +83,13 @@ pub enum PhoneError {
 }
 
 impl PhoneNumber {
-    /// Reads a number; a leading `+`, spaces, dashes, dots and parentheses are dropped.
+    /// Parses a phone number. A leading `+`, spaces, dashes, dots and parentheses are ignored.
     ///
-    /// Cheap enough for the check path (no allocation, no phone number database), so everything
-    /// reads numbers the same way.
+    /// Does not allocate and does not use the phone number database, so it is fast enough for opt-in
+    /// checks, and every caller parses numbers the same way.
     ///
     /// # Errors
-    /// Anything ambiguous is refused, not repaired: a number guessed wrong is somebody else's.
+    /// Ambiguous input is rejected and not repaired, because a wrong guess is another person's number.
     pub fn parse(text: &str) -> Result<Self, PhoneError> {
         let mut digits = [0; MAX_DIGITS];
         let mut len = 0;
@@ -106,7 +105,7 @@ impl PhoneNumber {
                 '+' if !plus && len == 0 => plus = true,
                 ')' if len > 1 && text[..at].ends_with("(0") => return Err(PhoneError::TrunkZero),
                 ' ' | '-' | '.' | '(' | ')' => {}
-                // No-break spaces, dashes and the minus sign, as word processors write them.
+                // No-break spaces, dashes and the minus sign, which word processors insert.
                 '\u{A0}' | '\u{202F}' | '\u{2010}'..='\u{2015}' | '\u{2212}' => {}
                 other => return Err(PhoneError::for_character(text, other)),
             }
@@ -126,17 +125,18 @@ impl PhoneNumber {
         str::from_utf8(&self.digits[..usize::from(self.len)]).unwrap_or_default()
     }
 
-    /// The key under which every form of this person's number is found.
+    /// The match key, which is the same for every form of this number.
     pub fn match_key(&self) -> MatchKey {
         MatchKey::phone(self)
     }
 
-    /// The other forms in which WhatsApp may name the same person; at most one today.
+    /// Other forms of this number that WhatsApp may use for the same person. Currently at most one.
     pub fn variants(&self) -> impl Iterator<Item = Self> + use<> {
         self.twin().into_iter()
     }
 
-    /// The form that stands for all: the longer one. For keys only, never to be stored as the number.
+    /// The canonical form, which is the longer one. For match keys only; the stored number keeps its
+    /// form.
     fn canonical(&self) -> Self {
         match self.twin() {
             Some(twin) if twin.len > self.len => twin,
@@ -144,7 +144,7 @@ impl PhoneNumber {
         }
     }
 
-    /// The same person with or without the digit that these three numbering plans make optional.
+    /// The number with or without the digit that is optional in Mexico, Argentina and Brazil.
     fn twin(&self) -> Option<Self> {
         let (at, digit) = match &self.digits[..2] {
             b"52" => (2, b'1'),
@@ -171,7 +171,7 @@ impl PhoneNumber {
         (!is_brazil || long.is_brazilian_mobile_with_short_form()).then_some(twin)
     }
 
-    /// Landlines never had a ninth digit, and mobiles `9[0-5]…` were issued after the short form.
+    /// Landlines have no ninth digit, and mobile numbers `9[0-5]…` were never issued without it.
     fn is_brazilian_mobile_with_short_form(&self) -> bool {
         let area_is_real = !self.digits[2..4].contains(&b'0');
         area_is_real && (b'6'..=b'9').contains(&self.digits[5])
@@ -194,14 +194,15 @@ impl PhoneError {
     }
 }
 
-/// Zero-width characters and the marks that turn the writing direction.
+/// Zero-width characters and direction marks.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
-/// Whether the first three digits lie under a calling code that ITU-T E.164 assigns.
+/// Whether the number begins with a country calling code assigned in ITU-T E.164.
 ///
-/// No code is a prefix of another, so three digits decide; `2 0x` is Egypt's `20`, and so on.
+/// Codes have one to three digits and none is a prefix of another, so the first three digits decide.
+/// 200 to 209, for example, is Egypt's code 20 and any digit.
 #[rustfmt::skip]
 fn is_assigned(digits: &[u8; MAX_DIGITS]) -> bool {
     let prefix = digits[..3].iter().fold(0, |sum, d| sum * 10 + u16::from(d - b'0'));
@@ -228,11 +229,11 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-/// What identifies one person in a workspace: unique there, and equal for every form of a number.
+/// Identifies a person within a workspace. All forms of a phone number have the same match key.
 ///
-/// `p` and digits for a phone, `u` and the id for a WhatsApp user id, `h` and a keyed hash of such
-/// a key for somebody who may not be named (see [`Keyring`](super::keyring::Keyring)), so they can
-/// never collide.
+/// The text is `p` and the digits of a phone number, `u` and a WhatsApp user id, or `h` and the keyed
+/// hash of such a key for a person whose identity must not be stored (see
+/// [`Keyring`](super::keyring::Keyring)).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MatchKey(String);
 
@@ -247,12 +248,12 @@ impl MatchKey {
         Self::prefixed('u', id.as_str())
     }
 
-    /// The key of somebody who may not be named.
+    /// A keyed hash, see [`Keyring::hashed`](super::keyring::Keyring::hashed).
     pub fn hashed(version: u32, code: &str) -> Self {
         Self(format!("h{version}:{code}"))
     }
 
-    /// Whether it names nobody.
+    /// Whether it is a keyed hash, which does not reveal the person.
     pub fn is_hashed(&self) -> bool {
         self.0.starts_with('h')
     }
@@ -262,12 +263,12 @@ impl MatchKey {
         &self.0
     }
 
-    /// Whether it is a phone number's.
+    /// Whether it is the key of a phone number.
     pub fn is_phone(&self) -> bool {
         self.0.starts_with('p')
     }
 
-    /// A key that was stored before; it is not checked again.
+    /// Wraps a key read from the database, without validation.
     pub fn from_stored(key: String) -> Self {
         Self(key)
     }
@@ -286,8 +287,7 @@ impl fmt::Debug for MatchKey {
     }
 }
 
-/// The match key of a number as written by a caller: [`PhoneNumber::parse`] and
-/// [`PhoneNumber::match_key`] in one call, for the check path.
+/// Parses a phone number and returns its match key.
 ///
 /// # Errors
 /// As [`PhoneNumber::parse`].
@@ -295,25 +295,25 @@ pub fn match_key_of(text: &str) -> Result<MatchKey, PhoneError> {
     PhoneNumber::parse(text).map(|number| number.match_key())
 }
 
-/// What the public numbering plans say of a number. A hint to show, never a reason to refuse: they
-/// lag behind the operators and do not know the forms WhatsApp uses.
+/// Plausibility of a number according to the public numbering plans. A hint only, never a reason to
+/// reject a number: the plans lag behind the operators and do not include the forms WhatsApp uses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PhoneVerdict {
     /// The number fits its country's numbering plan.
     pub valid: bool,
-    /// Two-letter CLDR region, absent where the number belongs to none, such as +800.
+    /// Two-letter CLDR region. `None` for numbers of no region, such as +800.
     pub region: Option<String>,
 }
 
-/// Looks a number up in the numbering plans. For writes only: it takes microseconds and a global
-/// lock.
+/// Looks up a number in the numbering plans. Takes microseconds and a global lock, so it is not for
+/// opt-in checks.
 ///
-/// The `phonenumber` crate has `unwrap`s; none can be reached with `+` and 7 to 15 digits (its data
-/// was read and 4 million numbers of every country tried, see the property test below).
+/// The `phonenumber` crate calls `unwrap`, but not on a path that `+` and 7 to 15 digits can reach. A
+/// property test covers this.
 pub fn classify(number: &PhoneNumber) -> PhoneVerdict {
-    /// About twelve patterns are used per country. The crate keeps 100, and an import that mixes
-    /// nine countries then compiles each anew: 400 µs a number instead of 9. 400 patterns of
-    /// all countries at once stay below 100 MB.
+    /// Capacity of the crate's cache of compiled patterns. A country needs about twelve patterns. With
+    /// the default of 100, an import of numbers from nine countries recompiles patterns all the time
+    /// (400 µs per number instead of 9). 400 patterns use less than 100 MB.
     const PATTERNS: usize = 400;
     static WIDEN: Once = Once::new();
     WIDEN.call_once(|| {
@@ -322,7 +322,7 @@ pub fn classify(number: &PhoneNumber) -> PhoneVerdict {
         }
     });
 
-    // A default region would corrupt the number, hence `None` and the plus sign.
+    // The plus sign makes the number international. With a default region, the crate would change it.
     let Ok(parsed) = phonenumber::parse(None, format!("+{number}")) else {
         return PhoneVerdict::default();
     };
@@ -332,21 +332,21 @@ pub fn classify(number: &PhoneNumber) -> PhoneVerdict {
     }
 }
 
-/// Meta's business-scoped id of a person, such as `US.13491208655302741918`: opaque, valid only for
-/// the business it was given to, and kept as it came.
+/// A WhatsApp user id, such as `US.13491208655302741918`: an opaque id that Meta assigns to a person
+/// for one business. Kept as sent.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WhatsAppUserId(String);
 
 /// Why a text is not a WhatsApp user id. The message never repeats the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UserIdError {
-    /// Is written like a phone number.
+    /// The text is a phone number.
     #[error(
         "this is a phone number: send it as phone_number, and here a WhatsApp user id such as \
          US.13491208655302741918"
     )]
     PhoneNumber,
-    /// Anything else.
+    /// The text does not have the form of a user id.
     #[error(
         "no WhatsApp user id: send the one from Meta's webhook unchanged, two capital letters, a \
          dot and 1 to 128 letters or digits, such as US.13491208655302741918 or \
@@ -356,10 +356,10 @@ pub enum UserIdError {
 }
 
 impl WhatsAppUserId {
-    /// Reads an id, of the ordinary or of the parent (`US.ENT.…`) form.
+    /// Parses an id of the ordinary form or of the parent form (`US.ENT.…`).
     ///
     /// # Errors
-    /// Anything else, surrounding spaces included.
+    /// Any other text, including an id surrounded by spaces.
     pub fn parse(text: &str) -> Result<Self, UserIdError> {
         if PhoneNumber::parse(text).is_ok() {
             return Err(UserIdError::PhoneNumber);
@@ -378,7 +378,7 @@ impl WhatsAppUserId {
         &self.0
     }
 
-    /// The key under which this person is found.
+    /// The match key of the id.
     pub fn match_key(&self) -> MatchKey {
         MatchKey::user(self)
     }

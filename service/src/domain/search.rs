@@ -1,24 +1,24 @@
-//! Name search: the words of a name and of a query.
+//! Name search: splits names and queries into normalised words.
 //!
-//! Both SQL engines agree because neither splits, folds nor stems anything: the words are made here,
-//! stored joined by spaces and compared as bytes.
+//! The databases do not tokenise, fold or stem anything. Words are computed here, stored joined by
+//! spaces and compared as bytes, so that all engines return the same results.
 
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Words longer than this are cut, in names and queries alike.
+/// Longer words are truncated, in names and in queries.
 const MAX_WORD_CHARS: usize = 64;
-/// Later words of a name are not searchable.
+/// Number of words of a name that are indexed. Later words are not searchable.
 const MAX_NAME_WORDS: usize = 16;
-/// Longest query, in characters.
+/// Maximum length of a query, in characters.
 pub const MAX_QUERY_CHARS: usize = 256;
-/// Most different words in a query.
+/// Maximum number of different words in a query.
 pub const MAX_QUERY_WORDS: usize = 8;
-/// A word that is in no name: words are made of letters and digits.
+/// A word that no name contains, because words consist of letters and digits.
 pub const IN_NO_NAME: &str = "\u{10FFFD}";
 
-/// Why a query cannot be run. The message never repeats the query.
+/// Why a query is rejected. The message never repeats the query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SearchError {
     /// More than [`MAX_QUERY_CHARS`] characters.
@@ -27,7 +27,7 @@ pub enum SearchError {
          few words of the name"
     )]
     TooLong {
-        /// How many there are.
+        /// Number of characters in the query.
         chars: usize,
     },
     /// More than [`MAX_QUERY_WORDS`] different words.
@@ -36,11 +36,11 @@ pub enum SearchError {
          of a few words of the name"
     )]
     TooManyWords {
-        /// How many there are.
+        /// Number of different words in the query.
         words: usize,
     },
-    /// Holds something, and no letter or digit: no name can match. An error, so that nobody takes
-    /// the absence of words for the absence of a query and answers with everybody.
+    /// The query is not blank but contains no letter or digit. No name can match. This is an error
+    /// because an empty list of words means that there is no query, which matches everybody.
     #[error(
         "the query has no letter or digit, so no name matches: send the beginnings of a few words \
          of the name"
@@ -48,19 +48,19 @@ pub enum SearchError {
     NoWords,
 }
 
-/// The words of a name: without case and accents, different ones only, in order, at most 16 of at
-/// most 64 characters.
+/// The words of a name: case-folded, without accents and without repetitions, in order. At most 16
+/// words of at most 64 characters.
 pub fn words(text: &str) -> Vec<String> {
     let mut words = split(text);
     words.truncate(MAX_NAME_WORDS);
     words
 }
 
-/// The words of a query, made like those of a name. Empty for a blank query only, which asks for no
-/// search.
+/// The words of a query, normalised like those of a name. Empty only for a blank query, which matches
+/// every name.
 ///
 /// # Errors
-/// See [`SearchError`]; a caller may answer [`SearchError::NoWords`] with an empty result.
+/// See [`SearchError`]. A caller may treat [`SearchError::NoWords`] as an empty result.
 pub fn query_words(text: &str) -> Result<Vec<String>, SearchError> {
     let chars = text.chars().count();
     if chars > MAX_QUERY_CHARS {
@@ -74,19 +74,19 @@ pub fn query_words(text: &str) -> Result<Vec<String>, SearchError> {
     }
 }
 
-/// Whether every word of the query is the beginning of some word of the name. The engines' SQL must
-/// decide the same.
+/// Whether every word of the query is a prefix of some word of the name. This is the reference for the
+/// SQL of each engine.
 pub fn matches(name_words: &[String], query_words: &[String]) -> bool {
     query_words.iter().all(|query| name_words.iter().any(|word| word.starts_with(query.as_str())))
 }
 
-/// What the search index stores for a person: the words of both names, joined by one space.
+/// The text that the search index stores for a contact: the words of both names, joined by spaces.
 pub fn normalised(first_name: &str, last_name: &str) -> String {
     words(&format!("{first_name} {last_name}")).join(" ")
 }
 
 fn split(text: &str) -> Vec<String> {
-    // Composed again at the end: が is one character, of which か is no beginning.
+    // NFC at the end makes が one character, so that か is not a prefix of it.
     let folded: String = match text.is_ascii() {
         true => text.to_ascii_lowercase(),
         false => text.nfkd().filter(|c| !is_dropped(*c)).flat_map(fold).nfc().collect(),
@@ -94,7 +94,7 @@ fn split(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in folded.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c)) {
         let word: String = word.chars().take(MAX_WORD_CHARS).collect();
-        // A mark without a letter is no word.
+        // A combining mark without a letter is not a word.
         if word.contains(char::is_alphanumeric) && !words.contains(&word) {
             words.push(word);
         }
@@ -102,7 +102,8 @@ fn split(text: &str) -> Vec<String> {
     words
 }
 
-/// One decomposed character without case, and as people without that letter on their keyboard type it.
+/// Folds the case of a decomposed character, and replaces letters that many keyboards lack with those
+/// people type instead.
 fn fold(c: char) -> impl Iterator<Item = char> {
     let (first, second) = match c.to_lowercase().next().unwrap_or(c) {
         'ß' => ('s', Some('s')),
@@ -112,7 +113,7 @@ fn fold(c: char) -> impl Iterator<Item = char> {
         'ł' => ('l', None),
         'đ' => ('d', None),
         'ħ' => ('h', None),
-        // Turkish names in capitals: the lower case of YILDIZ is not known to be Yıldız.
+        // The lower case of I is i, so YILDIZ would not match Yıldız.
         'ı' => ('i', None),
         'ς' => ('σ', None),
         other => (other, None),
@@ -120,9 +121,9 @@ fn fold(c: char) -> impl Iterator<Item = char> {
     std::iter::once(first).chain(second)
 }
 
-/// Whether a decomposed character leaves no trace: accents of the alphabets, vowel points of Hebrew
-/// and Arabic, and what is invisible. The marks of Thai, of the Indic scripts and of kana stay: they
-/// are vowels and consonants.
+/// Whether a decomposed character is dropped: accents of alphabets, vowel points of Hebrew and Arabic,
+/// and invisible characters. Marks of Thai, Indic scripts and kana are kept, because they are vowels
+/// and consonants.
 #[rustfmt::skip]
 fn is_dropped(c: char) -> bool {
     matches!(c,
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn long_words_and_names_are_cut() {
+    fn long_words_and_names_are_truncated() {
         assert_eq!(words(&"é".repeat(70)), ["e".repeat(64)]);
         let many: String = (0..20).map(|n| format!("w{n} ")).collect();
         assert_eq!(words(&many).len(), MAX_NAME_WORDS);
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn every_query_word_begins_a_word_of_the_name() {
+    fn every_query_word_must_be_a_prefix_of_a_name_word() {
         let found = |first, last, query| {
             let name: Vec<_> = normalised(first, last).split(' ').map(str::to_owned).collect();
             matches(&name, &query_words(query).unwrap())
@@ -213,9 +214,9 @@ mod tests {
     }
 
     proptest! {
-        /// What is stored is a fixed point, so an index can be rebuilt from it.
+        /// An index can therefore be rebuilt from the stored words.
         #[test]
-        fn words_of_words_are_the_same_words(text in any::<String>()) {
+        fn normalisation_is_idempotent(text in any::<String>()) {
             let once = words(&text);
             prop_assert_eq!(&words(&once.join(" ")), &once);
         }

@@ -1,12 +1,12 @@
-//! Tags: labels with an immutable id and a free display name.
+//! Tags: labels with an immutable id and a display name that can change.
 
 use super::Time;
 use super::error::{Error, Reason, Result};
 use super::{ids, text};
 
-/// Most tags of a workspace.
+/// Maximum number of tags in a workspace.
 pub const MAX_TAGS: usize = 10_000;
-/// Most tags on one contact.
+/// Maximum number of tags on one contact.
 pub const MAX_TAGS_PER_CONTACT: usize = 100;
 
 /// A tag as stored.
@@ -20,14 +20,26 @@ pub struct Tag {
     pub description: String,
     /// `#rrggbb` or empty.
     pub color: String,
-    /// When it was made.
+    /// Creation time.
     pub create_time: Time,
-    /// When it last changed.
+    /// Time of the last change.
     pub update_time: Time,
 }
 
+/// The fields of a tag that an update can set, named as in the API.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the field it names")]
+pub enum TagField {
+    DisplayName,
+    Description,
+    Color,
+}
+
 impl Tag {
-    /// A tag of just an id, as an import makes it.
+    /// Creates a tag that has only an id, as imports do for missing tags.
     pub fn bare(tag_id: &str, now: Time) -> Self {
         Self {
             tag_id: tag_id.to_owned(),
@@ -39,7 +51,7 @@ impl Tag {
         }
     }
 
-    /// Derives what is empty and checks the rest.
+    /// Validates a new tag, filling in an empty id or display name from the other.
     pub fn completed(mut self) -> Result<Self> {
         if self.tag_id.is_empty() {
             self.tag_id = derive_id("tag_id", &self.display_name)?;
@@ -52,7 +64,7 @@ impl Tag {
         Ok(self)
     }
 
-    /// Checks the free fields.
+    /// Validates the fields that can change: names, description and color.
     pub fn validate(&self) -> Result<()> {
         text::validate_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
         text::validate_field("description", &self.description, text::DESCRIPTION)?;
@@ -67,7 +79,7 @@ impl Tag {
     }
 }
 
-/// An id made from a display name.
+/// Derives an id from a display name.
 pub fn derive_id(field: &'static str, display_name: &str) -> Result<String> {
     if display_name.is_empty() {
         return Err(Error::required(field));
@@ -78,12 +90,12 @@ pub fn derive_id(field: &'static str, display_name: &str) -> Result<String> {
     })
 }
 
-/// Whether two display names would be one to a reader.
+/// Whether two display names are equal, ignoring case and surrounding spaces.
 pub fn same_name(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
-/// The error for a tag that does not exist, with the closest that does.
+/// The error for a tag that does not exist. Suggests the most similar one.
 pub fn unknown(tag_id: &str, existing: impl Iterator<Item = impl AsRef<str>>) -> Error {
     let existing: Vec<_> = existing.collect();
     let suggestion = ids::closest(tag_id, existing.iter().map(AsRef::as_ref));

@@ -1,14 +1,14 @@
-//! Limits of free text, shared by every resource. Text is stored byte for byte as it came: nothing is
+//! Validation of free text, shared by every resource. Text is stored byte for byte as sent; it is not
 //! trimmed, normalised or repaired.
 
 use unicode_normalization::char::is_combining_mark;
 
 use super::error::{Error, Reason, Result};
 
-/// More marks on one letter than any script needs; longer runs only break displays.
+/// Maximum number of combining marks on one letter. No script needs more; longer runs break displays.
 const MAX_MARKS: usize = 16;
 
-/// How long a text may be.
+/// Maximum length of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextLimit {
     /// In characters (Unicode scalar values).
@@ -29,19 +29,21 @@ pub const DESCRIPTION: TextLimit = TextLimit::chars(1000);
 pub const ATTRIBUTE_STRING: TextLimit = TextLimit::chars(1000);
 
 impl TextLimit {
-    /// At most so many characters, of whatever script.
+    /// A limit in characters of any script.
     pub const fn chars(max_chars: usize) -> Self {
         Self { max_chars, max_bytes: 4 * max_chars }
     }
 
-    /// At most so many bytes.
+    /// A limit in bytes.
     pub const fn bytes(max_bytes: usize) -> Self {
         Self { max_chars: max_bytes, max_bytes }
     }
 }
 
-/// Why a text is refused. The message, to be read after the field's name, says what was found and
-/// what may be sent, never the text.
+/// Why a text is rejected.
+///
+/// The message continues a sentence that begins with the name of the field. It says what was found and
+/// what may be sent, and never repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// More characters than allowed.
@@ -60,7 +62,7 @@ pub enum TextError {
         /// How many there may be.
         max_bytes: usize,
     },
-    /// NUL, or another control character than TAB, LF, CR and ESC.
+    /// NUL, or any other control character except TAB, LF, CR and ESC.
     #[error(
         "has the control character U+{code:04X} at character {position}: leave it out; only TAB, \
          LF, CR and ESC may be sent"
@@ -68,7 +70,7 @@ pub enum TextError {
     ControlCharacter {
         /// Its code point.
         code: u32,
-        /// Where it is, counted from 1.
+        /// Its position in characters, counted from 1.
         position: usize,
     },
     /// More combining marks in a row than any script needs.
@@ -76,24 +78,24 @@ pub enum TextError {
         "has over {MAX_MARKS} combining marks in a row at character {position}: leave them out"
     )]
     TooManyMarks {
-        /// Where the first mark too many is, counted from 1.
+        /// Position of the first mark past the limit, in characters, counted from 1.
         position: usize,
     },
     /// Not an email address.
     #[error("is not an email address, {0}: send one such as ana@example.com, or leave it empty")]
-    Email(EmailFault),
+    Email(EmailError),
 }
 
-/// What an email address lacks.
+/// Why a text is not an email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EmailFault {
+pub enum EmailError {
     /// No `@`, or several.
     #[error("it has {0} @ signs and not one")]
     AtSigns(usize),
-    /// White space or a control character.
+    /// Contains white space or a control character.
     #[error("it has a space or control character")]
     Space,
-    /// Nothing before or after the `@`.
+    /// Nothing stands before or after the `@`.
     #[error("a part beside the @ is empty")]
     EmptyPart,
     /// The domain begins or ends with a dot.
@@ -101,14 +103,14 @@ pub enum EmailFault {
     DomainDot,
 }
 
-/// Checks a text against its limit.
+/// Validates a text.
 ///
-/// Direction overrides, line breaks and ANSI escapes pass: a name is data, and whoever shows it
-/// escapes it.
+/// Direction overrides, line breaks and ANSI escapes are accepted: text is data, and the program that
+/// displays it has to escape it.
 ///
 /// # Errors
-/// Too long; NUL (Postgres cannot store it) or a control character with no place in a text; or a
-/// pile of combining marks.
+/// The text is too long, contains NUL (which Postgres cannot store) or another control character that
+/// text has no use for, or has too many combining marks in a row.
 pub fn validate(text: &str, limit: TextLimit) -> Result<(), TextError> {
     let TextLimit { max_chars, max_bytes } = limit;
     let chars = text.chars().count();
@@ -132,37 +134,38 @@ pub fn validate(text: &str, limit: TextLimit) -> Result<(), TextError> {
     Ok(())
 }
 
-/// Checks an email address: one `@` with something on both sides, no white space. Whether mail
-/// arrives only mail can tell. An empty text is refused; callers take it for "no address" first.
+/// Validates an email address: one `@` with something on both sides, and no white space. Anything
+/// stricter would reject addresses that work. Empty text is rejected; a caller for which it means "no
+/// address" has to handle it first.
 ///
 /// # Errors
-/// As [`check`] with [`EMAIL`], or [`TextError::Email`].
+/// As [`validate`] with [`EMAIL`], or [`TextError::Email`].
 pub fn validate_email(email: &str) -> Result<(), TextError> {
     validate(email, EMAIL)?;
-    let fault = if email.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        EmailFault::Space
+    let error = if email.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        EmailError::Space
     } else {
         match email.split_once('@') {
             Some((_, domain)) if domain.contains('@') => {
-                EmailFault::AtSigns(email.matches('@').count())
+                EmailError::AtSigns(email.matches('@').count())
             }
-            Some((local, domain)) if local.is_empty() || domain.is_empty() => EmailFault::EmptyPart,
+            Some((local, domain)) if local.is_empty() || domain.is_empty() => EmailError::EmptyPart,
             Some((_, domain)) if domain.starts_with('.') || domain.ends_with('.') => {
-                EmailFault::DomainDot
+                EmailError::DomainDot
             }
             Some(_) => return Ok(()),
-            None => EmailFault::AtSigns(0),
+            None => EmailError::AtSigns(0),
         }
     };
-    Err(TextError::Email(fault))
+    Err(TextError::Email(error))
 }
 
-/// The same for a field of a request.
+/// [`validate`] for a field of a request.
 ///
 /// # Errors
 /// An [`Error`] that names the field.
 pub fn validate_field(field: &str, text: &str, limit: TextLimit) -> Result<()> {
-    validate(text, limit).map_err(|e| e.of(field))
+    validate(text, limit).map_err(|error| error.into_error(field))
 }
 
 /// [`validate_email`] for a field of a request.
@@ -170,11 +173,11 @@ pub fn validate_field(field: &str, text: &str, limit: TextLimit) -> Result<()> {
 /// # Errors
 /// An [`Error`] that names the field.
 pub fn validate_email_field(field: &str, email: &str) -> Result<()> {
-    validate_email(email).map_err(|e| e.of(field))
+    validate_email(email).map_err(|error| error.into_error(field))
 }
 
 impl TextError {
-    fn of(self, field: &str) -> Error {
+    fn into_error(self, field: &str) -> Error {
         let reason = match self {
             Self::TooManyChars { .. } | Self::TooManyBytes { .. } => Reason::LimitExceeded,
             Self::ControlCharacter { .. } | Self::TooManyMarks { .. } => Reason::InvalidText,
@@ -191,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_all_kinds_pass() {
+    fn names_in_all_scripts_are_valid() {
         for name in [
             "",
             "José",
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_stored_or_shown_is_refused() {
+    fn control_characters_and_long_texts_are_rejected() {
         let control = |code, position| TextError::ControlCharacter { code, position };
         for (text, error) in [
             ("a\0b", control(0, 2)),
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_read_well() {
+    fn error_messages() {
         let message = |result: Result<(), TextError>| result.unwrap_err().to_string();
         assert_eq!(
             message(validate("a\0", NAME)),
@@ -249,20 +252,20 @@ mod tests {
         for email in ["ana@example.com", "a.b+c@localhost", "用户@例子.中国", "o'x\"@a-b.c"] {
             assert_eq!(validate_email(email), Ok(()), "{email}");
         }
-        for (email, fault) in [
-            ("", EmailFault::AtSigns(0)),
-            ("ana.example.com", EmailFault::AtSigns(0)),
-            ("a@b@c", EmailFault::AtSigns(2)),
-            ("@example.com", EmailFault::EmptyPart),
-            ("ana@", EmailFault::EmptyPart),
-            ("ana @example.com", EmailFault::Space),
-            ("ana\u{A0}x@example.com", EmailFault::Space),
-            ("ana@example.com\n", EmailFault::Space),
-            ("\u{1B}@example.com", EmailFault::Space),
-            ("ana@.example.com", EmailFault::DomainDot),
-            ("ana@example.com.", EmailFault::DomainDot),
+        for (email, error) in [
+            ("", EmailError::AtSigns(0)),
+            ("ana.example.com", EmailError::AtSigns(0)),
+            ("a@b@c", EmailError::AtSigns(2)),
+            ("@example.com", EmailError::EmptyPart),
+            ("ana@", EmailError::EmptyPart),
+            ("ana @example.com", EmailError::Space),
+            ("ana\u{A0}x@example.com", EmailError::Space),
+            ("ana@example.com\n", EmailError::Space),
+            ("\u{1B}@example.com", EmailError::Space),
+            ("ana@.example.com", EmailError::DomainDot),
+            ("ana@example.com.", EmailError::DomainDot),
         ] {
-            assert_eq!(validate_email(email), Err(TextError::Email(fault)), "{email:?}");
+            assert_eq!(validate_email(email), Err(TextError::Email(error)), "{email:?}");
         }
         let long = format!("{}@example.com", "a".repeat(288));
         let error = TextError::TooManyChars { chars: 300, max_chars: 254 };
@@ -280,7 +283,7 @@ mod tests {
         }
 
         #[test]
-        fn what_passes_fits(text in any::<String>()) {
+        fn a_valid_text_is_within_its_limit(text in any::<String>()) {
             if validate(&text, TextLimit::bytes(20)).is_ok() {
                 prop_assert!(text.len() <= 20 && !text.contains('\0'));
             }

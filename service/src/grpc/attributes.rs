@@ -4,12 +4,13 @@ use contacts_proto::v1;
 use contacts_proto::v1::attribute_service_server::AttributeService;
 use tonic::{Request, Response, Status};
 
+use super::api::Api;
 use super::convert::attribute;
-use super::idempotency::{IdempotencyKey, answer};
-use super::{Api, pages};
+use super::pages;
+use super::tokens::Tokens;
 use crate::domain::error::Result;
 use crate::operations::attributes::{self, CreateAttribute, DeleteAttribute};
-use crate::operations::token::{self, Cursor};
+use crate::operations::token::Cursor;
 use crate::operations::workspaces;
 
 #[tonic::async_trait]
@@ -18,17 +19,13 @@ impl AttributeService for Api {
         &self,
         request: Request<v1::CreateAttributeRequest>,
     ) -> Result<Response<v1::CreateAttributeResponse>, Status> {
-        let request = request.into_inner();
-        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = IdempotencyKey::of("CreateAttribute", workspace_id, id, &request)?;
-        let create = CreateAttribute {
-            workspace_id: request.workspace_id,
-            attribute: attribute::decode(request.attribute)?,
+        let decode = |request: v1::CreateAttributeRequest| {
+            let attribute = attribute::decode(request.attribute)?;
+            Ok(CreateAttribute { workspace_id: request.workspace_id, attribute })
         };
-        let response = self.change(replay, create, |made| {
-            answer(&v1::CreateAttributeResponse { attribute: Some(attribute::encode(made)) })
-        });
-        Ok(Response::new(response.await?))
+        let encode =
+            |created| v1::CreateAttributeResponse { attribute: Some(attribute::encode(created)) };
+        self.change(request, decode, encode).await
     }
 
     async fn get_attribute(
@@ -53,36 +50,21 @@ impl AttributeService for Api {
         &self,
         request: Request<v1::UpdateAttributeRequest>,
     ) -> Result<Response<v1::UpdateAttributeResponse>, Status> {
-        let request = request.into_inner();
-        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = IdempotencyKey::of("UpdateAttribute", workspace_id, id, &request)?;
-        let update = attribute::decode_changes(
-            request.workspace_id,
-            request.attribute,
-            request.update_mask,
-        )?;
-        let response = self.change(replay, update, |changed| {
-            answer(&v1::UpdateAttributeResponse { attribute: Some(attribute::encode(changed)) })
-        });
-        Ok(Response::new(response.await?))
+        let encode =
+            |updated| v1::UpdateAttributeResponse { attribute: Some(attribute::encode(updated)) };
+        self.change(request, attribute::decode_update, encode).await
     }
 
     async fn delete_attribute(
         &self,
         request: Request<v1::DeleteAttributeRequest>,
     ) -> Result<Response<v1::DeleteAttributeResponse>, Status> {
-        let request = request.into_inner();
-        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = IdempotencyKey::of("DeleteAttribute", workspace_id, id, &request)?;
-        let delete = DeleteAttribute {
-            workspace_id: request.workspace_id,
-            attribute_id: request.attribute_id,
-            force: request.force,
+        let decode = |request: v1::DeleteAttributeRequest| {
+            let v1::DeleteAttributeRequest { workspace_id, attribute_id, force, .. } = request;
+            Ok(DeleteAttribute { workspace_id, attribute_id, force })
         };
-        let response = self.change(replay, delete, |updated_contact_count| {
-            answer(&v1::DeleteAttributeResponse { updated_contact_count })
-        });
-        Ok(Response::new(response.await?))
+        let encode = |updated_contact_count| v1::DeleteAttributeResponse { updated_contact_count };
+        self.change(request, decode, encode).await
     }
 }
 
@@ -92,11 +74,11 @@ async fn list(
 ) -> Result<v1::ListAttributesResponse> {
     let size = pages::size(request.page_size)?;
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
+    let tokens = Tokens::of::<v1::ListAttributesRequest>(&workspace, &[]);
+    let after = tokens.open_page(&request.page_token)?.unwrap_or_default();
     let id = workspace.workspace_id.as_str();
-    let (key, binding) = (&workspace.token_key, ["ListAttributes", id]);
-    let after = token::open_page(key, &binding, &request.page_token)?.unwrap_or_default();
     let mut found = attributes::list(&api.store, id, &after.text, size + 1).await?;
-    let next_page_token = pages::cut(&mut found, size, key, &binding, |last| Cursor {
+    let next_page_token = pages::cut(&mut found, size, &tokens, |last| Cursor {
         text: last.definition.attribute_id.clone(),
         ..Cursor::default()
     });

@@ -1,4 +1,4 @@
-//! ContactService: the unary calls about many contacts.
+//! ContactService: the unary methods for many contacts at once.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use contacts_proto::v1;
 use contacts_proto::v1::batch_get_contacts_result::Result as Item;
 use prost::Message;
 
-use super::Api;
-use super::contacts::MAX_PAGE_BYTES;
+use super::api::Api;
 use super::convert::{contact, import, recipient};
 use super::error::to_rpc_status;
-use super::idempotency::{IdempotencyKey, answer};
+use super::idempotency::IdempotencyKey;
+use super::pages;
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
@@ -18,27 +18,28 @@ use crate::operations::import::ImportChunks;
 use crate::operations::read;
 use crate::operations::tag_edit::{EditTags, TagTarget};
 
-/// Most recipients of one call.
+/// Most recipients of one request.
 const MAX_RECIPIENTS: usize = 1000;
 
-/// Recipients that could be read, with their index, and why others could not.
+/// The decoded recipients and the errors of the others, each with its index in
+/// the request.
 type Recipients = (Vec<(usize, Recipient)>, Vec<(usize, Error)>);
 
-/// BatchGetContacts.
-pub async fn get(
+/// Handles BatchGetContacts.
+pub(super) async fn get(
     api: &Api,
     request: v1::BatchGetContactsRequest,
 ) -> Result<v1::BatchGetContactsResponse> {
     let view = contact::decode_view(request.view)?;
     let count = request.recipients.len();
-    let (people, malformed) = decode_recipients(request.recipients)?;
-    let (indexes, people): (Vec<_>, Vec<_>) = people.into_iter().unzip();
-    let found = read::find(&api.store, &request.workspace_id, &people).await?;
+    let (recipients, malformed) = decode_recipients(request.recipients)?;
+    let (indexes, recipients): (Vec<_>, Vec<_>) = recipients.into_iter().unzip();
+    let found = read::find(&api.store, &request.workspace_id, &recipients).await?;
 
-    let missing = |error: &Error| Item::Error(to_rpc_status(error));
+    let failure = |error: &Error| Item::Error(to_rpc_status(error));
     let mut items = vec![None; count];
     for (index, error) in &malformed {
-        items[*index] = Some(missing(error));
+        items[*index] = Some(failure(error));
     }
     let now = api.store.now();
     let mut bytes = 0;
@@ -48,34 +49,33 @@ pub async fn get(
                 let contact = contact::encode(&row, view, now)?;
                 let size = contact.encoded_len();
                 bytes += size;
-                match bytes <= MAX_PAGE_BYTES {
+                match bytes <= pages::MAX_BYTES {
                     true => Item::Contact(contact),
                     false => {
                         bytes -= size;
-                        missing(&no_room())
+                        failure(&does_not_fit())
                     }
                 }
             }
-            None => missing(&Error::contact_not_found()),
+            None => failure(&Error::contact_not_found()),
         });
     }
     let results = items.into_iter().map(|result| v1::BatchGetContactsResult { result }).collect();
     Ok(v1::BatchGetContactsResponse { results })
 }
 
-fn no_room() -> Error {
-    let message = "the answer has no room for this contact: ask for it in another call, or for \
+fn does_not_fit() -> Error {
+    let message = "the response has no room for this contact: ask for it in another call, or for \
                    fewer at once";
     Error::invalid(Reason::LimitExceeded, "recipients", message)
 }
 
-/// BatchUpsertContacts.
-pub async fn upsert(
+/// Handles BatchUpsertContacts.
+pub(super) async fn upsert(
     api: &Api,
     request: v1::BatchUpsertContactsRequest,
 ) -> Result<v1::BatchUpsertContactsResponse> {
-    let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-    let replay = IdempotencyKey::of("BatchUpsertContacts", workspace_id, id, &request)?;
+    let key = IdempotencyKey::of(&request)?;
     let rows = import::decode_rows("rows", request.rows)?;
     let upsert = ImportChunks {
         workspace_id: request.workspace_id,
@@ -85,23 +85,22 @@ pub async fn upsert(
             add_tags: request.add_tags,
             consent: request.consent,
         })?,
-        chunks: vec![rows.readable],
+        chunks: vec![rows.valid],
     };
-    let unreadable = rows.failures;
-    api.change(replay, upsert, move |outcomes| {
+    let malformed = rows.failures;
+    api.run(key, upsert, move |outcomes| {
         let outcome = outcomes.into_iter().next().unwrap_or_default();
-        answer(&import::encode(&outcome, unreadable.clone()))
+        import::encode(&outcome, malformed.clone())
     })
     .await
 }
 
-/// UpdateContactTags.
-pub async fn edit_tags(
+/// Handles UpdateContactTags.
+pub(super) async fn edit_tags(
     api: &Api,
     request: v1::UpdateContactTagsRequest,
 ) -> Result<v1::UpdateContactTagsResponse> {
-    let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-    let replay = IdempotencyKey::of("UpdateContactTags", workspace_id, id, &request)?;
+    let key = IdempotencyKey::of(&request)?;
     let (add, remove) = decode_tags(&request)?;
     let (target, malformed) =
         decode_target(request.recipients, request.filter, request.expected_count)?;
@@ -112,16 +111,16 @@ pub async fn edit_tags(
         remove,
         validate_only: request.validate_only,
     };
-    api.change(replay, edit, move |outcome| {
+    api.run(key, edit, move |outcome| {
         let failures = malformed.iter().chain(&outcome.failures);
         let mut failures: Vec<_> =
             failures.map(|(index, error)| import::failure(*index, error)).collect();
         failures.sort_by_key(|failure| failure.row);
-        answer(&v1::UpdateContactTagsResponse {
+        v1::UpdateContactTagsResponse {
             matched_count: outcome.edited.matched,
             updated_count: outcome.edited.changed,
             failures,
-        })
+        }
     })
     .await
 }
@@ -129,12 +128,12 @@ pub async fn edit_tags(
 fn decode_tags(
     request: &v1::UpdateContactTagsRequest,
 ) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
-    let read = |field: &str, tags: &[String]| match tags.len() {
+    let decode = |field: &str, tags: &[String]| match tags.len() {
         ..=MAX_TAGS_PER_CONTACT => Ok(tags.iter().cloned().collect::<BTreeSet<_>>()),
         many => Err(Error::limit(field, MAX_TAGS_PER_CONTACT, many)),
     };
-    let add = read("add_tags", &request.add_tags)?;
-    let remove = read("remove_tags", &request.remove_tags)?;
+    let add = decode("add_tags", &request.add_tags)?;
+    let remove = decode("remove_tags", &request.remove_tags)?;
     if add.is_empty() && remove.is_empty() {
         let message = "there is nothing to do: send add_tags, remove_tags or both";
         return Err(Error::invalid(Reason::RequiredFieldMissing, "add_tags", message));
@@ -173,8 +172,8 @@ fn decode_target(
             invalid(Reason::RequiredFieldMissing, "recipients", message)
         }
         (None, None) => {
-            let (people, malformed) = decode_recipients(recipients)?;
-            Ok((TagTarget::People(people), malformed))
+            let (recipients, malformed) = decode_recipients(recipients)?;
+            Ok((TagTarget::People(recipients), malformed))
         }
     }
 }
@@ -183,14 +182,14 @@ fn decode_recipients(recipients: Vec<v1::Recipient>) -> Result<Recipients> {
     if recipients.len() > MAX_RECIPIENTS {
         return Err(Error::limit("recipients", MAX_RECIPIENTS, recipients.len()));
     }
-    let (mut people, mut malformed) = (Vec::new(), Vec::new());
+    let (mut decoded, mut malformed) = (Vec::new(), Vec::new());
     for (index, recipient) in recipients.into_iter().enumerate() {
-        match recipient::decode_recipient(recipient.recipient) {
-            Ok(person) => people.push((index, person)),
+        match recipient::decode(recipient.recipient) {
+            Ok(recipient) => decoded.push((index, recipient)),
             Err(error) => malformed.push((index, error)),
         }
     }
-    Ok((people, malformed))
+    Ok((decoded, malformed))
 }
 
 #[cfg(test)]
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_edited_of_recipients_or_of_a_filter() {
+    fn tag_edits_target_recipients_or_a_filter() {
         let refused = |recipients, filter: Option<&str>, expected_count| {
             let error = decode_target(recipients, filter.map(str::to_owned), expected_count)
                 .expect_err("refused");
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_put_on_or_taken_off() {
+    fn a_tag_is_added_or_removed_but_not_both() {
         let tags = |add: &[&str], remove: &[&str]| {
             let own = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
             let (add_tags, remove_tags) = (own(add), own(remove));

@@ -1,21 +1,22 @@
-//! OptInService.CheckOptInStream: batches of checks as a conversation.
+//! OptInService.CheckOptInStream: batches of checks over one stream.
 
 use contacts_proto::v1;
 use futures::stream::{self, BoxStream, StreamExt};
 use tonic::{Status, Streaming};
 
+use super::api::{Api, shutting_down};
 use super::convert::consent;
-use super::{Api, shutting_down};
 use crate::domain::error::Result;
 use crate::opt_in::Checker;
 use crate::store::timestamp;
 
-/// Batches of one conversation that are read at the same time.
+/// Batches of one stream that are checked at the same time.
 const IN_FLIGHT: usize = 4;
 
-/// Answers in order. An error, of a request or of the service, ends it. There
-/// is no idle limit: a sender may well take its time between two campaigns.
-pub fn open(
+/// Responds to the requests in their order. An error, of a request or of the
+/// service, ends the stream. There is no idle timeout: a sender may keep its
+/// stream open between two campaigns.
+pub(super) fn open(
     api: &Api,
     requests: Streaming<v1::CheckOptInStreamRequest>,
 ) -> BoxStream<'static, Result<v1::CheckOptInStreamResponse, Status>> {
@@ -24,7 +25,7 @@ pub fn open(
     let drained = drain.clone();
     requests
         .take_until(drain.cancelled_owned())
-        .map(move |request| answer(checker.clone(), request))
+        .map(move |request| check(checker.clone(), request))
         .buffered(IN_FLIGHT)
         .chain(stream::iter(
             std::iter::from_fn(move || drained.is_cancelled().then(|| Err(shutting_down().into())))
@@ -33,7 +34,7 @@ pub fn open(
         .boxed()
 }
 
-async fn answer(
+async fn check(
     checker: Checker,
     request: Result<v1::CheckOptInStreamRequest, Status>,
 ) -> Result<v1::CheckOptInStreamResponse, Status> {
@@ -41,6 +42,6 @@ async fn answer(
     let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
     let (reasons, now) =
         checker.check_batch(&request.workspace_id, &request.phone_numbers, &sending).await?;
-    let (decisions, reasons) = consent::encode_answers(&reasons);
+    let (decisions, reasons) = consent::encode_outcomes(&reasons);
     Ok(v1::CheckOptInStreamResponse { decisions, reasons, check_time: Some(timestamp(now)) })
 }

@@ -1,4 +1,4 @@
-//! Accepting connections, and ending those that do not move.
+//! Accepts connections, and closes those whose clients stall.
 
 use std::io;
 use std::pin::Pin;
@@ -11,77 +11,78 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
 
-/// Within this time a client has to have sent the HTTP/2 preface.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
-/// The length of the HTTP/2 preface.
-const GREETING: usize = 24;
-/// How long to wait when no connection can be accepted: out of file
-/// descriptors, say. Trying again at once would keep a core busy.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+/// A client has to send the HTTP/2 preface within this time.
+const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The length of the HTTP/2 preface in bytes.
+const PREFACE_BYTES: usize = 24;
+/// How long to wait after a connection could not be accepted, for example for
+/// lack of file descriptors. An immediate retry would keep a core busy.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// The next client.
-pub async fn accept(listener: &TcpListener) -> TcpStream {
+/// Accepts the next connection.
+pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Answers are small and complete; a socket that does not know
-                // the option works all the same.
+                // Responses are written as a whole, so waiting to fill packets only
+                // delays them. A failure to set the option does no harm.
                 drop(stream.set_nodelay(true));
                 return stream;
             }
             Err(error) => {
                 tracing::warn!(error.kind = ?error.kind(), "no connection could be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 }
 
-/// What a connection's responses know of each other: how many wait for the
-/// client, and when it last took something.
+/// The progress of all writes on a connection: how many frames wait for the
+/// client, and when it last took one.
 #[derive(Clone, Debug)]
-pub struct Progress(Arc<Moves>);
+pub(super) struct WriteProgress(Arc<Progress>);
 
 #[derive(Debug)]
-struct Moves {
+struct Progress {
     began: Instant,
     waiting: AtomicUsize,
-    last_move_ms: AtomicU64,
+    /// Milliseconds from `began`.
+    last_progress_ms: AtomicU64,
 }
 
-impl Default for Progress {
+impl Default for WriteProgress {
     fn default() -> Self {
-        Self(Arc::new(Moves {
+        Self(Arc::new(Progress {
             began: Instant::now(),
             waiting: AtomicUsize::new(0),
-            last_move_ms: AtomicU64::new(0),
+            last_progress_ms: AtomicU64::new(0),
         }))
     }
 }
 
-impl Progress {
-    /// A piece of a response waits for the client.
-    pub fn offered(&self) {
-        // While others wait already, one more is no sign of life.
+impl WriteProgress {
+    /// A frame waits for the client.
+    pub(super) fn given(&self) {
+        // One more frame is no progress while others wait already.
         if self.0.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.moved();
+            self.note_progress();
         }
     }
 
-    /// The client took it, or went away.
-    pub fn taken(&self) {
+    /// The client took a frame, or its call ended.
+    pub(super) fn taken(&self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.moved();
+        self.note_progress();
     }
 
-    fn moved(&self) {
-        self.0.last_move_ms.store(self.now_ms(), Ordering::Relaxed);
+    fn note_progress(&self) {
+        self.0.last_progress_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
     fn is_stalled(&self, idle_timeout: Duration) -> bool {
-        let last = self.0.last_move_ms.load(Ordering::Relaxed);
-        let still = Duration::from_millis(self.now_ms().saturating_sub(last));
-        self.0.waiting.load(Ordering::Relaxed) > 0 && still >= idle_timeout
+        let last = self.0.last_progress_ms.load(Ordering::Relaxed);
+        let idle = Duration::from_millis(self.now_ms().saturating_sub(last));
+        self.0.waiting.load(Ordering::Relaxed) > 0 && idle >= idle_timeout
     }
 
     fn now_ms(&self) -> u64 {
@@ -89,50 +90,49 @@ impl Progress {
     }
 }
 
-/// A client's connection.
-pub struct Connection {
+/// A connection that fails with `TimedOut` if its client sends no HTTP/2 preface,
+/// or takes nothing of its responses for `idle_timeout`.
+pub(super) struct Connection {
     stream: TcpStream,
-    progress: Progress,
+    progress: WriteProgress,
     idle_timeout: Duration,
-    /// How much of the preface is still to come.
-    greeting: usize,
-    /// When to look next.
+    /// Bytes of the preface still to come.
+    preface_left: usize,
+    /// Fires when the timeouts are to be checked next.
     timer: Pin<Box<Sleep>>,
 }
 
 impl Connection {
-    /// A new connection. It ends when its client does not greet, and when nothing
-    /// of what the client asked for was taken for `idle_timeout`.
-    pub fn new(stream: TcpStream, idle_timeout: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, idle_timeout: Duration) -> Self {
         Self {
             stream,
-            progress: Progress::default(),
+            progress: WriteProgress::default(),
             idle_timeout,
-            greeting: GREETING,
-            timer: Box::pin(tokio::time::sleep(GREETING_TIMEOUT)),
+            preface_left: PREFACE_BYTES,
+            timer: Box::pin(tokio::time::sleep(PREFACE_TIMEOUT)),
         }
     }
 
-    /// What its responses tell of their progress.
-    pub fn progress(&self) -> Progress {
+    /// For the bodies of the connection's responses, to report to.
+    pub(super) fn write_progress(&self) -> WriteProgress {
         self.progress.clone()
     }
 
-    /// An error here ends the connection. Whoever reads or writes has the timer
-    /// wake them.
-    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    /// Fails if a timeout has passed; otherwise the timer wakes the caller, so that
+    /// a pending read or write comes here again.
+    fn check_timeouts(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
-            if self.greeting > 0 || self.progress.is_stalled(self.idle_timeout) {
+            if self.preface_left > 0 || self.progress.is_stalled(self.idle_timeout) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            self.look_later();
+            self.reset_timer();
         }
         Ok(())
     }
 
-    fn look_later(&mut self) {
-        let pause = (self.idle_timeout / 4).max(Duration::from_millis(10));
-        self.timer.as_mut().reset(Instant::now() + pause);
+    fn reset_timer(&mut self) {
+        let delay = (self.idle_timeout / 4).max(Duration::from_millis(10));
+        self.timer.as_mut().reset(Instant::now() + delay);
     }
 }
 
@@ -142,14 +142,14 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check(cx)?;
+        self.check_timeouts(cx)?;
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if self.greeting > 0 {
-            self.greeting = self.greeting.saturating_sub(buffer.filled().len() - before);
-            if self.greeting == 0 {
-                self.look_later();
-                self.check(cx)?;
+        if self.preface_left > 0 {
+            self.preface_left = self.preface_left.saturating_sub(buffer.filled().len() - before);
+            if self.preface_left == 0 {
+                self.reset_timer();
+                self.check_timeouts(cx)?;
             }
         }
         read
@@ -162,17 +162,17 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check(cx)?;
+        self.check_timeouts(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, buffer)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check(cx)?;
+        self.check_timeouts(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check(cx)?;
+        self.check_timeouts(cx)?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
@@ -181,7 +181,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.check(cx)?;
+        self.check_timeouts(cx)?;
         Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
     }
 
@@ -205,46 +205,46 @@ mod tests {
         (Connection::new(server, IDLE), client.expect("a connection"))
     }
 
-    async fn greeted() -> (Connection, TcpStream) {
+    async fn after_preface() -> (Connection, TcpStream) {
         let (mut connection, mut client) = pair().await;
-        client.write_all(&[b'x'; GREETING]).await.expect("sent");
-        connection.read_exact(&mut [0; GREETING]).await.expect("a greeting");
+        client.write_all(&[b'x'; PREFACE_BYTES]).await.expect("sent");
+        connection.read_exact(&mut [0; PREFACE_BYTES]).await.expect("a preface");
         (connection, client)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_greet_is_cut() {
+    async fn closes_a_connection_without_preface() {
         let (mut connection, mut client) = pair().await;
-        client.write_all(&[b'x'; GREETING - 1]).await.expect("sent");
+        client.write_all(&[b'x'; PREFACE_BYTES - 1]).await.expect("sent");
         let began = Instant::now();
-        let read = connection.read_exact(&mut [0; GREETING]).await;
-        assert_eq!(read.expect_err("cut").kind(), io::ErrorKind::TimedOut);
-        assert_eq!(began.elapsed().as_secs(), GREETING_TIMEOUT.as_secs());
+        let read = connection.read_exact(&mut [0; PREFACE_BYTES]).await;
+        assert_eq!(read.expect_err("closed").kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), PREFACE_TIMEOUT.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_takes_nothing_is_cut() {
-        let (mut connection, _client) = greeted().await;
-        connection.progress().offered();
+    async fn closes_a_connection_whose_client_takes_nothing() {
+        let (mut connection, _client) = after_preface().await;
+        connection.write_progress().given();
         let began = Instant::now();
-        // Whatever is asked for besides.
-        connection.progress().offered();
+        // One more frame is no progress.
+        connection.write_progress().given();
         let read = connection.read(&mut [0]).await;
-        assert_eq!(read.expect_err("cut").kind(), io::ErrorKind::TimedOut);
+        assert_eq!(read.expect_err("closed").kind(), io::ErrorKind::TimedOut);
         let elapsed = began.elapsed();
         assert!(elapsed >= IDLE && elapsed <= IDLE + IDLE / 4, "{elapsed:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_or_takes_slowly_is_not() {
-        let (mut connection, _client) = greeted().await;
-        let progress = connection.progress();
+    async fn keeps_a_connection_that_is_idle_or_slow() {
+        let (mut connection, _client) = after_preface().await;
+        let progress = connection.write_progress();
         let mut read = async |time| tokio::time::timeout(time, connection.read(&mut [0])).await;
-        assert!(read(10 * IDLE).await.is_err(), "nothing was offered");
-        progress.offered();
+        assert!(read(10 * IDLE).await.is_err(), "no frame waits");
+        progress.given();
         for _ in 0..10 {
-            assert!(read(IDLE * 3 / 4).await.is_err(), "it moves");
-            progress.offered();
+            assert!(read(IDLE * 3 / 4).await.is_err(), "there is progress");
+            progress.given();
             progress.taken();
         }
     }

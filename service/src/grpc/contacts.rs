@@ -1,21 +1,20 @@
-//! ContactService: the calls about one contact, and the directory.
+//! ContactService: its handlers, and ListContacts.
 
 use contacts_proto::v1;
 use contacts_proto::v1::contact_service_server::ContactService;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::convert::{contact, contact_mask, identity, known, recipient};
-use super::idempotency::{IdempotencyKey, answer, contact_answer};
-use super::{Api, bulk, duplicates, export, import, pages, stream};
+use super::api::Api;
+use super::convert::{contact, contact_mask, decode_enum, identity, recipient};
+use super::mutation::contact_response;
+use super::tokens::Tokens;
+use super::{bulk, duplicates, export, import, pages, stream};
 use crate::domain::error::{Error, Result};
 use crate::operations::contacts::{CreateContact, DeleteContact};
 use crate::operations::read::{self, Query};
-use crate::operations::token::{self, Cursor};
-use crate::store::{ContactRow, OrderBy, PageCursor, Receipt, timestamp};
-
-/// A page ends here even when more was asked for: clients accept 4 MiB.
-pub(super) const MAX_PAGE_BYTES: usize = 3 << 20;
+use crate::operations::token::Cursor;
+use crate::store::{ContactRow, OrderBy, PageCursor};
 
 #[tonic::async_trait]
 impl ContactService for Api {
@@ -28,16 +27,12 @@ impl ContactService for Api {
         &self,
         request: Request<v1::CreateContactRequest>,
     ) -> Result<Response<v1::CreateContactResponse>, Status> {
-        let request = request.into_inner();
-        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = IdempotencyKey::of("CreateContact", workspace_id, id, &request)?;
-        let contact = request.contact.ok_or_else(|| Error::required("contact"))?;
-        let create = CreateContact {
-            workspace_id: request.workspace_id,
-            profile: contact::decode_new(contact)?,
+        let decode = |request: v1::CreateContactRequest| {
+            let contact = request.contact.ok_or_else(|| Error::required("contact"))?;
+            let profile = contact::decode_new(contact)?;
+            Ok(CreateContact { workspace_id: request.workspace_id, profile })
         };
-        let response = self.change(replay, create, contact_answer(&self.store));
-        Ok(Response::new(response.await?))
+        self.change(request, decode, contact_response(&self.store)).await
     }
 
     async fn get_contact(
@@ -46,8 +41,8 @@ impl ContactService for Api {
     ) -> Result<Response<v1::GetContactResponse>, Status> {
         let request = request.into_inner();
         let view = contact::decode_view(request.view)?;
-        let person = recipient::decode_recipient(request.recipient)?;
-        let found = read::find(&self.store, &request.workspace_id, &[person]).await?;
+        let recipient = recipient::decode(request.recipient)?;
+        let found = read::find(&self.store, &request.workspace_id, &[recipient]).await?;
         let row = found.into_iter().flatten().next().ok_or_else(Error::contact_not_found)?;
         let contact = Some(contact::encode(&row, view, self.store.now())?);
         Ok(Response::new(v1::GetContactResponse { contact }))
@@ -64,59 +59,42 @@ impl ContactService for Api {
         &self,
         request: Request<v1::UpdateContactRequest>,
     ) -> Result<Response<v1::UpdateContactResponse>, Status> {
-        let request = request.into_inner();
-        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = IdempotencyKey::of("UpdateContact", workspace_id, id, &request)?;
-        let update = contact_mask::decode(request)?;
-        let response = self.change(replay, update, contact_answer(&self.store));
-        Ok(Response::new(response.await?))
+        self.change(request, contact_mask::decode, contact_response(&self.store)).await
     }
 
     async fn delete_contact(
         &self,
         request: Request<v1::DeleteContactRequest>,
     ) -> Result<Response<v1::DeleteContactResponse>, Status> {
-        let request = request.into_inner();
-        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = IdempotencyKey::of("DeleteContact", workspace_id, id, &request)?;
-        let reason = match known("reason", request.reason)? {
-            v1::DeleteReason::Unspecified => v1::DeleteReason::Other,
-            reason => reason,
+        let decode = |request: v1::DeleteContactRequest| {
+            let reason = match decode_enum("reason", request.reason)? {
+                v1::DeleteReason::Unspecified => v1::DeleteReason::Other,
+                reason => reason,
+            };
+            Ok(DeleteContact {
+                workspace_id: request.workspace_id,
+                person: recipient::decode(request.recipient)?,
+                etag: request.etag,
+                reason: reason.into(),
+            })
         };
-        let delete = DeleteContact {
-            workspace_id: request.workspace_id,
-            person: recipient::decode_recipient(request.recipient)?,
-            etag: request.etag,
-            reason: reason.into(),
-        };
-        let response = self.change(replay, delete, |receipt| {
-            answer(&v1::DeleteContactResponse { receipt: Some(encode_receipt(receipt)) })
-        });
-        Ok(Response::new(response.await?))
+        let encode =
+            |receipt| v1::DeleteContactResponse { receipt: Some(contact::encode_receipt(receipt)) };
+        self.change(request, decode, encode).await
     }
 
     async fn link_identity(
         &self,
         request: Request<v1::LinkIdentityRequest>,
     ) -> Result<Response<v1::LinkIdentityResponse>, Status> {
-        let request = request.into_inner();
-        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = IdempotencyKey::of("LinkIdentity", workspace_id, id, &request)?;
-        let link = identity::decode_link(request)?;
-        let response = self.change(replay, link, contact_answer(&self.store));
-        Ok(Response::new(response.await?))
+        self.change(request, identity::decode_link, contact_response(&self.store)).await
     }
 
     async fn merge_contacts(
         &self,
         request: Request<v1::MergeContactsRequest>,
     ) -> Result<Response<v1::MergeContactsResponse>, Status> {
-        let request = request.into_inner();
-        let (workspace_id, id) = (&request.workspace_id, &request.request_id);
-        let replay = IdempotencyKey::of("MergeContacts", workspace_id, id, &request)?;
-        let merge = identity::decode_merge(request)?;
-        let response = self.change(replay, merge, contact_answer(&self.store));
-        Ok(Response::new(response.await?))
+        self.change(request, identity::decode_merge, contact_response(&self.store)).await
     }
 
     async fn export_contact_data(
@@ -194,20 +172,15 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
     let mut session = api.store.read().await?;
     let selected = read::select(&api.store, &mut *session, &query).await?;
     let (workspace, _) = &selected;
-    let binding = [
-        "ListContacts",
-        workspace.workspace_id.as_str(),
-        query.filter.as_str(),
-        query.query.as_str(),
-        by,
-        direction,
-    ];
-    let place = token::open_page(&workspace.token_key, &binding, &page_token)?;
-    let after = place.map(|Cursor { id, text, .. }| PageCursor { sort_key: text, contact_id: id });
+    let parts = [query.filter.as_str(), query.query.as_str(), by, direction];
+    let tokens = Tokens::of::<v1::ListContactsRequest>(workspace, &parts);
+    let after = tokens
+        .open_page(&page_token)?
+        .map(|Cursor { id, text, .. }| PageCursor { sort_key: text, contact_id: id });
     let mut rows = read::list(&mut *session, &selected, order, after.as_ref(), size + 1).await?;
     drop(session);
     let size = size.min(fitting(&rows));
-    let next_page_token = pages::cut(&mut rows, size, &workspace.token_key, &binding, |last| {
+    let next_page_token = pages::cut(&mut rows, size, &tokens, |last| {
         let PageCursor { sort_key, contact_id } = last.cursor();
         Cursor { id: contact_id, text: sort_key, count: 0 }
     });
@@ -216,21 +189,12 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
     Ok(v1::ListContactsResponse { contacts, next_page_token })
 }
 
-/// How many of these fit into one answer; one always does.
+/// How many rows fit into one response: at least one.
 fn fitting(rows: &[ContactRow]) -> usize {
     let mut bytes = 0;
     let fits = |row: &&ContactRow| {
         bytes += row.record.len();
-        bytes <= MAX_PAGE_BYTES
+        bytes <= pages::MAX_BYTES
     };
     rows.iter().take_while(fits).count().max(1)
-}
-
-pub(super) fn encode_receipt(receipt: Receipt) -> v1::DeletionReceipt {
-    v1::DeletionReceipt {
-        receipt_id: receipt.receipt_id.to_string(),
-        contact_id: receipt.contact_id.to_string(),
-        reason: receipt.reason,
-        delete_time: Some(timestamp(receipt.delete_time)),
-    }
 }

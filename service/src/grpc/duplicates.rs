@@ -1,176 +1,101 @@
-//! ContactService.StreamDuplicateContacts: contacts that look like one person.
+//! ContactService.StreamDuplicateContacts: groups of contacts that may be the
+//! same person, resumable.
 
 use contacts_proto::v1;
-use contacts_proto::v1::stream_duplicate_contacts_response::Event;
-use futures::StreamExt;
-use futures::stream::{self, BoxStream};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use contacts_proto::v1::stream_duplicate_contacts_response::Event as DuplicatesEvent;
+use futures::stream::BoxStream;
 use tonic::Status;
-use tracing::Instrument;
 use uuid::Uuid;
 
+use super::api::Api;
 use super::convert::contact;
-use super::stream::{HEARTBEAT, MAX_BATCH_BYTES};
-use super::{Api, pages};
+use super::resumable::{self, Encoder, Event, MAX_MESSAGE_BYTES, Progress, Source};
+use super::tokens::Tokens;
 use crate::domain::contact::View;
 use crate::domain::error::Result;
 use crate::operations::duplicates::{Duplicates, Group, GroupCursor};
-use crate::operations::{token, workspaces};
+use crate::operations::token::Cursor;
+use crate::operations::workspaces;
 use crate::store::{DuplicateKey, Store};
 
-/// Groups read ahead.
-const AHEAD: usize = 4;
-
-/// Checks the request and begins to search.
-pub async fn open(
+/// Validates the request and begins to search.
+pub(super) async fn open(
     api: &Api,
     request: v1::StreamDuplicateContactsRequest,
 ) -> Result<BoxStream<'static, Result<v1::StreamDuplicateContactsResponse, Status>>> {
     let view = contact::decode_view(request.view)?;
-    if request.limit < 0 {
-        return Err(pages::negative("limit", "all"));
-    }
+    let max_groups = resumable::decode_limit(request.limit)?;
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
-    let tokens = Tokens {
-        key: workspace.token_key,
-        workspace_id: workspace.workspace_id.clone(),
-        limit: request.limit.to_string(),
-    };
-    let place = token::open_resume(&tokens.key, &tokens.binding(), &request.resume_token)?;
-    let place = place.unwrap_or_default();
-    let search = Duplicates::new(api.store.clone(), workspace, GroupCursor::decode(&place.text));
-    let state = StreamState {
-        store: api.store.clone(),
-        groups: search_ahead(search),
-        view,
-        wanted: match request.limit {
-            0 => i64::MAX,
-            limit => limit.saturating_sub(place.count),
-        },
-        last: place.text,
-        delivered: place.count,
-        tokens,
-        drain: api.drain.clone(),
-        ended: false,
-    };
-    let next =
-        |mut state: StreamState| async move { state.next().await.map(|message| (message, state)) };
-    Ok(stream::unfold(state, next).boxed())
+    let limit = request.limit.to_string();
+    let tokens = Tokens::of::<v1::StreamDuplicateContactsRequest>(&workspace, &[&limit]);
+    let progress = Progress::resume(tokens, &request.resume_token, max_groups)?;
+    let after = GroupCursor::decode(&progress.cursor().text);
+    let search = Duplicates::new(api.store.clone(), workspace, after);
+    let groups = Groups { store: api.store.clone(), view, next: None };
+    Ok(resumable::stream(search, groups, progress, api.drain.clone()))
 }
 
-/// Searches until there is no more, or nobody wants it. None is the end.
-fn search_ahead(mut search: Duplicates) -> mpsc::Receiver<Result<Option<Group>>> {
-    let (sender, groups) = mpsc::channel(AHEAD);
-    let searching = async move {
-        loop {
-            let group = tokio::select! {
-                () = sender.closed() => return,
-                group = search.next_group() => group,
-            };
-            let more = matches!(group, Ok(Some(_)));
-            if sender.send(group).await.is_err() || !more {
-                return;
-            }
-        }
-    };
-    tokio::spawn(searching.in_current_span());
-    groups
-}
+impl Source for Duplicates {
+    type Part = Group;
 
-/// What the tokens of one stream are bound to.
-struct Tokens {
-    key: [u8; 32],
-    workspace_id: String,
-    limit: String,
-}
+    const READ_AHEAD: usize = 4;
 
-impl Tokens {
-    fn binding(&self) -> [&str; 3] {
-        ["StreamDuplicateContacts", &self.workspace_id, &self.limit]
+    async fn next_part(&mut self) -> Result<Option<Group>> {
+        self.next_group().await
     }
 }
 
-/// A stream under way.
-struct StreamState {
+/// Encodes one group a message.
+struct Groups {
     store: Store,
-    groups: mpsc::Receiver<Result<Option<Group>>>,
     view: View,
-    /// How many groups are still to be sent at most.
-    wanted: i64,
-    /// The place behind the group sent last; empty at the beginning.
-    last: String,
-    /// How many were sent, resumed parts included.
-    delivered: i64,
-    tokens: Tokens,
-    drain: CancellationToken,
-    ended: bool,
+    next: Option<Group>,
 }
 
-impl StreamState {
-    async fn next(&mut self) -> Option<Result<v1::StreamDuplicateContactsResponse, Status>> {
-        if self.ended {
-            return None;
-        }
-        if self.wanted <= 0 {
-            return Some(Ok(self.end(v1::StreamEndReason::Limit)));
-        }
-        let group = tokio::select! {
-            biased;
-            () = self.drain.cancelled() => {
-                return Some(Ok(self.end(v1::StreamEndReason::ServerDrain)));
-            }
-            group = self.groups.recv() => group,
-            () = tokio::time::sleep(HEARTBEAT) => {
-                return Some(Ok(self.message(Event::Heartbeat(v1::Heartbeat {}))));
-            }
-        };
-        match group.unwrap_or(Ok(None)) {
-            Ok(Some(group)) => Some(self.group(group).map_err(Status::from)),
-            Ok(None) => Some(Ok(self.end(v1::StreamEndReason::Complete))),
-            Err(error) => {
-                self.ended = true;
-                Some(Err(error.into()))
-            }
-        }
+impl Encoder for Groups {
+    type Part = Group;
+    type Items = v1::DuplicateGroup;
+    type Response = v1::StreamDuplicateContactsResponse;
+
+    fn push(&mut self, group: Group) {
+        self.next = Some(group);
     }
 
-    fn group(&mut self, group: Group) -> Result<v1::StreamDuplicateContactsResponse> {
+    fn next_items(&mut self, _: i64) -> Result<Option<(v1::DuplicateGroup, Cursor)>> {
+        let Some(group) = self.next.take() else { return Ok(None) };
         let now = self.store.now();
         let mut bytes = 0;
         let mut contacts = Vec::with_capacity(group.contacts.len());
         for row in &group.contacts {
             bytes += row.record.len();
-            // One alone would be no group.
-            if bytes > MAX_BATCH_BYTES && contacts.len() > 1 {
+            // A group has two contacts at least, however large they are.
+            if bytes > MAX_MESSAGE_BYTES && contacts.len() > 1 {
                 break;
             }
             contacts.push(contact::encode(row, self.view, now)?);
         }
-        self.wanted -= 1;
-        self.delivered += 1;
-        self.last = group.place.encode();
         let reason = match group.likeness {
             DuplicateKey::Email => v1::DuplicateReason::SameEmail,
             DuplicateKey::NameAndNumber => v1::DuplicateReason::SameNameSimilarNumber,
         };
-        Ok(self.message(Event::Group(v1::DuplicateGroup {
+        let cursor = Cursor { id: Uuid::nil(), text: group.place.encode(), count: 1 };
+        let group = v1::DuplicateGroup {
             reason: reason.into(),
             contacts,
             contact_count: i64::try_from(group.count).unwrap_or(i64::MAX),
-        })))
+        };
+        Ok(Some((group, cursor)))
     }
 
-    fn end(&mut self, reason: v1::StreamEndReason) -> v1::StreamDuplicateContactsResponse {
-        self.ended = true;
-        let delivered_count = self.delivered;
-        self.message(Event::End(v1::StreamEnd { delivered_count, reason: reason.into() }))
-    }
-
-    fn message(&self, event: Event) -> v1::StreamDuplicateContactsResponse {
-        let place =
-            token::Cursor { id: Uuid::nil(), text: self.last.clone(), count: self.delivered };
-        let resume_token = token::seal(&self.tokens.key, &self.tokens.binding(), &place);
+    fn response(
+        event: Event<v1::DuplicateGroup>,
+        resume_token: String,
+    ) -> v1::StreamDuplicateContactsResponse {
+        let event = match event {
+            Event::Items(group) => DuplicatesEvent::Group(group),
+            Event::Heartbeat(heartbeat) => DuplicatesEvent::Heartbeat(heartbeat),
+            Event::End(end) => DuplicatesEvent::End(end),
+        };
         v1::StreamDuplicateContactsResponse { event: Some(event), resume_token }
     }
 }

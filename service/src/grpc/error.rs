@@ -1,4 +1,4 @@
-//! The one place where errors become statuses.
+//! Errors as gRPC statuses. No other file makes a status of an error.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const MAX_FIELD: usize = 128;
 const MAX_VALUE: usize = 450;
 const MAX_METADATA: usize = 3;
 
-/// So that `?` in a handler ends here.
+/// For `?` in handlers.
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let rpc = to_rpc_status(&error);
@@ -31,8 +31,8 @@ impl From<Error> for Status {
     }
 }
 
-/// The same as a message, for the items of a batch.
-pub fn to_rpc_status(error: &Error) -> rpc::Status {
+/// The status as a message, for the items of a batch.
+pub(super) fn to_rpc_status(error: &Error) -> rpc::Status {
     log(error);
     let reason = error.reason();
     let code = code(reason);
@@ -73,7 +73,7 @@ fn error_info(error: &Error) -> rpc::ErrorInfo {
     }
 }
 
-/// As `error_reason.proto` documents it, which a test holds it against.
+/// The code of a reason, as `error_reason.proto` documents it (a test compares).
 fn code(reason: Reason) -> Code {
     match reason {
         Reason::RequiredFieldMissing
@@ -122,7 +122,7 @@ fn code(reason: Reason) -> Code {
     }
 }
 
-/// How long to wait before trying again, where that helps.
+/// How long to wait before a retry. None if a retry does not help.
 fn retry_delay(reason: Reason) -> Option<Duration> {
     match reason {
         Reason::WriteConflict => Some(Duration::from_millis(50)),
@@ -146,13 +146,13 @@ fn any(name: &str, message: &impl Message) -> Any {
     }
 }
 
-/// The beginning of a text, at most so many bytes.
+/// The beginning of a text, at most `max` bytes of it.
 fn cut(text: &str, max: usize) -> String {
     text[..text.floor_char_boundary(max)].to_owned()
 }
 
-/// Logs what the caller is not told. An error without a cause was either told
-/// in full or logged where many waited for it.
+/// Logs the cause, which the caller does not get to see. An error without a cause
+/// has nothing more to log, or was logged already for all the callers it failed.
 fn log(error: &Error) {
     let Some(cause) = error.source() else { return };
     let (reason, cause) = (name(error.reason()), loggable(cause));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_the_documented_ones() {
+    fn each_reason_has_its_documented_code() {
         let documented = documented();
         assert!(documented.len() > 40, "{}", documented.len());
         for (reason, expected) in documented {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_field_is_named_for_programs_and_people() {
+    fn an_invalid_field_is_in_the_details_and_the_metadata() {
         let error = Error::invalid(Reason::InvalidEmail, "contact.email", "not an address");
         let status = Status::from(error);
         assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "not an address"));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_retried_says_so() {
+    fn reasons_that_may_be_retried_have_a_retry_delay() {
         for (reason, code) in documented() {
             let retry = Status::from(Error::new(reason, "x")).get_error_details();
             let helps = matches!(reason, Reason::RequestInFlight | Reason::WriteConflict)
@@ -242,13 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn causes_stay_inside() {
+    fn causes_are_not_part_of_a_status() {
         let status = Status::from(Error::internal("the secret"));
         assert!(!format!("{status:?}").contains("secret"));
     }
 
     #[test]
-    fn the_largest_error_is_small() {
+    fn the_largest_status_fits_into_headers() {
         let long = "é".repeat(10_000);
         let mut error =
             Error::invalid(Reason::InvalidEnumOption, &long, &long).with_resource("tag", &long);

@@ -1,50 +1,48 @@
-//! Changes with a request_id: sent again, they return the first answer.
+//! Changes with a request_id: a request sent again gets the stored response.
 
 use std::collections::HashSet;
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use prost::Message;
 use uuid::Uuid;
 
-use crate::domain::contact::View;
+use super::mutation::{Mutation, MutationResponse};
 use crate::domain::error::{Error, Reason, Result};
 use crate::operations::DEFAULT_WORKSPACE;
-use crate::operations::idempotency::{EncodedResponse, Idempotent, fingerprint};
-use crate::store::{ContactRow, Operation, Store, Transaction, wire_contact};
+use crate::operations::idempotency::{Idempotent, fingerprint};
+use crate::store::{Operation, Store, Transaction};
 
-/// Longest request_id that is looked at.
+/// Longest request_id that is parsed, in bytes.
 const MAX_REQUEST_ID: usize = 255;
 
-/// The request_ids being worked on by this process. Two processes are kept
-/// apart by the database.
+/// The request_ids in use by this process. The database keeps two processes
+/// from using the same one.
 #[derive(Clone, Default)]
-pub struct InFlight(Arc<Mutex<HashSet<Key>>>);
+pub(super) struct InFlight(Arc<Mutex<HashSet<Key>>>);
 
 type Key = (String, Uuid);
 
-/// Which request a change belongs to.
-pub struct IdempotencyKey {
-    method: &'static str,
+/// Identifies a request, so that the same request sent again gets the stored
+/// response.
+pub(super) struct IdempotencyKey<M> {
     workspace_id: String,
+    /// None: the caller sent none, and each request is a change of its own.
     request_id: Option<Uuid>,
     fingerprint: [u8; 32],
+    mutation: PhantomData<fn(M)>,
 }
 
-impl IdempotencyKey {
-    /// Of a request as it came.
-    pub fn of(
-        method: &'static str,
-        workspace_id: &str,
-        request_id: &str,
-        request: &impl Message,
-    ) -> Result<Self> {
-        let request_id = decode_request_id(request_id)?;
+impl<M: Mutation> IdempotencyKey<M> {
+    /// The key of a request as it was received, before any part of it is moved.
+    pub(super) fn of(request: &M) -> Result<Self> {
+        let request_id = decode_request_id(request.request_id())?;
         let fingerprint = match request_id {
-            Some(_) => fingerprint(method, &request.encode_to_vec()),
+            Some(_) => fingerprint(M::method(), &request.encode_to_vec()),
             None => [0; 32],
         };
-        Ok(Self { method, workspace_id: workspace_id.to_owned(), request_id, fingerprint })
+        let workspace_id = request.workspace_id().to_owned();
+        Ok(Self { workspace_id, request_id, fingerprint, mutation: PhantomData })
     }
 }
 
@@ -63,35 +61,43 @@ fn decode_request_id(request_id: &str) -> Result<Option<Uuid>> {
 }
 
 impl InFlight {
-    /// Makes a change, or returns the answer to the same request before.
-    pub async fn change<O, R, F>(
+    /// Runs a change, or returns the stored response to the same request.
+    pub(super) async fn run<M, O, R, F>(
         &self,
         store: &Store,
-        replay: IdempotencyKey,
+        key: IdempotencyKey<M>,
         operation: O,
         encode: F,
-    ) -> Result<R>
+    ) -> Result<M::Response>
     where
+        M: Mutation,
         O: Operation,
         O::Output: Sync,
-        R: Message + Default,
-        F: Fn(O::Output) -> EncodedResponse + Send + Sync + 'static,
+        R: Into<MutationResponse<M>>,
+        F: Fn(O::Output) -> R + Send + Sync + 'static,
     {
-        let IdempotencyKey { method, workspace_id, request_id, fingerprint } = replay;
+        let IdempotencyKey { workspace_id, request_id, fingerprint, .. } = key;
         let guard = match request_id {
             Some(request_id) => Some(self.enter(&workspace_id, request_id)?),
             None => None,
         };
-        let once = Idempotent { operation, encode, workspace_id, method, request_id, fingerprint };
-        let response = store.write(Guarded { operation: once, _guard: guard }).await?;
-        R::decode(response).map_err(Error::internal)
+        let operation = Idempotent {
+            operation,
+            encode: move |output| encode(output).into().encoded,
+            workspace_id,
+            method: M::method(),
+            request_id,
+            fingerprint,
+        };
+        let response = store.write(Guarded { operation, _guard: guard }).await?;
+        M::Response::decode(response).map_err(Error::internal)
     }
 
     fn enter(&self, workspace_id: &str, request_id: Uuid) -> Result<Guard> {
         let workspace_id = if workspace_id.is_empty() { DEFAULT_WORKSPACE } else { workspace_id };
         let key = (workspace_id.to_owned(), request_id);
         if !self.lock().insert(key.clone()) {
-            let message = "a call with this request_id is being worked on; retry for its answer";
+            let message = "a call with this request_id is being worked on; retry for its response";
             return Err(Error::new(Reason::RequestInFlight, message));
         }
         Ok(Guard { in_flight: self.clone(), key })
@@ -113,8 +119,8 @@ impl Drop for Guard {
     }
 }
 
-/// Holds a request_id until the change has ended, which may be after its caller
-/// went away.
+/// Holds a request_id until the change has ended. The change goes on when its
+/// caller goes away.
 struct Guarded<O> {
     operation: O,
     _guard: Option<Guard>,
@@ -128,29 +134,6 @@ impl<O: Operation> Operation for Guarded<O> {
     }
 }
 
-/// An answer that tells of no contact.
-pub fn answer(response: &impl Message) -> EncodedResponse {
-    EncodedResponse { response: response.encode_to_vec().into(), contact_id: None, match_key: None }
-}
-
-/// A response whose field 1 is a contact, as sent.
-pub fn contact_answer(
-    store: &Store,
-) -> impl Fn(ContactRow) -> EncodedResponse + Send + Sync + 'static {
-    let store = store.clone();
-    move |row| {
-        // A message and bytes look the same on the wire.
-        let contact: Bytes = wire_contact(&row, View::Full, store.now());
-        let mut response = Vec::with_capacity(contact.len() + 8);
-        prost::encoding::bytes::encode(1, &contact, &mut response);
-        EncodedResponse {
-            response: response.into(),
-            contact_id: Some(row.contact_id),
-            match_key: None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use contacts_proto::v1;
@@ -159,17 +142,19 @@ mod tests {
 
     #[test]
     fn a_request_id_is_a_uuid_or_empty() {
-        let request = v1::CreateTagRequest::default();
-        let read =
-            |id: &str| IdempotencyKey::of("CreateTag", "", id, &request).map_err(|e| e.reason());
-        assert!(read("").expect("none").request_id.is_none());
-        assert!(read("2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a11").expect("one").request_id.is_some());
-        assert_eq!(read("42").err(), Some(Reason::InvalidArgument));
-        assert_eq!(read(&"4".repeat(256)).err(), Some(Reason::LimitExceeded));
+        let key = |id: &str| {
+            let request_id = id.to_owned();
+            IdempotencyKey::of(&v1::CreateTagRequest { request_id, ..Default::default() })
+                .map_err(|error| error.reason())
+        };
+        assert!(key("").expect("none").request_id.is_none());
+        assert!(key("2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a11").expect("one").request_id.is_some());
+        assert_eq!(key("42").err(), Some(Reason::InvalidArgument));
+        assert_eq!(key(&"4".repeat(256)).err(), Some(Reason::LimitExceeded));
     }
 
     #[test]
-    fn a_request_id_is_worked_on_once_at_a_time() {
+    fn a_request_id_is_in_use_once_at_a_time() {
         let in_flight = InFlight::default();
         let id = Uuid::from_u128(7);
         let guard = in_flight.enter("", id).expect("free");

@@ -1,11 +1,11 @@
-//! ContactService.ImportContacts: chunks of rows, each answered after its
-//! commit.
+//! ContactService.ImportContacts: chunks of rows, with a response to each chunk
+//! after its commit.
 //!
-//! Chunks are committed in the order in which they came. While some are being
-//! committed the next are received and decoded; what has come by then is the
-//! next commit. A database that can write in parallel is given a second commit
-//! while it works on one, if both are about different people: in what order
-//! those happen makes no difference.
+//! Chunks are committed in the order in which they arrive. While some are being
+//! committed, the next ones are received and decoded; together they make the next
+//! commit. On a database that can write in parallel a second commit runs beside
+//! the first, but only if the two are about different people, so that their order
+//! does not matter.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use tracing::Instrument;
 
+use super::api::{Api, shutting_down};
 use super::convert::import::{self as convert, Rows};
-use super::{Api, shutting_down};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::import::ImportOptions;
 use crate::domain::phone::MatchKey;
@@ -33,20 +33,22 @@ const MAX_CHUNK_ID: usize = 255;
 /// Most chunks of one commit: those that fail as a whole hold no rows.
 const MAX_CHUNKS: usize = 64;
 
-type EncodedResponse = Result<v1::ImportContactsResponse, Status>;
-type Answers = Result<Vec<v1::ImportContactsResponse>, Status>;
+/// The response to one chunk.
+type ChunkResponse = Result<v1::ImportContactsResponse, Status>;
+/// The responses to the chunks of one commit.
+type CommitResponses = Result<Vec<v1::ImportContactsResponse>, Status>;
 
-/// Begins an import. Nothing is waited for: some clients send their first
-/// message only when they were answered with headers.
-pub fn open(
+/// Begins an import, and returns before the first message arrives: some clients
+/// send it only after they received the response's headers.
+pub(super) fn open(
     api: &Api,
     requests: Streaming<v1::ImportContactsRequest>,
-) -> BoxStream<'static, EncodedResponse> {
-    let (answers, received) = mpsc::channel(1);
+) -> BoxStream<'static, ChunkResponse> {
+    let (responses, received) = mpsc::channel(1);
     let import = Import {
         store: api.store.clone(),
         requests,
-        answers,
+        responses,
         drain: api.drain.clone(),
         idle_timeout: api.idle_timeout,
     };
@@ -58,19 +60,19 @@ pub fn open(
 struct Import {
     store: Store,
     requests: Streaming<v1::ImportContactsRequest>,
-    answers: mpsc::Sender<EncodedResponse>,
+    responses: mpsc::Sender<ChunkResponse>,
     drain: CancellationToken,
     idle_timeout: Duration,
 }
 
-/// How the chunks of an import are stored.
+/// Where and how the chunks of an import are stored.
 struct Target {
     store: Store,
     workspace_id: String,
     options: ImportOptions,
 }
 
-/// A chunk that was decoded.
+/// A decoded chunk.
 struct Chunk {
     chunk_id: String,
     rows: Rows,
@@ -78,20 +80,20 @@ struct Chunk {
 
 impl Chunk {
     fn len(&self) -> usize {
-        self.rows.readable.len()
+        self.rows.valid.len()
     }
 }
 
-/// Commits under way, answered in the order in which they began.
+/// Commits under way. Their responses are sent in the order in which they began.
 struct Commits {
-    running: FuturesOrdered<BoxFuture<'static, Answers>>,
-    /// Whom each is about.
+    running: FuturesOrdered<BoxFuture<'static, CommitResponses>>,
+    /// The people each of them is about.
     people: VecDeque<HashSet<MatchKey>>,
 }
 
 impl Commits {
-    /// Begins to commit these chunks, unless they have to wait for others. A
-    /// commit beside another is a full one: many small ones cost more.
+    /// Begins to commit the decoded chunks, unless they have to wait. A second
+    /// commit begins only when it is full, since many small ones cost more.
     fn begin(&mut self, target: &Target, decoded: &mut Vec<Chunk>) {
         let rows: usize = decoded.iter().map(Chunk::len).sum();
         let allowed = match rows < ROWS_PER_TRANSACTION && decoded.len() < MAX_CHUNKS {
@@ -101,7 +103,7 @@ impl Commits {
         if decoded.is_empty() || self.running.len() >= allowed {
             return;
         }
-        let readable = decoded.iter().flat_map(|chunk| &chunk.rows.readable);
+        let readable = decoded.iter().flat_map(|chunk| &chunk.rows.valid);
         let people: HashSet<_> = readable.flat_map(|(_, row)| row.profile.match_keys()).collect();
         if self.people.iter().all(|others| others.is_disjoint(&people)) {
             self.running.push_back(target.commit(std::mem::take(decoded)).boxed());
@@ -109,19 +111,21 @@ impl Commits {
         }
     }
 
-    /// The answers to the first. Waits forever if there is none.
-    async fn next(&mut self) -> Answers {
-        let Some(answers) = self.running.next().await else { return std::future::pending().await };
+    /// The responses of the oldest commit. Waits forever if there is none.
+    async fn next(&mut self) -> CommitResponses {
+        let Some(responses) = self.running.next().await else {
+            return std::future::pending().await;
+        };
         self.people.pop_front();
-        answers
+        responses
     }
 }
 
 impl Import {
     async fn run(mut self) {
         if let Err(status) = self.import().await {
-            // Who went away needs no answer.
-            drop(self.answers.send(Err(status)).await);
+            // The send fails if the client went away.
+            drop(self.responses.send(Err(status)).await);
         }
     }
 
@@ -129,8 +133,8 @@ impl Import {
         let Some(target) = self.begin().await? else { return Ok(()) };
         let mut commits = Commits { running: FuturesOrdered::new(), people: VecDeque::new() };
         let mut decoded: Vec<Chunk> = Vec::new();
-        // Set when nothing more is received. What was received before is still
-        // committed and answered.
+        // Set when nothing more is received. Chunks received before are still
+        // committed and responded to.
         let mut ending: Option<Result<(), Status>> = None;
         loop {
             commits.begin(&target, &mut decoded);
@@ -143,9 +147,9 @@ impl Import {
             let rows: usize = decoded.iter().map(Chunk::len).sum();
             let has_room = rows < ROWS_PER_TRANSACTION && decoded.len() < MAX_CHUNKS;
             tokio::select! {
-                answers = commits.next() => {
-                    for answer in answers? {
-                        if self.answers.send(Ok(answer)).await.is_err() {
+                committed = commits.next() => {
+                    for response in committed? {
+                        if self.responses.send(Ok(response)).await.is_err() {
                             return Ok(());
                         }
                     }
@@ -164,18 +168,18 @@ impl Import {
                 () = tokio::time::sleep(self.idle_timeout), if is_idle => {
                     ending = Some(Err(self.idle().into()));
                 }
-                () = self.answers.closed() => return Ok(()),
+                () = self.responses.closed() => return Ok(()),
             }
         }
     }
 
-    /// Reads the first message. None if the client went away.
+    /// Receives the first message, the options. None if the client went away.
     async fn begin(&mut self) -> Result<Option<Target>, Status> {
         let first = tokio::select! {
             first = self.requests.message() => first?,
             () = self.drain.cancelled() => return Err(shutting_down().into()),
             () = tokio::time::sleep(self.idle_timeout) => return Err(self.idle().into()),
-            () = self.answers.closed() => return Ok(None),
+            () = self.responses.closed() => return Ok(None),
         };
         let first = first.unwrap_or_default();
         let Some(Message::Options(options)) = first.message else {
@@ -184,7 +188,7 @@ impl Import {
         };
         let options =
             convert::decode_options(options).map_err(|error| error.in_parent("options"))?;
-        // Told at once, and not with the first chunk.
+        // So that an unknown workspace is reported before the first chunk arrives.
         let workspace = workspaces::get(&self.store, &first.workspace_id).await?;
         let store = self.store.clone();
         Ok(Some(Target { store, workspace_id: workspace.workspace_id, options }))
@@ -201,33 +205,33 @@ impl Import {
 }
 
 impl Target {
-    /// Stores chunks. They are stored to the end when the client goes away.
-    fn commit(&self, chunks: Vec<Chunk>) -> impl Future<Output = Answers> + Send + use<> {
+    /// Stores chunks. The commit goes on when the client goes away.
+    fn commit(&self, chunks: Vec<Chunk>) -> impl Future<Output = CommitResponses> + Send + use<> {
         let store = self.store.clone();
-        let mut unanswered = Vec::with_capacity(chunks.len());
-        let mut readable = Vec::with_capacity(chunks.len());
+        let mut pending = Vec::with_capacity(chunks.len());
+        let mut valid = Vec::with_capacity(chunks.len());
         for chunk in chunks {
-            unanswered.push((chunk.chunk_id, chunk.rows.failures));
-            readable.push(chunk.rows.readable);
+            pending.push((chunk.chunk_id, chunk.rows.failures));
+            valid.push(chunk.rows.valid);
         }
         let operation = ImportChunks {
             workspace_id: self.workspace_id.clone(),
             options: self.options.clone(),
-            chunks: readable,
+            chunks: valid,
         };
         async move {
             let outcomes = store.write(operation).await?;
-            let answer = |(outcome, (chunk_id, failures))| {
-                let written = convert::encode(&outcome, failures);
+            let response = |(outcome, (chunk_id, failures))| {
+                let encoded = convert::encode(&outcome, failures);
                 v1::ImportContactsResponse {
                     chunk_id,
-                    created: written.created,
-                    updated: written.updated,
-                    unchanged: written.unchanged,
-                    failures: written.failures,
+                    created: encoded.created,
+                    updated: encoded.updated,
+                    unchanged: encoded.unchanged,
+                    failures: encoded.failures,
                 }
             };
-            Ok(outcomes.into_iter().zip(unanswered).map(answer).collect())
+            Ok(outcomes.into_iter().zip(pending).map(response).collect())
         }
     }
 }
@@ -258,16 +262,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_the_options_come_chunks() {
-        let read = |message| {
+    fn only_chunks_follow_the_options() {
+        let decode = |message| {
             let request = v1::ImportContactsRequest { message, ..Default::default() };
             decode_chunk(Ok(Some(request))).map_err(|status| status.message().to_owned())
         };
-        assert!(read(Some(Message::Chunk(v1::ImportChunk::default()))).is_ok());
-        assert!(read(Some(Message::Options(v1::ImportOptions::default()))).is_err());
-        assert!(read(None).is_err());
+        assert!(decode(Some(Message::Chunk(v1::ImportChunk::default()))).is_ok());
+        assert!(decode(Some(Message::Options(v1::ImportOptions::default()))).is_err());
+        assert!(decode(None).is_err());
         let chunk_id = "x".repeat(256);
-        let error = read(Some(Message::Chunk(v1::ImportChunk { chunk_id, rows: vec![] })));
+        let error = decode(Some(Message::Chunk(v1::ImportChunk { chunk_id, rows: vec![] })));
         assert!(error.err().expect("too long").contains("255"));
         assert!(matches!(decode_chunk(Ok(None)), Ok(None)));
     }

@@ -1,13 +1,12 @@
-//! What happens around every call.
+//! The middleware of every call.
 
-mod around;
 mod deadline;
+mod from_fn;
 mod load;
 mod panics;
 #[cfg(test)]
 mod tests;
 mod trace;
-mod write_stall;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,12 +17,15 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
 
-use self::around::Around;
+use self::from_fn::from_fn_with_state;
 use super::methods::Methods;
 
-/// The services with everything around them, outermost first.
-pub fn around<S>(
+/// The services with all layers, outermost first. Outside of them is only the
+/// detection of stalled writes, which belongs to a connection
+/// (`transport.rs`).
+pub(super) fn stack<S>(
     services: S,
     methods: Arc<Methods>,
     max_concurrent_requests: usize,
@@ -42,46 +44,18 @@ where
         + 'static,
 {
     let permits = Arc::new(Semaphore::new(max_concurrent_requests));
-    let timed = Arc::clone(&methods);
     ServiceBuilder::new()
-        // Outermost, since it measures what the connection takes.
-        .layer_fn(|inner| Around::new(inner, write_stall::pace))
-        // Around all that answers, so that refusals are seen, and so that what
-        // is logged below carries the call's name.
-        .layer_fn(move |inner| {
-            let methods = Arc::clone(&methods);
-            Around::new(inner, move |request, next| {
-                trace::trace(Arc::clone(&methods), request, next)
-            })
-        })
-        // Around the deadline: a call that ran out of time gives back its place
-        // when the connection has taken the answer.
-        .layer_fn(move |inner| {
-            let permits = Arc::clone(&permits);
-            Around::new(inner, move |request, next| {
-                load::limit(Arc::clone(&permits), request, next)
-            })
-        })
-        .layer_fn(move |inner| {
-            let methods = Arc::clone(&timed);
-            Around::new(inner, move |request, next| {
-                deadline::enforce(Arc::clone(&methods), request, next)
-            })
-        })
-        // Innermost: an answer like any other for those above.
-        .layer_fn(|inner| Around::new(inner, panics::catch))
+        // Outside of all that may respond, so that refusals are traced, and so
+        // that events below are in the call's span.
+        .layer(from_fn_with_state(Arc::clone(&methods), trace::trace))
+        // Outside of the deadline, so that a call that ran out of time holds its
+        // permit until the client took the response.
+        .layer(from_fn_with_state(permits, load::limit))
+        .layer(from_fn_with_state(methods, deadline::enforce))
+        // Innermost, so that the others see a response like any other. First the
+        // panics of streams, then those of handlers.
+        .map_response(panics::catch_in_body)
+        .map_response(|response: Response<_>| response.map(Body::new))
+        .layer(CatchPanicLayer::custom(panics::response))
         .service(services)
-}
-
-/// Health and reflection answer also when the server is full.
-fn is_infrastructure(path: &str) -> bool {
-    path.starts_with("/grpc.")
-}
-
-/// The trailers that end a call with this status.
-fn trailers(status: &Status) -> http_body::Frame<Bytes> {
-    let mut trailers = http::HeaderMap::new();
-    // Adding fails for bytes that no header can have; the code is there then.
-    drop(status.add_header(&mut trailers));
-    http_body::Frame::trailers(trailers)
 }

@@ -1,28 +1,28 @@
-//! What the descriptors say of the methods this server has.
+//! The methods of this server, from their descriptors.
 
 use std::collections::HashMap;
 
 use prost::{DecodeError, Message};
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
-/// The descriptors of the services beside reflection itself.
-pub const DESCRIPTORS: [&[u8]; 2] =
+/// The descriptors of the services, without reflection.
+pub(super) const DESCRIPTORS: [&[u8]; 2] =
     [contacts_proto::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
 
-/// One method.
+/// A method of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Method {
-    /// Whether requests or responses are a stream.
-    pub is_stream: bool,
+pub(super) struct Method {
+    /// Whether the client or the server sends a stream of messages.
+    pub(super) is_stream: bool,
 }
 
-/// All methods, by path.
+/// Methods by path.
 #[derive(Debug)]
-pub struct Methods(HashMap<String, Method>);
+pub(super) struct Methods(HashMap<String, Method>);
 
 impl Methods {
-    /// Those of the API, of health and of reflection.
-    pub fn of_this_server() -> Result<Self, DecodeError> {
+    /// The methods of the API, health and reflection.
+    pub(super) fn of_this_server() -> Result<Self, DecodeError> {
         let reflection = [
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
@@ -36,9 +36,9 @@ impl Methods {
         Ok(Self(methods))
     }
 
-    /// The method at a path and the path itself, which unlike the caller's is
-    /// fit for a log. None if there is no such method.
-    pub fn find(&self, path: &str) -> Option<(&str, Method)> {
+    /// The method of a path, and the path as a known one, which unlike the
+    /// caller's can be logged. None if there is no such method.
+    pub(super) fn find(&self, path: &str) -> Option<(&str, Method)> {
         self.0.get_key_value(path).map(|(path, method)| (path.as_str(), *method))
     }
 }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_told_from_unary_calls() {
+    fn methods_with_streams_are_recognised() {
         let methods = Methods::of_this_server().expect("descriptors");
         let is_stream = |path: &str| methods.find(path).map(|(_, method)| method.is_stream);
         for name in ["ContactService/StreamContacts", "ContactService/ImportContacts"] {

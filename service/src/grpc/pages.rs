@@ -1,13 +1,18 @@
-//! Pages of lists: sizes and tokens.
+//! Pages of lists: how large they are, and the token of the next one.
 
+use super::tokens::Tokens;
 use crate::domain::error::{Error, Reason, Result};
-use crate::operations::token::{self, Binding, Cursor};
+use crate::operations::token::Cursor;
 
 const DEFAULT_SIZE: usize = 50;
 const MAX_SIZE: usize = 1000;
 
-/// How many items a page has: 0 means 50, more than 1000 means 1000.
-pub fn size(page_size: i32) -> Result<usize> {
+/// A response ends at about so many bytes, even if more items were asked for:
+/// clients accept 4 MiB.
+pub(super) const MAX_BYTES: usize = 3 << 20;
+
+/// The number of items on a page: 0 means 50, more than 1000 means 1000.
+pub(super) fn size(page_size: i32) -> Result<usize> {
     match usize::try_from(page_size) {
         Ok(0) => Ok(DEFAULT_SIZE),
         Ok(size) => Ok(size.min(MAX_SIZE)),
@@ -16,25 +21,24 @@ pub fn size(page_size: i32) -> Result<usize> {
 }
 
 /// The error for a number that cannot be negative.
-pub fn negative(field: &str, meaning_of_zero: &str) -> Error {
+pub(super) fn negative(field: &str, meaning_of_zero: &str) -> Error {
     let message = format!("{field} cannot be negative; 0 means {meaning_of_zero}");
     Error::invalid(Reason::InvalidArgument, field, message)
 }
 
-/// Cuts items, of which one more than `size` was asked for, down to a page, and
-/// returns the token of the next: empty if this is the last.
-pub fn cut<T>(
+/// Cuts items down to a page, and returns the token of the next page. It is
+/// empty on the last page, so callers read one item more than `size`.
+pub(super) fn cut<T>(
     items: &mut Vec<T>,
     size: usize,
-    key: &[u8; 32],
-    binding: Binding<'_>,
-    place: impl FnOnce(&T) -> Cursor,
+    tokens: &Tokens,
+    cursor: impl FnOnce(&T) -> Cursor,
 ) -> String {
     if items.len() <= size {
         return String::new();
     }
     items.truncate(size);
-    items.last().map(|last| token::seal(key, binding, &place(last))).unwrap_or_default()
+    items.last().map(|last| tokens.seal(&cursor(last))).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -52,11 +56,12 @@ mod tests {
 
     #[test]
     fn there_is_a_token_only_if_there_is_more() {
-        let place = |text: &&str| Cursor { text: (*text).to_owned(), ..Cursor::default() };
+        let cursor = |text: &&str| Cursor { text: (*text).to_owned(), ..Cursor::default() };
+        let tokens = Tokens::new([0; 32], ["List"]);
         let mut items = vec!["a", "b", "c"];
-        let next = cut(&mut items, 2, &[0; 32], &["List"], place);
-        let opened = token::open(&[0; 32], &["List"], &next).expect("a token");
+        let next = cut(&mut items, 2, &tokens, cursor);
+        let opened = tokens.open_page(&next).expect("a token").expect("a cursor");
         assert_eq!((items.len(), opened.text.as_str()), (2, "b"));
-        assert_eq!(cut(&mut items, 2, &[0; 32], &["List"], place), "");
+        assert_eq!(cut(&mut items, 2, &tokens, cursor), "");
     }
 }

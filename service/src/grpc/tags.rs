@@ -4,12 +4,13 @@ use contacts_proto::v1;
 use contacts_proto::v1::tag_service_server::TagService;
 use tonic::{Request, Response, Status};
 
+use super::api::Api;
 use super::convert::tag;
-use super::idempotency::{IdempotencyKey, answer};
-use super::{Api, pages};
+use super::pages;
+use super::tokens::Tokens;
 use crate::domain::error::Result;
-use crate::operations::tags::{self, CreateTag, DeleteTag, UpdateTag};
-use crate::operations::token::{self, Cursor};
+use crate::operations::tags::{self, CreateTag, DeleteTag};
+use crate::operations::token::Cursor;
 use crate::operations::workspaces;
 
 #[tonic::async_trait]
@@ -18,15 +19,12 @@ impl TagService for Api {
         &self,
         request: Request<v1::CreateTagRequest>,
     ) -> Result<Response<v1::CreateTagResponse>, Status> {
-        let request = request.into_inner();
-        let replay =
-            IdempotencyKey::of("CreateTag", &request.workspace_id, &request.request_id, &request)?;
-        let create =
-            CreateTag { workspace_id: request.workspace_id, tag: tag::decode(request.tag)? };
-        let response = self.change(replay, create, |made| {
-            answer(&v1::CreateTagResponse { tag: Some(tag::encode(made)) })
-        });
-        Ok(Response::new(response.await?))
+        let decode = |request: v1::CreateTagRequest| {
+            let tag = tag::decode(request.tag)?;
+            Ok(CreateTag { workspace_id: request.workspace_id, tag })
+        };
+        let encode = |created| v1::CreateTagResponse { tag: Some(tag::encode(created)) };
+        self.change(request, decode, encode).await
     }
 
     async fn get_tag(
@@ -49,44 +47,30 @@ impl TagService for Api {
         &self,
         request: Request<v1::UpdateTagRequest>,
     ) -> Result<Response<v1::UpdateTagResponse>, Status> {
-        let request = request.into_inner();
-        let replay =
-            IdempotencyKey::of("UpdateTag", &request.workspace_id, &request.request_id, &request)?;
-        let (tag_id, changes) = tag::decode_changes(request.tag, request.update_mask)?;
-        let update = UpdateTag { workspace_id: request.workspace_id, tag_id, changes };
-        let response = self.change(replay, update, |changed| {
-            answer(&v1::UpdateTagResponse { tag: Some(tag::encode(changed)) })
-        });
-        Ok(Response::new(response.await?))
+        let encode = |updated| v1::UpdateTagResponse { tag: Some(tag::encode(updated)) };
+        self.change(request, tag::decode_update, encode).await
     }
 
     async fn delete_tag(
         &self,
         request: Request<v1::DeleteTagRequest>,
     ) -> Result<Response<v1::DeleteTagResponse>, Status> {
-        let request = request.into_inner();
-        let replay =
-            IdempotencyKey::of("DeleteTag", &request.workspace_id, &request.request_id, &request)?;
-        let delete = DeleteTag {
-            workspace_id: request.workspace_id,
-            tag_id: request.tag_id,
-            force: request.force,
+        let decode = |request: v1::DeleteTagRequest| {
+            let v1::DeleteTagRequest { workspace_id, tag_id, force, .. } = request;
+            Ok(DeleteTag { workspace_id, tag_id, force })
         };
-        let response = self.change(replay, delete, |updated_contact_count| {
-            answer(&v1::DeleteTagResponse { updated_contact_count })
-        });
-        Ok(Response::new(response.await?))
+        let encode = |updated_contact_count| v1::DeleteTagResponse { updated_contact_count };
+        self.change(request, decode, encode).await
     }
 }
 
 async fn list(api: &Api, request: &v1::ListTagsRequest) -> Result<v1::ListTagsResponse> {
     let size = pages::size(request.page_size)?;
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
-    let id = workspace.workspace_id.as_str();
-    let (key, binding) = (&workspace.token_key, ["ListTags", id]);
-    let after = token::open_page(key, &binding, &request.page_token)?.unwrap_or_default();
-    let mut found = tags::list(&api.store, id, &after.text, size + 1).await?;
-    let next_page_token = pages::cut(&mut found, size, key, &binding, |last| Cursor {
+    let tokens = Tokens::of::<v1::ListTagsRequest>(&workspace, &[]);
+    let after = tokens.open_page(&request.page_token)?.unwrap_or_default();
+    let mut found = tags::list(&api.store, &workspace.workspace_id, &after.text, size + 1).await?;
+    let next_page_token = pages::cut(&mut found, size, &tokens, |last| Cursor {
         text: last.definition.tag_id.clone(),
         ..Cursor::default()
     });

@@ -1,6 +1,5 @@
-//! HTTP/2 under the API: the accept loop, and the settings of connections.
+//! HTTP/2: the accept loop, and the settings of connections.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +7,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -17,21 +17,22 @@ use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 
 use super::connection::{Connection, accept};
+use super::write_stall;
 
-/// Unset, hyper would fall back to 200.
+/// Concurrent calls on one connection. hyper's default is 200.
 const MAX_STREAMS: u32 = 1000;
-/// How much a client may send ahead: uploads then wait for nothing but the
-/// database. Downloads depend on the client's windows.
+/// Bytes that a client may send before they are read, large enough that uploads
+/// wait only for the database. Downloads depend on the client's windows.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
-/// A peer that answers no ping is gone, whatever TCP thinks.
+/// A client that does not respond to pings is gone, even if TCP has not noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Serves until `drain`; then calls under way are waited for. Those of a future
-/// that is dropped before are cut.
-pub async fn serve<S, B>(
+/// Serves until `drain`, then waits for the calls under way. There is no limit to
+/// that: the caller drops the future to abort what is left.
+pub(super) async fn serve<S, B>(
     service: S,
     listener: TcpListener,
     idle_timeout: Duration,
@@ -44,6 +45,8 @@ pub async fn serve<S, B>(
     S::Error: Into<tonic::codegen::StdError>,
     B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
 {
+    let graceful = GracefulShutdown::new();
+    // Aborts the connections that are left when this future is dropped.
     let mut connections = JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -52,33 +55,25 @@ pub async fn serve<S, B>(
             () = drain.cancelled() => break,
         };
         let connection = Connection::new(stream, idle_timeout);
-        let progress = connection.progress();
+        let progress = connection.write_progress();
         let service = ServiceBuilder::new()
-            .map_request(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(progress.clone());
-                request.map(Body::new)
+            .map_request(|request: Request<Incoming>| request.map(Body::new))
+            .map_response(move |response: Response<B>| {
+                response.map(|body| write_stall::report(body, progress.clone()))
             })
             .service(service.clone());
         let io = TokioIo::new(connection);
         let serving = settings().serve_connection(io, TowerToHyperService::new(service));
-        let drain = drain.clone();
+        let serving = graceful.watch(serving);
         connections.spawn(async move {
-            let mut serving = pin!(serving);
-            let ended = tokio::select! {
-                ended = &mut serving => ended,
-                () = drain.cancelled() => {
-                    serving.as_mut().graceful_shutdown();
-                    serving.await
-                }
-            };
-            if let Err(error) = ended {
+            if let Err(error) = serving.await {
                 tracing::debug!(%error, "a connection ended early");
             }
         });
     }
-    // Before waiting: nobody may queue up where nobody accepts.
+    // Refuses new connections, which would wait in the backlog.
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    graceful.shutdown().await;
 }
 
 fn settings() -> Builder<TokioExecutor> {

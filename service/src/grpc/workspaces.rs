@@ -4,11 +4,14 @@ use contacts_proto::v1;
 use contacts_proto::v1::workspace_service_server::WorkspaceService;
 use tonic::{Request, Response, Status};
 
+use super::api::Api;
 use super::convert::workspace;
-use super::{Api, pages};
-use crate::domain::error::{Error, Reason, Result};
+use super::pages;
+use super::tokens::Tokens;
+use crate::domain::error::{Reason, Result};
 use crate::operations::token::{self, Cursor};
 use crate::operations::workspaces::{self, DeleteWorkspace};
+use crate::store::Workspace;
 
 #[tonic::async_trait]
 impl WorkspaceService for Api {
@@ -17,8 +20,9 @@ impl WorkspaceService for Api {
         request: Request<v1::CreateWorkspaceRequest>,
     ) -> Result<Response<v1::CreateWorkspaceResponse>, Status> {
         let create = workspace::decode(request.into_inner().workspace)?;
-        let made = self.store.write(create).await.map_err(|error| error.in_parent("workspace"))?;
-        let workspace = Some(workspace::encode(made));
+        let created =
+            self.store.write(create).await.map_err(|error| error.in_parent("workspace"))?;
+        let workspace = Some(workspace::encode(created));
         Ok(Response::new(v1::CreateWorkspaceResponse { workspace }))
     }
 
@@ -54,35 +58,18 @@ impl WorkspaceService for Api {
     }
 }
 
-const LIST: &str = "ListWorkspaces";
-
-/// There is no key above the workspaces: a token is sealed with that of the
-/// workspace it points behind, whose id stands before it.
 async fn list(
     api: &Api,
     request: &v1::ListWorkspacesRequest,
 ) -> Result<v1::ListWorkspacesResponse> {
     let size = pages::size(request.page_size)?;
-    let after = match request.page_token.split_once('.') {
-        None if request.page_token.is_empty() => String::new(),
-        None => return Err(token::invalid_page_token()),
-        Some((id, sealed)) => {
-            let key = workspaces::get(&api.store, id).await.map(|workspace| workspace.token_key);
-            let key = key.map_err(|error| match is_missing(&error) {
-                true => token::invalid_page_token(),
-                false => error,
-            })?;
-            token::open_page(&key, &[LIST, id], sealed)?.ok_or_else(token::invalid_page_token)?;
-            id.to_owned()
-        }
-    };
+    let after = open_page(api, &request.page_token).await?;
     let mut found = workspaces::list(&api.store, &after, size + 1).await?;
     let more = found.len() > size;
     found.truncate(size);
     let next_page_token = match found.last() {
         Some(last) if more => {
-            let id = last.workspace_id.as_str();
-            format!("{id}.{}", token::seal(&last.token_key, &[LIST, id], &Cursor::default()))
+            format!("{}.{}", last.workspace_id, tokens(last).seal(&Cursor::default()))
         }
         _ => String::new(),
     };
@@ -90,6 +77,22 @@ async fn list(
     Ok(v1::ListWorkspacesResponse { workspaces, next_page_token })
 }
 
-fn is_missing(error: &Error) -> bool {
-    error.reason() == Reason::WorkspaceNotFound
+/// A list of workspaces belongs to none, so there is no key of its own. Its token
+/// is the id of the last workspace on the page, sealed with that one's key.
+fn tokens(last: &Workspace) -> Tokens {
+    Tokens::of::<v1::ListWorkspacesRequest>(last, &[])
+}
+
+/// The id behind which the page begins; empty for the first page.
+async fn open_page(api: &Api, page_token: &str) -> Result<String> {
+    if page_token.is_empty() {
+        return Ok(String::new());
+    }
+    let (id, sealed) = page_token.split_once('.').ok_or_else(token::invalid_page_token)?;
+    let last = workspaces::get(&api.store, id).await.map_err(|error| match error.reason() {
+        Reason::WorkspaceNotFound => token::invalid_page_token(),
+        _ => error,
+    })?;
+    tokens(&last).open_page(sealed)?.ok_or_else(token::invalid_page_token)?;
+    Ok(id.to_owned())
 }

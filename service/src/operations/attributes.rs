@@ -1,21 +1,21 @@
-//! Making, changing and deleting attribute definitions.
+//! Creating, reading, changing and deleting attribute definitions.
 
 use crate::domain::attribute::{AttributeDefinition, AttributeType, MAX_ATTRIBUTES};
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Field, Predicate};
-use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
+use crate::store::{Counted, Lock, Operation, Reader, Store, Transaction, Workspace};
 
 use super::contact_scan::{REWRITE_PAGE, each_selected};
 use super::definition::{self, ensure_unique, find};
-use super::workspace;
+use super::{lock_workspace, workspace};
 
 /// Defines an attribute.
 #[derive(Debug)]
 pub struct CreateAttribute {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Ids and times aside, as to be stored.
+    /// The definition. Its times, and an empty id, are set when it is stored.
     pub attribute: AttributeDefinition,
 }
 
@@ -23,24 +23,24 @@ impl Operation for CreateAttribute {
     type Output = Counted<AttributeDefinition>;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let attribute = AttributeDefinition {
             create_time: tx.now,
             update_time: tx.now,
             ..self.attribute.clone()
         };
         let attribute = attribute.completed().map_err(|error| error.in_parent("attribute"))?;
-        let existing = tx.session.attributes(&workspace).await?;
+        let existing = tx.db.attributes(&workspace).await?;
         if existing.len() >= MAX_ATTRIBUTES {
             return Err(Error::limit("attribute", MAX_ATTRIBUTES, existing.len() + 1));
         }
         ensure_unique(&attribute, &existing, true)?;
-        tx.session.put_attribute(&workspace, &attribute).await?;
+        tx.db.upsert_attribute(&workspace, &attribute).await?;
         Ok(Counted { definition: attribute, contact_count: 0 })
     }
 }
 
-/// A change of a definition, from an update mask.
+/// One field of an update mask with its new value.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the field it sets")]
 pub enum AttributeChange {
@@ -52,13 +52,13 @@ pub enum AttributeChange {
 /// Changes a definition.
 #[derive(Debug)]
 pub struct UpdateAttribute {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which.
+    /// The definition to change.
     pub attribute_id: String,
-    /// The type sent along, which may not be another one.
+    /// The type in the request, which has to be the stored one.
     pub attribute_type: Option<AttributeType>,
-    /// What.
+    /// The changes, in order.
     pub changes: Vec<AttributeChange>,
 }
 
@@ -66,8 +66,8 @@ impl Operation for UpdateAttribute {
     type Output = Counted<AttributeDefinition>;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let existing = tx.session.attributes(&workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let existing = tx.db.attributes(&workspace).await?;
         let mut attribute = find(&existing, &self.attribute_id)?.clone();
         if self.attribute_type.is_some_and(|sent| sent != attribute.attribute_type) {
             let message = format!(
@@ -90,19 +90,19 @@ impl Operation for UpdateAttribute {
         attribute.update_time = tx.now;
         let attribute = attribute.completed().map_err(|error| error.in_parent("attribute"))?;
         ensure_unique(&attribute, &existing, false)?;
-        tx.session.put_attribute(&workspace, &attribute).await?;
-        counted(&mut *tx.session, &workspace, attribute).await
+        tx.db.upsert_attribute(&workspace, &attribute).await?;
+        counted(&mut *tx.db, &workspace, attribute).await
     }
 }
 
-/// Deletes a definition, and tells how many contacts had a value.
+/// Deletes a definition. Returns how many contacts had a value.
 #[derive(Debug)]
 pub struct DeleteAttribute {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which.
+    /// The definition to delete.
     pub attribute_id: String,
-    /// Delete the values contacts have.
+    /// Also deletes the values that contacts have. Without it, these are an error.
     pub force: bool,
 }
 
@@ -110,11 +110,11 @@ impl Operation for DeleteAttribute {
     type Output = i64;
 
     async fn run(&self, tx: &mut Transaction) -> Result<i64> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
         let id = self.attribute_id.as_str();
-        let definitions = tx.session.attributes(&workspace).await?;
+        let definitions = tx.db.attributes(&workspace).await?;
         let attribute_type = find(&definitions, id)?.attribute_type;
-        let counts = tx.session.attribute_counts(&workspace, &[id]).await?;
+        let counts = tx.db.attribute_counts(&workspace, &[id]).await?;
         let count = counts.first().copied().unwrap_or(0);
         if count > 0 && !self.force {
             let message =
@@ -132,7 +132,7 @@ impl Operation for DeleteAttribute {
             })
             .await?;
         }
-        tx.session.delete_attribute(&workspace, id).await?;
+        tx.db.delete_attribute(&workspace, id).await?;
         Ok(count)
     }
 }
@@ -143,37 +143,37 @@ pub async fn get(
     workspace_id: &str,
     attribute_id: &str,
 ) -> Result<Counted<AttributeDefinition>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let attribute = find(&session.attributes(&workspace).await?, attribute_id)?.clone();
-    counted(&mut *session, &workspace, attribute).await
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let attribute = find(&db.attributes(&workspace).await?, attribute_id)?.clone();
+    counted(&mut *db, &workspace, attribute).await
 }
 
-/// Returns definitions with ids behind `after`.
+/// Returns definitions with ids greater than `after`, ordered by id.
 pub async fn list(
     store: &Store,
     workspace_id: &str,
     after: &str,
     limit: usize,
 ) -> Result<Vec<Counted<AttributeDefinition>>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let attributes = definition::page(session.attributes(&workspace).await?, after, limit);
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let attributes = definition::page(db.attributes(&workspace).await?, after, limit);
     let ids: Vec<_> = attributes.iter().map(|attribute| attribute.attribute_id.as_str()).collect();
-    let counts = session.attribute_counts(&workspace, &ids).await?;
+    let counts = db.attribute_counts(&workspace, &ids).await?;
     Ok(definition::counted(attributes, counts))
 }
 
 async fn counted(
-    session: &mut dyn Session,
+    db: &mut dyn Reader,
     workspace: &Workspace,
     attribute: AttributeDefinition,
 ) -> Result<Counted<AttributeDefinition>> {
-    let counts = session.attribute_counts(workspace, &[&attribute.attribute_id]).await?;
+    let counts = db.attribute_counts(workspace, &[&attribute.attribute_id]).await?;
     Ok(Counted { definition: attribute, contact_count: counts.first().copied().unwrap_or(0) })
 }
 
-/// Options can be added, not removed: contacts may have the old ones.
+/// Options can be added, but not removed, because contacts may have them.
 fn refuse_fewer(old: &[String], new: &[String]) -> Result<()> {
     match old.iter().find(|option| !new.contains(option)) {
         None => Ok(()),

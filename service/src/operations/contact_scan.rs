@@ -1,4 +1,4 @@
-//! Walking over many contacts, page by page.
+//! Reading and changing many contacts, page by page.
 
 use std::collections::VecDeque;
 
@@ -10,22 +10,22 @@ use crate::store::{
     decode_profile,
 };
 
-/// Contacts rewritten at a time.
+/// How many contacts are rewritten at a time.
 pub const REWRITE_PAGE: usize = 1000;
 
-/// Oldest first: the order in which contacts can be walked over while others
-/// are added.
+/// Oldest first. In this order, contacts that are added during a scan come after
+/// its cursor.
 pub const BY_CREATION: Order = Order { by: OrderBy::CreateTime, descending: false };
 
-/// Pages of a stream grow: the first is there at once, later ones are cheap.
+/// Pages grow: a small first page arrives early, large ones cost less per contact.
 const FIRST_PAGE: usize = 500;
 const LARGEST_PAGE: usize = 8000;
-/// About how large a page gets, in bytes of records: a few are held at once for
-/// every stream.
+/// About the largest size of a page, in bytes of records. Each stream holds a few
+/// pages in memory.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// A walk over all selected contacts. Between pages no connection is held, so
-/// a slow reader blocks nobody.
+/// Reads all selected contacts. It holds no connection between pages, so a slow
+/// client does not keep one from others.
 pub struct ContactScan {
     store: Store,
     workspace: Workspace,
@@ -36,7 +36,7 @@ pub struct ContactScan {
 }
 
 impl ContactScan {
-    /// A walk that begins behind `after`.
+    /// Makes a scan that begins after the cursor `after`.
     pub fn new(
         store: Store,
         workspace: Workspace,
@@ -46,17 +46,17 @@ impl ContactScan {
         Self { store, workspace, selection, after, page_size: FIRST_PAGE, finished: false }
     }
 
-    /// The next contacts; empty when there are no more.
+    /// Returns the next page, empty at the end.
     pub async fn next_page(&mut self) -> Result<VecDeque<ContactRow>> {
         if self.finished {
             return Ok(VecDeque::new());
         }
         self.selection.now = self.store.now();
-        let mut session = self.store.read_stream().await?;
+        let mut db = self.store.read_stream().await?;
         let after = self.after.as_ref();
         let limit = self.page_size;
         let rows =
-            session.page(&self.workspace, &self.selection, BY_CREATION, after, limit).await?;
+            db.list_contacts(&self.workspace, &self.selection, BY_CREATION, after, limit).await?;
         self.finished = rows.len() < limit;
         let bytes: usize = rows.iter().map(|row| row.record.len()).sum();
         let fitting = PAGE_BYTES * rows.len() / bytes.max(1);
@@ -68,17 +68,17 @@ impl ContactScan {
     }
 }
 
-/// What a walk that changes contacts found.
+/// The result of changing many contacts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edited {
-    /// Contacts selected.
+    /// How many contacts were selected.
     pub matched: i64,
-    /// Contacts that changed.
+    /// How many of them changed.
     pub changed: i64,
 }
 
-/// Changes every contact that `filter` selects, in this transaction. `edit`
-/// says whether it changed one.
+/// Changes every contact that the filter selects, in this transaction. `edit`
+/// returns whether it changed the contact.
 pub async fn each_selected(
     tx: &mut Transaction,
     workspace: &Workspace,
@@ -91,8 +91,8 @@ pub async fn each_selected(
         .map(drop)
 }
 
-/// The same with an `edit` that may fail the whole change, and without writing
-/// unless `write`.
+/// Like [`each_selected`], but `edit` may fail, and nothing is written unless `write`
+/// is set.
 pub async fn try_each_selected(
     tx: &mut Transaction,
     workspace: &Workspace,
@@ -105,8 +105,10 @@ pub async fn try_each_selected(
     let mut after = None;
     let mut edited = Edited::default();
     loop {
-        let page =
-            tx.session.page(workspace, &selection, BY_CREATION, after.as_ref(), page_size).await?;
+        let page = tx
+            .db
+            .list_contacts(workspace, &selection, BY_CREATION, after.as_ref(), page_size)
+            .await?;
         let full = page.len() == page_size;
         after = page.last().map(ContactRow::cursor);
         let mut changes = Vec::new();
@@ -122,7 +124,7 @@ pub async fn try_each_selected(
             }
         }
         if write && !changes.is_empty() {
-            tx.session.update_contacts(workspace, &changes).await?;
+            tx.db.update_contacts(workspace, &changes).await?;
         }
         if !full {
             return Ok(edited);

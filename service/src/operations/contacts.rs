@@ -1,4 +1,4 @@
-//! Making, changing and erasing one contact.
+//! Creating, changing and erasing one contact.
 
 use crate::domain::contact::{Change, Profile, Recipient, definition};
 use crate::domain::error::{Error, Reason, Result};
@@ -6,14 +6,14 @@ use crate::domain::phone::PhoneNumber;
 use crate::store::{ContactRow, Lock, Operation, Receipt, Transaction};
 
 use super::unit_of_work::UnitOfWork;
-use super::{definitions, workspace};
+use super::{definitions, lock_workspace};
 
-/// Makes a contact.
+/// Creates a contact.
 #[derive(Debug)]
 pub struct CreateContact {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// What to store.
+    /// The profile to store.
     pub profile: Profile,
 }
 
@@ -21,8 +21,8 @@ impl Operation for CreateContact {
     type Output = ContactRow;
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let definitions = definitions(&mut *tx.db, &workspace).await?;
         let below = |error: Error| error.in_parent("contact");
         self.profile.validate().map_err(below)?;
         self.profile.validate_against(&definitions).map_err(below)?;
@@ -38,17 +38,17 @@ impl Operation for CreateContact {
 /// Changes a contact's profile.
 #[derive(Debug)]
 pub struct UpdateContact {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Whom.
+    /// Identifies the contact.
     pub person: Recipient,
-    /// The phone number sent along, which may not be another one.
+    /// The phone number in the request, which has to be the contact's.
     pub phone_number: Option<PhoneNumber>,
-    /// What.
+    /// The changes, in order.
     pub changes: Vec<Change>,
-    /// Empty: whatever the version.
+    /// The version the change is based on. Empty for any.
     pub etag: String,
-    /// What to make if there is no such contact; the changes apply to it.
+    /// The profile of a new contact if none exists. The changes apply to it.
     pub if_missing: Option<Profile>,
 }
 
@@ -56,8 +56,8 @@ impl Operation for UpdateContact {
     type Output = ContactRow;
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let definitions = definitions(&mut *tx.db, &workspace).await?;
         let below = |error: Error| error.in_parent("contact");
         let mut people = vec![self.person.clone()];
         people.extend(self.phone_number.as_ref().map(|phone| Recipient::Key(phone.match_key())));
@@ -65,7 +65,7 @@ impl Operation for UpdateContact {
         for change in &self.changes {
             match change {
                 Change::WhatsAppUserId(Some(id)) => people.push(Recipient::Key(id.match_key())),
-                // Clearing what is not defined is a slip of the pen, too.
+                // Clearing an attribute that does not exist is a mistake of the caller.
                 Change::Attribute { id, value: None } => {
                     definition(&definitions, id).map_err(below)?;
                 }
@@ -103,8 +103,9 @@ impl Operation for UpdateContact {
 }
 
 impl UpdateContact {
-    /// A number may be sent along, in any of its forms or as the former one that
-    /// names the contact, and given to a contact that has none; it never changes.
+    /// Checks the phone number in the request. It may be another form of the stored
+    /// number, or the former number that identified the contact. A contact without a
+    /// number gets it. A stored number never changes.
     fn keep_phone(&self, profile: &mut Profile) -> Result<()> {
         let Some(sent) = self.phone_number else { return Ok(()) };
         let same = |kept: PhoneNumber| kept.match_key() == sent.match_key();
@@ -121,7 +122,7 @@ impl UpdateContact {
     }
 }
 
-/// The names by which a profile's person may be known already.
+/// The keys under which the person of a profile may already be stored.
 pub(super) fn people(profile: &Profile) -> Vec<Recipient> {
     profile.match_keys().into_iter().map(Recipient::Key).collect()
 }
@@ -129,13 +130,13 @@ pub(super) fn people(profile: &Profile) -> Vec<Recipient> {
 /// Erases a contact.
 #[derive(Debug)]
 pub struct DeleteContact {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Whom.
+    /// Identifies the contact to erase.
     pub person: Recipient,
-    /// Empty: whatever the version.
+    /// The version the change is based on. Empty for any.
     pub etag: String,
-    /// As the API's enum counts.
+    /// The number of the API's `DeleteReason`.
     pub reason: i32,
 }
 
@@ -143,7 +144,7 @@ impl Operation for DeleteContact {
     type Output = Receipt;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Receipt> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
         let contact = unit
             .find_contact(&self.person)
@@ -160,7 +161,7 @@ impl Operation for DeleteContact {
             merged_contact_ids: contact.profile.merged_contact_ids,
             hashed_keys,
         };
-        tx.session.insert_receipt(&workspace, &receipt).await?;
+        tx.db.insert_receipt(&workspace, &receipt).await?;
         Ok(receipt)
     }
 }

@@ -1,5 +1,5 @@
-//! What tags and attribute definitions have in common: an id, a display name,
-//! and that neither may be taken.
+//! What tags and attribute definitions have in common: an id and a display name,
+//! both unique in the workspace.
 
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::error::{Error, Reason, Result};
@@ -11,7 +11,7 @@ use crate::store::Counted;
 pub(super) trait Definition: Clone {
     /// `tag` or `attribute`.
     const KIND: &'static str;
-    /// The field its id is in.
+    /// The name of the API field that holds the id.
     const ID_FIELD: &'static str;
     const NOT_FOUND: Reason;
     const ALREADY_EXISTS: Reason;
@@ -50,7 +50,8 @@ impl Definition for AttributeDefinition {
     }
 }
 
-/// The one of this id, or NOT_FOUND with the closest that exists.
+/// Returns the definition with this id, or NOT_FOUND with the most similar id as a
+/// suggestion.
 pub(super) fn find<'a, D: Definition>(all: &'a [D], id: &str) -> Result<&'a D> {
     if id.is_empty() {
         return Err(Error::required(D::ID_FIELD));
@@ -69,7 +70,8 @@ pub(super) fn find<'a, D: Definition>(all: &'a [D], id: &str) -> Result<&'a D> {
     })
 }
 
-/// Refuses a display name that another has, and in a new one the id.
+/// Fails if another definition has the same display name, or, for a new one, the
+/// same id.
 pub(super) fn ensure_unique<D: Definition>(one: &D, existing: &[D], new: bool) -> Result<()> {
     let same_id = |other: &&D| new && other.id() == one.id();
     let same_name = |other: &&D| {
@@ -90,14 +92,14 @@ pub(super) fn ensure_unique<D: Definition>(one: &D, existing: &[D], new: bool) -
         .with_metadata(D::ID_FIELD, id))
 }
 
-/// Those behind `after`, of a list by id.
+/// Returns a page of definitions with ids greater than `after`.
 pub(super) fn page<D: Definition>(mut all: Vec<D>, after: &str, limit: usize) -> Vec<D> {
     all.retain(|definition| definition.id() > after);
     all.truncate(limit);
     all
 }
 
-/// Each with its count.
+/// Combines definitions with their counts.
 pub(super) fn counted<D>(definitions: Vec<D>, counts: Vec<i64>) -> Vec<Counted<D>> {
     let count = |(definition, contact_count)| Counted { definition, contact_count };
     definitions.into_iter().zip(counts).map(count).collect()

@@ -1,4 +1,4 @@
-//! Contacts that look like one person, group by group.
+//! Groups of contacts that may be the same person.
 
 use std::collections::VecDeque;
 
@@ -8,27 +8,27 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::store::{ContactRow, DuplicateCandidate, DuplicateKey, Store, Workspace};
 
-/// Most contacts that are read of one group.
+/// The largest number of contacts that is read of one group.
 pub const MAX_CONTACTS: usize = 100;
-/// Pages grow: the first groups are there soon, and later pages each cost a walk
-/// over all contacts, whatever their size.
+/// Pages grow: small first pages return the first groups early. Each page reads all
+/// contacts, whatever its size, so later ones are large.
 const FIRST_PAGE: usize = 100;
 const LARGEST_PAGE: usize = 50_000;
 
-/// Contacts that look like one person.
+/// Contacts that may be the same person.
 #[derive(Debug)]
 pub struct Group {
-    /// Why.
+    /// What they have in common.
     pub likeness: DuplicateKey,
-    /// The oldest of them, two at least.
+    /// The oldest of them, at least two and at most [`MAX_CONTACTS`].
     pub contacts: Vec<ContactRow>,
-    /// How many there are.
+    /// How many contacts are in the group.
     pub count: usize,
-    /// The search goes on behind it.
+    /// The cursor at which the search continues after this group.
     pub place: GroupCursor,
 }
 
-/// Where a search is: behind all contacts that are compared by this.
+/// Identifies the last group that a search has returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupCursor {
     likeness: DuplicateKey,
@@ -37,7 +37,7 @@ pub struct GroupCursor {
 }
 
 impl GroupCursor {
-    /// As a token keeps it: at most 256 bytes.
+    /// Encodes the cursor for a token, in at most 256 bytes.
     pub fn encode(&self) -> String {
         match self.likeness {
             DuplicateKey::Email => format!("e{}", self.text),
@@ -45,7 +45,7 @@ impl GroupCursor {
         }
     }
 
-    /// Reads it. None for what [`write`](Self::write) did not make.
+    /// Decodes what [`encode`](Self::encode) made. None for other texts.
     pub fn decode(text: &str) -> Option<Self> {
         if let Some(text) = text.strip_prefix('e') {
             let (likeness, text) = (DuplicateKey::Email, text.to_owned());
@@ -65,12 +65,12 @@ impl GroupCursor {
     }
 }
 
-/// A search for duplicates. Between pages no connection is held; what is held is
-/// one page, and of the group under way no more than its oldest contacts.
+/// A search for duplicates. It holds no connection between pages. In memory it holds
+/// one page and the oldest contacts of the current group.
 pub struct Duplicates {
     store: Store,
     workspace: Workspace,
-    /// None when all was searched.
+    /// None at the end of the search.
     likeness: Option<DuplicateKey>,
     after: Option<DuplicateCandidate>,
     page: VecDeque<DuplicateCandidate>,
@@ -78,7 +78,7 @@ pub struct Duplicates {
 }
 
 impl Duplicates {
-    /// A search that goes on behind a place.
+    /// Makes a search that begins after a cursor.
     pub fn new(store: Store, workspace: Workspace, place: Option<GroupCursor>) -> Self {
         let likeness = place.as_ref().map_or(DuplicateKey::Email, |place| place.likeness);
         let after = place.map(|GroupCursor { text, number, .. }| DuplicateCandidate {
@@ -90,7 +90,7 @@ impl Duplicates {
         Self { store, workspace, likeness: Some(likeness), after, page, page_size: FIRST_PAGE }
     }
 
-    /// The next group; none when there are no more.
+    /// Returns the next group, None at the end.
     pub async fn next_group(&mut self) -> Result<Option<Group>> {
         while let Some(likeness) = self.likeness {
             let Some(first) = self.next(likeness).await? else {
@@ -123,13 +123,13 @@ impl Duplicates {
         Ok(None)
     }
 
-    /// What the next contact is compared by; none behind the last.
+    /// Returns what the next contact is compared by, None after the last one.
     async fn next(&mut self, likeness: DuplicateKey) -> Result<Option<DuplicateCandidate>> {
         if self.page.is_empty() {
-            let mut session = self.store.read_stream().await?;
+            let mut db = self.store.read_stream().await?;
             let (after, limit) = (self.after.as_ref(), self.page_size);
             self.page =
-                session.duplicate_candidates(&self.workspace, likeness, after, limit).await?.into();
+                db.duplicate_candidates(&self.workspace, likeness, after, limit).await?.into();
             self.page_size = (limit * 8).min(LARGEST_PAGE);
             if let Some(last) = self.page.back() {
                 self.after = Some(last.clone());
@@ -138,7 +138,7 @@ impl Duplicates {
         Ok(self.page.pop_front())
     }
 
-    /// None if they were deleted or merged meanwhile.
+    /// Reads a group. None if its contacts were deleted or merged meanwhile.
     async fn read(
         &self,
         place: GroupCursor,
@@ -146,8 +146,8 @@ impl Duplicates {
         count: usize,
     ) -> Result<Option<Group>> {
         let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
-        let mut session = self.store.read_stream().await?;
-        let found = session.find_contacts(&self.workspace, &people).await?;
+        let mut db = self.store.read_stream().await?;
+        let found = db.find_contacts(&self.workspace, &people).await?;
         let mut contacts: Vec<_> = found.into_iter().flatten().collect();
         contacts.sort_by_key(|row| row.contact_id);
         contacts.dedup_by_key(|row| row.contact_id);
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_read_as_they_were_written() {
+    fn encoded_cursors_decode() {
         let longest = "x".repeat(DuplicateKey::MAX_EMAIL);
         for (likeness, text, number) in [
             (DuplicateKey::Email, "ana@example.com", ""),

@@ -1,5 +1,5 @@
-//! Erasures of the past: listed, and repeated on a database that was restored
-//! from a backup older than they are.
+//! Listing erasures, and repeating them on a database that was restored from an older
+//! backup.
 
 use uuid::Uuid;
 
@@ -15,19 +15,19 @@ use crate::store::{
 };
 
 use super::unit_of_work::{UnitOfWork, put_suppressions};
-use super::{ledger, workspace};
+use super::{ledger, lock_workspace, workspace};
 
 /// An erasure that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Erasure {
-    /// Its proof.
+    /// The receipt of the erasure.
     pub receipt: Receipt,
-    /// What the person objected to, as far as is still known.
+    /// The categories the person opted out of, if this is still stored.
     pub opted_out: Vec<MessageCategory>,
 }
 
-/// A page of the erasures of a workspace from `since` on, behind the receipt
-/// `after`.
+/// Returns a page of the erasures of a workspace since this time, with receipt ids
+/// greater than `after`.
 pub async fn page(
     store: &Store,
     workspace_id: &str,
@@ -35,12 +35,12 @@ pub async fn page(
     after: Uuid,
     limit: usize,
 ) -> Result<Vec<Erasure>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let receipts = session.receipts_since(&workspace, since, after, limit).await?;
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let receipts = db.receipts_since(&workspace, since, after, limit).await?;
     let mut erasures = Vec::with_capacity(receipts.len());
     for receipt in receipts {
-        let rows = session.consent(&workspace, &receipt.hashed_keys).await?;
+        let rows = db.consent(&workspace, &receipt.hashed_keys).await?;
         let states = rows.into_iter().flatten().map(|row| row.state);
         let summary = states.fold(ConsentState::default(), ConsentState::stricter).summary();
         let is_out = |category: &MessageCategory| {
@@ -52,23 +52,23 @@ pub async fn page(
     Ok(erasures)
 }
 
-/// Repeats an erasure.
+/// Repeats an erasure on this database.
 #[derive(Debug)]
 pub struct RepeatErasure {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which. Its hashed keys are under keys of the keyring.
+    /// The erasure. The keyring has the keys that its hashed keys were made with.
     pub erasure: Erasure,
 }
 
-/// What was left to do of an erasure.
+/// What repeating an erasure has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeated {
-    /// The contact, or one that was merged into it, was there.
+    /// The contact, or one that was merged into it, was erased.
     Erased,
-    /// There was no contact; now it is known that the person was erased.
+    /// There was no contact. It is now recorded that the person was erased.
     Suppressed,
-    /// Nothing.
+    /// Nothing: the erasure was already recorded.
     AlreadyGone,
 }
 
@@ -77,8 +77,8 @@ impl Operation for RepeatErasure {
 
     async fn run(&self, tx: &mut Transaction) -> Result<Repeated> {
         let receipt = &self.erasure.receipt;
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let known = tx.session.receipts(&workspace, receipt.contact_id).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let known = tx.db.receipts(&workspace, receipt.contact_id).await?;
         if known.iter().any(|known| known.receipt_id == receipt.receipt_id) {
             return Ok(Repeated::AlreadyGone);
         }
@@ -95,14 +95,15 @@ impl Operation for RepeatErasure {
             }
         }
         self.suppress(tx, &workspace, ids).await?;
-        tx.session.insert_receipt(&workspace, receipt).await?;
+        tx.db.insert_receipt(&workspace, receipt).await?;
         Ok(repeated)
     }
 }
 
 impl RepeatErasure {
-    /// Forgets what was said under keys that the contact got after the backup, and
-    /// remembers under them that it was erased.
+    /// Erases the details recorded under the contact's hashed keys, and records under
+    /// them that the person was erased. This includes keys that the contact got after
+    /// the backup.
     async fn suppress(
         &self,
         tx: &mut Transaction,
@@ -110,16 +111,16 @@ impl RepeatErasure {
         contact_ids: Vec<Uuid>,
     ) -> Result<()> {
         let Receipt { contact_id, delete_time, hashed_keys, .. } = &self.erasure.receipt;
-        let (revision, head) = tx.session.next_consent_revision(workspace).await?;
+        let (revision, head) = tx.db.next_consent_revision(workspace).await?;
         tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let keyring = tx.keyring();
         for key in hashed_keys.iter().filter_map(|key| keyring.key_of(key)) {
-            // The backup may be from before this version was in use.
-            tx.session.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
+            // The backup may be older than this version of the key.
+            tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
         let event_id = tx.new_id();
         let state = self.state(event_id, *delete_time);
-        let known = tx.session.consent(workspace, hashed_keys).await?;
+        let known = tx.db.consent(workspace, hashed_keys).await?;
         let mut rows = Vec::new();
         for (key, known) in hashed_keys.iter().zip(known) {
             let known = known.map(|row| row.state).unwrap_or_default();
@@ -129,8 +130,8 @@ impl RepeatErasure {
             }
         }
         let subjects = Subjects { contact_ids, keys: hashed_keys.clone() };
-        let forgotten = tx.session.forget_details(workspace, &subjects).await?;
-        tx.session.erase_stored_responses(workspace, &subjects).await?;
+        let forgotten = tx.db.erase_ledger_details(workspace, &subjects).await?;
+        tx.db.erase_stored_responses(workspace, &subjects).await?;
         if rows.is_empty() && forgotten.is_empty() {
             return Ok(());
         }
@@ -139,8 +140,8 @@ impl RepeatErasure {
         put_suppressions(tx, workspace, rows).await
     }
 
-    /// What is kept of the person. They were erased then, and not now: what they
-    /// said since counts when it is recorded again.
+    /// The consent that stays stored. It has the time of the original erasure, so that
+    /// statements after it still count when they are recorded again.
     fn state(&self, event_id: Uuid, delete_time: Time) -> ConsentState {
         let category = |category| match self.erasure.opted_out.contains(&category) {
             true => CategoryConsent {

@@ -1,37 +1,37 @@
-//! Everything held about one person.
+//! Exporting everything that is stored about one person.
 
 use crate::domain::consent::{ConsentEvent, ConsentState};
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
-use crate::store::{ContactRow, Lock, Receipt, Store, StoredResponseInfo, decode_profile};
+use crate::store::{ContactRow, Receipt, Store, StoredResponseInfo, decode_profile};
 
 use super::{opt_in, workspace};
 
-/// What is held about one person.
+/// Everything that is stored about one person.
 #[derive(Debug)]
 pub struct Held {
-    /// None if they are no contact.
+    /// None for a non-contact.
     pub contact: Option<ContactRow>,
-    /// None if nothing is recorded.
+    /// None if no consent is recorded.
     pub consent: Option<ConsentState>,
-    /// Newest first, each with its position in the ledger.
+    /// Consent events, newest first, each with its position in the ledger.
     pub events: Vec<(i64, ConsentEvent)>,
-    /// Newest first.
+    /// Stored responses about the contact, newest first.
     pub answers: Vec<StoredResponseInfo>,
-    /// Of erasures of the contact.
+    /// Receipts of erasures of the contact.
     pub receipts: Vec<Receipt>,
 }
 
-/// Collects it, up to `limit` events and as many answers.
+/// Collects it, with up to `limit` events and up to `limit` responses.
 pub async fn held(
     store: &Store,
     workspace_id: &str,
     person: &Recipient,
     limit: usize,
 ) -> Result<Held> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let found = db.find_contacts(&workspace, std::slice::from_ref(person)).await?;
     let contact = found.into_iter().flatten().next();
     let contact_id = match (&contact, person) {
         (Some(contact), _) => Some(contact.contact_id),
@@ -40,10 +40,10 @@ pub async fn held(
     };
     let (mut answers, mut receipts) = (Vec::new(), Vec::new());
     if let Some(id) = contact_id {
-        answers = session.stored_responses_about(&workspace, id, limit).await?;
-        receipts = session.receipts(&workspace, id).await?;
+        answers = db.stored_responses_about(&workspace, id, limit).await?;
+        receipts = db.receipts(&workspace, id).await?;
     }
-    drop(session);
+    drop(db);
     let key = match (&contact, person) {
         (Some(contact), _) => decode_profile(contact)?.profile.match_keys().into_iter().next(),
         (None, Recipient::Key(key)) => Some(key.clone()),

@@ -1,4 +1,5 @@
-//! Replays: a change sent again with its request_id returns the first answer.
+//! Idempotent requests: one that is sent again with the same request_id returns the
+//! first response.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -8,36 +9,38 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::{Lock, NewStoredResponse, Operation, Transaction};
 
-use super::workspace;
+use super::lock_workspace;
 
-/// The first answer, encoded, with the contact it tells of.
+/// A response as it is stored, with the person it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedResponse {
     /// The encoded response.
     pub response: Bytes,
-    /// Whose erasure erases it.
+    /// The contact it is about. Erasing the contact erases the response.
     pub contact_id: Option<Uuid>,
-    /// The same of somebody who is no contact: their hashed key.
+    /// The hashed key of the non-contact it is about. Erasing that person erases the
+    /// response.
     pub match_key: Option<MatchKey>,
 }
 
-/// A change that happens once per request_id.
+/// An operation that runs once per request_id.
 pub struct Idempotent<O, F> {
-    /// The change.
+    /// The operation.
     pub operation: O,
-    /// Encodes its outcome.
+    /// Encodes the response.
     pub encode: F,
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Of the API.
+    /// The name of the API method.
     pub method: &'static str,
-    /// None: the caller takes the risk.
+    /// None if the caller sent none: the operation always runs.
     pub request_id: Option<Uuid>,
-    /// Of method and request.
+    /// From [`fingerprint`].
     pub fingerprint: [u8; 32],
 }
 
-/// What tells one request from another.
+/// Hash of method and request body. Two requests with the same id have to have the
+/// same one.
 pub fn fingerprint(method: &str, request: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(method).chain_update([0]).chain_update(request).finalize().into()
 }
@@ -54,9 +57,9 @@ where
         let Some(request_id) = self.request_id else {
             return Ok((self.encode)(self.operation.run(tx).await?).response);
         };
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let since = tx.responses_since;
-        if let Some(saved) = tx.session.stored_response(&workspace, request_id, since).await? {
+        if let Some(saved) = tx.db.stored_response(&workspace, request_id, since).await? {
             if saved.fingerprint.is_empty() {
                 let message = "the contact of this request was erased after it; to make one again \
                                send another request_id";
@@ -64,10 +67,7 @@ where
                     Error::new(Reason::ContactNotFound, message).with_resource("contact", "")
                 );
             }
-            // Versions before 0.2 saved it as it is.
-            let keyring = tx.keyring();
-            let mut seals = keyring.seals(&self.fingerprint);
-            if saved.fingerprint == self.fingerprint || seals.any(|s| saved.fingerprint == s) {
+            if tx.keyring().seals(&self.fingerprint).any(|seal| saved.fingerprint == seal) {
                 return Ok(saved.response);
             }
             let message = "this request_id was used for another request; make a new one";
@@ -76,7 +76,7 @@ where
         let answer = (self.encode)(self.operation.run(tx).await?);
         let saved = NewStoredResponse {
             request_id,
-            // Sealed: what a request told of a person could be found by trying.
+            // Sealed with a key. A plain hash could be guessed from phone numbers.
             fingerprint: tx.keyring().seal(&self.fingerprint).to_vec(),
             method: self.method,
             response: answer.response.clone(),
@@ -84,7 +84,7 @@ where
             match_key: answer.match_key,
             create_time: tx.now,
         };
-        tx.session.store_response(&workspace, &saved, since).await?;
+        tx.db.store_response(&workspace, &saved, since).await?;
         Ok(answer.response)
     }
 }

@@ -1,27 +1,27 @@
-//! Who is one person: new numbers and user ids.
+//! Changing the phone number and user id of a contact.
 
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
+use super::lock_workspace;
 use super::unit_of_work::UnitOfWork;
-use super::workspace;
 
-/// Gives a person another phone number or user id.
+/// Gives a contact a new phone number or user id.
 #[derive(Debug)]
 pub struct LinkIdentity {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Whom.
+    /// Identifies the contact.
     pub person: Recipient,
-    /// The number they have now.
+    /// The new phone number.
     pub phone_number: Option<PhoneNumber>,
-    /// The user id they have now.
+    /// The new user id.
     pub whatsapp_user_id: Option<WhatsAppUserId>,
-    /// Former ids that are somebody else's now.
+    /// Former phone numbers and user ids that now belong to somebody else.
     pub release: Vec<MatchKey>,
-    /// Empty: whatever the version.
+    /// The version the change is based on. Empty for any.
     pub etag: String,
 }
 
@@ -29,7 +29,7 @@ impl Operation for LinkIdentity {
     type Output = ContactRow;
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let mut people = vec![self.person.clone()];
         people.extend(self.phone_number.iter().map(|number| Recipient::Key(number.match_key())));
         people.extend(self.whatsapp_user_id.iter().map(|id| Recipient::Key(id.match_key())));
@@ -57,7 +57,7 @@ impl Operation for LinkIdentity {
     }
 }
 
-/// Names the field as the request calls it.
+/// Renames the field of an error to the one of the request.
 fn new(error: Error) -> Error {
     match error.field().map(|field| format!("new_{field}")) {
         Some(field) => error.with_field(field),

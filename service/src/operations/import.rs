@@ -1,4 +1,4 @@
-//! Imports: many rows in one transaction, each with its own outcome.
+//! Importing many rows in one transaction, each with its own result.
 
 use std::collections::BTreeSet;
 
@@ -13,24 +13,24 @@ use crate::store::{Lock, Operation, Transaction, Workspace};
 
 use super::contacts::people;
 use super::unit_of_work::{EntryId, UnitOfWork, already_exists, refuse_conflict};
-use super::{definitions, workspace};
+use super::{definitions, lock_workspace};
 
-/// Rows are stored this many at a time, if so many are there: a transaction
-/// writes each page of an index once, however many rows changed it.
+/// How many rows one transaction stores, if that many have arrived. A transaction
+/// writes each page of an index once, however many rows change it.
 pub const ROWS_PER_TRANSACTION: usize = 5000;
 
-/// Creates and updates contacts: some chunks of an import, together.
+/// Creates and updates the contacts of some chunks of an import.
 #[derive(Debug)]
 pub struct ImportChunks {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// How.
+    /// The options of the import.
     pub options: ImportOptions,
-    /// Of each chunk the rows that could be read, with their index in it.
+    /// The valid rows of each chunk, with their index in it.
     pub chunks: Vec<Vec<(usize, ImportRow)>>,
 }
 
-/// What became of one row.
+/// The result of one row.
 enum RowOutcome {
     Created,
     Updated,
@@ -38,12 +38,12 @@ enum RowOutcome {
 }
 
 impl Operation for ImportChunks {
-    /// Chunk by chunk.
+    /// The result of each chunk.
     type Output = Vec<ChunkOutcome>;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let mut definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let mut definitions = definitions(&mut *tx.db, &workspace).await?;
         if self.options.create_missing_tags {
             self.create_missing_tags(tx, &workspace, &mut definitions).await?;
         }
@@ -77,7 +77,7 @@ impl ImportChunks {
         self.chunks.iter().flatten().map(|(_, row)| row)
     }
 
-    /// Checks what all rows share.
+    /// Validates the options, which all rows share.
     fn validate(&self, definitions: &Definitions, tx: &Transaction) -> Result<()> {
         let add_tags: BTreeSet<_> = self.options.add_tags.iter().cloned().collect();
         validate_tags(&add_tags, definitions).map_err(|error| error.with_field("add_tags"))?;
@@ -89,8 +89,8 @@ impl ImportChunks {
         }
     }
 
-    /// Everything that can fail comes before the first change of the unit, so
-    /// that a row happens as a whole or not at all.
+    /// Everything that can fail comes before the first change of the unit of work, so
+    /// that a row is imported as a whole or not at all.
     fn import_row(
         &self,
         tx: &Transaction,
@@ -117,7 +117,7 @@ impl ImportChunks {
             }
         }
 
-        // When both are sent, the phone number says who it is.
+        // If a row has both, the phone number identifies the contact.
         let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
             let entry = unit.create(tx, profile).map_err(below)?;
             record_if_news(tx, unit, entry, statement);
@@ -151,7 +151,7 @@ impl ImportChunks {
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
     }
 
-    /// An objection is not lost with its row, whatever else is wrong with it.
+    /// Records the opt-out of a row that failed, so that it is not lost with the row.
     fn keep_objection(
         &self,
         tx: &Transaction,
@@ -174,8 +174,8 @@ impl ImportChunks {
             .with_metadata("opt_out", "recorded")
     }
 
-    /// Makes the tags that rows name and the workspace lacks. An id that cannot
-    /// be one is left to fail its row.
+    /// Creates the tags of rows that do not exist. An invalid tag id later fails its
+    /// row.
     async fn create_missing_tags(
         &self,
         tx: &mut Transaction,
@@ -195,14 +195,14 @@ impl ImportChunks {
             return Ok(());
         }
         let tags: Vec<_> = missing.into_iter().map(|id| Tag::bare(id, tx.now)).collect();
-        tx.session.put_tags(workspace, &tags).await?;
+        tx.db.upsert_tags(workspace, &tags).await?;
         definitions.tags.extend(tags.into_iter().map(|tag| tag.tag_id));
         Ok(())
     }
 }
 
-/// Records a statement unless it says what is known already, or what something
-/// later overtook: sending a chunk again changes nothing.
+/// Records a statement, unless the same or a later one is already recorded. So
+/// sending a chunk again changes nothing.
 fn record_if_news(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
@@ -215,7 +215,7 @@ fn record_if_news(
     let news = statement.categories.iter().map(|category| known.get(*category)).any(|known| {
         match (statement.occurred_time, known.occurred_time) {
             (Some(said), Some(known_since)) if said < known_since => false,
-            // Of two at the same time the opt-out wins.
+            // Of two statements at the same time, the opt-out wins.
             (Some(said), Some(known_since)) if said == known_since => {
                 objects && known.status != OptInStatus::OptedOut
             }
@@ -229,7 +229,7 @@ fn record_if_news(
     news
 }
 
-/// The error for a row that names nobody and everybody.
+/// The error for a row without a contact.
 pub fn empty_row() -> Error {
     Error::invalid(Reason::RequiredFieldMissing, "contact", "the row has no contact")
 }

@@ -1,24 +1,18 @@
-//! The ledger's chain: the one place where it grows.
-
-use uuid::Uuid;
+//! Appending to the ledger. Nothing else does.
 
 use crate::domain::consent::ConsentEvent;
 use crate::domain::error::Result;
-use crate::domain::ledger::{Entry, Head, Salt};
-use crate::store::{Lock, Operation, Store, Transaction, Workspace};
+use crate::domain::ledger::{Entry, Head};
+use crate::store::{Transaction, Workspace};
 
-use super::workspace;
-
-/// Entries sealed in one transaction.
-const SEALED_AT_ONCE: usize = 5000;
-
-/// Events as the ledger takes them, each with a salt of its own.
-pub fn entries(events: Vec<ConsentEvent>) -> Vec<Entry> {
-    events.into_iter().map(|event| Entry::of(event, new_salt())).collect()
+/// Turns events into ledger entries, each with a random salt.
+pub fn entries(tx: &Transaction, events: Vec<ConsentEvent>) -> Result<Vec<Entry>> {
+    events.into_iter().map(|event| Ok(Entry::of(event, tx.random()?))).collect()
 }
 
-/// Appends to the ledger of a workspace that ends with `head`, which is known
-/// and holds since its consent revision was counted up.
+/// Seals entries and appends them to the ledger, which ends with `head`: the one that
+/// [`next_consent_revision`](crate::store::WorkspaceWriter::next_consent_revision)
+/// returned in this transaction.
 pub async fn append(
     tx: &mut Transaction,
     workspace: &Workspace,
@@ -29,50 +23,5 @@ pub async fn append(
         return Ok(());
     }
     entries.iter_mut().for_each(|entry| head.append(entry));
-    tx.session.append_entries(workspace, entries, &head).await
-}
-
-/// Seals events from before there was a chain. Several processes may at once.
-pub async fn seal_all(store: &Store) -> Result<()> {
-    while let Some(workspace_id) = unsealed(store).await? {
-        store.write(Seal { workspace_id }).await?;
-    }
-    Ok(())
-}
-
-/// A workspace whose ledger is not sealed to its end.
-pub async fn unsealed(store: &Store) -> Result<Option<String>> {
-    Ok(store.read().await?.unsealed_workspaces(1).await?.pop())
-}
-
-/// Seals some of the events of a workspace.
-struct Seal {
-    workspace_id: String,
-}
-
-impl Operation for Seal {
-    type Output = ();
-
-    async fn run(&self, tx: &mut Transaction) -> Result<()> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
-        let mut head = workspace.ledger;
-        let mut entries = tx.session.entries(&workspace, head.length, SEALED_AT_ONCE).await?;
-        // Behind the first that has a hash somebody was at work already, or at
-        // the ledger: `audit verify` tells.
-        let sealed = entries.iter().position(|entry| entry.hash.is_some());
-        entries.truncate(sealed.unwrap_or(entries.len()));
-        for entry in &mut entries {
-            if let Some(detail) = &mut entry.detail {
-                detail.salt = new_salt();
-                entry.detail_hash = Some(detail.hash());
-            }
-            head.append(entry);
-        }
-        tx.session.seal_entries(&workspace, &entries, &head).await
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "salts have to be unpredictable")]
-fn new_salt() -> Salt {
-    Uuid::new_v4().into_bytes()
+    tx.db.append_ledger_entries(workspace, entries, &head).await
 }

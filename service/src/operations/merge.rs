@@ -1,27 +1,27 @@
-//! Joining two contacts that are one person.
+//! Merging two contacts of the same person.
 
 use crate::domain::contact::{Recipient, definition};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::merge::{MergeRules, Taken};
+use crate::domain::merge::{MergeField, MergeRules};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
 
 use super::unit_of_work::{EntryId, UnitOfWork};
-use super::{definitions, workspace};
+use super::{definitions, lock_workspace};
 
-/// Joins two contacts.
+/// Merges one contact into another.
 #[derive(Debug)]
 pub struct MergeContacts {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Who stays.
+    /// Identifies the contact that stays.
     pub survivor: Recipient,
-    /// Who goes.
+    /// Identifies the contact that is merged into it.
     pub merged: Recipient,
-    /// What remains of both.
+    /// Which fields are taken from which contact.
     pub rules: MergeRules,
-    /// Empty: whatever the version.
+    /// The version of the survivor that the merge is based on. Empty for any.
     pub survivor_etag: String,
-    /// Empty: whatever the version.
+    /// The version of the merged contact. Empty for any.
     pub merged_etag: String,
 }
 
@@ -29,10 +29,10 @@ impl Operation for MergeContacts {
     type Output = ContactRow;
 
     async fn run(&self, tx: &mut Transaction) -> Result<ContactRow> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let definitions = definitions(&mut *tx.db, &workspace).await?;
         for field in &self.rules.take {
-            if let Taken::Attribute(id) = field {
+            if let MergeField::Attribute(id) = field {
                 definition(&definitions, id).map_err(|error| error.with_field("take_mask"))?;
             }
         }

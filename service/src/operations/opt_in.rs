@@ -9,16 +9,16 @@ use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
 use super::unit_of_work::{UnitOfWork, refuse_conflict};
-use super::workspace;
+use super::{lock_workspace, workspace};
 
-/// Records that a person agreed or objected.
+/// Records that a person opted in or out.
 #[derive(Debug)]
 pub struct RecordConsent {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Who.
+    /// Identifies the person.
     pub person: Recipient,
-    /// What they said.
+    /// What the person agreed or objected to.
     pub statement: Statement,
 }
 
@@ -26,10 +26,10 @@ impl Operation for RecordConsent {
     type Output = (ConsentEvent, ConsentSummary);
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         self.statement.validate(tx.now)?;
         let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
-        // An objection is taken from anybody; agreeing takes a contact.
+        // Anybody can opt out. Only a contact can opt in.
         let entry = match (&self.person, self.statement.status) {
             (Recipient::Key(key), OptInStatus::OptedOut) => {
                 unit.find(&self.person).unwrap_or_else(|| unit.add_non_contact(key.clone()))
@@ -50,11 +50,11 @@ impl Operation for RecordConsent {
 /// Records that a person told WhatsApp to stop or resume marketing.
 #[derive(Debug)]
 pub struct RecordPlatformPreference {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Who.
+    /// Identifies the person.
     pub person: Recipient,
-    /// What they told it.
+    /// The preference.
     pub statement: PlatformStatement,
 }
 
@@ -62,10 +62,10 @@ impl Operation for RecordPlatformPreference {
     type Output = (ConsentEvent, ConsentSummary);
 
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         self.statement.validate(tx.now)?;
         let mut unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&self.person)).await?;
-        // Taken from anybody, a resume too: the stop it lifts may arrive later.
+        // From anybody, including a resume: the stop before it may arrive later.
         let entry = match &self.person {
             Recipient::Key(key) => {
                 unit.find(&self.person).unwrap_or_else(|| unit.add_non_contact(key.clone()))
@@ -81,8 +81,8 @@ impl Operation for RecordPlatformPreference {
     }
 }
 
-/// The events of one person with their positions in the ledger, newest first,
-/// from before the position `before`.
+/// Returns the events of one person before the position `before`, newest first, with
+/// their positions in the ledger.
 pub async fn events(
     store: &Store,
     workspace_id: &str,
@@ -90,16 +90,16 @@ pub async fn events(
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<(i64, ConsentEvent)>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let found = session.find_contacts(&workspace, std::slice::from_ref(person)).await?;
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let found = db.find_contacts(&workspace, std::slice::from_ref(person)).await?;
     let subjects = match (found.into_iter().flatten().next(), person) {
         (Some(row), _) => Subjects::of(&decode_profile(&row)?, store.keyring(), &workspace),
         (None, Recipient::Key(key)) => Subjects::of_non_contact(key, store.keyring(), &workspace),
         (None, Recipient::Id(_)) => return Err(Error::contact_not_found()),
     };
     let before = before.unwrap_or(i64::MAX);
-    let entries = session.entries_about(&workspace, &subjects, before, limit).await?;
+    let entries = db.ledger_entries_about(&workspace, &subjects, before, limit).await?;
     let event = |entry: Entry| {
         let position = entry.position;
         Ok(entry.event()?.map(|event| (position, event)))

@@ -1,78 +1,76 @@
-//! Reading contacts: by name, in pages, counted.
+//! Finding, listing and counting contacts.
 
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{self, FilterError};
 use crate::domain::search::{self, SearchError};
-use crate::store::{
-    ContactRow, Lock, Order, OrderBy, PageCursor, Selection, Session, Store, Workspace,
-};
+use crate::store::{ContactRow, Order, OrderBy, PageCursor, Reader, Selection, Store, Workspace};
 
 use super::{definitions, workspace};
 
-/// The contacts these name, index for index.
+/// Returns the contacts of these recipients, in the order of `people`.
 pub async fn find(
     store: &Store,
     workspace_id: &str,
     people: &[Recipient],
 ) -> Result<Vec<Option<ContactRow>>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    session.find_contacts(&workspace, people).await
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    db.find_contacts(&workspace, people).await
 }
 
-/// Which contacts a request selects, in its own words.
+/// Which contacts a request selects, as it was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// The filter language.
+    /// A filter expression.
     pub filter: String,
-    /// The search bar.
+    /// Words to search for in names.
     pub query: String,
 }
 
-/// Looks up the workspace and checks the query against its definitions.
+/// Looks up the workspace and compiles the query with its definitions.
 pub async fn select(
     store: &Store,
-    session: &mut dyn Session,
+    db: &mut dyn Reader,
     query: &Query,
 ) -> Result<(Workspace, Selection)> {
-    let workspace = workspace(session, &query.workspace_id, Lock::None).await?;
+    let workspace = workspace(db, &query.workspace_id).await?;
     let filter = match query.filter.trim().is_empty() {
         true => None,
         false => {
-            let definitions = definitions(session, &workspace).await?;
+            let definitions = definitions(db, &workspace).await?;
             filter::compile(&query.filter, &definitions).map_err(filter_error)?
         }
     };
     let words = match search::query_words(&query.query) {
-        // Signs that are in no name are found in no name.
+        // A query without letters and digits matches no name.
         Err(SearchError::NoWords) => vec![search::IN_NO_NAME.to_owned()],
         words => words.map_err(|e| Error::invalid(Reason::InvalidQuery, "query", e.to_string()))?,
     };
     Ok((workspace, Selection { filter, words, now: store.now() }))
 }
 
-/// A page of the directory.
+/// Returns a page of the selected contacts.
 pub async fn list(
-    session: &mut dyn Session,
+    db: &mut dyn Reader,
     (workspace, selection): &(Workspace, Selection),
     order: Order,
     after: Option<&PageCursor>,
     limit: usize,
 ) -> Result<Vec<ContactRow>> {
-    session.page(workspace, selection, order, after, limit).await
+    db.list_contacts(workspace, selection, order, after, limit).await
 }
 
-/// How many contacts a query selects.
+/// Returns how many contacts a query selects.
 pub async fn count(store: &Store, query: &Query) -> Result<i64> {
-    let mut session = store.read().await?;
-    let (workspace, selection) = select(store, &mut *session, query).await?;
-    session.count(&workspace, &selection).await
+    let mut db = store.read().await?;
+    let (workspace, selection) = select(store, &mut *db, query).await?;
+    db.count_contacts(&workspace, &selection).await
 }
 
-/// Reads an `order_by`.
+/// Parses an `order_by`.
 pub fn parse_order(text: &str) -> Result<Order> {
     let mut words = text.split_whitespace();
     let by = match words.next() {
@@ -96,7 +94,7 @@ pub fn parse_order(text: &str) -> Result<Order> {
     }
 }
 
-/// The error for a filter that does not parse or check.
+/// The error for a filter that does not compile.
 pub fn filter_error(error: FilterError) -> Error {
     let column = error.column.to_string();
     Error::invalid(Reason::InvalidFilter, "filter", error.to_string())

@@ -1,4 +1,4 @@
-//! What is kept for a time only.
+//! Deleting what is stored for a limited time.
 
 use chrono::TimeDelta;
 
@@ -8,11 +8,11 @@ use crate::store::{Lock, Operation, Store, Transaction};
 
 use super::workspaces;
 
-/// Rows dropped in one transaction.
+/// How many rows one transaction deletes.
 const BATCH: usize = 500;
 
-/// Drops answers past their retention in all workspaces; and, unless they are
-/// kept forever, what is known of people who are no contacts. Several may.
+/// Deletes expired responses in all workspaces, and expired suppressions unless they
+/// are kept forever. Several processes may do this at once.
 pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()> {
     for found in workspaces::list(store, "", usize::MAX >> 1).await? {
         let sweep = |what, before| Sweep { workspace_id: found.workspace_id.clone(), what, before };
@@ -32,7 +32,8 @@ enum What {
     Suppressions,
 }
 
-/// Drops some of what is from before a time. False when that was all.
+/// Deletes some rows that were written before a time. Returns whether there may be
+/// more.
 struct Sweep {
     workspace_id: String,
     what: What,
@@ -43,16 +44,14 @@ impl Operation for Sweep {
     type Output = bool;
 
     async fn run(&self, tx: &mut Transaction) -> Result<bool> {
-        let session = &mut tx.session;
-        // It may be deleted meanwhile.
-        let Some(workspace) = session.workspace(&self.workspace_id, Lock::Shared).await? else {
+        let db = &mut tx.db;
+        // It may have been deleted meanwhile.
+        let Some(workspace) = db.lock_workspace(&self.workspace_id, Lock::Shared).await? else {
             return Ok(false);
         };
         let dropped = match self.what {
-            What::Answers => {
-                session.delete_stored_responses(&workspace, self.before, BATCH).await?
-            }
-            What::Suppressions => session.drop_suppressions(&workspace, self.before, BATCH).await?,
+            What::Answers => db.delete_stored_responses(&workspace, self.before, BATCH).await?,
+            What::Suppressions => db.delete_suppressions(&workspace, self.before, BATCH).await?,
         };
         Ok(dropped == BATCH as u64)
     }

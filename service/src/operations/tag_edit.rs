@@ -1,4 +1,4 @@
-//! Putting tags on many contacts, and taking them off.
+//! Adding tags to many contacts, and removing them.
 
 use std::collections::BTreeSet;
 
@@ -11,43 +11,43 @@ use crate::store::{Lock, Operation, Selection, Transaction, Workspace};
 use super::contact_scan::{Edited, REWRITE_PAGE, try_each_selected};
 use super::read::filter_error;
 use super::unit_of_work::UnitOfWork;
-use super::{definitions, workspace};
+use super::{definitions, lock_workspace};
 
-/// Adds and removes tags.
+/// Adds tags to contacts and removes others.
 #[derive(Debug)]
 pub struct EditTags {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Whose.
+    /// The contacts to change.
     pub target: TagTarget,
-    /// To put on.
+    /// The tags to add.
     pub add: BTreeSet<String>,
-    /// To take off.
+    /// The tags to remove.
     pub remove: BTreeSet<String>,
-    /// Only say what would happen.
+    /// Only counts what would change.
     pub validate_only: bool,
 }
 
-/// Whose tags change.
+/// The contacts whose tags change.
 #[derive(Debug)]
 pub enum TagTarget {
-    /// These people's; with their index in the request.
+    /// These contacts, with their index in the request.
     People(Vec<(usize, Recipient)>),
-    /// Everybody's whom a filter selects.
+    /// All contacts that a filter selects.
     Filter {
-        /// The filter language.
+        /// A filter expression.
         filter: String,
-        /// How many contacts the caller expects.
+        /// How many contacts the caller expects the filter to select.
         expected_count: i64,
     },
 }
 
-/// What became of it.
+/// The result of an [`EditTags`].
 #[derive(Debug, Default)]
 pub struct EditTagsOutcome {
-    /// How many.
+    /// How many contacts were selected and changed.
     pub edited: Edited,
-    /// Who was not found or not changed, by index.
+    /// Contacts that were not found or not changed, by index in the request.
     pub failures: Vec<(usize, Error)>,
 }
 
@@ -55,8 +55,8 @@ impl Operation for EditTags {
     type Output = EditTagsOutcome;
 
     async fn run(&self, tx: &mut Transaction) -> Result<EditTagsOutcome> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.session, &workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let definitions = definitions(&mut *tx.db, &workspace).await?;
         validate_tags(&self.add, &definitions).map_err(|error| error.with_field("add_tags"))?;
         validate_tags(&self.remove, &definitions)
             .map_err(|error| error.with_field("remove_tags"))?;
@@ -65,7 +65,7 @@ impl Operation for EditTags {
             TagTarget::Filter { filter, expected_count } => {
                 let filter = filter::compile(filter, &definitions).map_err(filter_error)?;
                 let selection = Selection { filter, words: Vec::new(), now: tx.now };
-                let count = tx.session.count(&workspace, &selection).await?;
+                let count = tx.db.count_contacts(&workspace, &selection).await?;
                 if count != *expected_count {
                     return Err(count_mismatch(*expected_count, count));
                 }

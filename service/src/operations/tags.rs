@@ -1,21 +1,21 @@
-//! Making, changing and deleting tags.
+//! Creating, reading, changing and deleting tags.
 
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Predicate};
 use crate::domain::tag::{MAX_TAGS, Tag};
-use crate::store::{Counted, Lock, Operation, Session, Store, Transaction, Workspace};
+use crate::store::{Counted, Lock, Operation, Reader, Store, Transaction, Workspace};
 
 use super::contact_scan::{REWRITE_PAGE, each_selected};
 use super::definition::{self, ensure_unique, find};
-use super::workspace;
+use super::{lock_workspace, workspace};
 
-/// Makes a tag.
+/// Creates a tag.
 #[derive(Debug)]
 pub struct CreateTag {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Ids and times aside, as to be stored.
+    /// The tag. Its times, and an empty id, are set when it is stored.
     pub tag: Tag,
 }
 
@@ -23,20 +23,20 @@ impl Operation for CreateTag {
     type Output = Counted<Tag>;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Counted<Tag>> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let tag = Tag { create_time: tx.now, update_time: tx.now, ..self.tag.clone() };
         let tag = tag.completed().map_err(|error| error.in_parent("tag"))?;
-        let existing = tx.session.tags(&workspace).await?;
+        let existing = tx.db.tags(&workspace).await?;
         if existing.len() >= MAX_TAGS {
             return Err(Error::limit("tag", MAX_TAGS, existing.len() + 1));
         }
         ensure_unique(&tag, &existing, true)?;
-        tx.session.put_tags(&workspace, std::slice::from_ref(&tag)).await?;
+        tx.db.upsert_tags(&workspace, std::slice::from_ref(&tag)).await?;
         Ok(Counted { definition: tag, contact_count: 0 })
     }
 }
 
-/// A change of a tag, from an update mask.
+/// One field of an update mask with its new value.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the field it sets")]
 pub enum TagChange {
@@ -48,11 +48,11 @@ pub enum TagChange {
 /// Changes a tag.
 #[derive(Debug)]
 pub struct UpdateTag {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which.
+    /// The tag to change.
     pub tag_id: String,
-    /// What.
+    /// The changes, in order.
     pub changes: Vec<TagChange>,
 }
 
@@ -60,8 +60,8 @@ impl Operation for UpdateTag {
     type Output = Counted<Tag>;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Counted<Tag>> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Shared).await?;
-        let existing = tx.session.tags(&workspace).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        let existing = tx.db.tags(&workspace).await?;
         let mut tag = find(&existing, &self.tag_id)?.clone();
         for change in &self.changes {
             match change.clone() {
@@ -73,19 +73,20 @@ impl Operation for UpdateTag {
         tag.update_time = tx.now;
         let tag = tag.completed().map_err(|error| error.in_parent("tag"))?;
         ensure_unique(&tag, &existing, false)?;
-        tx.session.put_tags(&workspace, std::slice::from_ref(&tag)).await?;
-        counted(&mut *tx.session, &workspace, tag).await
+        tx.db.upsert_tags(&workspace, std::slice::from_ref(&tag)).await?;
+        counted(&mut *tx.db, &workspace, tag).await
     }
 }
 
-/// Deletes a tag, and tells how many contacts carried it.
+/// Deletes a tag. Returns how many contacts had it.
 #[derive(Debug)]
 pub struct DeleteTag {
-    /// Where.
+    /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Which.
+    /// The tag to delete.
     pub tag_id: String,
-    /// Take it off the contacts that carry it.
+    /// Also removes the tag from contacts. Without it, contacts with the tag are an
+    /// error.
     pub force: bool,
 }
 
@@ -93,10 +94,10 @@ impl Operation for DeleteTag {
     type Output = i64;
 
     async fn run(&self, tx: &mut Transaction) -> Result<i64> {
-        let workspace = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
         let id = self.tag_id.as_str();
-        find(&tx.session.tags(&workspace).await?, id)?;
-        let count = tx.session.tag_counts(&workspace, &[id]).await?.first().copied().unwrap_or(0);
+        find(&tx.db.tags(&workspace).await?, id)?;
+        let count = tx.db.tag_counts(&workspace, &[id]).await?.first().copied().unwrap_or(0);
         if count > 0 && !self.force {
             let message = format!(
                 "{count} contacts carry {id}; take it off them with \
@@ -114,39 +115,35 @@ impl Operation for DeleteTag {
             })
             .await?;
         }
-        tx.session.delete_tag(&workspace, id).await?;
+        tx.db.delete_tag(&workspace, id).await?;
         Ok(count)
     }
 }
 
 /// Returns one tag.
 pub async fn get(store: &Store, workspace_id: &str, tag_id: &str) -> Result<Counted<Tag>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let tag = find(&session.tags(&workspace).await?, tag_id)?.clone();
-    counted(&mut *session, &workspace, tag).await
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let tag = find(&db.tags(&workspace).await?, tag_id)?.clone();
+    counted(&mut *db, &workspace, tag).await
 }
 
-/// Returns tags with ids behind `after`.
+/// Returns tags with ids greater than `after`, ordered by id.
 pub async fn list(
     store: &Store,
     workspace_id: &str,
     after: &str,
     limit: usize,
 ) -> Result<Vec<Counted<Tag>>> {
-    let mut session = store.read().await?;
-    let workspace = workspace(&mut *session, workspace_id, Lock::None).await?;
-    let tags = definition::page(session.tags(&workspace).await?, after, limit);
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let tags = definition::page(db.tags(&workspace).await?, after, limit);
     let ids: Vec<_> = tags.iter().map(|tag| tag.tag_id.as_str()).collect();
-    let counts = session.tag_counts(&workspace, &ids).await?;
+    let counts = db.tag_counts(&workspace, &ids).await?;
     Ok(definition::counted(tags, counts))
 }
 
-async fn counted(
-    session: &mut dyn Session,
-    workspace: &Workspace,
-    tag: Tag,
-) -> Result<Counted<Tag>> {
-    let counts = session.tag_counts(workspace, &[&tag.tag_id]).await?;
+async fn counted(db: &mut dyn Reader, workspace: &Workspace, tag: Tag) -> Result<Counted<Tag>> {
+    let counts = db.tag_counts(workspace, &[&tag.tag_id]).await?;
     Ok(Counted { definition: tag, contact_count: counts.first().copied().unwrap_or(0) })
 }

@@ -1,5 +1,5 @@
-//! Page and resume tokens: opaque places in a list, which nobody can forge and
-//! which go with one request only.
+//! Page and resume tokens: opaque cursors that cannot be forged, and that are valid for
+//! one request only.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,25 +10,25 @@ use uuid::Uuid;
 use crate::domain::error::{Error, Reason, Result};
 
 const MAC_LENGTH: usize = 16;
-/// Id, count, authentication code.
+/// The length of id, count and authentication code.
 const FIXED_LENGTH: usize = 16 + 8 + MAC_LENGTH;
 
-/// A place in a list.
+/// Identifies the last item of a page or stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// Behind this one.
+    /// The id of the item.
     pub id: Uuid,
     /// The text the list is ordered by, at most 256 bytes.
     pub text: String,
-    /// How many came before, or at which position it is.
+    /// How many items came before, or the position of the item.
     pub count: i64,
 }
 
-/// What a token belongs to: the call and the parts of its request that may not
+/// What a token is valid for: the method, and the parts of the request that may not
 /// change between pages.
 pub type Binding<'a> = &'a [&'a str];
 
-/// Makes a token.
+/// Encodes a cursor as a token.
 pub fn seal(key: &[u8; 32], binding: Binding<'_>, place: &Cursor) -> String {
     let mut token = Vec::with_capacity(FIXED_LENGTH + place.text.len());
     token.extend_from_slice(place.id.as_bytes());
@@ -39,7 +39,8 @@ pub fn seal(key: &[u8; 32], binding: Binding<'_>, place: &Cursor) -> String {
     URL_SAFE_NO_PAD.encode(token)
 }
 
-/// Reads a token that [`seal`] made with the same key and binding.
+/// Decodes a token that [`seal`] made with the same key and binding. None for any
+/// other.
 pub fn open(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Option<Cursor> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (content, code) = bytes.split_at_checked(bytes.len().checked_sub(MAC_LENGTH)?)?;
@@ -53,7 +54,7 @@ pub fn open(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Option<Cursor>
     })
 }
 
-/// The place a page request goes on at; None for the first page.
+/// The cursor of a page request, None for the first page.
 pub fn open_page(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Option<Cursor>> {
     if token.is_empty() {
         return Ok(None);
@@ -61,14 +62,14 @@ pub fn open_page(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Op
     open(key, binding, token).map(Some).ok_or_else(invalid_page_token)
 }
 
-/// The error for a page token that does not open.
+/// The error for an invalid page token.
 pub fn invalid_page_token() -> Error {
     let message = "not a token of this request: send next_page_token of the page before, \
                    with everything but page_size and view as it was";
     Error::invalid(Reason::InvalidPageToken, "page_token", message)
 }
 
-/// The place a stream goes on at; None for its beginning.
+/// The cursor at which a stream resumes, None for its beginning.
 pub fn open_resume(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Result<Option<Cursor>> {
     if token.is_empty() {
         return Ok(None);

@@ -1,6 +1,6 @@
-//! A change of people in the making: loaded from the database, altered in
-//! memory, written back at once. The one place where contacts are made and
-//! changed, and the only one where consent is.
+//! Unit of work: loads contacts and their consent, applies changes in memory and
+//! writes them in one transaction. Nothing else creates contacts, changes identities or
+//! records consent.
 
 mod load;
 mod refusal;
@@ -20,14 +20,14 @@ use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::{ContactRow, Transaction, Workspace, encode_profile};
 
-/// People to be changed together.
+/// People who are changed together.
 pub struct UnitOfWork<'a> {
     workspace: &'a Workspace,
     entries: Vec<Entry>,
     by_key: HashMap<MatchKey, usize>,
     by_id: HashMap<Uuid, usize>,
     events: Vec<ConsentEvent>,
-    /// Contacts that go, each with the one it is merged into.
+    /// Contacts that are deleted, each with the one it is merged into.
     merges: Vec<(Contact, Uuid)>,
 }
 
@@ -36,13 +36,13 @@ pub struct UnitOfWork<'a> {
 pub struct EntryId(usize);
 
 struct Entry {
-    /// As stored. None for somebody new, or known by an opt-out only.
+    /// The contact as stored. None for a new contact and for a non-contact.
     before: Option<Contact>,
-    /// As it is to be. None for somebody who is no contact.
+    /// The contact as it will be stored. None for a non-contact.
     after: Option<Contact>,
-    /// The keys of somebody who is no contact. They are never stored: see `rows`.
+    /// The clear keys of a non-contact. Only their hashes are stored, see `rows`.
     loose_keys: Vec<MatchKey>,
-    /// The rows of somebody who is no contact, under hashed keys.
+    /// The hashed keys under which a non-contact is stored.
     rows: Vec<MatchKey>,
     stored_state: ConsentState,
     state: ConsentState,
@@ -90,7 +90,7 @@ impl UnitOfWork<'_> {
         EntryId(entry)
     }
 
-    /// The person of this name, contact or not.
+    /// Returns the person with this id or key, contact or not.
     pub fn find(&self, person: &Recipient) -> Option<EntryId> {
         match person {
             Recipient::Id(id) => self.by_id.get(id),
@@ -99,17 +99,17 @@ impl UnitOfWork<'_> {
         .map(|entry| EntryId(*entry))
     }
 
-    /// The contact of this name.
+    /// Returns the contact with this id or key.
     pub fn find_contact(&self, person: &Recipient) -> Option<EntryId> {
         self.find(person).filter(|entry| self.contact(*entry).is_some())
     }
 
-    /// The contact, as it is to be.
+    /// The contact as it will be stored.
     pub fn contact(&self, entry: EntryId) -> Option<&Contact> {
         self.entries[entry.0].after.as_ref()
     }
 
-    /// The contact as an answer shows it.
+    /// The contact as a response shows it.
     pub fn row(&self, entry: EntryId) -> Option<ContactRow> {
         let contact = self.contact(entry)?;
         Some(ContactRow {
@@ -121,12 +121,12 @@ impl UnitOfWork<'_> {
         })
     }
 
-    /// What the person agreed to, as it is to be.
+    /// The consent as it will be stored.
     pub fn consent(&self, entry: EntryId) -> &ConsentState {
         &self.entries[entry.0].state
     }
 
-    /// Makes a contact of a checked profile. Its keys have to be loaded.
+    /// Creates a contact with a validated profile, whose keys have to be loaded.
     pub fn create(&mut self, tx: &Transaction, profile: Profile) -> Result<EntryId> {
         let keys = profile.match_keys();
         self.refuse_taken(&keys, None)?;
@@ -149,8 +149,8 @@ impl UnitOfWork<'_> {
         }))
     }
 
-    /// Gives a contact another checked profile. Its keys have to be loaded.
-    /// False if nothing changed.
+    /// Gives a contact a new validated profile, whose keys have to be loaded. Returns
+    /// false if nothing changed.
     pub fn update(&mut self, tx: &Transaction, entry: EntryId, profile: Profile) -> Result<bool> {
         let Some(contact) = self.contact(entry) else { return Err(Error::contact_not_found()) };
         if contact.profile == profile {
@@ -160,14 +160,14 @@ impl UnitOfWork<'_> {
         let mut added = profile.match_keys();
         added.retain(|key| !known.contains(key));
         self.refuse_taken(&added, Some(entry))?;
-        // An opt-out that came under an id before it was known whose it is.
+        // The new keys may have opted out before they were the contact's.
         let claimed = self.claim(&added);
         let changed = &mut self.entries[entry.0];
         if !added.is_empty() {
             changed.state = std::mem::take(&mut changed.state).stricter(claimed);
         }
         if let Some(contact) = &mut changed.after {
-            // Several changes in one transaction are one.
+            // Several changes in one transaction count as one.
             contact.version = changed.before.as_ref().map_or(1, |before| before.version + 1);
             contact.update_time = tx.now;
             contact.profile = profile;
@@ -176,7 +176,7 @@ impl UnitOfWork<'_> {
         Ok(true)
     }
 
-    /// Joins two contacts, of which the first stays, with this checked profile.
+    /// Merges the second contact into the first, which gets this validated profile.
     pub fn merge(
         &mut self,
         tx: &Transaction,
@@ -218,7 +218,7 @@ impl UnitOfWork<'_> {
         Ok(())
     }
 
-    /// Takes over what is known under keys that belonged to nobody.
+    /// Takes over the consent of non-contacts with these keys.
     fn claim(&mut self, keys: &[MatchKey]) -> ConsentState {
         let mut state = ConsentState::default();
         for key in keys {
@@ -231,7 +231,7 @@ impl UnitOfWork<'_> {
         state
     }
 
-    /// Records what a person said; the event tells what it changed.
+    /// Records an opt-in or opt-out. The event contains which categories it changed.
     pub fn record(
         &mut self,
         tx: &Transaction,
@@ -241,8 +241,9 @@ impl UnitOfWork<'_> {
         let (contact_id, key) = self.whom(tx, entry);
         let mut event = statement.event(tx.new_id(), contact_id, key, tx.now);
         if statement.occurred_time.is_none() && statement.status == OptInStatus::OptedOut {
-            // Said now is said after all that is known, whatever other clocks
-            // say, and other transactions that began later and ended before.
+            // An opt-out without a time happens now, which is after everything recorded,
+            // even if other clocks are ahead, or a transaction that began later has
+            // already committed.
             let known = event.categories.iter().map(|category| self.consent(entry).get(*category));
             let latest = known.filter_map(|known| known.occurred_time).max();
             event.occurred_time = latest.map_or(tx.now, |latest| latest.max(tx.now));
@@ -250,7 +251,7 @@ impl UnitOfWork<'_> {
         self.apply(entry, event)
     }
 
-    /// Records what a person told WhatsApp.
+    /// Records a preference that a person gave on WhatsApp.
     pub fn record_on_platform(
         &mut self,
         tx: &Transaction,
@@ -263,7 +264,7 @@ impl UnitOfWork<'_> {
 
     fn whom(&self, tx: &Transaction, entry: EntryId) -> (Option<Uuid>, MatchKey) {
         let person = &self.entries[entry.0];
-        // Every entry has a key: a contact has one by its own check.
+        // Every entry has a key: a profile without one is not valid.
         let key = person.keys().swap_remove(0);
         let contact_id = person.after.as_ref().map(|contact| contact.contact_id);
         let key = match contact_id {
@@ -279,7 +280,7 @@ impl UnitOfWork<'_> {
         event
     }
 
-    /// Adds somebody who is no contact, to hold an opt-out.
+    /// Adds a non-contact, to record an opt-out.
     pub fn add_non_contact(&mut self, key: MatchKey) -> EntryId {
         self.add_non_contact_as(key, Vec::new(), ConsentState::default())
     }

@@ -1,18 +1,18 @@
-//! Making, reading and erasing workspaces.
+//! Creating, reading and deleting workspaces.
 
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::Head;
 use crate::domain::{ids, tag, text};
 use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace};
 
-use super::{DEFAULT_WORKSPACE, workspace, workspace_not_found};
+use super::{DEFAULT_WORKSPACE, lock_workspace, workspace, workspace_not_found};
 
-/// Makes a workspace.
+/// Creates a workspace.
 #[derive(Debug)]
 pub struct CreateWorkspace {
-    /// Derived from the display name when empty.
+    /// Derived from the display name if empty.
     pub workspace_id: String,
-    /// The id when empty.
+    /// The id if empty.
     pub display_name: String,
 }
 
@@ -36,24 +36,25 @@ impl Operation for CreateWorkspace {
             display_name,
             create_time: tx.now,
             consent_revision: 0,
-            token_key: random_key(),
+            token_key: tx.random()?,
             row_key: 0,
         };
-        if !tx.session.insert_workspace(&made).await? {
+        if !tx.db.insert_workspace(&made).await? {
             let id = made.workspace_id;
             let message = format!("workspace {id} exists; use it or choose another id");
             return Err(Error::invalid(Reason::WorkspaceAlreadyExists, "workspace_id", message)
                 .with_resource("workspace", id.clone())
                 .with_metadata("workspace_id", id));
         }
-        // From now on the key file has to go with the database.
-        let stored = workspace(&mut *tx.session, &made.workspace_id, Lock::Shared).await?;
+        // Registers the current key: from now on, the database cannot be opened with a
+        // key file that lacks it.
+        let stored = lock_workspace(tx, &made.workspace_id, Lock::Shared).await?;
         tx.lock_suppression_keys(&stored, KeyLock::Shared).await?;
         Ok(made)
     }
 }
 
-/// Makes the `default` workspace unless it exists.
+/// Creates the `default` workspace unless it exists.
 pub async fn ensure_default(store: &Store) -> Result<()> {
     let create = CreateWorkspace {
         workspace_id: DEFAULT_WORKSPACE.to_owned(),
@@ -65,12 +66,12 @@ pub async fn ensure_default(store: &Store) -> Result<()> {
     }
 }
 
-/// Erases a workspace with everything in it, and tells how many contacts it had.
+/// Deletes a workspace with everything in it. Returns how many contacts it had.
 #[derive(Debug)]
 pub struct DeleteWorkspace {
-    /// Which.
+    /// The workspace to delete.
     pub workspace_id: String,
-    /// The same again.
+    /// The same id again, to prevent accidents.
     pub confirmation: String,
 }
 
@@ -86,31 +87,22 @@ impl Operation for DeleteWorkspace {
             let field = "confirm_workspace_id";
             return Err(Error::invalid(Reason::InvalidArgument, field, message));
         }
-        let found = workspace(&mut *tx.session, &self.workspace_id, Lock::Exclusive).await?;
-        tx.session.delete_workspace(&found).await
+        let found = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
+        tx.db.delete_workspace(&found).await
     }
 }
 
 /// Returns one workspace.
 pub async fn get(store: &Store, workspace_id: &str) -> Result<Workspace> {
-    workspace(&mut *store.read().await?, workspace_id, Lock::None).await
+    workspace(&mut *store.read().await?, workspace_id).await
 }
 
-/// Returns workspaces with ids behind `after`.
+/// Returns workspaces with ids greater than `after`, ordered by id.
 pub async fn list(store: &Store, after: &str, limit: usize) -> Result<Vec<Workspace>> {
     store.read().await?.workspaces(after, limit).await
 }
 
-/// For handlers that ask about consent in a workspace that is not there.
+/// The error for a workspace that [`Store::check`] did not find.
 pub fn missing(workspace_id: &str) -> Error {
     workspace_not_found(workspace_id)
-}
-
-#[expect(clippy::disallowed_methods, reason = "keys have to be unpredictable")]
-fn random_key() -> [u8; 32] {
-    let mut key = [0; 32];
-    for half in key.chunks_mut(16) {
-        half.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    }
-    key
 }

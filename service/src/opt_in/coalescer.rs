@@ -1,33 +1,33 @@
-//! Makes one read of many checks.
+//! Coalesces concurrent checks into one read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::read_rows;
+use super::read::read_rows;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::{CheckRow, Store, loggable};
 
-/// Most keys of one read.
+/// Most checks of one read.
 const MAX_READ: usize = 1000;
 
-/// Checks that come while a read of their workspace is under way wait for the
-/// next one, which answers them all. There is no timer: an idle workspace reads
-/// at once. A read begins only after everybody it answers has asked, so an
-/// answer is never older than its question.
+/// Checks that arrive while a read of their workspace is under way share the next
+/// one. There is no timer: if no read is under way, one begins at once. A read
+/// begins after all the checks that it serves arrived, so none gets a state older
+/// than itself.
 #[derive(Clone)]
 pub(super) struct Coalescer {
     store: Store,
-    /// Who waits for the next read, by workspace. An entry is there as long as
-    /// a task reads for that workspace.
+    /// The checks that wait for the next read, by workspace. There is an entry as
+    /// long as a task reads for that workspace.
     waiting: Arc<Mutex<HashMap<String, Vec<Waiter>>>>,
 }
 
 struct Waiter {
     key: MatchKey,
-    answer: oneshot::Sender<Result<Option<CheckRow>>>,
+    reply: oneshot::Sender<Result<Option<CheckRow>>>,
 }
 
 impl Coalescer {
@@ -35,12 +35,12 @@ impl Coalescer {
         Self { store, waiting: Arc::default() }
     }
 
-    /// What is known of one person.
+    /// Reads the consent of one person. None if nothing is known of them.
     pub(super) async fn read(&self, workspace_id: &str, key: MatchKey) -> Result<Option<CheckRow>> {
-        let (answer, answered) = oneshot::channel();
-        self.enter(workspace_id, Waiter { key, answer });
-        let gone = |_| Error::internal("the reading task ended without an answer");
-        answered.await.map_err(gone)?
+        let (reply, replied) = oneshot::channel();
+        self.enter(workspace_id, Waiter { key, reply });
+        let gone = |_| Error::internal("the reading task ended without a reply");
+        replied.await.map_err(gone)?
     }
 
     /// Joins the next read of a workspace, and begins it if none is under way.
@@ -52,11 +52,11 @@ impl Coalescer {
         }
         waiting.insert(workspace_id.to_owned(), vec![waiter]);
         drop(waiting);
-        // A task of its own: the caller whose check began it may go away.
+        // In a task, because the caller of this first check may go away.
         tokio::spawn(self.clone().serve(workspace_id.to_owned()));
     }
 
-    /// Reads for a workspace until nobody waits.
+    /// Reads for a workspace until no checks wait.
     async fn serve(self, workspace_id: String) {
         while let Some(batch) = self.next_batch(&workspace_id) {
             let mut keys: Vec<_> = batch.iter().map(|waiter| waiter.key.clone()).collect();
@@ -66,13 +66,13 @@ impl Coalescer {
             if let Err(error) = &result {
                 log_failure(error);
             }
-            for Waiter { key, answer } in batch {
+            for Waiter { key, reply } in batch {
                 let row = match &result {
                     Ok(rows) => Ok(rows.get(&key).cloned()),
                     Err(error) => Err(error.for_another_caller()),
                 };
-                // Who went away needs no answer.
-                drop(answer.send(row));
+                // The send fails if the caller went away.
+                drop(reply.send(row));
             }
         }
     }
@@ -96,6 +96,6 @@ impl Coalescer {
 fn log_failure(error: &Error) {
     if error.reason() != Reason::WorkspaceNotFound {
         let cause = std::error::Error::source(error).map(loggable);
-        tracing::error!(error.cause = cause, "a consent read failed; its checks were not answered");
+        tracing::error!(error.cause = cause, "a consent read failed; its checks failed");
     }
 }

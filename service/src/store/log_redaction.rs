@@ -1,10 +1,10 @@
-//! What a log may show of a failure.
+//! Keeping stored data out of the log.
 
 use std::error::Error as StdError;
 
-/// A failure's kind and code, for the log. A driver's message can hold the
-/// values of a row, and so can a panic's, so they are left out.
-pub fn loggable(cause: &(dyn StdError + 'static)) -> String {
+/// Describes an error for the log by its kind and code. The message of a driver or a
+/// panic is left out, because it may contain values of a row.
+pub(crate) fn loggable(cause: &(dyn StdError + 'static)) -> String {
     if let Some(error) = cause.downcast_ref::<sqlx::Error>() {
         return sqlx_error(error);
     }
@@ -14,8 +14,8 @@ pub fn loggable(cause: &(dyn StdError + 'static)) -> String {
     }
     match cause.downcast_ref::<sqlx::migrate::MigrateError>() {
         Some(sqlx::migrate::MigrateError::Execute(error)) => sqlx_error(error),
-        // What remains is written by this crate, or by decoders that name the
-        // field and not its value.
+        // Other messages come from this crate, or from decoders, which name the field and
+        // not its value.
         _ => cause.to_string(),
     }
 }

@@ -1,9 +1,9 @@
-//! The stored record: a contact's profile, encoded as the API's `Contact`
-//! without opt-in and etag. What changes without the profile is appended when
-//! it is sent, because encoded messages concatenate.
+//! The record of a contact: its profile, encoded as the API's `Contact` without opt-in
+//! and etag. These change without the profile, so they are appended when the contact is
+//! sent: encoded messages can be concatenated.
 //!
-//! The only conversion between domain and wire outside of `grpc`: decoding and
-//! encoding again would be the largest cost of a stream.
+//! This is the only conversion between domain and wire outside of `grpc`. Decoding the
+//! record and encoding it again would be the largest cost of a stream.
 
 use bytes::{Buf, Bytes, BytesMut};
 use contacts_proto::{Timestamp, v1};
@@ -19,11 +19,12 @@ use crate::domain::contact::{self, Contact, Profile, View};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
 
-/// The first field that `View::Basic` leaves out. Fields are encoded in order.
+/// The first field that `View::Basic` leaves out. Fields are encoded in the order of
+/// their numbers.
 const FIRST_FULL_FIELD: u32 = 16;
 
-/// Encodes what a row keeps of a contact.
-pub fn encode_profile(contact: &Contact) -> Bytes {
+/// Encodes the record of a contact.
+pub(crate) fn encode_profile(contact: &Contact) -> Bytes {
     let profile = &contact.profile;
     let message = v1::Contact {
         contact_id: contact.contact_id.to_string(),
@@ -61,7 +62,7 @@ fn all<T>(texts: &[String], read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> 
     texts.iter().map(|text| read(text)).collect()
 }
 
-/// Decodes a row.
+/// Decodes a contact from its row.
 pub fn decode_profile(row: &ContactRow) -> Result<Contact> {
     let message = v1::Contact::decode(row.record.clone()).map_err(Error::internal)?;
     let phone = |number: &str| PhoneNumber::parse(number).map_err(Error::internal);
@@ -95,9 +96,9 @@ pub fn decode_profile(row: &ContactRow) -> Result<Contact> {
     })
 }
 
-/// The contact_id of a record: its first field.
-pub fn record_id(record: &[u8]) -> Result<Uuid> {
-    /// Field 1, a text of 36 bytes.
+/// Reads the contact_id of a record, its first field.
+pub(crate) fn record_id(record: &[u8]) -> Result<Uuid> {
+    /// The key of field 1 and the length of its text.
     const KEY: [u8; 2] = [0x0a, 36];
     record
         .strip_prefix(&KEY)
@@ -105,8 +106,8 @@ pub fn record_id(record: &[u8]) -> Result<Uuid> {
         .ok_or_else(|| Error::internal("a stored record does not begin with its id"))
 }
 
-/// A contact as it is sent: the record as it is, and the rest behind it.
-pub fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
+/// Encodes a contact as it is sent: the record, followed by opt-in and etag.
+pub(crate) fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
     let record = match view {
         View::Full => row.record.clone(),
         View::Basic => row.record.slice(..basic_length(&row.record)),
@@ -122,8 +123,8 @@ pub fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
     sent.freeze()
 }
 
-/// What a contact shows of its consent.
-pub fn wire_summary(consent: &ConsentSummary, now: Time) -> v1::OptInSummary {
+/// Converts the consent summary of a contact at `now`.
+pub(crate) fn wire_summary(consent: &ConsentSummary, now: Time) -> v1::OptInSummary {
     let status = |category| match consent.status_at(category, now) {
         OptInStatus::NotAsked => v1::OptInStatus::NotAsked as i32,
         OptInStatus::OptedIn => v1::OptInStatus::OptedIn as i32,
@@ -137,7 +138,7 @@ pub fn wire_summary(consent: &ConsentSummary, now: Time) -> v1::OptInSummary {
     }
 }
 
-/// Up to where a record holds the fields of `View::Basic`.
+/// The length of the fields of `View::Basic`, with which a record begins.
 fn basic_length(record: &Bytes) -> usize {
     let mut rest = record.clone();
     while rest.has_remaining() {
@@ -153,8 +154,8 @@ fn basic_length(record: &Bytes) -> usize {
     record.len()
 }
 
-/// A moment as the API writes it.
-pub fn timestamp(time: Time) -> Timestamp {
+/// Converts a time for the API.
+pub(crate) fn timestamp(time: Time) -> Timestamp {
     Timestamp {
         seconds: time.timestamp(),
         nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
@@ -178,8 +179,8 @@ fn wire_value(value: &AttributeValue) -> v1::AttributeValue {
     v1::AttributeValue { value: Some(value) }
 }
 
-/// None if no case is set.
-pub fn domain_value(value: v1::AttributeValue) -> Option<AttributeValue> {
+/// Converts a value of the API. None if it is empty.
+fn domain_value(value: v1::AttributeValue) -> Option<AttributeValue> {
     use v1::attribute_value::Value;
     Some(match value.value? {
         Value::String(string) => AttributeValue::String(string),
@@ -189,7 +190,7 @@ pub fn domain_value(value: v1::AttributeValue) -> Option<AttributeValue> {
     })
 }
 
-/// An id as the API writes it; None when it is not one.
-pub fn parse_id(id: &str) -> Option<Uuid> {
+/// Parses an id of the API. None if it is not valid.
+pub(crate) fn parse_id(id: &str) -> Option<Uuid> {
     Uuid::try_parse(id).ok()
 }

@@ -1,21 +1,23 @@
-//! SQLite: the embedded default. One process, one file, no set-up.
+//! SQLite, the embedded default: one process, one file, no set-up.
 
-mod attributes;
+mod attribute_json;
 mod consent;
+mod contact_row;
 mod contacts;
 mod definitions;
+mod directory;
 mod duplicates;
-mod events;
 mod filter;
-mod idempotency;
+mod ledger;
 mod name_index;
-mod pages;
 mod receipts;
-mod redirects;
+mod responses;
 mod row_batch;
 mod session;
 mod suppression;
+mod usage;
 mod vacuum;
+mod values;
 mod workspaces;
 
 use std::path::Path;
@@ -27,40 +29,48 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 use self::session::SqliteSession;
-use super::{Backend, CheckRows, Clock, ReadPurpose, Session, Store};
-use crate::domain::Time;
+use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::IdMaker;
-use crate::domain::keyring::{KeyId, Keyring};
-use crate::domain::phone::MatchKey;
+use crate::domain::ids::IdGenerator;
+use crate::domain::keyring::Keyring;
 
-/// How long one connection waits for another's lock. There is one writer in
-/// this process; who else writes is a tool somebody runs.
+/// How long a connection waits for the lock of another one. This process has one
+/// writer; others can only be tools that an operator runs.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a call waits for a connection before it is UNAVAILABLE.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for checks, which would rather fail than wait.
+/// How long a check waits for a connection before it is UNAVAILABLE.
 const CHECK_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(250);
 const UNARY_READERS: u32 = 4;
 const STREAM_READERS: u32 = 2;
 const CHECK_READERS: u32 = 2;
-/// Per connection, in KiB. The writer's has to hold what an import touches:
-/// its inserts into the index of phone numbers are random.
+/// Page cache of the writer, in KiB. It has to hold the pages that an import
+/// changes, which are spread over the whole index of phone numbers.
 const WRITER_CACHE_KIB: i64 = 128 * 1024;
+/// Page cache of each reader, in KiB.
 const READER_CACHE_KIB: i64 = 16 * 1024;
-
-/// How large the log grows, in pages, before it is folded into the database: a
-/// page that an import changes many times is copied once.
+/// How many pages the write-ahead log holds before it is checkpointed. With a
+/// large log, a page that an import changes many times is copied once.
 const WAL_PAGES: u32 = 32_000;
-/// Opens the database in this file, making or upgrading it first.
+
+/// Opens the database in this file. Creates it if it does not exist, and migrates
+/// its schema to this version.
 ///
 /// # Errors
-/// When the file cannot be opened, is of a newer version of this service, or
-/// was used with other keys.
+/// When the file cannot be opened, has the schema of a newer version, or uses
+/// suppression keys that are not in the keyring.
 pub async fn open(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store> {
+    let backend = open_backend(path).await?;
+    let query = sqlx::query_scalar("SELECT coalesce(max(last), 0) FROM sequence");
+    let last: i64 = query.fetch_one(&backend.writer).await?;
+    let ids = IdGenerator::after(u64::try_from(last).unwrap_or(0));
+    Store::new(Arc::new(backend), clock, ids, keyring).await
+}
+
+async fn open_backend(path: &Path) -> Result<SqliteBackend> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -75,40 +85,37 @@ pub async fn open(path: &Path, clock: Clock, keyring: Keyring) -> Result<Store> 
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", WAL_PAGES.to_string());
     let writer_options = options.clone().pragma("cache_size", format!("-{WRITER_CACHE_KIB}"));
-    let writer = pool(1, ACQUIRE_TIMEOUT).connect_with(writer_options).await.map_err(failure)?;
+    let writer = pool(1, ACQUIRE_TIMEOUT).connect_with(writer_options).await?;
     sqlx::migrate!("src/store/sqlite/migrations").run(&writer).await.map_err(Error::internal)?;
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(last), 0) FROM sequence")
-        .fetch_one(&writer)
-        .await
-        .map_err(failure)?;
-
-    let reader_options = options.pragma("cache_size", format!("-{READER_CACHE_KIB}"));
+    let reader_options = options
+        .pragma("cache_size", format!("-{READER_CACHE_KIB}"))
+        // Not opened read-only: that cannot create the files of the write-ahead log.
+        .pragma("query_only", "ON");
     let reader = |size, wait| pool(size, wait).connect_lazy_with(reader_options.clone());
-    let backend = SqliteBackend {
+    Ok(SqliteBackend {
         unary: reader(UNARY_READERS, ACQUIRE_TIMEOUT),
         stream: reader(STREAM_READERS, ACQUIRE_TIMEOUT),
         checks: reader(CHECK_READERS, CHECK_ACQUIRE_TIMEOUT),
         writer,
-    };
-    let ids = IdMaker::after(u64::try_from(last).unwrap_or(0));
-    Store::new(Arc::new(backend), clock, ids, keyring).await
+    })
 }
 
-/// Whether anything may be stored under suppression keys in this file.
+/// Whether the database in this file uses any suppression key.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// When the file exists and cannot be read.
 pub async fn is_keyed(path: &Path) -> Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT);
-    let mut db = options.connect().await.map_err(failure)?;
+    let mut db = options.connect().await?;
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'suppression_key')";
-    let has_table: bool = sqlx::query_scalar(sql).fetch_one(&mut db).await.map_err(failure)?;
-    let keyed = has_table && !suppression::all_keys(&mut db).await?.is_empty();
-    db.close().await.map_err(failure)?;
-    Ok(keyed)
+    let has_table: bool = sqlx::query_scalar(sql).fetch_one(&mut db).await?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM suppression_key)";
+    let is_keyed = has_table && sqlx::query_scalar(sql).fetch_one(&mut db).await?;
+    db.close().await?;
+    Ok(is_keyed)
 }
 
 fn pool(size: u32, wait: Duration) -> SqlitePoolOptions {
@@ -127,54 +134,39 @@ struct SqliteBackend {
     checks: SqlitePool,
 }
 
-#[async_trait]
-impl Backend for SqliteBackend {
-    async fn begin(&self) -> Result<Box<dyn Session>> {
-        // A deferred transaction that turns to writing fails at once.
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
-        Ok(Box::new(SqliteSession::InTransaction(transaction)))
-    }
-
-    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Session>> {
+impl SqliteBackend {
+    async fn read_session(&self, purpose: ReadPurpose) -> Result<SqliteSession> {
         let pool = match purpose {
+            ReadPurpose::Check => &self.checks,
             ReadPurpose::Unary => &self.unary,
             ReadPurpose::Stream => &self.stream,
             ReadPurpose::Snapshot => {
-                let transaction = self.unary.begin().await.map_err(failure)?;
-                return Ok(Box::new(SqliteSession::InTransaction(transaction)));
+                return Ok(SqliteSession::Transaction(self.unary.begin().await?));
             }
         };
-        Ok(Box::new(SqliteSession::Reading(pool.acquire().await.map_err(failure)?)))
+        Ok(SqliteSession::Autocommit(pool.acquire().await?))
+    }
+}
+
+#[async_trait]
+impl Backend for SqliteBackend {
+    async fn begin(&self) -> Result<Box<dyn Writer>> {
+        // IMMEDIATE waits for the lock here. A deferred transaction would fail at
+        // its first write.
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Box::new(SqliteSession::Transaction(transaction)))
     }
 
-    async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
-        let mut connection = self.checks.acquire().await.map_err(failure)?;
-        consent::check(&mut connection, workspace_id, keys).await
+    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(self.read_session(purpose).await?))
     }
 
     fn parallel_writes(&self) -> usize {
         1
     }
 
-    async fn check_suppressed(
-        &self,
-        workspace_id: &str,
-        keys: &[MatchKey],
-    ) -> Result<(CheckRows, Vec<KeyId>)> {
-        let mut connection = self.checks.acquire().await.map_err(failure)?;
-        let found = consent::check(&mut connection, workspace_id, keys).await?;
-        // Behind the rows: the key of each of them was registered before it.
-        let keys = suppression::keys_of(&mut connection, workspace_id).await?;
-        Ok((found.unwrap_or_default(), keys))
-    }
-
-    async fn suppression_keys(&self) -> Result<Vec<KeyId>> {
-        suppression::all_keys(&mut *self.unary.acquire().await.map_err(failure)?).await
-    }
-
     async fn vacuum(&self) -> Result<()> {
-        let mut writer = self.writer.acquire().await.map_err(failure)?;
-        vacuum::vacuum(&mut writer).await
+        vacuum::vacuum(&mut *self.writer.acquire().await?).await
     }
 
     async fn close(&self) {
@@ -184,51 +176,55 @@ impl Backend for SqliteBackend {
     }
 }
 
-/// Says of a failure whether to retry, and nothing of the data it met.
-fn failure(error: sqlx::Error) -> Error {
-    /// SQLite's primary result codes of a database that cannot be used now:
-    /// busy, locked, read-only, I/O error, corrupt, full, cannot open, no
-    /// database.
-    const UNUSABLE: [u32; 8] = [5, 6, 8, 10, 11, 13, 14, 26];
-    let primary = error
-        .as_database_error()
-        .and_then(|e| e.code())
-        .and_then(|code| code.parse::<u32>().ok())
-        .map(|code| code & 0xff);
-    let unique = error.as_database_error().is_some_and(|e| e.is_unique_violation());
-    match error {
-        _ if unique => Error::write_conflict().caused_by(error),
-        sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Io(_) => Error::unavailable(error),
-        _ if primary.is_some_and(|code| UNUSABLE.contains(&code)) => Error::unavailable(error),
-        _ => Error::internal(error),
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::Time;
+    use crate::domain::error::Reason;
+    use crate::domain::ledger::Head;
+    use crate::store::{Workspace, WorkspaceReader, WorkspaceWriter};
+
+    fn workspace() -> Workspace {
+        Workspace {
+            workspace_id: "default".to_owned(),
+            display_name: String::new(),
+            create_time: Time::default(),
+            consent_revision: 0,
+            ledger: Head::empty("default"),
+            token_key: [0; 32],
+            row_key: 0,
+        }
     }
-}
 
-/// Runs statements one after the other. The next is made while SQLite, which
-/// has a thread of its own, is at work on the one before.
-async fn execute_all(
-    db: &mut SqliteConnection,
-    mut statements: impl Iterator<Item = QueryBuilder<Sqlite>>,
-) -> Result<()> {
-    let mut next = statements.next();
-    while let Some(mut statement) = next.take() {
-        let (done, ()) =
-            futures::join!(statement.build().execute(&mut *db), async { next = statements.next() });
-        done.map_err(failure)?;
+    /// The types already keep readers from writing. This is about a writer's method
+    /// that is called on the connection of a reader inside this module.
+    #[tokio::test]
+    async fn connections_of_readers_refuse_writes() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("contacts.db");
+        let backend = open_backend(&path).await.expect("a database");
+        let mut tx = backend.begin().await.expect("a transaction");
+        assert!(tx.insert_workspace(&workspace()).await.expect("a workspace"));
+        tx.commit().await.expect("a commit");
+        for purpose in
+            [ReadPurpose::Check, ReadPurpose::Unary, ReadPurpose::Stream, ReadPurpose::Snapshot]
+        {
+            let mut reader = backend.read_session(purpose).await.expect("a reader");
+            let found = reader.workspace("default").await.expect("a read").expect("the workspace");
+            let error = reader.delete_workspace(&found).await.expect_err("a refusal");
+            assert_eq!(error.reason(), Reason::DatabaseUnavailable, "{purpose:?}");
+        }
+        backend.close().await;
     }
-    Ok(())
-}
 
-/// Rows bound in one statement: SQLite takes 32 766 values.
-const ROWS: usize = 500;
-
-fn micros(time: Time) -> i64 {
-    time.timestamp_micros()
-}
-
-fn time(micros: i64) -> Time {
-    Time::from_timestamp_micros(micros).unwrap_or_default()
+    /// Ids are stored as 16 bytes.
+    #[tokio::test]
+    async fn ids_are_stored_as_16_bytes() {
+        let mut db = SqliteConnectOptions::new().connect().await.expect("a database");
+        let query = sqlx::query_scalar("SELECT typeof(?1) = 'blob' AND length(?1) = 16");
+        let is_blob: bool = query.bind(Uuid::max()).fetch_one(&mut db).await.expect("an answer");
+        assert!(is_blob);
+    }
 }

@@ -1,4 +1,4 @@
-//! Callers that go away in the middle of a call leave nothing behind.
+//! Calls that are cancelled while they run leave no open transaction.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::support::{
 
 const CALLS: u64 = 3000;
 
-/// One call of a kind, by its number.
+/// Makes a call. The number chooses its kind.
 async fn call(store: &Store, checker: &Checker, number: u64) {
     let who = person(&format!("1555{:07}", number % 500));
     // Outcomes are of no interest here: most are cut off, and some objects are
@@ -46,7 +46,7 @@ async fn call(store: &Store, checker: &Checker, number: u64) {
 }
 
 #[test]
-fn leave_no_transaction_open_and_no_error() {
+fn cancelled_calls_leave_no_transaction_open_and_no_error() {
     with_database(|database| async move {
         // Few connections, so that each is used again after many cut calls.
         let options = PostgresOptions {

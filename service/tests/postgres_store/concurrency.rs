@@ -1,4 +1,4 @@
-//! Several servers over one database. Each has a store of its own.
+//! Several servers on one database, each with a store of its own.
 
 use std::collections::BTreeSet;
 
@@ -57,8 +57,8 @@ fn one_of_several_creates_of_one_person_wins() {
     });
 }
 
-/// A non_contact's objection that arrives while somebody makes a contact of them
-/// is never lost, whichever comes first.
+/// An opt-out that arrives while the person becomes a contact is never lost, whichever
+/// of the two commits first.
 #[test]
 fn an_opt_out_survives_a_create_at_the_same_time() {
     with_database(|database| async move {
@@ -119,10 +119,9 @@ fn an_acknowledged_opt_out_is_seen_by_every_later_check() {
     });
 }
 
-/// By phone number and by user id at once: the two ways to one contact must
-/// not wait for each other.
+/// Two changes of one contact, by phone number and by user id, must not deadlock.
 #[test]
-fn opt_outs_of_one_person_by_both_names_all_count() {
+fn opt_outs_by_phone_number_and_by_user_id_all_count() {
     with_database(|database| async move {
         let stores = two_stores(&database).await;
         let user = WhatsAppUserId::parse("BR.1234567890").unwrap();
@@ -219,7 +218,7 @@ fn bulk_edits_keep_what_others_change() {
 }
 
 #[test]
-fn a_tag_is_not_deleted_from_under_a_contact() {
+fn a_tag_is_not_deleted_while_a_contact_gets_it() {
     with_database(|database| async move {
         let stores = two_stores(&database).await;
         create_definitions(&stores[0]).await;

@@ -1,5 +1,5 @@
-//! Postgres, SQLite and the filter's own meaning agree on which contacts a
-//! filter selects, and on their order.
+//! Postgres, SQLite and the evaluation of filters in memory select the same contacts in
+//! the same order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use contacts_service::domain::search::normalised;
 use contacts_service::operations::workspaces;
 use contacts_service::store::postgres::PostgresOptions;
 use contacts_service::store::{
-    Lock, Order, OrderBy, Selection, Session, Store, Workspace, decode_profile, sort_key,
+    Order, OrderBy, Reader, Selection, Store, Workspace, decode_profile, sort_key,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -27,7 +27,7 @@ use super::support::{
 
 const TAGS: [&str; 4] = ["a", "a_1", "and", "vip"];
 const OPTIONS: [&str; 3] = ["Gold", "None*", "Silver \"plus\""];
-/// Times of contacts, of their expiries and of the questions.
+/// The times at which contacts are created, opt-ins expire and filters are evaluated.
 const MOMENTS: [i64; 6] = [
     -62_135_596_800_000_000,
     0,
@@ -281,7 +281,7 @@ async fn fill(store: &Store, hands: &Hands, rows: &[ImportRow]) {
 }
 
 async fn page_through(
-    session: &mut dyn Session,
+    db: &mut dyn Reader,
     workspace: &Workspace,
     selection: &Selection,
     order: Order,
@@ -289,7 +289,7 @@ async fn page_through(
     let mut contacts = Vec::new();
     let mut after = None;
     loop {
-        let page = session.page(workspace, selection, order, after.as_ref(), 4).await.unwrap();
+        let page = db.list_contacts(workspace, selection, order, after.as_ref(), 4).await.unwrap();
         contacts.extend(page.iter().map(|row| decode_profile(row).unwrap()));
         match page.last() {
             Some(last) if page.len() == 4 => after = Some(last.cursor()),
@@ -342,20 +342,20 @@ fn number(contact: &Contact) -> String {
 
 async fn agrees(store: &Store, hands: &Hands, rows: &[ImportRow], asked: &[(Expr, Order, i64)]) {
     fill(store, hands, rows).await;
-    let mut session = store.read().await.unwrap();
-    let workspace = session.workspace("default", Lock::None).await.unwrap().unwrap();
+    let mut db = store.read().await.unwrap();
+    let workspace = db.workspace("default").await.unwrap().unwrap();
     let everybody = Selection { filter: None, words: Vec::new(), now: time(0) };
     let by_creation = Order { by: OrderBy::CreateTime, descending: false };
-    let all = page_through(&mut *session, &workspace, &everybody, by_creation).await;
+    let all = page_through(&mut *db, &workspace, &everybody, by_creation).await;
     assert_eq!(all.len(), rows.len());
     for (expr, order, now) in asked {
         let selection =
             Selection { filter: Some(expr.clone()), words: Vec::new(), now: time(*now) };
         let expected = all.iter().filter(|contact| holds(expr, contact, *now)).collect();
-        let found = page_through(&mut *session, &workspace, &selection, *order).await;
+        let found = page_through(&mut *db, &workspace, &selection, *order).await;
         let found: Vec<_> = found.iter().map(number).collect();
         assert_eq!(found, sorted(expected, *order), "{expr}");
-        let count = session.count(&workspace, &selection).await.unwrap();
+        let count = db.count_contacts(&workspace, &selection).await.unwrap();
         assert_eq!(count, found.len() as i64, "{expr}");
     }
 }
@@ -370,7 +370,7 @@ async fn start_over(store: &Store) {
 }
 
 #[test]
-fn both_engines_agree_with_the_meaning() {
+fn both_engines_select_what_the_filter_means() {
     let Some(server) = server() else { return };
     let runtime = runtime();
     let hands = Hands::at(MOMENTS[2]);

@@ -1,4 +1,4 @@
-//! A server that restarts, stands by or does not answer.
+//! A database server that restarts, is a standby or does not answer.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::support::{
     MARKETING_MESSAGE, import, keyring, person, profile, statement, with_database,
 };
 
-/// A call through every pool.
+/// Makes one call with each pool.
 async fn calls(store: &Store, checker: &Checker) -> [Result<(), Reason>; 4] {
     let who = person("15551234567");
     let record = opt_in::RecordConsent {
@@ -33,7 +33,7 @@ async fn calls(store: &Store, checker: &Checker) -> [Result<(), Reason>; 4] {
 }
 
 #[test]
-fn a_restart_costs_one_call_and_heals() {
+fn a_restart_of_the_server_fails_at_most_one_call() {
     with_database(|database| async move {
         let store = database.store().await;
         import(&store, [profile("15551234567")]).await;
@@ -64,9 +64,9 @@ fn a_restart_costs_one_call_and_heals() {
     });
 }
 
-/// As if it became one while the service runs: a balancer led new connections there.
+/// A load balancer may lead new connections to a standby while the service runs.
 #[test]
-fn a_standby_answers_no_check() {
+fn a_check_on_a_standby_fails() {
     with_database(|database| async move {
         let store = database.store().await;
         let name = database.url.rsplit('/').next().unwrap();
@@ -90,7 +90,7 @@ fn a_standby_answers_no_check() {
 }
 
 #[test]
-fn waiting_for_a_lock_ends() {
+fn waiting_for_a_lock_times_out() {
     with_database(|database| async move {
         let options = PostgresOptions {
             lock_timeout: Duration::from_millis(300),

@@ -1,5 +1,5 @@
-//! The Postgres store on a real server: what it does alone, next to others like
-//! it, and in agreement with SQLite and with the plain rules.
+//! The Postgres store on a real server: alone, beside other servers, and compared with
+//! SQLite and with the rules of the domain.
 //!
 //! `tests/tools/postgres -- cargo test -p contacts-service --test postgres_store`
 

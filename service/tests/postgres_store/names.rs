@@ -1,5 +1,4 @@
-//! Postgres, SQLite and the search's own meaning agree on whose name a query
-//! finds.
+//! Postgres, SQLite and the search in memory find the same names.
 
 use contacts_service::domain::contact::Profile;
 use contacts_service::domain::search::{self, query_words};
@@ -49,7 +48,7 @@ fn names() -> impl Strategy<Value = String> {
     prop_oneof![6 => words, 3 => any, 1 => long, 1 => many]
 }
 
-/// Beginnings of words of the names, and words of nobody.
+/// Prefixes of words of the names, and words that are in no name.
 fn queries(names: &[(String, String)]) -> Vec<String> {
     let mut queries: Vec<String> =
         ["e", "jo", "jos sil", "str", "'", "\\", ":*", "a & b", "王", "小", "ab", "15", "w1 w2"]
@@ -69,18 +68,18 @@ fn queries(names: &[(String, String)]) -> Vec<String> {
 }
 
 async fn found(store: &Store, query: &str) -> Vec<String> {
-    let mut session = store.read().await.unwrap();
+    let mut db = store.read().await.unwrap();
     let asked = read::Query { query: query.to_owned(), ..read::Query::default() };
-    let selection = read::select(store, &mut *session, &asked).await.unwrap();
+    let selection = read::select(store, &mut *db, &asked).await.unwrap();
     let order = Order { by: OrderBy::CreateTime, descending: false };
-    let rows = read::list(&mut *session, &selection, order, None, 1000).await.unwrap();
+    let rows = read::list(&mut *db, &selection, order, None, 1000).await.unwrap();
     let number =
         |row| decode_profile(row).unwrap().profile.phone_number.map(|number| number.to_string());
     rows.iter().filter_map(number).collect()
 }
 
 #[test]
-fn both_engines_agree_with_the_meaning() {
+fn both_engines_find_what_the_query_means() {
     let Some(server) = server() else { return };
     let runtime = runtime();
     let hands = Hands::at(1_760_000_000_000_000);

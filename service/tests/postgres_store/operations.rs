@@ -1,4 +1,4 @@
-//! Every operation once, on Postgres.
+//! Every operation on Postgres.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use contacts_service::operations::{
     attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags, workspaces,
 };
 use contacts_service::opt_in::Checker;
-use contacts_service::store::{Lock, Store, decode_profile};
+use contacts_service::store::{Store, decode_profile};
 use uuid::Uuid;
 
 use super::support::{
@@ -68,7 +68,7 @@ async fn stored(store: &Store, who: &Recipient) -> Option<Profile> {
 }
 
 #[test]
-fn a_contact_lives_and_is_erased() {
+fn a_contact_is_created_changed_and_erased() {
     with_database(|database| async move {
         let store = database.store().await;
         create_definitions(&store).await;
@@ -126,7 +126,7 @@ fn a_contact_lives_and_is_erased() {
 }
 
 #[test]
-fn a_user_id_is_taken_off_and_its_opt_out_stays() {
+fn the_opt_out_of_a_removed_user_id_stays() {
     with_database(|database| async move {
         let store = database.store().await;
         let user = WhatsAppUserId::parse("US.1234567890").unwrap();
@@ -145,7 +145,7 @@ fn a_user_id_is_taken_off_and_its_opt_out_stays() {
 }
 
 #[test]
-fn non_contact_object_and_are_remembered() {
+fn the_opt_out_of_a_non_contact_is_stored() {
     with_database(|database| async move {
         let store = database.store().await;
         let who = person("15551234567");
@@ -167,7 +167,7 @@ fn non_contact_object_and_are_remembered() {
 }
 
 #[test]
-fn segments_walk_over_everybody_once() {
+fn a_scan_returns_every_contact_once() {
     with_database(|database| async move {
         let store = database.store().await;
         create_definitions(&store).await;
@@ -189,8 +189,8 @@ fn segments_walk_over_everybody_once() {
             ("attributes.orders > 8", 0),
         ] {
             let query = read::Query { filter: filter.to_owned(), ..read::Query::default() };
-            let mut session = store.read().await.unwrap();
-            let (workspace, selection) = read::select(&store, &mut *session, &query).await.unwrap();
+            let mut db = store.read().await.unwrap();
+            let (workspace, selection) = read::select(&store, &mut *db, &query).await.unwrap();
             let mut walk =
                 contact_scan::ContactScan::new(store.clone(), workspace, selection, None);
             let mut seen = Vec::new();
@@ -301,7 +301,7 @@ fn a_request_id_is_answered_once() {
 }
 
 #[test]
-fn workspaces_are_apart() {
+fn workspaces_do_not_share_data() {
     with_database(|database| async move {
         let store = database.store().await;
         let other = workspaces::CreateWorkspace {
@@ -332,9 +332,7 @@ fn workspaces_are_apart() {
         assert_eq!(gone.reason(), Reason::WorkspaceNotFound);
         let there = read::Query { workspace_id: "other".to_owned(), ..read::Query::default() };
         assert_eq!(read::count(&store, &there).await.unwrap(), 1);
-        assert!(
-            store.read().await.unwrap().workspace("default", Lock::None).await.unwrap().is_none()
-        );
+        assert!(store.read().await.unwrap().workspace("default").await.unwrap().is_none());
         let _ = phone("15551234567");
     });
 }

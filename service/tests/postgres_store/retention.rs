@@ -1,4 +1,4 @@
-//! What is kept for a time only, on both engines, with a clock that is moved.
+//! Expiry of responses and suppressions on both engines, with a clock that tests move.
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -8,7 +8,7 @@ use contacts_service::domain::phone::match_key_of;
 use contacts_service::operations::idempotency::{EncodedResponse, Idempotent, fingerprint};
 use contacts_service::operations::{contacts, opt_in, retention, suppression, workspace};
 use contacts_service::store::postgres::PostgresOptions;
-use contacts_service::store::{Lock, Operation, Store, Transaction};
+use contacts_service::store::{Operation, Store, Transaction};
 use uuid::Uuid;
 
 use super::support::{Hands, import, person, profile, sqlite_store, statement, with_database};
@@ -17,7 +17,7 @@ const START: i64 = 1_760_000_000_000_000;
 const HOUR: i64 = 3_600_000_000;
 const CONTACT: Uuid = Uuid::from_u128(1);
 
-/// More than are dropped in one transaction.
+/// More than one transaction deletes.
 const ANSWERS: u128 = 501;
 
 struct Nothing;
@@ -30,7 +30,7 @@ impl Operation for Nothing {
     }
 }
 
-/// Sends a change under this id, which answers `answer` the first time.
+/// Sends a request with this id. The first one stores `answer`.
 async fn send(store: &Store, id: u128, answer: &'static str) -> Bytes {
     let once = Idempotent {
         operation: Nothing,
@@ -48,12 +48,12 @@ async fn send(store: &Store, id: u128, answer: &'static str) -> Bytes {
 }
 
 async fn answers(store: &Store) -> usize {
-    let mut session = store.read().await.unwrap();
-    let workspace = workspace(&mut *session, "", Lock::None).await.unwrap();
-    session.stored_responses_about(&workspace, CONTACT, 10_000).await.unwrap().len()
+    let mut db = store.read().await.unwrap();
+    let workspace = workspace(&mut *db, "").await.unwrap();
+    db.stored_responses_about(&workspace, CONTACT, 10_000).await.unwrap().len()
 }
 
-/// Two servers do the same at once.
+/// Runs two sweeps at once, like two servers.
 async fn sweep(store: &Store, suppressions: Option<TimeDelta>) {
     let sweeps = [retention::sweep(store, suppressions), retention::sweep(store, suppressions)];
     futures::future::try_join_all(sweeps).await.unwrap();
@@ -79,7 +79,7 @@ async fn suppressed(store: &Store) -> i64 {
 }
 
 #[test]
-fn answers_go_after_their_time() {
+fn responses_are_deleted_after_their_retention() {
     with_database(|database| async move {
         let hands = Hands::at(START);
         let postgres = database.store_with(PostgresOptions::default(), hands.clock()).await;
@@ -109,7 +109,7 @@ fn answers_go_after_their_time() {
 }
 
 #[test]
-fn people_who_are_no_contacts_are_forgotten_only_when_asked_to() {
+fn suppressions_are_deleted_only_when_a_retention_is_set() {
     with_database(|database| async move {
         let hands = Hands::at(START);
         let postgres = database.store_with(PostgresOptions::default(), hands.clock()).await;

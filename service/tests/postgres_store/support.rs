@@ -23,13 +23,13 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// Runs a test with a database of its own, or says why not.
+/// Runs a test with a database of its own. Prints a notice if there is no server.
 pub fn with_database<F: Future<Output = ()>>(test: impl FnOnce(Database) -> F) {
     let Some(server) = server() else { return };
     runtime().block_on(async { test(Database::create(&server).await).await });
 }
 
-/// The server's URL, or None after saying that there is none.
+/// Returns the URL of the server. Prints a notice if there is none.
 #[expect(clippy::print_stderr, reason = "the one way to say that a test did not run")]
 pub fn server() -> Option<String> {
     let url = std::env::var("CONTACTS_TEST_POSTGRES_URL").ok();
@@ -46,7 +46,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// A fresh database on the test server.
+/// A new database on the test server.
 pub struct Database {
     pub url: String,
 }
@@ -62,12 +62,12 @@ impl Database {
         Self { url: format!("{front}/{name}") }
     }
 
-    /// A connection that is none of the store's.
+    /// Opens a connection apart from those of the store.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.unwrap()
     }
 
-    /// A store over the migrated database, with the default workspace.
+    /// Migrates the database and opens a store with the default workspace.
     pub async fn store(&self) -> Store {
         self.store_with(PostgresOptions::default(), Arc::new(Utc::now)).await
     }
@@ -79,7 +79,7 @@ impl Database {
         store
     }
 
-    /// Sessions of the store in a state such as `idle in transaction`.
+    /// Counts connections of the store in a state such as `idle in transaction`.
     pub async fn sessions(&self, state: &str) -> i64 {
         sqlx::query_scalar(
             "SELECT count(*) FROM pg_stat_activity
@@ -92,12 +92,12 @@ impl Database {
     }
 }
 
-/// The key of all stores.
+/// The keyring of all stores.
 pub fn keyring() -> Keyring {
     Keyring::new(&[7; 32])
 }
 
-/// A SQLite store, to compare with.
+/// A SQLite store to compare with.
 pub async fn sqlite_store(clock: Clock) -> (Store, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let store =
@@ -106,7 +106,7 @@ pub async fn sqlite_store(clock: Clock) -> (Store, TempDir) {
     (store, directory)
 }
 
-/// A clock that stands still until it is set.
+/// A clock that does not move until it is set.
 #[derive(Clone)]
 pub struct Hands(Arc<AtomicI64>);
 
@@ -137,7 +137,7 @@ pub fn person(number: &str) -> Recipient {
     Recipient::Key(match_key_of(number).unwrap())
 }
 
-/// A profile of just a number.
+/// A profile with only a phone number.
 pub fn profile(number: &str) -> Profile {
     Profile { phone_number: Some(phone(number)), ..Profile::default() }
 }
@@ -211,13 +211,13 @@ pub fn rich_profile(number: &str) -> Profile {
     }
 }
 
-/// Makes what [`rich_profile`] uses.
+/// Creates the definitions that [`rich_profile`] uses.
 pub async fn create_definitions(store: &Store) {
     create_tag(store, "vip").await;
     create_attribute(store, definition("city", AttributeType::String)).await;
     create_attribute(store, definition("orders", AttributeType::Number)).await;
 }
 
-/// Marketing, from a number not told.
+/// A marketing message from an unspecified sender.
 pub const MARKETING_MESSAGE: Sending<'_> =
     Sending { category: MessageCategory::Marketing, sender_phone_number_id: ALL_SENDERS };

@@ -1,4 +1,4 @@
-//! `contacts-service audit verify`, as an operator runs it beside a server.
+//! `contacts-service audit verify`, run while a server is running.
 
 use std::process::Output;
 
@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor, SqliteConnection};
 
 const TAMPER: &str = "UPDATE opt_in_event SET kind = 2 WHERE position = 2";
 
-/// Whether it found everything in order, and what it printed.
+/// Runs the command. Returns whether it succeeded, and its output.
 pub fn verify(database: &str, more: &[&str]) -> (bool, String) {
     let mut command = service();
     command.args(["audit", "verify", "--database-url", database]).args(more);
@@ -15,7 +15,7 @@ pub fn verify(database: &str, more: &[&str]) -> (bool, String) {
     (status.success(), String::from_utf8(stdout).expect("text"))
 }
 
-/// Three events in one workspace, none in another; the head of the first.
+/// Records three events in one workspace and none in another. Returns the head of the first.
 async fn fill(server: &ServiceProcess, database: &str) -> String {
     let client = server.client();
     client.workspaces().create("acme").await.expect("a workspace");
@@ -43,7 +43,7 @@ fn assert_broken(database: &str, head: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_ledger_fails_on_sqlite() {
+async fn audit_of_a_broken_ledger_fails_on_sqlite() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let database = format!("sqlite://{}", directory.path().join("contacts.db").display());
     let mut server = ServiceProcess::start(&database);
@@ -56,7 +56,7 @@ async fn a_broken_ledger_fails_on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_ledger_fails_on_postgres() {
+async fn audit_of_a_broken_ledger_fails_on_postgres() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let mut server = ServiceProcess::start(database.url());
     let head = fill(&server, database.url()).await;

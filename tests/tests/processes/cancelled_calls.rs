@@ -1,4 +1,4 @@
-//! Callers that go away in the middle of a call, and connections that break, leave nothing behind.
+//! Cancelled calls and broken connections leave nothing behind.
 
 use std::time::Duration;
 
@@ -7,18 +7,19 @@ use contacts_sdk::{
     RetryPolicy,
 };
 use contacts_tests::{
-    Backend, Proxy, ServiceProcess, TestDatabase, assert_whole, patient, phone, phones,
+    Backend, Proxy, ServiceProcess, TestDatabase, assert_consistent, builder_with_long_deadlines,
+    phone, phones,
 };
 use futures::StreamExt;
 use tokio::time::{sleep, timeout};
 
 const CALLS: usize = 10_000;
 const AT_ONCE: usize = 64;
-/// A connection is cut after so many calls.
+/// Number of calls after which the connection is cut.
 const CUT_EVERY: usize = 250;
 const PEOPLE: usize = 2000;
 
-/// One call of a kind. What it answers is of no interest while calls are cut off.
+/// One call; the number selects the method.
 async fn call(client: &ContactsClient, number: usize) -> Result<(), contacts_sdk::Error> {
     let (contacts, opt_in) = (client.contacts(), client.opt_in());
     let who = phone(number % PEOPLE);
@@ -47,7 +48,7 @@ async fn call(client: &ContactsClient, number: usize) -> Result<(), contacts_sdk
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_of_them_do_not_harm_the_next() {
+async fn server_works_after_ten_thousand_cancelled_calls() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let server = ServiceProcess::start(database.url());
     let client = server.client();
@@ -56,9 +57,9 @@ async fn ten_thousand_of_them_do_not_harm_the_next() {
     client.contacts().import(ImportOptions::new()).send(rows).await.expect("an import");
 
     let proxy = Proxy::to(server.address()).await;
-    proxy.slow_down(Duration::from_micros(500));
+    proxy.set_delay(Duration::from_micros(500));
     let once = |url: &str| {
-        let client = patient(url).retry_policy(RetryPolicy::never());
+        let client = builder_with_long_deadlines(url).retry_policy(RetryPolicy::never());
         client.stream_retry_policy(RetryPolicy::never()).connect_lazy().expect("a client")
     };
     let clients: Vec<_> = (0..16).map(|_| once(&proxy.url())).collect();
@@ -69,7 +70,7 @@ async fn ten_thousand_of_them_do_not_harm_the_next() {
             if number % CUT_EVERY == 0 {
                 proxy.cut();
             }
-            // Spread over what a call takes, the same in every run.
+            // Delays spread over the duration of a call, the same in every run.
             let patience =
                 Duration::from_micros(number.wrapping_mul(2_654_435_761) as u64 % 40_000);
             timeout(patience, call(&clients[number % clients.len()], number)).await.is_ok()
@@ -80,7 +81,7 @@ async fn ten_thousand_of_them_do_not_harm_the_next() {
         .await;
     assert!((CALLS / 100..CALLS * 9 / 10).contains(&answered), "{answered} calls were not cut off");
 
-    // What had been begun for nobody comes to its end. Writes wait for each other, so it takes a while.
+    // Writes of cancelled calls are still finished, one after the other, which takes a while.
     let sessions = |state: &'static str| {
         let sql = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -100,13 +101,13 @@ async fn ten_thousand_of_them_do_not_harm_the_next() {
     }
     let direct = once(&server.url());
     for number in 0..160 {
-        // Numbers of their own, for what can be made once.
+        // New numbers, for calls that create something.
         call(&direct, CALLS + number).await.expect("a call after them");
         let agreed = direct.opt_in().record_opt_in(phone(number), OptInSource::WebForm);
         agreed.await.expect("a change after them");
     }
     assert_eq!(sessions("idle in transaction").await, 0);
-    assert_whole(&mut database.connect().await).await;
+    assert_consistent(&mut database.connect().await).await;
     drop(server);
     database.remove().await;
 }

@@ -1,5 +1,5 @@
-//! The promise that counts: an opt-out that was acknowledged is seen by every check begun later, on
-//! every server, whatever is killed, frozen or cut off meanwhile.
+//! Every check that begins after an acknowledged opt-out sees it, on every server, while processes are
+//! killed, frozen and disconnected.
 
 mod faults;
 mod history;
@@ -10,12 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contacts_sdk::{CheckReason, ClientBuilder, MessageCategory, RetryPolicy};
-use contacts_tests::{Backend, Proxy, ServiceProcess, TestDatabase, assert_whole, patient, phones};
+use contacts_tests::{
+    Backend, Proxy, ServiceProcess, TestDatabase, assert_consistent, builder_with_long_deadlines,
+    phones,
+};
 use tokio::time::sleep;
 
 use self::workload::{Servers, Volume};
 
-/// Makes the history so many times as long.
+/// Environment variable: multiplies the length of the history.
 const SCALE: &str = "CONTACTS_TEST_CONSISTENCY_SCALE";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,55 +27,57 @@ async fn no_check_allows_after_an_acknowledged_opt_out() {
     let volume = Volume { people: 12_000 * scale, checks: 520_000 * scale };
     let database = TestDatabase::create(Backend::Postgres).await;
     let servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
-    let mut ways = Vec::new();
+    let mut proxies = Vec::new();
     for server in &servers {
-        ways.push(Proxy::to(server.address()).await);
+        proxies.push(Proxy::to(server.address()).await);
     }
-    let clients = ways.iter().map(|way| brisk(&way.url()).connect_lazy().expect("a client"));
+    let clients = proxies
+        .iter()
+        .map(|proxy| builder_with_short_deadlines(&proxy.url()).connect_lazy().expect("a client"));
     let service = Servers::new(clients.collect());
     let undisturbed = servers[0].client();
 
     let stop = Arc::new(AtomicBool::new(false));
     let (stopping, last) = (Arc::clone(&stop), undisturbed.clone());
-    let disturbing = tokio::spawn(async move {
-        let done = disturb(servers, &ways, &stopping).await;
+    let injecting = tokio::spawn(async move {
+        let done = inject_faults(servers, &proxies, &stopping).await;
         (done, last)
     });
     let history = workload::run(service, &undisturbed, volume).await;
     stop.store(true, Ordering::SeqCst);
-    let ((servers, disturbed), client) = disturbing.await.expect("faults made");
+    let ((servers, faults), client) = injecting.await.expect("faults made");
 
     assert!(history.checks.len() >= volume.checks, "{} checks", history.checks.len());
     assert!(history.opt_outs() >= volume.people, "{} opt-outs", history.opt_outs());
     let allowed = history.checks.iter().filter(|check| check.allowed).count();
     assert!(allowed > history.checks.len() / 20, "only {allowed} checks allowed anything");
-    assert!(disturbed >= 4, "only {disturbed} faults");
+    assert!(faults >= 4, "only {faults} faults");
     let violations = history.violations();
     assert!(violations.is_empty(), "{} such as {:?}", violations.len(), violations[0]);
 
-    // In the end, all of them objected.
+    // At the end, everybody is opted out.
     for some in phones(0..volume.people).chunks(10_000) {
         let answers = client.opt_in().check_batch(some, MessageCategory::Marketing).await;
         let answers = answers.expect("answers");
         assert!(answers.iter().all(|answer| answer.reason == CheckReason::OptedOut));
     }
-    assert_whole(&mut database.connect().await).await;
+    assert_consistent(&mut database.connect().await).await;
     drop(servers);
     database.remove().await;
 }
 
-/// A client that asks somebody else soon.
-fn brisk(url: &str) -> ClientBuilder {
-    patient(url)
+/// Builds a client with short deadlines, so that it turns to another server soon.
+fn builder_with_short_deadlines(url: &str) -> ClientBuilder {
+    builder_with_long_deadlines(url)
         .deadline(Duration::from_secs(3))
         .check_deadline(Duration::from_secs(1))
         .retry_policy(RetryPolicy::never())
 }
 
-/// Kills, freezes and cuts off one server after the other; how often.
-async fn disturb(
+/// Kills, freezes and disconnects one server after the other. Returns the number of faults.
+async fn inject_faults(
     mut servers: Vec<ServiceProcess>,
-    ways: &[Proxy],
+    proxies: &[Proxy],
     stop: &AtomicBool,
 ) -> (Vec<ServiceProcess>, usize) {
     let mut faults = 0;
@@ -81,11 +86,11 @@ async fn disturb(
         match faults % 4 {
             0 => servers[victim].kill(),
             1 => servers[victim].freeze(true),
-            _ => ways[victim].cut(),
+            _ => proxies[victim].cut(),
         }
         sleep(Duration::from_millis(400)).await;
         match faults % 4 {
-            0 => servers[victim].start_again(),
+            0 => servers[victim].restart(),
             1 => servers[victim].freeze(false),
             _ => {}
         }

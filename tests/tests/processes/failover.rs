@@ -1,9 +1,11 @@
-//! The primary dies, and a standby that it waited for takes over.
+//! Failover to a synchronous standby.
 
 use std::time::Duration;
 
 use contacts_sdk::{ErrorKind, RetryPolicy};
-use contacts_tests::{PostgresServer, Proxy, ServiceProcess, assert_whole, patient, phone};
+use contacts_tests::{
+    PostgresServer, Proxy, ServiceProcess, assert_consistent, builder_with_long_deadlines, phone,
+};
 use tokio::time::sleep;
 
 use crate::writers::Writers;
@@ -17,10 +19,10 @@ async fn with_synchronous_replication_no_acknowledged_write_is_lost() {
     let url = primary.url().replace(&primary.address().to_string(), &way.address().to_string());
     let servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(&url)).collect();
 
-    // While the standby does not answer, nothing is acknowledged: neither at once nor after
-    // the statement timeout, which Postgres does not apply to this wait.
+    // While the standby is frozen, no write is acknowledged, not even after the statement timeout,
+    // which Postgres does not apply to the wait for a standby.
     standby.freeze(true);
-    let once = patient(&servers[0].url()).retry_policy(RetryPolicy::never());
+    let once = builder_with_long_deadlines(&servers[0].url()).retry_policy(RetryPolicy::never());
     let once = once.connect_lazy().expect("a client");
     let opt_out = once.opt_in().record_opt_out(phone(1)).deadline(Duration::from_secs(1));
     let error = opt_out.await.expect_err("no acknowledgement");
@@ -32,15 +34,15 @@ async fn with_synchronous_replication_no_acknowledged_write_is_lost() {
     writers.work(24).await;
     primary.kill();
     standby.promote().await;
-    // What an operator's virtual address or balancer does. The servers were not restarted.
-    way.lead_to(standby.address());
+    // As a virtual IP address or a load balancer would. The servers are not restarted.
+    way.route_to(standby.address());
     writers.work(8).await;
     let acknowledged = writers.finish().await;
     acknowledged.verify(&servers[0].client()).await;
-    assert_whole(&mut standby.connect("postgres").await).await;
+    assert_consistent(&mut standby.connect("postgres").await).await;
 }
 
-/// From here on, a commit is acknowledged when the standby has it on disk, too.
+/// Waits until replication is synchronous: commits are acknowledged when the standby has flushed them.
 async fn wait_for_replicas(primary: &PostgresServer) {
     primary.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'").await;
     primary.execute("SELECT pg_reload_conf()").await;

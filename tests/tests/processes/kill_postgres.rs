@@ -1,4 +1,4 @@
-//! `kill -9` of the database server in the middle of its work.
+//! `kill -9` of the database server under load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use contacts_proto::v1;
 use contacts_proto::v1::contact_service_client::ContactServiceClient;
 use contacts_proto::v1::opt_in_service_client::OptInServiceClient;
 use contacts_sdk::ErrorKind;
-use contacts_tests::{PostgresServer, ServiceProcess, assert_whole, phone, rpc_error};
+use contacts_tests::{PostgresServer, ServiceProcess, assert_consistent, phone, rpc_error};
 use tokio::time::sleep;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
@@ -16,11 +16,11 @@ use tonic::transport::{Channel, Endpoint};
 use crate::writers::Writers;
 
 const KILLS: usize = 2;
-/// What a caller is ready to wait. No answer takes so long, whatever happens to the database.
+/// Deadline of a caller. Every call ends earlier, whatever happens to the database.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_acknowledged_write_is_lost_and_calls_heal_by_themselves() {
+async fn no_acknowledged_write_is_lost_and_calls_recover() {
     let mut postgres = PostgresServer::start(&[]).await;
     let servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(&postgres.url())).collect();
     let clients = (0..4).map(|n| servers[n % 2].client());
@@ -42,7 +42,7 @@ async fn no_acknowledged_write_is_lost_and_calls_heal_by_themselves() {
         writers.work(8).await;
         postgres.kill();
         sleep(Duration::from_millis(700)).await;
-        postgres.start_again().await;
+        postgres.restart().await;
     }
     writers.work(8).await;
     let acknowledged = writers.finish().await;
@@ -51,15 +51,15 @@ async fn no_acknowledged_write_is_lost_and_calls_heal_by_themselves() {
         let refused = caller.await.expect("a caller that did not panic");
         assert!(refused > 0, "no call noticed");
     }
-    // Neither server was restarted, and neither refuses any more.
+    // Both servers recovered without a restart.
     for server in &servers {
         assert_eq!(Caller::connect(server).calls().await, 0);
     }
     acknowledged.verify(&servers[0].client()).await;
-    assert_whole(&mut postgres.connect("postgres").await).await;
+    assert_consistent(&mut postgres.connect("postgres").await).await;
 }
 
-/// Calls with no retries.
+/// Calls without retries.
 #[derive(Clone)]
 struct Caller {
     opt_in: OptInServiceClient<Channel>,
@@ -73,8 +73,8 @@ impl Caller {
         Self { opt_in, contacts: ContactServiceClient::new(channel) }
     }
 
-    /// One call of each kind; how many were refused. With anything but "come back in a moment" the
-    /// test has failed.
+    /// Makes one call of each kind and returns the number of failures. Panics on errors other than
+    /// unavailability.
     async fn calls(&self) -> usize {
         let Self { mut opt_in, mut contacts } = self.clone();
         let phone_number = phone(1);
@@ -90,15 +90,16 @@ impl Caller {
             recipient: Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone_number)),
             ..Default::default()
         };
-        // At once: one that waits for a connection would keep the others from noticing.
+        // Concurrently, because a call that waits for a connection would delay the others.
         let (mut batches, mut changes, mut lists) =
             (opt_in.clone(), opt_in.clone(), contacts.clone());
         let (check, batch, opt_out, count, list) = futures::join!(
-            opt_in.check_opt_in(patient(check)),
-            batches.batch_check_opt_in(patient(batch)),
-            changes.record_opt_out(patient(opt_out)),
-            contacts.count_contacts(patient(v1::CountContactsRequest::default())),
-            lists.list_contacts(patient(v1::ListContactsRequest::default())),
+            opt_in.check_opt_in(builder_with_long_deadlines(check)),
+            batches.batch_check_opt_in(builder_with_long_deadlines(batch)),
+            changes.record_opt_out(builder_with_long_deadlines(opt_out)),
+            contacts
+                .count_contacts(builder_with_long_deadlines(v1::CountContactsRequest::default())),
+            lists.list_contacts(builder_with_long_deadlines(v1::ListContactsRequest::default())),
         );
         let answers =
             [check.map(drop), batch.map(drop), opt_out.map(drop), count.map(drop), list.map(drop)];
@@ -111,7 +112,7 @@ impl Caller {
     }
 }
 
-fn patient<T>(message: T) -> Request<T> {
+fn builder_with_long_deadlines<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(DEADLINE);
     request

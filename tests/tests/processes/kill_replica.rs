@@ -1,9 +1,12 @@
-//! `kill -9` of a server in the middle of its work.
+//! `kill -9` of a server under load.
 
 use std::time::Duration;
 
 use contacts_sdk::{ImportOptions, NewContact};
-use contacts_tests::{Backend, Proxy, ServiceProcess, TestDatabase, assert_whole, patient, phones};
+use contacts_tests::{
+    Backend, Proxy, ServiceProcess, TestDatabase, assert_consistent, builder_with_long_deadlines,
+    phones,
+};
 use tokio::time::sleep;
 
 use crate::writers::Writers;
@@ -11,28 +14,29 @@ use crate::writers::Writers;
 const KILLS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_acknowledged_write_is_lost_and_none_is_half_done() {
+async fn no_acknowledged_write_is_lost_or_partial() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let mut servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
     let proxy = Proxy::to_any(servers.iter().map(ServiceProcess::address)).await;
-    let clients = (0..4).map(|_| patient(&proxy.url()).connect_lazy().expect("a client"));
+    let clients =
+        (0..4).map(|_| builder_with_long_deadlines(&proxy.url()).connect_lazy().expect("a client"));
     let writers = Writers::start(clients.collect()).await;
     for kill in 0..KILLS {
         writers.work(8).await;
         let victim = &mut servers[kill % 3];
         victim.kill();
         sleep(Duration::from_millis(50)).await;
-        victim.start_again();
+        victim.restart();
     }
     let acknowledged = writers.finish().await;
     acknowledged.verify(&servers[0].client()).await;
-    assert_whole(&mut database.connect().await).await;
+    assert_consistent(&mut database.connect().await).await;
     drop(servers);
     database.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_segment_goes_on_at_another_server() {
+async fn segment_resumes_on_another_server() {
     const PEOPLE: usize = 20_000;
     let database = TestDatabase::create(Backend::Postgres).await;
     let mut servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(database.url())).collect();
@@ -41,9 +45,9 @@ async fn a_segment_goes_on_at_another_server() {
     assert_eq!(import.send(rows).await.expect("an import").created, PEOPLE as u64);
 
     let proxy = Proxy::to_any(servers.iter().map(ServiceProcess::address)).await;
-    // Most of it is still to come when a server dies.
-    proxy.slow_down(Duration::from_millis(3));
-    let client = patient(&proxy.url()).connect_lazy().expect("a client");
+    // Most of the segment is not delivered yet when a server dies.
+    proxy.set_delay(Duration::from_millis(3));
+    let client = builder_with_long_deadlines(&proxy.url()).connect_lazy().expect("a client");
     let mut segment = client.contacts().segment().batch_size(100).stream();
     let mut delivered = Vec::new();
     for kill in 1..=3 {
@@ -51,10 +55,10 @@ async fn a_segment_goes_on_at_another_server() {
             let contact = segment.next().await.expect("a contact").expect("a contact");
             delivered.extend(contact.phone_number);
         }
-        // The segment comes from one of them. The kernel would deliver what a dead process has
-        // written, which may be all the rest; that of a dead machine does not.
+        // Cut the connections too: the kernel would still deliver everything that the killed process
+        // has written, which may be the rest of the segment.
         let connections = proxy.connections();
-        servers.iter_mut().for_each(ServiceProcess::start_again);
+        servers.iter_mut().for_each(ServiceProcess::restart);
         proxy.cut();
         while proxy.connections() == connections {
             let contact = segment.next().await.expect("a contact").expect("a contact");
@@ -64,7 +68,7 @@ async fn a_segment_goes_on_at_another_server() {
     while let Some(contact) = segment.next().await {
         delivered.extend(contact.expect("a contact").phone_number);
     }
-    // In the order of an undisturbed one, which is not quite that of the import.
+    // In the order of an undisturbed stream, which differs slightly from that of the import.
     let mut undisturbed = Vec::new();
     let mut segment = servers[0].client().contacts().segment().stream();
     while let Some(contact) = segment.next().await {

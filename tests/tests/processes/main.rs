@@ -1,5 +1,5 @@
-//! What production does to the service: several real processes over one real Postgres, killed,
-//! frozen and cut off while they work.
+//! Fault tests: several server processes over one Postgres server, which are killed, frozen and
+//! disconnected while they work.
 
 #![expect(clippy::disallowed_methods, reason = "tests are clients with a clock of their own")]
 

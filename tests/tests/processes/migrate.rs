@@ -1,9 +1,9 @@
-//! Processes that bring one database up to date at the same time.
+//! Several processes migrate one database at the same time.
 
 use contacts_tests::{Backend, ServiceProcess, TestDatabase, service};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_processes_migrate_at_once() {
+async fn concurrent_migrate_commands_succeed() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let migrate = || {
         let mut command = service();
@@ -20,7 +20,7 @@ async fn several_processes_migrate_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_migrate_start_at_once() {
+async fn servers_with_migrate_start_concurrently() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let mut servers: Vec<_> = (0..4).map(|_| ServiceProcess::launch(database.url())).collect();
     for server in &mut servers {

@@ -1,4 +1,4 @@
-//! Several servers share their database and nothing else.
+//! Several servers over one database.
 
 use contacts_sdk::{
     CheckReason, ContactsClient, ImportConsent, ImportOptions, MessageCategory, NewContact,
@@ -8,13 +8,13 @@ use contacts_tests::{Backend, ServiceProcess, TestDatabase, phone, phones};
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_server_acknowledged_all_servers_know() {
+async fn acknowledged_changes_are_visible_on_all_servers() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
     let clients: Vec<_> = servers.iter().map(ServiceProcess::client).collect();
     let [one, two, three] = &clients[..] else { unreachable!("three servers") };
 
-    // Imported at one, segmented at another.
+    // Contacts imported at one server are in a segment of another.
     let agreed = ImportOptions::new().consent(ImportConsent::opted_in());
     let rows = phones(0..900).into_iter().map(|phone| NewContact::new().phone(phone));
     assert_eq!(one.contacts().import(agreed).send(rows).await.expect("an import").created, 900);
@@ -25,7 +25,7 @@ async fn what_one_server_acknowledged_all_servers_know() {
     }
     assert_eq!(delivered, phones(0..900));
 
-    // Every server allows, one is told, no server allows.
+    // Every server allows. After an opt-out at one server, no server allows.
     for n in 0..60 {
         for client in &clients {
             assert!(client.opt_in().may_send(phone(n), MARKETING).await);
@@ -41,7 +41,7 @@ async fn what_one_server_acknowledged_all_servers_know() {
     }
 
     tokens_are_good_everywhere(&clients).await;
-    // A change is found by its request id at another server, too.
+    // A change can be retried at another server with its request id.
     let request = one.contacts().create(NewContact::new().phone(phone(901)));
     let id = "0197c1de-0000-7000-8000-000000000001";
     let made = request.clone().request_id(id).await.expect("a contact");
@@ -52,7 +52,7 @@ async fn what_one_server_acknowledged_all_servers_know() {
     database.remove().await;
 }
 
-/// Which the queries of docs/operations.md rely on.
+/// The queries in docs/operations.md rely on the application names of sessions.
 async fn sessions_tell_what_they_are_for(database: &TestDatabase) {
     let names: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT application_name FROM pg_stat_activity

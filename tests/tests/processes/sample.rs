@@ -1,4 +1,4 @@
-//! A workspace with a little of everything, and all answers about it.
+//! Sample data of every kind, and all responses about it.
 
 pub mod answers;
 pub mod fill;

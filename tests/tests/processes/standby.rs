@@ -1,9 +1,9 @@
-//! A copy of the database that may be behind answers nobody.
+//! A standby, which may lag behind, answers no checks.
 
 use contacts_sdk::{
     ContactsClient, ErrorKind, MessageCategory, NewContact, OptInSource, RetryPolicy,
 };
-use contacts_tests::{PostgresServer, Proxy, ServiceProcess, patient, phone};
+use contacts_tests::{PostgresServer, Proxy, ServiceProcess, builder_with_long_deadlines, phone};
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
@@ -26,8 +26,8 @@ async fn no_check_is_answered_from_a_standby() {
         .expect("the copy can be read");
     assert_eq!(copied, 1, "the standby would say yes");
 
-    // The server's connections now lead to the standby, as behind a balancer that knows no better.
-    way.lead_to(standby.address());
+    // Route the server's connections to the standby, as a misconfigured load balancer would.
+    way.route_to(standby.address());
     way.cut();
     for _ in 0..10 {
         refused(&server).await;
@@ -35,23 +35,23 @@ async fn no_check_is_answered_from_a_standby() {
     let error = once(&server).opt_in().record_opt_out(phone(1)).await.expect_err("read only");
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
 
-    // And back: it heals by itself.
-    way.lead_to(primary.address());
+    // Back to the primary: the server recovers without a restart.
+    way.route_to(primary.address());
     way.cut();
     assert!(client.opt_in().check(phone(1), MARKETING).await.expect("an answer").is_allowed());
 
-    // A server does not even start there.
+    // A server does not start on a standby.
     let mut lost = ServiceProcess::launch_with(&["--database-url", &standby.url()]);
     lost.try_until_ready().expect_err("a standby");
     assert!(lost.log().contains("is a standby"), "{}", lost.log());
 }
 
 fn once(server: &ServiceProcess) -> ContactsClient {
-    let client = patient(&server.url()).retry_policy(RetryPolicy::never());
+    let client = builder_with_long_deadlines(&server.url()).retry_policy(RetryPolicy::never());
     client.connect_lazy().expect("a client")
 }
 
-/// Every kind of check is refused, and none allows.
+/// Checks that every kind of check fails and none allows.
 async fn refused(server: &ServiceProcess) {
     let opt_in = once(server).opt_in();
     assert!(!opt_in.may_send(phone(1), MARKETING).await);

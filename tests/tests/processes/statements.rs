@@ -1,5 +1,5 @@
-//! Every statement is about one workspace, and reaches its rows by it: Citus sends it to one machine
-//! then, and no condition is forgotten. Judged by the plans of those that really run.
+//! Every SQL statement finds its rows by workspace, so that Citus sends it to one node and no workspace
+//! condition is missing. Checked on the plans of all statements that the server runs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,13 +12,13 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use crate::sample::{answers, fill};
 
-/// Statements that are about all workspaces, and have to be.
+/// Statements that concern all workspaces by design.
 const OF_ALL: [&str; 3] = [
     // The list of workspaces.
     "FROM workspace WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2",
-    // Which keys a server has to have.
+    // The keys that a server needs.
     "SELECT DISTINCT key_version, fingerprint FROM suppression_key",
-    // Whether a migration left a ledger to be sealed.
+    // Whether a ledger still has to be sealed after a migration.
     "AND e.position = w.ledger_length + 1 WHERE e.hash IS NULL LIMIT $1",
 ];
 
@@ -40,7 +40,7 @@ async fn every_statement_finds_its_rows_by_workspace() {
     the_rest(&server.client()).await;
     server.stop();
 
-    // What the test itself has to find.
+    // Statements that the test must detect as violations.
     let mut seeded = PgConnection::connect(&format!("{}?application_name=seeded", postgres.url()))
         .await
         .expect("a connection");
@@ -54,7 +54,7 @@ async fn every_statement_finds_its_rows_by_workspace() {
     }
     seeded.close().await.expect("closed");
 
-    // The log is written by a process of its own, a little later.
+    // A separate process writes the log, with a delay.
     let mut statements = plans(&postgres);
     for _ in 0..100 {
         if statements.iter().filter(|statement| statement.program == "seeded").count() == 3 {
@@ -82,7 +82,7 @@ async fn every_statement_finds_its_rows_by_workspace() {
     assert!(found.is_empty(), "these reach other workspaces, too: {found:#?}");
 }
 
-/// Calls that neither filling nor looking has made.
+/// Calls that neither `fill` nor `answers` makes.
 async fn the_rest(client: &ContactsClient) {
     let (contacts, opt_in) = (client.contacts(), client.opt_in());
     let rows = (0..1200).map(|n| NewContact::new().phone(phone(n)).tag("vip"));
@@ -120,7 +120,7 @@ struct Statement {
 }
 
 impl Statement {
-    /// A table whose rows are found without their workspace.
+    /// Name of a table whose rows are found without a workspace condition.
     fn unbound(&self) -> Option<String> {
         unbound(&self.plan)
     }
@@ -129,7 +129,7 @@ impl Statement {
 fn unbound(node: &Value) -> Option<String> {
     let below = node["Plans"].as_array().map(Vec::as_slice).unwrap_or_default();
     let table = node["Relation Name"].as_str();
-    // The rows that a change writes are those it found below, or new.
+    // A modifying node writes the rows that the nodes below it found, or new ones.
     let is_scan = node["Node Type"] != "ModifyTable";
     if let Some(table) = table.filter(|table| is_scan && *table != "_sqlx_migrations") {
         // The index of a bitmap is below the table.
@@ -144,14 +144,14 @@ fn unbound(node: &Value) -> Option<String> {
     below.iter().find_map(unbound)
 }
 
-/// The statements that ran, from the server's log.
+/// The executed statements, read from the server's log.
 fn plans(postgres: &PostgresServer) -> Vec<Statement> {
     let files = fs::read_dir(postgres.data().join("log")).expect("a log");
     let files = files.map(|file| file.expect("a file").path());
     let logs = files.filter(|file| file.extension().is_some_and(|name| name == "json"));
     let log: String = logs.map(|file| fs::read_to_string(file).expect("a log")).collect();
     log.split_inclusive('\n')
-        // The last one may not be all there yet.
+        // The last entry may be incomplete.
         .filter(|line| line.ends_with('\n'))
         .filter_map(|line| {
             let entry: Value = serde_json::from_str(line).expect("JSON");

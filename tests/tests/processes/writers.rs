@@ -1,4 +1,4 @@
-//! Programs that write while something breaks, and remember what was acknowledged.
+//! Clients that write during faults and record what was acknowledged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,17 +11,17 @@ use contacts_sdk::{
 use futures::future::join_all;
 use tokio::task::JoinHandle;
 
-/// What the service said is stored.
+/// Acknowledged writes.
 #[derive(Default)]
 pub struct Acknowledged {
     contacts: Vec<String>,
     opted_in: Vec<String>,
     opted_out: Vec<String>,
-    /// Calls of which nobody knows.
+    /// Number of calls with an unknown outcome.
     unknown: usize,
 }
 
-/// Some writers at work.
+/// Running writers.
 pub struct Writers {
     stop: Arc<AtomicBool>,
     rounds: Arc<AtomicUsize>,
@@ -29,7 +29,7 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// Begins to write through these clients, each with people of its own.
+    /// Starts one writer per client, each with its own contacts.
     pub async fn start(clients: Vec<ContactsClient>) -> Self {
         clients[0].tags().create("vip").tag_id("vip").await.expect("a tag");
         let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -51,7 +51,7 @@ impl Writers {
         Self { stop, rounds, tasks }
     }
 
-    /// Waits until they went so many rounds more, and are in the middle of others.
+    /// Waits until the writers have finished this many more rounds and are in the middle of others.
     pub async fn work(&self, rounds: usize) {
         let done = self.rounds.load(Ordering::SeqCst) + rounds;
         while self.rounds.load(Ordering::SeqCst) < done {
@@ -60,7 +60,7 @@ impl Writers {
         }
     }
 
-    /// Lets each finish what it is at.
+    /// Stops the writers after their current round.
     pub async fn finish(self) -> Acknowledged {
         self.stop.store(true, Ordering::SeqCst);
         let mut all = Acknowledged::default();
@@ -81,7 +81,7 @@ struct Writer {
     acknowledged: Acknowledged,
 }
 
-/// People of one round of one writer.
+/// One writer.
 const PEOPLE: usize = 23;
 
 impl Writer {
@@ -102,7 +102,7 @@ impl Writer {
                 }
             }
         }
-        // Somebody who is no contact.
+        // A non-contact.
         self.opt_out(phone(1)).await;
 
         let row = |n| {
@@ -133,8 +133,8 @@ impl Writer {
         }
     }
 
-    /// Whether it is stored. What is not may be, or not; any other error is a fault: a repeated
-    /// create must not find its own contact, for one.
+    /// Whether a write is acknowledged. A failed call may have been applied or not. Panics on errors
+    /// other than unavailability: for example, a retried create must not find its own contact.
     fn acknowledge<T>(&mut self, answer: Result<T, Error>) -> bool {
         let Err(error) = answer else { return true };
         let kind = error.kind();
@@ -145,7 +145,7 @@ impl Writer {
 }
 
 impl Acknowledged {
-    /// Checks that everything acknowledged is there, and that it was something.
+    /// Checks that every acknowledged write is stored, and that there was at least one.
     pub async fn verify(&self, client: &ContactsClient) {
         let Self { contacts, opted_in, opted_out, unknown } = self;
         let counts = [contacts.len(), opted_in.len(), opted_out.len()];

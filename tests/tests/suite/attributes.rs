@@ -7,7 +7,7 @@ use contacts_sdk::{AttributeType, AttributeValue, Filter, NewContact, reason};
 use contacts_tests::{Refused, TIERS, TestApp, apply, on_each_store, phone, timestamp};
 
 #[apply(on_each_store!)]
-async fn a_definition_is_made_and_read(app: TestApp) {
+async fn created_definition_can_be_read(app: TestApp) {
     let create = app.attributes().create("Loyalty tier", AttributeType::Enum);
     let made = create.enum_options(TIERS).description("By orders").await.expect("an attribute");
     assert_eq!((&*made.attribute_id, &*made.display_name), ("loyalty_tier", "Loyalty tier"));
@@ -17,7 +17,7 @@ async fn a_definition_is_made_and_read(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn values_of_every_type_come_back_as_they_were(app: TestApp) {
+async fn values_of_every_type_round_trip(app: TestApp) {
     app.make_attributes().await;
     let made = NewContact::new()
         .phone(phone(1))
@@ -39,7 +39,7 @@ async fn values_of_every_type_come_back_as_they_were(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn moments_are_kept_to_the_microsecond(app: TestApp) {
+async fn timestamps_are_kept_to_the_microsecond(app: TestApp) {
     app.make_attributes().await;
     for (n, (sent, kept)) in
         [(123_456_789, 123_456_000), (999, 0), (999_999_999, 999_999_000)].into_iter().enumerate()
@@ -57,7 +57,7 @@ async fn moments_are_kept_to_the_microsecond(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn ids_and_names_are_taken_once(app: TestApp) {
+async fn ids_and_display_names_are_unique(app: TestApp) {
     app.attributes().create("City", AttributeType::String).await.expect("an attribute");
     for (name, id, field) in
         [("Other", "city", "attribute.attribute_id"), ("CITY", "other", "attribute.display_name")]
@@ -70,7 +70,7 @@ async fn ids_and_names_are_taken_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_cannot_be_a_definition_is_refused(app: TestApp) {
+async fn invalid_definitions_are_rejected(app: TestApp) {
     let create = |attribute: v1::Attribute| {
         let request = v1::CreateAttributeRequest {
             attribute: Some(v1::Attribute { display_name: "X".to_owned(), ..attribute }),
@@ -106,7 +106,7 @@ async fn what_cannot_be_a_definition_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_update_changes_what_it_names(app: TestApp) {
+async fn update_changes_only_the_fields_named(app: TestApp) {
     app.make_attributes().await;
     let update = app.attributes().update("city").display_name("Town").description("Home");
     let updated = update.await.expect("an attribute");
@@ -120,7 +120,7 @@ async fn an_update_changes_what_it_names(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn options_grow_and_never_shrink(app: TestApp) {
+async fn enum_options_can_be_added_but_not_removed(app: TestApp) {
     app.make_attributes().await;
     let gold = NewContact::new().phone(phone(1)).attribute("tier", "Gold");
     app.contacts().create(gold).await.expect("a contact");
@@ -138,7 +138,7 @@ async fn options_grow_and_never_shrink(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_type_never_changes(app: TestApp) {
+async fn type_cannot_be_changed(app: TestApp) {
     app.make_attributes().await;
     let city = |r#type: v1::AttributeType, paths: &[&str]| {
         let attribute = v1::Attribute {
@@ -161,7 +161,7 @@ async fn a_type_never_changes(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_definition_in_use_is_deleted_with_force_only(app: TestApp) {
+async fn definition_in_use_is_deleted_only_with_force(app: TestApp) {
     app.make_attributes().await;
     let made = NewContact::new().phone(phone(1)).attribute("city", "Lisboa").attribute("orders", 3);
     let made = app.contacts().create(made).await.expect("a contact");
@@ -174,7 +174,7 @@ async fn a_definition_in_use_is_deleted_with_force_only(app: TestApp) {
     assert_eq!(after.attributes.keys().collect::<Vec<_>>(), ["orders"]);
     assert_ne!(after.etag, made.etag);
 
-    // Made again of another type, nobody has a value.
+    // Created again with another type, no contact has a value.
     let city = app.attributes().create("city", AttributeType::Number).await.expect("an attribute");
     assert_eq!(city.contact_count, 0);
     assert_eq!(app.contacts().count().filter("attributes.city:*").await.expect("a count"), 0);

@@ -1,18 +1,18 @@
-//! `audit verify`: whatever somebody does to the ledger behind the server's back is found.
+//! `audit verify` detects every modification of the ledger in the database.
 
 use contacts_sdk::{
     DeleteReason, Evidence, ImportConsent, ImportOptions, NewContact, OptInSource,
     PlatformPreference,
 };
-use contacts_service::domain::ledger::{Broken, Damage, ERASURE, Head};
-use contacts_service::operations::{audit, upgrade, workspace};
-use contacts_service::store::{Lock, Operation, Store, Transaction};
-use contacts_service::{Server, open_store};
+use contacts_service::domain::ledger::{Damage, ERASURE, Entry, Head, IntegrityError};
+use contacts_service::open_store;
+use contacts_service::operations::{audit, lock_workspace, workspace};
+use contacts_service::store::{Lock, Operation, Transaction};
 use contacts_tests::{TestApp, apply, on_each_store, phone};
 
 const PEOPLE: usize = 10_000;
 
-/// A ledger with everything that one can have in it, erasures too.
+/// Creates a ledger with every kind of event, including erasures.
 async fn fill(app: &TestApp) {
     let consent = ImportConsent::opted_in().evidence(Evidence::new().wording("Yes"));
     let options = ImportOptions::new().consent(consent);
@@ -21,7 +21,7 @@ async fn fill(app: &TestApp) {
     assert_eq!(imported.created, PEOPLE as u64);
     for n in (0..PEOPLE).step_by(1000) {
         app.opt_in().record_opt_out(phone(n)).reason_text("No").await.expect("an opt-out");
-        // Of nobody yet, and then of a contact.
+        // An opt-out of a non-contact, who becomes a contact later.
         let late = phone(PEOPLE + n);
         app.opt_in().record_opt_out(&*late).reason_text("Never").await.expect("an opt-out");
         if n % 2000 == 0 {
@@ -35,12 +35,12 @@ async fn fill(app: &TestApp) {
         let erase = app.contacts().delete(phone(n + 3)).reason(DeleteReason::PersonRequest);
         erase.await.expect("a receipt");
     }
-    // With what they said before they were a contact.
+    // The erasure includes the opt-out from before they were a contact.
     app.contacts().delete(phone(PEOPLE)).await.expect("a receipt");
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
 }
 
-async fn verify(app: &TestApp, kept: Option<Head>) -> Result<Head, Broken> {
+async fn verify(app: &TestApp, kept: Option<Head>) -> Result<Head, IntegrityError> {
     let store = open_store(app.config()).await.expect("a store");
     let verified = audit::verify(&store, "", kept).await.expect("a database");
     store.close().await;
@@ -48,7 +48,7 @@ async fn verify(app: &TestApp, kept: Option<Head>) -> Result<Head, Broken> {
 }
 
 #[apply(on_each_store!)]
-async fn every_change_is_found_where_it_was_made(app: TestApp) {
+async fn every_modification_is_detected_at_its_position(app: TestApp) {
     const SAVE: &str = "CREATE TABLE saved_event AS SELECT * FROM opt_in_event;
         CREATE TABLE saved_detail AS SELECT * FROM opt_in_event_detail;
         CREATE TABLE saved_workspace AS SELECT ledger_length, ledger_hash FROM workspace;";
@@ -60,7 +60,7 @@ async fn every_change_is_found_where_it_was_made(app: TestApp) {
     const SWAP: &str = "UPDATE opt_in_event SET position = -1 WHERE position = 3000;
         UPDATE opt_in_event SET position = 3000 WHERE position = 7001;
         UPDATE opt_in_event SET position = 7001 WHERE position = -1;";
-    // All but their places and hashes.
+    // Swaps everything but positions and hashes.
     const SWAP_FACTS: &str = "UPDATE opt_in_event SET
             event_id = (SELECT s.event_id FROM saved_event AS s
                         WHERE s.position + opt_in_event.position = 10001),
@@ -75,34 +75,34 @@ async fn every_change_is_found_where_it_was_made(app: TestApp) {
         WHERE position IN (3000, 7001);";
     fill(&app).await;
     let head = verify(&app, None).await.expect("an honest ledger");
-    // Ten rounds of six events, an erasure and an opt-out.
+    // Ten rounds of six events, plus an erasure and an opt-out.
     let length = PEOPLE as i64 + 62;
     assert_eq!(head.length, length);
     app.run_sql(SAVE).await;
 
     let swapped = Damage::Swapped { with: 7001 };
     for (sql, position, damage) in [
-        ("UPDATE opt_in_event SET kind = 3 WHERE position = 5000", 5000, Damage::Fact),
-        ("UPDATE opt_in_event SET categories = 1 WHERE position = 1", 1, Damage::Fact),
+        ("UPDATE opt_in_event SET kind = 3 WHERE position = 5000", 5000, Damage::FactChanged),
+        ("UPDATE opt_in_event SET categories = 1 WHERE position = 1", 1, Damage::FactChanged),
         (
             "UPDATE opt_in_event SET occurred_time = occurred_time - 1 WHERE position = 10062",
             length,
-            Damage::Fact,
+            Damage::FactChanged,
         ),
         (
             "UPDATE opt_in_event SET sender_phone_number_id = NULL WHERE position = 10004",
             10_004,
-            Damage::Fact,
+            Damage::FactChanged,
         ),
         (
             "UPDATE opt_in_event_detail SET wording = 'Of course' WHERE position = 9999",
             9999,
-            Damage::Detail,
+            Damage::DetailChanged,
         ),
         (
             "UPDATE opt_in_event_detail SET reason_text = 'Yes' WHERE position = 10001",
             10_001,
-            Damage::Detail,
+            Damage::DetailChanged,
         ),
         ("DELETE FROM opt_in_event WHERE position = 6000", 6000, Damage::Missing),
         ("DELETE FROM opt_in_event WHERE position = 1", 1, Damage::Missing),
@@ -111,13 +111,13 @@ async fn every_change_is_found_where_it_was_made(app: TestApp) {
         (SWAP, 3000, swapped),
         (SWAP_FACTS, 3000, swapped),
         ("DELETE FROM opt_in_event_detail WHERE position = 4321", 4321, Damage::DetailMissing),
-        // A stranger's.
+        // An event of a non-contact.
         ("DELETE FROM opt_in_event_detail WHERE position = 10008", 10_008, Damage::DetailMissing),
-        ("UPDATE workspace SET ledger_length = 10060", length, Damage::Beyond),
+        ("UPDATE workspace SET ledger_length = 10060", length, Damage::BeyondHead),
         (
             "UPDATE workspace SET ledger_hash = (SELECT hash FROM saved_event WHERE position = 7)",
             length,
-            Damage::Head,
+            Damage::HeadMismatch,
         ),
     ] {
         app.run_sql(sql).await;
@@ -129,7 +129,7 @@ async fn every_change_is_found_where_it_was_made(app: TestApp) {
     }
     assert_eq!(verify(&app, Some(head)).await, Ok(head), "all is as it was");
 
-    // Who knows how can write all of it anew, or cut it off with its head.
+    // A ledger that is rewritten or truncated together with its head passes without a kept head.
     app.run_sql(
         "DELETE FROM opt_in_event WHERE position > 10061;
          UPDATE workspace SET ledger_length = 10061,
@@ -143,30 +143,35 @@ async fn every_change_is_found_where_it_was_made(app: TestApp) {
 
     app.run_sql("UPDATE opt_in_event SET kind = 3 WHERE position = 5000").await;
     let store = open_store(app.config()).await.expect("a store");
-    store.write(Forge).await.expect("a forged ledger");
+    let mut reader = store.read().await.expect("a reader");
+    let found = workspace(&mut *reader, "").await.expect("the workspace");
+    let all = reader.ledger_entries(&found, 0, usize::MAX >> 1).await.expect("entries");
+    drop(reader);
+    app.run_sql("DELETE FROM opt_in_event; DELETE FROM opt_in_event_detail").await;
+    store.write(Forge(all)).await.expect("a forged ledger");
     store.close().await;
     verify(&app, None).await.expect("it fits together");
     let broken = verify(&app, Some(head)).await.expect_err("written anew");
     assert_eq!((broken.position, broken.damage), (length, Damage::Rewritten));
 }
 
-/// Seals what is there, whatever it is.
-struct Forge;
+/// Writes these entries again, as a ledger with valid hashes.
+struct Forge(Vec<Entry>);
 
 impl Operation for Forge {
     type Output = ();
 
     async fn run(&self, tx: &mut Transaction) -> contacts_service::domain::error::Result<()> {
-        let workspace = workspace(&mut *tx.session, "", Lock::Exclusive).await?;
-        let mut entries = tx.session.entries(&workspace, 0, usize::MAX >> 1).await?;
+        let workspace = lock_workspace(tx, "", Lock::Exclusive).await?;
+        let mut entries = self.0.clone();
         let mut head = Head::empty(&workspace.workspace_id);
         entries.iter_mut().for_each(|entry| head.append(entry));
-        tx.session.seal_entries(&workspace, &entries, &head).await
+        tx.db.append_ledger_entries(&workspace, &entries, &head).await
     }
 }
 
 #[apply(on_each_store!)]
-async fn an_erasure_tells_which_details_it_removed(app: TestApp) {
+async fn erasure_lists_the_details_it_removed(app: TestApp) {
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.make_opted_in(phone(2)).await;
     app.make_contact(phone(1)).await;
@@ -174,8 +179,8 @@ async fn an_erasure_tells_which_details_it_removed(app: TestApp) {
     app.contacts().delete(phone(1)).await.expect("a receipt");
     let store = open_store(app.config()).await.expect("a store");
     let mut session = store.read().await.expect("a session");
-    let found = workspace(&mut *session, "", Lock::None).await.expect("the workspace");
-    let entries = session.entries(&found, 0, 10).await.expect("entries");
+    let found = workspace(&mut *session, "").await.expect("the workspace");
+    let entries = session.ledger_entries(&found, 0, 10).await.expect("entries");
     drop(session);
     store.close().await;
     let erasure = entries.last().expect("an entry");
@@ -185,53 +190,4 @@ async fn an_erasure_tells_which_details_it_removed(app: TestApp) {
     let left: Vec<_> = entries.iter().map(|entry| entry.detail.is_some()).collect();
     assert_eq!(left, [false, true, false, false]);
     verify(&app, None).await.expect("a ledger in order");
-}
-
-/// As the migration leaves events from before there was a chain.
-const UNSEAL: &str = "UPDATE opt_in_event SET hash = NULL, detail_hash = NULL;
-    UPDATE opt_in_event_detail SET salt = NULL;
-    UPDATE workspace SET ledger_length = 0, ledger_hash = ''";
-
-#[apply(on_each_store!)]
-async fn events_from_before_the_chain_are_sealed_once(app: TestApp) {
-    app.make_opted_in(phone(1)).await;
-    app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
-    app.run_sql(UNSEAL).await;
-    let config = app.config().clone();
-    app.stop().await;
-
-    let stores: Vec<Store> =
-        futures::future::try_join_all((0..3).map(|_| open_store(&config))).await.expect("stores");
-    let sealing = stores.iter().map(upgrade::run);
-    futures::future::try_join_all(sealing).await.expect("sealed");
-    for store in &stores {
-        store.close().await;
-    }
-    let head = verify(&app, None).await.expect("a ledger");
-    assert_eq!(head.length, 2);
-    app.restart().await;
-    app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
-    assert_eq!(verify(&app, Some(head)).await.expect("a ledger").length, 3);
-}
-
-#[apply(on_each_store!)]
-async fn nobody_serves_a_ledger_that_is_not_sealed(app: TestApp) {
-    app.make_opted_in(phone(1)).await;
-    app.run_sql(UNSEAL).await;
-    let mut config = app.config().clone();
-    config.listen = "127.0.0.1:0".to_owned();
-    config.migrate = false;
-    app.stop().await;
-    match app.backend() {
-        // A file is brought up to date when it is opened.
-        contacts_tests::Backend::Sqlite => {
-            Server::start(config).await.expect("a server").stop().await.expect("its end");
-        }
-        contacts_tests::Backend::Postgres => {
-            let error = Server::start(config).await.err().expect("a refusal").to_string();
-            assert!(error.contains("contacts-service migrate"), "{error}");
-        }
-    }
-    app.restart().await;
-    assert_eq!(verify(&app, None).await.expect("a ledger").length, 1);
 }

@@ -1,7 +1,7 @@
-//! The table of bad inputs: what each gets. A test's name begins with its row's number; after every
-//! case the server is as it was.
+//! The table of bad inputs and the error that each one gets. The name of a test begins with the number
+//! of its row. After every case the server still works.
 //!
-//! Rows 15 (deadlines) and 24 (forms of a number) have more in `deadlines` and `identity`.
+//! More tests of rows 15 (deadlines) and 24 (forms of a number) are in `deadlines` and `phone_forms`.
 
 mod definitions;
 mod phones;

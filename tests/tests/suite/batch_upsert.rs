@@ -1,4 +1,4 @@
-//! BatchUpsertContacts: one chunk of an import as a plain call, once per request_id.
+//! BatchUpsertContacts: an import of one chunk as a unary call, idempotent by request_id.
 
 use contacts_proto::v1;
 use contacts_sdk::{ImportConsent, ImportOptions, ImportRow, NewContact, OnConflict, reason};
@@ -30,7 +30,7 @@ async fn rows_are_created_merged_and_failed(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_default_is_to_skip(app: TestApp) {
+async fn existing_contacts_are_skipped_by_default(app: TestApp) {
     app.make_contact(phone(1)).await;
     let rows = vec![NewContact::new().phone(phone(1)).first_name("Ana")];
     let outcome = app.contacts().batch_upsert(rows).await.expect("an outcome");
@@ -39,12 +39,12 @@ async fn the_default_is_to_skip(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_replay_returns_the_first_outcome(app: TestApp) {
+async fn retried_upsert_returns_the_first_outcome(app: TestApp) {
     let id = uuid::Uuid::new_v4().to_string();
     let rows = || vec![NewContact::new().phone(phone(1)), NewContact::new().phone("12")];
     let upsert = || app.contacts().batch_upsert(rows()).request_id(&id).send();
     for _ in 0..3 {
-        // A second time the row would be unchanged.
+        // A second execution would report the row as unchanged.
         let outcome = upsert().await.expect("an outcome");
         assert_eq!((outcome.created, outcome.unchanged, outcome.failures.len()), (1, 0, 1));
         outcome.failures[0].error.clone().refused_for(reason::INVALID_PHONE_NUMBER);
@@ -57,7 +57,7 @@ async fn a_replay_returns_the_first_outcome(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn consent_is_taken_as_in_an_import(app: TestApp) {
+async fn consent_is_recorded_as_in_an_import(app: TestApp) {
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     let rows = vec![
         ImportRow::new(NewContact::new().phone(phone(1))),
@@ -76,7 +76,7 @@ async fn consent_is_taken_as_in_an_import(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_call_has_a_limit(app: TestApp) {
+async fn rows_of_a_call_are_limited(app: TestApp) {
     let row = |n| v1::ImportRow { contact: Some(raw_contact(phone(n))), consent: None };
     let request = |count, on_conflict| v1::BatchUpsertContactsRequest {
         rows: (0..count).map(row).collect(),

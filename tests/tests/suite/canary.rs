@@ -1,5 +1,5 @@
-//! A thousand people, each with texts of their own in every field, are erased among others who stay:
-//! then nothing of them is anywhere, and no import brings them back as people who agreed.
+//! Erases a thousand contacts with recognisable texts in every field, and searches all tables and files
+//! for them. No import makes them opted in again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use sqlx::Executor;
 use uuid::Uuid;
 
 const ERASED: usize = 1000;
-/// Every so many-th person stays.
+/// One of this many contacts is not erased.
 const STAYS: usize = 7;
 const AT_ONCE: usize = 16;
 
-/// In every text of those who are erased.
+/// A word in every text of the erased contacts.
 const WORD: &str = "zqxgone";
 const PHONES: &str = "4917299";
 
@@ -54,10 +54,10 @@ fn evidence(n: usize) -> Evidence {
         .actor(text(n, "actor"))
 }
 
-/// Everybody, with what is said of them and answers kept.
+/// Creates all contacts, with consent and stored responses.
 async fn fill(app: &TestApp, people: usize) {
     app.make_attributes().await;
-    // Some objected before they were contacts.
+    // Some opted out before they were contacts.
     let before = |n: usize| async move {
         let id = Uuid::new_v4().to_string();
         let out = app.opt_in().record_opt_out(phone(n)).reason_text(text(n, "said"));
@@ -71,7 +71,7 @@ async fn fill(app: &TestApp, people: usize) {
         let made = app.contacts().create(person(n)).request_id(id()).await.expect("a contact");
         let agree = app.opt_in().record_opt_in(&made, OptInSource::WebForm).evidence(evidence(n));
         agree.request_id(id()).await.expect("an opt-in");
-        // Their rows move within the tables.
+        // Updates move their rows within the tables.
         let longer = format!("{} {}", text(n, "longer"), "x".repeat(n % 60));
         let update = app.contacts().update(&made).last_name(longer).request_id(id());
         update.await.expect("a contact");
@@ -84,7 +84,7 @@ async fn fill(app: &TestApp, people: usize) {
 }
 
 #[apply(on_each_store!)]
-async fn nothing_of_who_is_erased_is_anywhere(app: TestApp) {
+async fn erased_data_is_in_no_table_and_no_file(app: TestApp) {
     let people = ERASED * STAYS / (STAYS - 1);
     fill(&app, people).await;
     let gone: Vec<_> = (0..people).filter(|n| !stays(*n)).collect();
@@ -108,7 +108,7 @@ async fn nothing_of_who_is_erased_is_anywhere(app: TestApp) {
     assert!(!log.contains(WORD) && !log.contains(PHONES), "the log names somebody");
     assert_eq!(app.contacts().count().await.expect("a count"), (people - gone.len()) as u64);
 
-    // They come back with a file that says they agreed.
+    // An import claims consent for them.
     for claims in [true, false, true] {
         let rows: Vec<_> = gone.iter().map(|n| person(*n)).collect();
         let options = ImportOptions::new().on_conflict(OnConflict::Merge);
@@ -121,7 +121,7 @@ async fn nothing_of_who_is_erased_is_anywhere(app: TestApp) {
     }
 }
 
-/// The server rewrites the file by itself: at its start, and every hour.
+/// The server vacuums the file at its start and every hour.
 async fn no_file_has_it(app: &TestApp) {
     app.restart().await;
     let path = app.database().path().to_owned();
@@ -135,9 +135,8 @@ async fn no_file_has_it(app: &TestApp) {
     panic!("after a minute {} and {} name somebody", named_in(&path), named_in(&log));
 }
 
-/// What a vacuum that rewrites the tables, and samples them for the planner anew, leaves. The
-/// planner's older samples go with the vacuum after that. The write-ahead log is not looked at: it
-/// is history until the server recycles it.
+/// Runs VACUUM FULL with ANALYZE, then a second vacuum that removes the planner's older samples. The
+/// write-ahead log is not searched: it keeps old data until Postgres recycles it.
 async fn no_data_file_has_it(app: &TestApp) {
     let mut db = app.database().connect().await;
     let folder: String = sqlx::query_scalar(
@@ -148,7 +147,7 @@ async fn no_data_file_has_it(app: &TestApp) {
     .await
     .expect("a folder");
     let mut left = Vec::new();
-    // A vacuum keeps what a transaction could still see, such as one of autovacuum.
+    // A vacuum keeps rows that an open transaction could still see, such as one of autovacuum.
     for _ in 0..10 {
         for statement in ["VACUUM (FULL, ANALYZE)", "VACUUM FULL pg_statistic", "CHECKPOINT"] {
             db.execute(statement).await.expect(statement);
@@ -165,7 +164,7 @@ async fn no_data_file_has_it(app: &TestApp) {
     panic!("{left:?} name somebody");
 }
 
-/// How many of the needles are in a file.
+/// The number of search texts that a file contains.
 fn named_in(path: &Path) -> usize {
     let bytes = std::fs::read(path).unwrap_or_default().to_ascii_lowercase();
     [WORD, PHONES].into_iter().filter(|needle| contains(&bytes, needle)).count()

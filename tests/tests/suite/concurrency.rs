@@ -1,4 +1,4 @@
-//! Many at once: nothing is lost, doubled or half done. Consent under concurrency is in `opt_in`.
+//! Concurrent changes: none is lost, duplicated or partial. Concurrent consent is tested in `opt_in`.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ async fn everybody(app: &TestApp) -> Vec<Contact> {
 }
 
 #[apply(on_each_store!)]
-async fn imports_of_the_same_rows_meet_without_failures(app: TestApp) {
+async fn concurrent_imports_of_the_same_rows_succeed(app: TestApp) {
     app.make_tags(&["a", "b", "c", "d", "e", "f"]).await;
     let import = |index: usize| {
         let app = app.clone();
         let tag = ["a", "b", "c", "d", "e", "f"][index];
         tokio::spawn(async move {
-            // In different orders, so that rows are locked in different orders if they are.
+            // In different orders, which would deadlock if rows were locked in the order given.
             let mut numbers = phones(0..300);
             numbers.rotate_left(index * 50);
             let rows = numbers.into_iter().map(|phone| NewContact::new().phone(phone));
@@ -43,7 +43,7 @@ async fn imports_of_the_same_rows_meet_without_failures(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn edits_of_one_contact_do_not_undo_each_other(app: TestApp) {
+async fn concurrent_edits_do_not_undo_each_other(app: TestApp) {
     app.make_attributes().await;
     let tags: Vec<_> = (0..8).map(|n| format!("t{n}")).collect();
     for tag in &tags {
@@ -75,7 +75,7 @@ async fn edits_of_one_contact_do_not_undo_each_other(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn updates_that_may_create_make_one_contact(app: TestApp) {
+async fn concurrent_updates_with_allow_missing_create_one_contact(app: TestApp) {
     let update = |n: usize| {
         let form = if n.is_multiple_of(2) { "5521987654321" } else { "552187654321" };
         app.contacts().update(form).first_name(format!("N{n}")).allow_missing(true).send()
@@ -88,7 +88,7 @@ async fn updates_that_may_create_make_one_contact(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn every_opt_out_of_a_stranger_is_in_the_ledger(app: TestApp) {
+async fn every_concurrent_opt_out_of_a_non_contact_is_in_the_ledger(app: TestApp) {
     let record = |n: usize| {
         let form = if n.is_multiple_of(2) { "5521987654321" } else { "552187654321" };
         app.opt_in().record_opt_out(form).reason_text(n.to_string()).send()
@@ -104,7 +104,7 @@ async fn every_opt_out_of_a_stranger_is_in_the_ledger(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_deleted_tag_is_on_nobody(app: TestApp) {
+async fn deleted_tag_is_on_no_contact(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let create = |n: usize| {
         let app = app.clone();
@@ -129,7 +129,7 @@ async fn a_deleted_tag_is_on_nobody(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_deleted_workspace_leaves_nothing_behind(app: TestApp) {
+async fn deleted_workspace_leaves_nothing_behind(app: TestApp) {
     app.workspaces().create("acme").await.expect("a workspace");
     let acme = app.client().with_workspace("acme");
     let create = |n: usize| {
@@ -160,8 +160,9 @@ async fn a_deleted_workspace_leaves_nothing_behind(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_number_and_a_user_id_meet_in_one_contact_or_in_two(app: TestApp) {
-    // Two creations and an import that joins them: whoever is first, no name has two owners.
+async fn identifier_never_belongs_to_two_contacts(app: TestApp) {
+    // Two creates and an import that joins their identifiers. In any order, an identifier belongs to one
+    // contact.
     for n in 0..10 {
         let id = format!("US.{n}");
         let by_phone = app.contacts().create(NewContact::new().phone(phone(n))).send();

@@ -1,4 +1,4 @@
-//! The time a caller gives, as headers that the server alone looks at (row 15 of the bad inputs).
+//! Deadlines sent in the `grpc-timeout` header, which the server enforces (row 15 of the bad inputs).
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn encoded(request: &impl Message) -> Bytes {
 }
 
 #[apply(on_each_store!)]
-async fn row_15_an_expired_deadline_is_told_by_every_kind_of_call(app: TestApp) {
+async fn row_15_every_kind_of_call_reports_an_expired_deadline(app: TestApp) {
     app.make_contact(phone(1)).await;
     let recipient = Some(v1::get_contact_request::Recipient::PhoneNumber(phone(1)));
     let get = v1::GetContactRequest { recipient, ..Default::default() };
@@ -42,9 +42,9 @@ async fn row_15_streams_end_at_their_deadline(app: TestApp) {
     let wire = app.wire().await;
     for method in ["OptInService/CheckOptInStream", "ContactService/ImportContacts"] {
         let began = Instant::now();
-        // Open, and nothing is said on it.
+        // An open stream on which nothing is sent.
         let call = wire.open(method, &[("grpc-timeout", "200m")]).await;
-        let answer = call.answer().await;
+        let answer = call.response().await;
         Err::<(), _>(answer.status).refused_for(reason::DEADLINE_EXCEEDED);
         let took = began.elapsed();
         assert!((Duration::from_millis(200)..Duration::from_secs(10)).contains(&took), "{took:?}");
@@ -53,8 +53,9 @@ async fn row_15_streams_end_at_their_deadline(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_15_a_change_past_its_deadline_happens_at_most_once(app: TestApp) {
-    // The caller cannot know whether it happened, and finds out with its request_id.
+async fn row_15_change_past_its_deadline_happens_at_most_once(app: TestApp) {
+    // The caller does not know whether the change happened, and finds out by retrying with the
+    // request_id.
     let wire = app.wire().await;
     for (n, timeout) in ["1n", "100u", "1m", "3m", "5m", "10m"].into_iter().enumerate() {
         let request_id = uuid::Uuid::new_v4().to_string();
@@ -74,7 +75,7 @@ async fn row_15_a_change_past_its_deadline_happens_at_most_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_15_a_malformed_deadline_is_refused(app: TestApp) {
+async fn row_15_malformed_deadline_is_rejected(app: TestApp) {
     let wire = app.wire().await;
     for timeout in ["", "5", "S", "5s", "-5S", "1.5S", "123456789S", "soon"] {
         for method in ["ContactService/CountContacts", "ContactService/StreamContacts"] {
@@ -91,7 +92,7 @@ async fn row_15_a_malformed_deadline_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_sdk_keeps_its_deadline(app: TestApp) {
+async fn sdk_enforces_its_deadline(app: TestApp) {
     let tiny = app.contacts().count().deadline(Duration::from_nanos(1)).await.refused();
     assert!(tiny.is_deadline_exceeded(), "{tiny:?}");
     let create = app.contacts().create(NewContact::new().phone(phone(1)));

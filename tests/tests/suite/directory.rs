@@ -1,4 +1,4 @@
-//! ListContacts and CountContacts: the directory in pages, in order, searched by name.
+//! ListContacts and CountContacts: pages, orders and name search.
 
 mod order;
 mod pages;
@@ -8,7 +8,7 @@ mod search;
 use contacts_sdk::{Contact, NewContact};
 use contacts_tests::{TestApp, phone};
 
-/// Makes people of these names, a first and a last one each.
+/// Creates contacts with these first and last names.
 async fn make_people(app: &TestApp, names: &[(&str, &str)]) {
     let rows = names.iter().enumerate().map(|(n, (first, last))| {
         NewContact::new().phone(phone(n)).first_name(*first).last_name(*last)

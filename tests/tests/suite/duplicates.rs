@@ -16,14 +16,14 @@ async fn groups(app: &TestApp) -> Vec<DuplicateGroup> {
     app.contacts().duplicates().stream().try_collect().await.expect("a whole stream")
 }
 
-/// Why, and who.
+/// The reason and the phone numbers of each group.
 fn shape(groups: &[DuplicateGroup]) -> Vec<(DuplicateReason, Vec<String>)> {
     let ids =
         |group: &DuplicateGroup| group.contacts.iter().map(|c| c.contact_id.clone()).collect();
     groups.iter().map(|group| (group.reason, ids(group))).collect()
 }
 
-/// What the groups should be, by the words of the contract.
+/// The groups that the contract requires, found by comparing all pairs.
 fn expected(contacts: &[Contact]) -> Vec<(DuplicateReason, Vec<String>)> {
     let mut by_email: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -45,7 +45,7 @@ fn expected(contacts: &[Contact]) -> Vec<(DuplicateReason, Vec<String>)> {
 }
 
 #[apply(on_each_store!)]
-async fn the_same_email_is_one_whatever_its_case(app: TestApp) {
+async fn emails_are_compared_ignoring_case(app: TestApp) {
     let with = |n, email: &str| NewContact::new().phone(phone(n)).email(email);
     app.make_many([
         with(1, "Ana@Example.com"),
@@ -66,22 +66,22 @@ async fn the_same_email_is_one_whatever_its_case(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_similar_number_takes_the_same_name_as_well(app: TestApp) {
+async fn similar_numbers_also_need_the_same_name(app: TestApp) {
     let named = |number: &str, first: &str, last: &str| {
         NewContact::new().phone(number).first_name(first).last_name(last)
     };
     app.make_many([
-        // A newer Brazilian mobile, and a landline that ends like it.
+        // A newer Brazilian mobile number, and a landline with the same last digits.
         named("5511951234567", "João", "da Silva"),
         named("551151234567", "JOAO", "Da  Silva"),
-        // A trunk prefix that was taken for a part of the number.
+        // A trunk prefix was stored as part of the number.
         named("4915112345678", "Ana", ""),
         named("49015112345678", "Ana", ""),
-        // The same end of a number, another name; the same name, another number.
+        // The same last digits with another name; the same name with another number.
         named("15551234567", "Ana", "Souza"),
         named("525551234567", "Ana", "Sousa"),
         named("15557654321", "Ana", "Souza"),
-        // No name at all.
+        // No names.
         named("447700900123", "", ""),
         named("337700900123", "", ""),
         NewContact::new().whatsapp_user_id("US.1").first_name("Ana"),
@@ -98,7 +98,8 @@ async fn a_similar_number_takes_the_same_name_as_well(app: TestApp) {
     assert_eq!(numbers, BTreeSet::from([joao, vec!["4915112345678", "49015112345678"]]));
 }
 
-/// Few values, so that many are alike; the number in the middle of each phone's is unique.
+/// Random contacts with few different values, so that many are similar. The middle digits of each phone
+/// number are unique.
 fn contact() -> impl Strategy<Value = (NewContact, &'static str)> {
     let email = select(vec!["", "", "a@x.com", "A@x.com", "b@x.com", "É@x.com", "é@x.com"]);
     let first = select(vec!["", "Ana", "ANA", "Ána", "Bo", "Ana Bo"]);
@@ -110,7 +111,7 @@ fn contact() -> impl Strategy<Value = (NewContact, &'static str)> {
 }
 
 #[apply(on_each_store!)]
-async fn groups_are_those_of_a_naive_search(app: TestApp) {
+async fn groups_match_a_naive_search(app: TestApp) {
     let mut runner = TestRunner::deterministic();
     let rows = (200..450).map(|n| {
         let (contact, end) = contact().new_tree(&mut runner).expect("a contact").current();
@@ -133,7 +134,7 @@ async fn groups_are_those_of_a_naive_search(app: TestApp) {
         }
     }
 
-    // From every place on, what is left is delivered, and nothing twice.
+    // A stream resumed after any group delivers the remaining groups, each once.
     for (at, group) in found.iter().enumerate().step_by(3) {
         let rest = app.contacts().duplicates().resume_from(group.resume_token.clone()).stream();
         let rest: Vec<_> = rest.try_collect().await.expect("the rest");
@@ -146,7 +147,7 @@ async fn groups_are_those_of_a_naive_search(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_large_group_shows_its_oldest_and_counts_the_rest(app: TestApp) {
+async fn large_group_lists_its_oldest_and_counts_the_rest(app: TestApp) {
     let rows = |from: usize, email: &'static str| {
         (from..from + 350).map(move |n| NewContact::new().phone(phone(n)).email(email))
     };
@@ -163,7 +164,7 @@ async fn a_large_group_shows_its_oldest_and_counts_the_rest(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn who_is_merged_is_no_duplicate_any_more(app: TestApp) {
+async fn merged_contact_is_no_longer_a_duplicate(app: TestApp) {
     for n in 0..3 {
         let contact = NewContact::new().phone(phone(n)).email("ana@example.com");
         app.contacts().create(contact).await.expect("a contact");
@@ -176,7 +177,7 @@ async fn who_is_merged_is_no_duplicate_any_more(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_stream_of_duplicates_has_a_limit_an_end_and_its_own_tokens(app: TestApp) {
+async fn duplicate_stream_has_a_limit_an_end_and_its_own_tokens(app: TestApp) {
     for n in 0..6 {
         let contact = NewContact::new().phone(phone(n)).email(format!("c{}@example.com", n / 2));
         app.contacts().create(contact).await.expect("a contact");

@@ -1,4 +1,4 @@
-//! A restored backup goes back in time: who was erased since is erased again.
+//! Erasures after a backup are replayed on the restored database.
 
 use contacts_sdk::{
     CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, reason,
@@ -17,7 +17,7 @@ async fn list(app: &TestApp) -> Vec<String> {
     lines
 }
 
-/// What came of it, and the lines that were refused.
+/// Replays erasures. Returns the summary and the lines that were rejected.
 async fn replay(app: &TestApp, lines: &[String]) -> (Summary, Vec<(u64, String)>) {
     let store = open_store(app.config()).await.expect("a store");
     let mut refused = Vec::new();
@@ -38,9 +38,9 @@ async fn erase(app: &TestApp, n: usize) {
 }
 
 #[apply(on_each_store!)]
-async fn who_was_erased_after_a_backup_is_erased_again(app: TestApp) {
+async fn erasures_are_replayed_on_a_restored_backup(app: TestApp) {
     app.workspaces().create("acme").await.expect("a workspace");
-    // 0 is erased before, 1 is there and stays, 2 to 4 go, 5 objects before being a contact.
+    // 0 is erased before the backup, 1 stays, 2 to 4 are erased, 5 opts out as a non-contact.
     for n in 0..5 {
         app.make_opted_in(phone(n)).await;
     }
@@ -63,7 +63,7 @@ async fn who_was_erased_after_a_backup_is_erased_again(app: TestApp) {
         assert!(!lines.concat().contains(phone(n).trim_start_matches('+')), "{n}");
     }
     let good = lines.clone();
-    // What is wrong is named, and stops nothing.
+    // Invalid lines are reported and the others are replayed.
     lines.insert(0, lines[1].replace("\"default\"", "\"nobody\""));
     lines.insert(2, lines[1].replace("h1:", "h9:"));
     lines.insert(3, "{}".to_owned());
@@ -75,7 +75,7 @@ async fn who_was_erased_after_a_backup_is_erased_again(app: TestApp) {
     let numbers: Vec<_> = refused.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 3, 4], "{refused:?}");
 
-    // Nothing but who stays.
+    // Only the contact that stays is left.
     let left = restored.contacts().list().await.expect("contacts").items;
     assert_eq!(left.len(), 1);
     for n in [0, 2, 3, 4, 5, 6] {
@@ -89,7 +89,7 @@ async fn who_was_erased_after_a_backup_is_erased_again(app: TestApp) {
     let (summary, refused) = replay(&restored, &good).await;
     assert_eq!(summary, Summary { already_gone: 5, ..Summary::default() }, "{refused:?}");
 
-    // Consent that others claim for them does not count.
+    // Consent claimed by others is rejected.
     let options =
         ImportOptions::new().on_conflict(OnConflict::Merge).consent(ImportConsent::opted_in());
     for n in [0, 2, 3, 4, 5, 6] {

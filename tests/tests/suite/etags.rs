@@ -1,11 +1,11 @@
-//! etags: a change that met another one changes nothing.
+//! Etags: a change with a stale etag is rejected.
 
 use contacts_sdk::{NewContact, OptInSource, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 use futures::future::join_all;
 
 #[apply(on_each_store!)]
-async fn a_stale_etag_changes_nothing(app: TestApp) {
+async fn change_with_a_stale_etag_is_rejected(app: TestApp) {
     let old = app.make_contact(phone(1)).await;
     let new = app.contacts().update(&old).first_name("Ana").await.expect("a contact");
     let update = app.contacts().update(&old).etag(&old.etag).first_name("Bo").await;
@@ -20,7 +20,7 @@ async fn a_stale_etag_changes_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn of_concurrent_changes_with_one_etag_one_wins(app: TestApp) {
+async fn one_of_concurrent_changes_with_the_same_etag_succeeds(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
     let update = |n: usize| {
         app.contacts().update(&contact).etag(&contact.etag).first_name(format!("N{n}")).send()
@@ -36,15 +36,15 @@ async fn of_concurrent_changes_with_one_etag_one_wins(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_etag_is_that_of_the_profile(app: TestApp) {
+async fn etag_covers_the_profile_only(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let contact = app.make_contact(phone(1)).await;
     let etag = async || app.contacts().get(phone(1)).await.expect("a contact").etag;
-    // Consent is not the profile: an opt-out does not make somebody's edit fail.
     app.opt_in().record_opt_in(phone(1), OptInSource::Api).await.expect("an opt-in");
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
+    // A change of consent keeps the etag, so that it does not make a concurrent edit fail.
     assert_eq!(etag().await, contact.etag);
-    // Everything else is.
+    // Every change of the profile changes it.
     let mut seen = vec![contact.etag];
     app.contacts().update_tags().recipients([phone(1)]).add("vip").await.expect("an edit");
     seen.push(etag().await);
@@ -61,7 +61,7 @@ async fn an_etag_is_that_of_the_profile(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_etag_does_not_fit_whoever_comes_after(app: TestApp) {
+async fn etag_does_not_match_a_recreated_contact(app: TestApp) {
     // Erased and made again, the contact is another one.
     let first = app.make_contact(phone(1)).await;
     app.contacts().delete(phone(1)).await.expect("a receipt");

@@ -1,4 +1,4 @@
-//! ExportContactData: everything held about one person.
+//! ExportContactData: everything stored about one person.
 
 use contacts_sdk::{
     ContactData, Evidence, MessageCategory, NewContact, OptInSource, OptInStatus,
@@ -11,7 +11,7 @@ async fn export(app: &TestApp, person: impl Into<Recipient>) -> ContactData {
 }
 
 #[apply(on_each_store!)]
-async fn a_contact_is_exported_in_full(app: TestApp) {
+async fn export_contains_the_whole_contact(app: TestApp) {
     app.make_attributes().await;
     let create = |contact: NewContact, id| app.contacts().create(contact).request_id(id).send();
     let one = NewContact::new().phone(phone(1)).email("ana@example.com").attribute("city", "Porto");
@@ -74,9 +74,9 @@ async fn a_contact_is_exported_in_full(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_long_ledger_goes_on_elsewhere(app: TestApp) {
+async fn export_of_a_long_ledger_continues_with_a_page_token(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
-    // Long enough that a few hundred fill an answer.
+    // Long texts, so that a few hundred events fill a response.
     let long = "é".repeat(1000);
     let evidence = Evidence::new().wording(&long).url(&long).actor(&long).message_id(&long);
     for _ in 0..400 {
@@ -94,7 +94,7 @@ async fn a_long_ledger_goes_on_elsewhere(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn who_is_no_contact_has_their_objection_exported(app: TestApp) {
+async fn export_contains_the_opt_out_of_a_non_contact(app: TestApp) {
     app.opt_in().record_opt_out(phone(1)).reason_text("STOP").await.expect("an opt-out");
     let data = export(&app, phone(1)).await;
     assert_eq!(data.contact, None);
@@ -104,7 +104,7 @@ async fn who_is_no_contact_has_their_objection_exported(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn after_an_erasure_its_receipt_and_the_objection_are_left(app: TestApp) {
+async fn export_after_deletion_contains_receipt_and_opt_out(app: TestApp) {
     let contact = app.make_opted_in(phone(1)).await;
     app.opt_in().record_opt_out(&contact).reason_text("STOP").await.expect("an opt-out");
     let receipt = app.contacts().delete(&contact).await.expect("a receipt");
@@ -118,7 +118,7 @@ async fn after_an_erasure_its_receipt_and_the_objection_are_left(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn nothing_held_is_not_found(app: TestApp) {
+async fn export_of_an_unknown_person_is_not_found(app: TestApp) {
     let error = app.contacts().export_data(phone(1)).await.refused_for(reason::CONTACT_NOT_FOUND);
     assert!(error.message().contains("nothing is held"), "{error}");
     let nobody = Recipient::contact_id("01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f");

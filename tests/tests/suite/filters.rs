@@ -1,4 +1,4 @@
-//! The filter language through the API: List, Count and Stream agree on what it means.
+//! The filter language through ListContacts, CountContacts and StreamContacts.
 
 mod errors;
 mod fields;
@@ -10,7 +10,7 @@ use contacts_sdk::{Contact, Error};
 use contacts_tests::{TestApp, ids};
 use futures::TryStreamExt;
 
-/// The contacts a filter selects, on which the three calls have to agree.
+/// The contacts that a filter selects. Checks that the three calls agree.
 async fn select(app: &TestApp, filter: &str) -> Result<Vec<Contact>, Error> {
     let listed: Vec<_> =
         app.contacts().list().filter(filter).page_size(1000).stream().try_collect().await?;
@@ -21,7 +21,7 @@ async fn select(app: &TestApp, filter: &str) -> Result<Vec<Contact>, Error> {
     Ok(listed)
 }
 
-/// The first names of those a filter selects, in the order of creation, joined by spaces.
+/// The first names of the selected contacts, in creation order, joined by spaces.
 async fn names(app: &TestApp, filter: &str) -> String {
     let selected = select(app, filter).await;
     let selected = selected.unwrap_or_else(|error| panic!("{filter}: {error}"));

@@ -27,7 +27,7 @@ async fn the_server_and_each_service_are_healthy(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn who_watches_is_told_when_the_server_stops(app: TestApp) {
+async fn health_watch_reports_a_stopping_server(app: TestApp) {
     let mut health = HealthClient::new(app.narrow_channel().await);
     let mut watch = health.watch(of("")).await.expect("a watch").into_inner();
     let first = watch.next().await.expect("a status").expect("a status");
@@ -39,7 +39,7 @@ async fn who_watches_is_told_when_the_server_stops(app: TestApp) {
 #[apply(on_each_store!)]
 async fn health_answers_when_the_server_is_full(app: TestApp) {
     app.restart_with(|config| config.limits.max_concurrent_requests = 2).await;
-    // Two conversations take both places.
+    // Two open streams use both permits.
     let mut open = Vec::new();
     for _ in 0..2 {
         let (ask, questions) = futures::channel::mpsc::unbounded();
@@ -52,7 +52,7 @@ async fn health_answers_when_the_server_is_full(app: TestApp) {
     assert!(error.retry_delay().is_some());
     assert_eq!(app.health().await, ServingStatus::Serving);
     drop(open);
-    // The SDK waits and finds a place.
+    // The SDK retries until a permit is free.
     app.contacts().count().await.expect("a count");
     raw.count_contacts(count).await.expect("a count");
 }

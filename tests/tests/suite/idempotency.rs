@@ -1,4 +1,4 @@
-//! request_id: a change that is sent again happens once.
+//! request_id: a retried change is applied once.
 
 use std::fmt::Debug;
 
@@ -13,7 +13,7 @@ fn new_id() -> String {
     Uuid::new_v4().to_string()
 }
 
-/// Sends a change three times, and checks that the answers are one.
+/// Sends a change three times and checks that the responses are equal.
 async fn repeated<T: PartialEq + Debug, F>(mut send: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, Error>>,
@@ -26,7 +26,7 @@ where
 }
 
 #[apply(on_each_store!)]
-async fn every_change_returns_its_first_answer(app: TestApp) {
+async fn retried_change_returns_the_first_response(app: TestApp) {
     let id = new_id();
     repeated(|| app.tags().create("VIP").request_id(&id).send()).await;
     let id = new_id();
@@ -58,7 +58,7 @@ async fn every_change_returns_its_first_answer(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_answer_outlives_the_server(app: TestApp) {
+async fn stored_response_survives_a_restart(app: TestApp) {
     let id = new_id();
     let create = || app.contacts().create(NewContact::new().phone(phone(1))).request_id(&id).send();
     let made = create().await.expect("a contact");
@@ -67,7 +67,7 @@ async fn an_answer_outlives_the_server(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_replay_is_history_and_undoes_nothing(app: TestApp) {
+async fn retry_after_a_later_change_does_not_undo_it(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
     let id = new_id();
     let opt_in = || app.opt_in().record_opt_in(&contact, OptInSource::Api).request_id(&id).send();
@@ -78,7 +78,7 @@ async fn a_replay_is_history_and_undoes_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn another_request_under_the_same_id_is_refused(app: TestApp) {
+async fn another_request_with_the_same_id_is_rejected(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let id = new_id();
     let create = |name: &str| {
@@ -107,7 +107,7 @@ async fn another_request_under_the_same_id_is_refused(app: TestApp) {
     assert_eq!((kept.first_name.as_deref(), kept.tags.len()), (Some("Ana"), 0));
     assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
 
-    // In another workspace it is another id, and in other letters it is the same.
+    // Ids are scoped by workspace and case-insensitive.
     app.workspaces().create("acme").await.expect("a workspace");
     let elsewhere = app.client().with_workspace("acme");
     let there = elsewhere.contacts().create(NewContact::new().phone(phone(1)));
@@ -117,7 +117,7 @@ async fn another_request_under_the_same_id_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_failed_change_can_be_sent_again_under_its_id(app: TestApp) {
+async fn failed_change_can_be_retried_with_the_same_id(app: TestApp) {
     let id = new_id();
     let opt_in = || app.opt_in().record_opt_in(phone(1), OptInSource::Api).request_id(&id).send();
     opt_in().await.refused_for(reason::CONTACT_NOT_FOUND);
@@ -126,10 +126,10 @@ async fn a_failed_change_can_be_sent_again_under_its_id(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn of_concurrent_sends_one_happens(app: TestApp) {
+async fn concurrent_retries_are_applied_once(app: TestApp) {
     let id = new_id();
     let send = |_| app.contacts().create(NewContact::new().phone(phone(1))).request_id(&id).send();
-    // The SDK waits and repeats while another is in flight.
+    // The SDK retries while the first request is in flight.
     let outcomes = join_all((0..24).map(send)).await;
     let contacts: Vec<Contact> =
         outcomes.into_iter().map(|made| made.expect("a contact")).collect();
@@ -138,8 +138,8 @@ async fn of_concurrent_sends_one_happens(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_request_in_flight_is_told_so(app: TestApp) {
-    // A slow change and the same again: the second comes while the first is worked on.
+async fn request_in_flight_is_reported(app: TestApp) {
+    // The second request arrives while the first, which is slow, is being processed.
     let once = app.builder().retry_policy(contacts_sdk::RetryPolicy::never()).connect().await;
     let once = once.expect("a connection");
     let rows = |round: usize| phones(round * 1000..round * 1000 + 1000).into_iter();
@@ -162,7 +162,7 @@ async fn a_request_in_flight_is_told_so(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_malformed_id_is_refused_before_anything_happens(app: TestApp) {
+async fn malformed_request_id_is_rejected_before_the_change(app: TestApp) {
     let create =
         |id: &str| app.contacts().create(NewContact::new().phone(phone(1))).request_id(id).send();
     for id in ["42", "not-a-uuid", "2b1e1e0c6f0a4d0e9a550c7c3f2f8a1", "\0", &"4".repeat(255)] {

@@ -1,4 +1,4 @@
-//! People known by a user id. Forms of a phone number are in `phone_forms`.
+//! Contacts with a WhatsApp user id. Forms of a phone number are tested in `phone_forms`.
 
 use contacts_sdk::{
     CheckReason, Contact, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
@@ -11,7 +11,7 @@ async fn by_user(app: &TestApp, id: &str) -> Result<Contact, contacts_sdk::Error
 }
 
 #[apply(on_each_store!)]
-async fn who_hides_their_number_is_a_contact_like_others(app: TestApp) {
+async fn contact_with_only_a_user_id_works_in_every_call(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let id = "US.13491208655302741918";
     let hidden = NewContact::new().whatsapp_user_id(id).first_name("Hidden").tag("vip");
@@ -25,7 +25,7 @@ async fn who_hides_their_number_is_a_contact_like_others(app: TestApp) {
     let edit =
         app.contacts().update_tags().recipients([Recipient::whatsapp_user_id(id)]).remove("vip");
     assert_eq!(edit.await.expect("an edit").updated_count, 1);
-    // Ids are opaque: not folded, and valid as a whole only.
+    // Ids are opaque: case-sensitive, and valid only as a whole.
     by_user(&app, &id.to_lowercase())
         .await
         .refused_at(reason::INVALID_WHATSAPP_USER_ID, "whatsapp_user_id");
@@ -35,7 +35,7 @@ async fn who_hides_their_number_is_a_contact_like_others(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn ids_of_both_forms_are_taken_and_others_refused(app: TestApp) {
+async fn user_ids_of_both_forms_are_accepted_and_others_rejected(app: TestApp) {
     for id in
         ["US.1", "BR.AbC123", "US.ENT.11815799212886844830", &format!("US.{}", "x".repeat(128))]
     {
@@ -59,7 +59,7 @@ async fn ids_of_both_forms_are_taken_and_others_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
+async fn user_id_can_be_set_changed_and_cleared(app: TestApp) {
     let made = app.make_opted_in(phone(1)).await;
     let set = |id: &str| app.contacts().update(phone(1)).whatsapp_user_id(id).send();
     let first = set("US.1").await.expect("a contact");
@@ -71,7 +71,7 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
             .await
     );
 
-    // A person who changes their number gets another id from Meta; the old one still names them.
+    // Meta assigns another id when a person changes their number. The former id still finds them.
     let second = set("US.2").await.expect("a contact");
     assert_eq!(second.former_whatsapp_user_ids, ["US.1"]);
     assert_eq!(by_user(&app, "US.1").await.expect("a contact"), second);
@@ -80,7 +80,7 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
             .may_send(Recipient::whatsapp_user_id("US.1"), MessageCategory::Marketing)
             .await
     );
-    // Named by the old one and changed elsewhere, they keep the new one.
+    // An update by the former id keeps the current one.
     let named = app.contacts().update(Recipient::whatsapp_user_id("US.1")).first_name("Ana").await;
     assert_eq!(named.expect("a contact").whatsapp_user_id.as_deref(), Some("US.2"));
     assert!(
@@ -102,13 +102,13 @@ async fn a_user_id_is_set_changed_and_taken_off_later(app: TestApp) {
     by_user(&app, "US.1").await.expect("a former id is not what is cleared");
     assert!(app.opt_in().may_send(phone(1), MessageCategory::Marketing).await);
 
-    // The last name of a person cannot be taken off.
+    // The last identifier of a contact cannot be cleared.
     let nameless = app.contacts().update(&other).clear_whatsapp_user_id().await;
     nameless.refused_at(reason::REQUIRED_FIELD_MISSING, "contact.phone_number");
 }
 
 #[apply(on_each_store!)]
-async fn a_number_is_given_to_who_had_none(app: TestApp) {
+async fn number_can_be_added_to_a_contact_without_one(app: TestApp) {
     let hidden = NewContact::new().whatsapp_user_id("US.1");
     let hidden = app.contacts().create(hidden).await.expect("a contact");
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
@@ -122,7 +122,7 @@ async fn a_number_is_given_to_who_had_none(app: TestApp) {
     let after = app.client().raw_contacts().update_contact(request).await.expect("a contact");
     let after = Contact::from(after.into_inner().contact.expect("a contact"));
     assert_eq!((after.contact_id, after.phone_number), (hidden.contact_id, Some(phone(2))));
-    // What was said under the number counts.
+    // A statement recorded for the number applies.
     let by_phone = app.opt_in().check(phone(2), MessageCategory::Marketing).await;
     assert_eq!(by_phone.expect("a check").reason, CheckReason::OptedOut);
     let by_user =
@@ -131,7 +131,7 @@ async fn a_number_is_given_to_who_had_none(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn every_call_takes_a_user_id(app: TestApp) {
+async fn every_call_accepts_a_user_id(app: TestApp) {
     let ana = || Recipient::whatsapp_user_id("US.1");
     let row = || vec![NewContact::new().whatsapp_user_id("US.1").first_name("Ana")];
     let import = |consent: Option<ImportConsent>| {

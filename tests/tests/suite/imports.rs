@@ -1,4 +1,4 @@
-//! ImportContacts: many rows over one stream, each with its own outcome.
+//! ImportContacts: many rows in one stream, each with its own result.
 
 mod connection;
 mod consent;
@@ -9,7 +9,7 @@ use contacts_sdk::{ChunkResult, ImportOptions, ImportRow, NewContact, OnConflict
 use contacts_tests::TestApp;
 use futures::TryStreamExt;
 
-/// Imports some rows as one chunk.
+/// Imports rows as one chunk.
 async fn import(
     app: &TestApp,
     options: ImportOptions,
@@ -22,7 +22,7 @@ async fn import(
     chunks.remove(0)
 }
 
-/// Rows created, updated, unchanged and failed.
+/// Number of rows created, updated, unchanged and failed.
 fn counts(chunk: &ChunkResult) -> [u64; 4] {
     [chunk.created, chunk.updated, chunk.unchanged, chunk.failures.len() as u64]
 }

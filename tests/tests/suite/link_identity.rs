@@ -1,4 +1,4 @@
-//! LinkIdentity: a person has a new number or user id.
+//! LinkIdentity: sets a new phone number or user id of a contact.
 
 use contacts_proto::v1;
 use contacts_sdk::{
@@ -13,14 +13,14 @@ async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     app.opt_in().check(person, MARKETING).await.expect("a check").reason
 }
 
-/// Somebody who agreed as `phone(1)` and has `phone(2)` now.
+/// A contact that opted in as `phone(1)` and has the number `phone(2)` now.
 async fn moved(app: &TestApp) -> Contact {
     app.make_opted_in(phone(1)).await;
     app.contacts().link_identity(phone(1)).phone(phone(2)).await.expect("a contact")
 }
 
 #[apply(on_each_store!)]
-async fn a_new_number_keeps_the_contact_and_its_history(app: TestApp) {
+async fn new_number_keeps_the_contact_and_its_events(app: TestApp) {
     let before = app.make_opted_in(phone(1)).await;
     let after = app
         .contacts()
@@ -51,7 +51,7 @@ async fn a_new_number_keeps_the_contact_and_its_history(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_from_the_old_number_counts(app: TestApp) {
+async fn opt_out_from_the_former_number_applies(app: TestApp) {
     let moved = moved(&app).await;
     let record = app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     assert_eq!(record.event.contact_id.as_deref(), Some(&*moved.contact_id));
@@ -63,7 +63,7 @@ async fn an_opt_out_from_the_old_number_counts(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_under_the_new_number_is_taken_over(app: TestApp) {
+async fn opt_out_of_the_new_number_applies_to_the_contact(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.opt_in().record_opt_out(phone(2)).reason_text("STOP").await.expect("an opt-out");
     app.opt_in().record_opt_out(Recipient::whatsapp_user_id("US.3")).await.expect("an opt-out");
@@ -78,7 +78,7 @@ async fn an_opt_out_under_the_new_number_is_taken_over(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_another_contact_has_or_had_is_refused(app: TestApp) {
+async fn ids_of_another_contact_are_rejected(app: TestApp) {
     let moved = moved(&app).await;
     let other = app.make_contact(phone(3)).await;
     for (n, former) in [(1, Some("true")), (2, None)] {
@@ -99,19 +99,19 @@ async fn what_another_contact_has_or_had_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_way_back_is_open(app: TestApp) {
+async fn former_number_can_become_current_again(app: TestApp) {
     let moved = moved(&app).await;
     let back = app.contacts().link_identity(phone(2)).phone(phone(1)).await.expect("a contact");
     assert_eq!(back.contact_id, moved.contact_id);
     assert_eq!((back.phone_number, back.former_phone_numbers), (Some(phone(1)), vec![phone(2)]));
     assert_eq!(reason_of(&app, phone(2)).await, CheckReason::OptedIn);
-    // Said again, it changes nothing.
+    // Sent again, it changes nothing.
     let again = app.contacts().link_identity(phone(2)).phone(phone(1)).await.expect("a contact");
     assert_eq!(again.etag, back.etag);
 }
 
 #[apply(on_each_store!)]
-async fn a_recycled_number_is_released_with_its_opt_out(app: TestApp) {
+async fn recycled_number_is_released_with_its_opt_out(app: TestApp) {
     let moved = moved(&app).await;
     let released = app.contacts().link_identity(&moved).release(phone(1)).await;
     assert!(released.expect("a contact").former_phone_numbers.is_empty());
@@ -119,7 +119,7 @@ async fn a_recycled_number_is_released_with_its_opt_out(app: TestApp) {
     let next = app.make_contact(phone(1)).await;
     assert_eq!(next.opt_in.marketing, OptInStatus::NotAsked);
 
-    // In the call that replaces it, from somebody who opted out.
+    // Released in the call that replaces it, by a contact that opted out.
     app.opt_in().record_opt_out(&moved).await.expect("an opt-out");
     let replaced = app.contacts().link_identity(&moved).phone(phone(3)).release(phone(2)).await;
     assert!(replaced.expect("a contact").former_phone_numbers.is_empty());
@@ -149,7 +149,7 @@ async fn only_former_ids_are_released(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn there_is_room_for_fifty_former_numbers(app: TestApp) {
+async fn former_numbers_are_limited_to_50(app: TestApp) {
     let made = app.make_contact(phone(0)).await;
     for n in 1..=50 {
         app.contacts().link_identity(&made).phone(phone(n)).await.expect("a contact");
@@ -161,7 +161,7 @@ async fn there_is_room_for_fifty_former_numbers(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_link_is_made_once_and_for_one_version(app: TestApp) {
+async fn link_is_idempotent_and_checks_the_etag(app: TestApp) {
     let made = app.make_contact(phone(1)).await;
     let id = "2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a11";
     let link = || app.contacts().link_identity(phone(1)).phone(phone(2)).request_id(id);
@@ -172,7 +172,7 @@ async fn a_link_is_made_once_and_for_one_version(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_update_names_a_person_by_a_former_number_and_never_moves_them(app: TestApp) {
+async fn update_by_a_former_number_does_not_change_the_number(app: TestApp) {
     let moved = moved(&app).await;
     let updated = app.contacts().update(phone(1)).first_name("Ana").await.expect("a contact");
     assert_eq!(updated.phone_number, Some(phone(2)));
@@ -198,7 +198,7 @@ async fn an_update_names_a_person_by_a_former_number_and_never_moves_them(app: T
 }
 
 #[apply(on_each_store!)]
-async fn an_import_finds_a_person_by_a_former_number(app: TestApp) {
+async fn import_finds_a_contact_by_a_former_number(app: TestApp) {
     let moved = moved(&app).await;
     let rows = || vec![NewContact::new().phone(phone(1)).first_name("Ana")];
     let upsert = |on_conflict| {
@@ -214,7 +214,7 @@ async fn an_import_finds_a_person_by_a_former_number(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_erasure_covers_former_numbers(app: TestApp) {
+async fn deletion_covers_former_numbers(app: TestApp) {
     let moved = moved(&app).await;
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.contacts().delete(&moved).await.expect("a receipt");
@@ -226,7 +226,7 @@ async fn an_erasure_covers_former_numbers(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn former_ids_are_the_servers_to_set_and_not_in_the_basic_view(app: TestApp) {
+async fn former_ids_are_read_only_and_not_in_the_basic_view(app: TestApp) {
     let moved = moved(&app).await;
     let basic = app.contacts().get(&moved).view(contacts_sdk::ContactView::Basic).await;
     assert!(basic.expect("a contact").former_phone_numbers.is_empty());

@@ -1,5 +1,5 @@
-//! The conformance suite: what the API promises, held against the real server, on every database.
-//! The modules mirror the API; `bad_inputs` walks the table of that name.
+//! The conformance suite: tests the documented API of the real server on every database. The modules
+//! mirror the API; `bad_inputs` follows a table of invalid requests.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! MergeContacts: two contacts that are one person.
+//! MergeContacts.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ async fn merged(app: &TestApp, survivor: &Contact, gone: &Contact) -> Contact {
     app.contacts().merge(survivor, gone).await.expect("a contact")
 }
 
-/// Two contacts with different values in every field.
+/// Creates two contacts with different values in every field.
 async fn pair(app: &TestApp) -> (Contact, Contact) {
     app.make_tags(&["vip", "lead"]).await;
     app.make_attributes().await;
@@ -44,7 +44,7 @@ async fn pair(app: &TestApp) -> (Contact, Contact) {
 }
 
 #[apply(on_each_store!)]
-async fn the_survivor_is_found_by_all_that_named_either(app: TestApp) {
+async fn survivor_is_found_by_every_identifier_of_both(app: TestApp) {
     let (one, two) = pair(&app).await;
     let both = merged(&app, &one, &two).await;
     assert_eq!(both.contact_id, one.contact_id);
@@ -83,13 +83,13 @@ async fn the_survivor_is_found_by_all_that_named_either(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn counts_lists_and_streams_have_one_contact_less(app: TestApp) {
+async fn counts_lists_and_streams_omit_the_merged_contact(app: TestApp) {
     let (one, two) = pair(&app).await;
     let third = app.make_contact(phone(3)).await;
     let mut batches = app.contacts().segment().batch_size(1).batches();
     let first = batches.next().await.expect("a batch").expect("a batch");
     merged(&app, &one, &two).await;
-    // Whoever exists throughout is delivered, and the survivor not twice.
+    // Contacts that exist throughout are delivered, the survivor only once.
     let resumed = app.contacts().segment().batch_size(1).resume_from(first.resume_token().clone());
     let mut seen = vec![one.contact_id.clone()];
     let mut rest = resumed.stream();
@@ -112,7 +112,7 @@ async fn counts_lists_and_streams_have_one_contact_less(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn fields_are_taken_from_the_merged_contact_by_name(app: TestApp) {
+async fn take_mask_selects_fields_of_the_merged_contact(app: TestApp) {
     let (one, two) = pair(&app).await;
     let take = ["phone_number", "first_name", "attributes.city"];
     let merge = app.contacts().merge(&one, &two).take(take).keep_survivor_tags();
@@ -129,7 +129,7 @@ async fn fields_are_taken_from_the_merged_contact_by_name(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn consent_is_the_stricter_of_both(app: TestApp) {
+async fn stricter_consent_of_both_wins(app: TestApp) {
     use OptInStatus::{NotAsked, OptedIn, OptedOut};
     let mut n = 0;
     for one in [NotAsked, OptedIn, OptedOut] {
@@ -166,7 +166,7 @@ async fn consent_is_the_stricter_of_both(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn consent_is_merged_category_by_category_and_ends_with_the_earlier(app: TestApp) {
+async fn consent_is_merged_per_category_with_the_earlier_expiry(app: TestApp) {
     let hour = Duration::from_secs(3600);
     let soon = SystemTime::now() + hour;
     let categories = [MARKETING, MessageCategory::Utility];
@@ -189,9 +189,9 @@ async fn consent_is_merged_category_by_category_and_ends_with_the_earlier(app: T
 }
 
 #[apply(on_each_store!)]
-async fn events_of_both_are_listed_and_erased(app: TestApp) {
-    let stranger = Recipient::whatsapp_user_id("US.2");
-    app.opt_in().record_opt_out(stranger).reason_text("STOP").await.expect("an opt-out");
+async fn events_of_both_are_listed_and_erased_together(app: TestApp) {
+    let non_contact = Recipient::whatsapp_user_id("US.2");
+    app.opt_in().record_opt_out(non_contact).reason_text("STOP").await.expect("an opt-out");
     let one = app.make_opted_in(phone(1)).await;
     let two = app.contacts().create(NewContact::new().phone(phone(2)).whatsapp_user_id("US.2"));
     let two = two.await.expect("a contact");
@@ -220,14 +220,14 @@ async fn events_of_both_are_listed_and_erased(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_chain_of_merges_leads_to_its_end(app: TestApp) {
+async fn chained_merges_redirect_to_the_last_survivor(app: TestApp) {
     let mut contacts = Vec::new();
     for n in 0..4 {
         contacts.push(app.make_contact(phone(n)).await);
     }
     merged(&app, &contacts[1], &contacts[0]).await;
     merged(&app, &contacts[2], &contacts[1]).await;
-    // Named by what was merged before.
+    // Identified by the id of a contact that was merged earlier.
     let last = app.contacts().merge(&contacts[3], &contacts[0]).await.expect("a contact");
     assert_eq!(last.contact_id, contacts[3].contact_id);
     assert_eq!(last.merged_contact_ids.len(), 3);
@@ -239,7 +239,7 @@ async fn a_chain_of_merges_leads_to_its_end(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_cannot_be_merged_says_why(app: TestApp) {
+async fn invalid_merges_are_rejected(app: TestApp) {
     let (one, two) = pair(&app).await;
     let itself = app.contacts().merge(&one, phone(1)).await;
     itself.refused_at(reason::INVALID_ARGUMENT, "merged");
@@ -266,7 +266,7 @@ async fn what_cannot_be_merged_says_why(app: TestApp) {
     stale.refused_for(reason::ETAG_MISMATCH);
     assert_eq!(app.contacts().get(&two).await.expect("still there"), two);
 
-    // A contact of another workspace is nobody here.
+    // A contact of another workspace is not found.
     app.client().workspaces().create("other").await.expect("a workspace");
     let elsewhere = app.client().with_workspace("other");
     let merge = elsewhere.contacts().merge(&one, &two).await;
@@ -274,7 +274,7 @@ async fn what_cannot_be_merged_says_why(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn more_than_one_contact_has_room_for_is_refused(app: TestApp) {
+async fn merge_exceeding_a_limit_is_rejected(app: TestApp) {
     let tags: Vec<_> = (0..120).map(|n| format!("t{n}")).collect();
     app.make_tags(&tags.iter().map(String::as_str).collect::<Vec<_>>()).await;
     for (n, range) in [(1, 0..60), (2, 60..120)] {
@@ -288,7 +288,7 @@ async fn more_than_one_contact_has_room_for_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_merge_is_made_once(app: TestApp) {
+async fn retried_merge_is_applied_once(app: TestApp) {
     let id = "2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a11";
     let created = "2b1e1e0c-6f0a-4d0e-9a55-0c7c3f2f8a12";
     let (one, two) = (app.make_contact(phone(1)).await, NewContact::new().phone(phone(2)));
@@ -297,7 +297,7 @@ async fn a_merge_is_made_once(app: TestApp) {
     let merge = || app.contacts().merge(&one, &two).request_id(id);
     let first = merge().await.expect("a contact");
     assert_eq!(merge().await.expect("the same answer"), first);
-    // The answers about the contact that went are kept as long as those of the survivor.
+    // Stored responses about the merged contact are kept as long as those of the survivor.
     assert_eq!(create().await.expect("the same answer"), two);
     app.contacts().delete(&one).await.expect("a receipt");
     merge().await.refused_for(reason::CONTACT_NOT_FOUND);
@@ -305,7 +305,7 @@ async fn a_merge_is_made_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_during_merges_is_never_lost(app: TestApp) {
+async fn opt_out_during_merges_is_never_lost(app: TestApp) {
     for n in 0..10 {
         let one = app.make_opted_in(phone(2 * n)).await;
         let two = app.make_opted_in(phone(2 * n + 1)).await;

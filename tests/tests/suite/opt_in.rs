@@ -1,4 +1,4 @@
-//! OptInService: who may be messaged, and the proof of it.
+//! OptInService: checks, statements and the ledger.
 
 mod batch;
 mod carry_over;
@@ -26,7 +26,7 @@ async fn check(
     check
 }
 
-/// Why marketing is allowed or not.
+/// The reason of a marketing check.
 async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
     check(app, person, MARKETING).await.reason
 }

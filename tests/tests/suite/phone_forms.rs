@@ -1,4 +1,4 @@
-//! The forms in which one person's phone number arrives, through every call that takes one.
+//! Different forms of one person's phone number, in every call that takes one.
 
 use contacts_sdk::{
     CheckReason, Contact, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource,
@@ -10,19 +10,19 @@ const MARKETING: MessageCategory = MessageCategory::Marketing;
 
 /// Two forms of one person's number.
 const SAME: [(&str, &str); 7] = [
-    // Brazil, mobiles: an area whose ids keep the nine, and one whose ids lack it.
+    // Brazil, mobile: an area code whose WhatsApp ids keep the ninth digit, and one whose ids omit it.
     ("5521987654321", "552187654321"),
     ("5547961234567", "554761234567"),
     // Mexico and Argentina.
     ("5215512345678", "525512345678"),
     ("5491123456789", "541123456789"),
     ("5493511234567", "543511234567"),
-    // Ways of writing.
+    // Separators.
     ("15551234567", "+1 (555) 123-4567"),
     ("447700900123", "44 7700 900-123"),
 ];
 
-/// Two people's numbers that look alike.
+/// Similar numbers of different people.
 const DIFFERENT: [(&str, &str); 6] = [
     // A Brazilian landline never had a ninth digit, and mobiles 9[1-5] never had a short form.
     ("5521922345678", "552122345678"),
@@ -39,7 +39,7 @@ async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
 }
 
 #[apply(on_each_store!)]
-async fn both_forms_are_one_person_in_every_call(app: TestApp) {
+async fn every_call_treats_both_forms_as_one_person(app: TestApp) {
     let other = app.make_contact(phone(1)).await;
     for (one, two) in SAME {
         for (stored, form) in [(one, two), (two, one)] {
@@ -52,11 +52,11 @@ async fn both_forms_are_one_person_in_every_call(app: TestApp) {
             consent_calls(&app, &made, stored, form).await;
             app.contacts().delete(form).await.expect("a receipt");
             app.contacts().get(stored).await.refused_for(reason::CONTACT_NOT_FOUND);
-            // What was objected to under one form is there for the other.
+            // An opt-out of one form applies to the other.
             let again = app.make_contact(form).await;
             assert_eq!(again.opt_in.marketing, OptInStatus::OptedOut, "{form}");
             app.contacts().delete(&again).await.expect("a receipt");
-            objections_of_strangers(&app, stored, form).await;
+            opt_outs_of_non_contacts(&app, stored, form).await;
         }
     }
 }
@@ -121,7 +121,7 @@ async fn consent_calls(app: &TestApp, made: &Contact, stored: &str, form: &str) 
     assert_eq!(answers.allowed_indexes().count(), 0, "{form}");
 }
 
-async fn objections_of_strangers(app: &TestApp, stored: &str, form: &str) {
+async fn opt_outs_of_non_contacts(app: &TestApp, stored: &str, form: &str) {
     app.opt_in().record_opt_out(form).await.expect("an opt-out");
     let mover = app.make_opted_in(phone(3)).await;
     let moved = app.contacts().link_identity(&mover).phone(stored).await.expect("a contact");
@@ -130,14 +130,14 @@ async fn objections_of_strangers(app: &TestApp, stored: &str, form: &str) {
     for number in [stored.to_owned(), phone(3)] {
         assert_eq!(reason_of(app, number).await, CheckReason::OptedOut, "{stored}");
     }
-    // The next one's number again, for the next two forms.
+    // Deletes the contact, for the next two forms.
     let next = app.make_contact(phone(3)).await;
     app.opt_in().record_opt_in(&next, OptInSource::WebForm).await.expect("an opt-in");
     app.contacts().delete(&next).await.expect("a receipt");
 }
 
 #[apply(on_each_store!)]
-async fn alike_is_not_the_same(app: TestApp) {
+async fn similar_numbers_are_different_people(app: TestApp) {
     for (one, other) in DIFFERENT {
         for (stored, alike) in [(one, other), (other, one)] {
             let made = app.make_opted_in(stored).await;
@@ -149,7 +149,7 @@ async fn alike_is_not_the_same(app: TestApp) {
             let answers = app.opt_in().check_batch(&[stored, alike], MARKETING).await;
             let allowed: Vec<_> = answers.expect("answers").allowed_indexes().collect();
             assert_eq!(allowed, [0], "{stored} {alike}");
-            // Agreed again, so that nothing of it is left for the other direction.
+            // Lifts the opt-out before the other direction is tested.
             app.opt_in().record_opt_in(&two, OptInSource::WebForm).await.expect("an opt-in");
             app.contacts().delete(&made).await.expect("a receipt");
             app.contacts().delete(&two).await.expect("a receipt");

@@ -9,7 +9,8 @@ use contacts_tests::{Refused, TestApp, apply, logged, message, on_each_store, ra
 use prost::Message;
 use uuid::Uuid;
 
-/// What may be nowhere but in the database. Made anew for each test, since the log is all tests'.
+/// Personal data that must not appear outside the database. Each test has its own, because all tests
+/// share the log.
 struct Canaries {
     phone: String,
     other_phone: String,
@@ -70,7 +71,7 @@ impl Canaries {
     }
 }
 
-/// What works, with personal data in all of it.
+/// Successful calls with personal data in every field.
 async fn use_everything(app: &TestApp, canaries: &Canaries) {
     let contact = app.contacts().create(canaries.person()).await.expect("a contact");
     let update =
@@ -102,7 +103,7 @@ async fn use_everything(app: &TestApp, canaries: &Canaries) {
     }
 }
 
-/// What does not work, with personal data where it was not expected.
+/// Failing calls with personal data in unexpected fields.
 async fn misuse_everything(app: &TestApp, canaries: &Canaries) -> Vec<Error> {
     let Canaries { phone, other_phone, user_id, name, email, value, .. } = canaries;
     let contacts = app.contacts();
@@ -162,7 +163,7 @@ async fn misuse_everything(app: &TestApp, canaries: &Canaries) -> Vec<Error> {
 }
 
 #[apply(on_each_store!)]
-async fn neither_logs_nor_errors_repeat_what_was_sent(app: TestApp) {
+async fn logs_and_errors_contain_no_request_data(app: TestApp) {
     app.make_attributes().await;
     let canaries = Canaries::new();
     use_everything(&app, &canaries).await;
@@ -172,7 +173,7 @@ async fn neither_logs_nor_errors_repeat_what_was_sent(app: TestApp) {
         canaries.assert_not_in(&format!("error {index} as shown"), &error.to_string());
         canaries.assert_not_in(&format!("error {index} in full"), &format!("{error:?}"));
     }
-    // The error tells its caller the id it was sent under, and the server's words do not.
+    // The error's metadata contains the request id, and the message does not.
     let create = app.contacts().create(NewContact::new().phone(&canaries.other_phone));
     let error = create.request_id(&canaries.name).await.refused();
     canaries.assert_not_in("an error about a request_id", &error.to_string());
@@ -184,7 +185,7 @@ async fn neither_logs_nor_errors_repeat_what_was_sent(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_is_no_call_is_not_logged_either(app: TestApp) {
+async fn malformed_calls_are_not_logged(app: TestApp) {
     let canaries = Canaries::new();
     let wire = app.wire().await;
     let path = format!("/{}/{}", canaries.name, canaries.phone);
@@ -213,7 +214,7 @@ async fn what_is_no_call_is_not_logged_either(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_erased_person_is_gone_from_saved_answers_too(app: TestApp) {
+async fn deletion_removes_stored_responses(app: TestApp) {
     app.make_attributes().await;
     let canaries = Canaries::new();
     let id = Uuid::new_v4().to_string();
@@ -221,8 +222,8 @@ async fn an_erased_person_is_gone_from_saved_answers_too(app: TestApp) {
     let made = create().await.expect("a contact");
     assert_eq!(create().await.expect("the same"), made);
     app.contacts().delete(&made).await.expect("a receipt");
-    // What was answered was personal data, so it cannot be answered again.
-    // Nor does asking again make the person again.
+    // The stored response was personal data and is deleted, so it cannot be returned again. A retry
+    // does not create the contact again either.
     create().await.refused_for(reason::CONTACT_NOT_FOUND);
     assert_eq!(app.contacts().count().await.expect("a count"), 0);
     let kind = AttributeType::String;

@@ -1,4 +1,4 @@
-//! The server describes itself, in both versions of the protocol that tools speak.
+//! gRPC reflection, in both versions of the protocol.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ const SERVICES: [&str; 6] = [
     "whatatalk.contacts.v1.WorkspaceService",
 ];
 
-/// What tools look up to show an error, and some of the contract.
+/// Symbols that tools look up to show an error, and some of the API.
 const SYMBOLS: [&str; 11] = [
     "google.rpc.Status",
     "google.rpc.ErrorInfo",
@@ -32,7 +32,7 @@ const SYMBOLS: [&str; 11] = [
     "whatatalk.contacts.v1.Contact",
 ];
 
-/// Asks one version of the protocol what the other tests need.
+/// Checks one version of the protocol.
 macro_rules! reflect {
     ($version:ident, $app:expr) => {{
         use tonic_reflection::pb::$version::ServerReflectionRequest;
@@ -91,7 +91,7 @@ impl Seen {
         expected.extend(["v1", "v1alpha"].map(|v| format!("grpc.reflection.{v}.ServerReflection")));
         assert!(self.services.is_subset(&expected), "{version}: {:?}", self.services);
 
-        // Every symbol's file came, and with the files they import they are complete.
+        // Every symbol's file is returned, and the files together include all imports.
         let packages: BTreeSet<_> = self.files.iter().map(|file| file.package()).collect();
         for symbol in SYMBOLS {
             assert!(
@@ -105,7 +105,7 @@ impl Seen {
 }
 
 #[tokio::test]
-async fn both_versions_describe_everything() {
+async fn both_reflection_versions_describe_every_service() {
     let app = TestApp::start(Backend::Sqlite).await;
     reflect!(v1, app).check("v1");
     reflect!(v1alpha, app).check("v1alpha");

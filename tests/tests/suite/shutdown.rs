@@ -1,4 +1,4 @@
-//! A server that stops lets everybody go in good order.
+//! Graceful shutdown.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 const PEOPLE: usize = 3000;
 
-/// People who take up so much that no buffer holds all of them.
+/// Creates contacts that are too large together for any buffer.
 async fn make_people(app: &TestApp) {
     let filler = "x".repeat(199);
     let person = |n| NewContact::new().phone(phone(n)).first_name(&filler).last_name(&filler);
@@ -21,7 +21,7 @@ async fn make_people(app: &TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_stream_under_way_is_told_to_go_on_elsewhere(app: TestApp) {
+async fn open_stream_is_asked_to_resume_elsewhere_on_shutdown(app: TestApp) {
     make_people(&app).await;
     let mut client = ContactServiceClient::new(app.narrow_channel().await);
     let request = StreamContactsRequest { max_batch_size: 20, ..Default::default() };
@@ -44,7 +44,7 @@ async fn a_stream_under_way_is_told_to_go_on_elsewhere(app: TestApp) {
             last = message.expect("a message");
         }
     };
-    // The server stops while the reader has one message and the rest is on its way.
+    // The server stops after the reader has received one message.
     futures::join!(app.stop(), reading);
     let end = end.expect("an end message");
     assert_eq!(end.reason(), StreamEndReason::ServerDrain);
@@ -66,7 +66,7 @@ async fn a_stream_under_way_is_told_to_go_on_elsewhere(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_sdk_goes_on_with_the_server_that_comes_after(app: TestApp) {
+async fn sdk_resumes_a_segment_after_a_restart(app: TestApp) {
     make_people(&app).await;
     let proxy = Proxy::to(app.address()).await;
     let client = ContactsClient::builder(proxy.url()).connect().await.expect("a connection");
@@ -75,10 +75,10 @@ async fn the_sdk_goes_on_with_the_server_that_comes_after(app: TestApp) {
     for _ in 0..30 {
         delivered.extend(segment.next().await.expect("a contact").expect("a contact").phone_number);
     }
-    // What is on its way is held up, so that the server stops in the middle.
-    proxy.hold();
+    // The proxy holds back the stream, so that the server stops in the middle of it.
+    proxy.pause();
     let before = proxy.connections();
-    futures::join!(app.restart(), async { proxy.release() });
+    futures::join!(app.restart(), async { proxy.resume() });
     while let Some(contact) = segment.next().await {
         delivered.extend(contact.expect("a contact").phone_number);
     }
@@ -87,7 +87,7 @@ async fn the_sdk_goes_on_with_the_server_that_comes_after(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn open_conversations_do_not_hold_up_a_stop(app: TestApp) {
+async fn open_streams_do_not_delay_shutdown(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     let silence = || futures::stream::pending();
     let checks = app.client().raw_opt_in().check_opt_in_stream(silence()).await;
@@ -108,7 +108,7 @@ async fn open_conversations_do_not_hold_up_a_stop(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn conversations_of_the_sdk_outlast_a_restart(app: TestApp) {
+async fn sdk_check_stream_survives_a_restart(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     let category = contacts_sdk::MessageCategory::Marketing;
     let (ask, batches) = futures::channel::mpsc::unbounded();
@@ -122,12 +122,12 @@ async fn conversations_of_the_sdk_outlast_a_restart(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn changes_under_way_are_finished(app: TestApp) {
+async fn changes_in_flight_are_finished_on_shutdown(app: TestApp) {
     app.make_contact(phone(1)).await;
     let rows: Vec<_> = (2..1002).map(|n| NewContact::new().phone(phone(n))).collect();
     let upsert = app.contacts().batch_upsert(rows).send();
     let opt_in = app.opt_in().record_opt_in(phone(1), OptInSource::Api).send();
-    // Whether they came before the stop or are repeated after it: each happens once.
+    // Each change happens once, before the shutdown or retried after it.
     let restart = async {
         tokio::task::yield_now().await;
         app.restart().await;
@@ -140,7 +140,7 @@ async fn changes_under_way_are_finished(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_stopped_server_is_unavailable_and_nobody_may_be_messaged(app: TestApp) {
+async fn stopped_server_is_unavailable_and_allows_nobody(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     let category = contacts_sdk::MessageCategory::Marketing;
     assert!(app.opt_in().may_send(phone(1), category).await);

@@ -1,4 +1,4 @@
-//! StreamContacts: everybody of a segment exactly once, whatever breaks.
+//! StreamContacts: delivers every contact of a segment exactly once.
 
 mod broken;
 mod end;
@@ -13,19 +13,19 @@ use contacts_tests::{TestApp, phones};
 use futures::StreamExt;
 use tonic::Streaming;
 
-/// Makes so many people who differ in their phone number only.
+/// Creates contacts that differ only in their phone number.
 async fn make_people(app: &TestApp, count: usize) {
     let people = phones(0..count).into_iter();
     app.make_many(people.map(|phone| NewContact::new().phone(phone).first_name("Ana"))).await;
 }
 
-/// Opens a stream as any client would.
+/// Opens a stream without the SDK.
 async fn open(app: &TestApp, request: StreamContactsRequest) -> Streaming<StreamContactsResponse> {
     let stream = app.client().raw_contacts().stream_contacts(request).await;
     stream.expect("a stream").into_inner()
 }
 
-/// Reads a stream to its end, and checks that it has the form of one.
+/// Reads a stream to its end and checks the order of its messages.
 async fn read(app: &TestApp, request: StreamContactsRequest) -> (Vec<Message>, StreamEnd) {
     let mut messages: Vec<_> = open(app, request).await.map(Message::of).collect().await;
     let last = messages.pop().expect("an end message");

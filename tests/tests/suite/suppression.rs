@@ -1,5 +1,6 @@
-//! People who are no contacts are not named: those who objected, and those who were erased. They
-//! are found all the same, and nobody but they themselves lifts what they said.
+//! Suppression of people without a contact: erased people, and non-contacts who opted out. Their
+//! identifiers are stored only as keyed hashes, checks still find them, and only the person can lift
+//! the opt-out.
 
 use std::fs;
 
@@ -26,7 +27,7 @@ async fn claim(app: &TestApp, row: NewContact) -> ChunkResult {
 }
 
 #[apply(on_each_store!)]
-async fn who_is_no_contact_is_not_named(app: TestApp) {
+async fn identifiers_of_non_contacts_are_stored_hashed(app: TestApp) {
     let user_id = "US.13491208655302741918";
     app.opt_in().record_opt_out(phone(1)).reason_text("STOP").await.expect("an opt-out");
     app.opt_in().record_opt_out(Recipient::whatsapp_user_id(user_id)).await.expect("an opt-out");
@@ -48,7 +49,7 @@ async fn who_is_no_contact_is_not_named(app: TestApp) {
         assert_eq!(reason_of(&app, phone(n)).await, expected, "{n}");
     }
     assert_eq!(reason_of(&app, Recipient::whatsapp_user_id(user_id)).await, CheckReason::OptedOut);
-    // Under another form of the number, and in a batch.
+    // With another form of the number, and in a batch.
     app.opt_in().record_opt_out("5521987654321").await.expect("an opt-out");
     assert_eq!(reason_of(&app, "+55 21 8765-4321").await, CheckReason::OptedOut);
     let numbers = [phone(1), phone(4), "552187654321".to_owned(), phone(2)];
@@ -57,13 +58,13 @@ async fn who_is_no_contact_is_not_named(app: TestApp) {
     let reasons: Vec<_> = batch.iter().map(|outcome| outcome.reason).collect();
     let (out, unknown) = (CheckReason::OptedOut, CheckReason::UnknownContact);
     assert_eq!(reasons, [out, unknown, out, out]);
-    // The ledger is found under the number as well.
+    // Events are found by the number.
     let events = app.opt_in().events(phone(1)).await.expect("events").items;
     assert_eq!(events[0].reason_text, "STOP");
 }
 
 #[apply(on_each_store!)]
-async fn nobody_else_agrees_for_who_objected(app: TestApp) {
+async fn only_the_person_can_lift_their_opt_out(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     let out = app.opt_in().record_opt_out(phone(1)).categories([MessageCategory::Marketing]);
     let out = out.await.expect("an opt-out").event.event_id;
@@ -77,7 +78,7 @@ async fn nobody_else_agrees_for_who_objected(app: TestApp) {
         assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     }
     assert_eq!(app.opt_in().events(phone(1)).await.expect("events").items.len(), 2);
-    // What they did not object to is another matter.
+    // Other categories are not affected.
     let utility = app.opt_in().record_opt_in(phone(1), OptInSource::Api);
     utility.categories([MessageCategory::Utility]).await.expect("an opt-in");
     app.opt_in().record_opt_in(phone(1), OptInSource::Paper).await.expect("an opt-in");
@@ -85,13 +86,14 @@ async fn nobody_else_agrees_for_who_objected(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn who_was_erased_agrees_again_only_themselves(app: TestApp) {
+async fn only_the_person_can_opt_in_after_their_erasure(app: TestApp) {
     let ana = || NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
     let made = app.contacts().create(ana()).await.expect("a contact");
     app.opt_in().record_opt_in(&made, OptInSource::WebForm).await.expect("an opt-in");
     app.contacts().delete(&made).await.expect("a receipt");
 
-    // Claimed for them by any of their names, before and after they are a contact again.
+    // Consent claimed by others for any of their identifiers fails, before and after they are a
+    // contact again.
     for row in [ana(), NewContact::new().whatsapp_user_id("US.1")] {
         let outcome = claim(&app, row).await;
         let error = outcome.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
@@ -109,7 +111,7 @@ async fn who_was_erased_agrees_again_only_themselves(app: TestApp) {
         let check = app.opt_in().check(phone(1), category).await.expect("a check");
         assert_eq!(check.reason, CheckReason::NotAsked);
     }
-    // What they said before they were erased is over.
+    // Statements from before the erasure no longer apply.
     let before = app.opt_in().record_opt_in(&again, OptInSource::WebForm);
     let before = before.occurred_time(contacts_tests::timestamp(0)).await.expect("history");
     assert!(before.event.changed_categories.is_empty());
@@ -119,12 +121,12 @@ async fn who_was_erased_agrees_again_only_themselves(app: TestApp) {
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
     let utility = app.opt_in().check(phone(1), MessageCategory::Utility).await.expect("a check");
     assert_eq!(utility.reason, CheckReason::NotAsked);
-    // Utility is still nobody else's to claim.
+    // Utility consent still cannot be claimed by others.
     assert_eq!(claim(&app, ana()).await.failures.len(), 1);
 }
 
 #[apply(on_each_store!)]
-async fn a_number_taken_off_is_not_named_either(app: TestApp) {
+async fn user_id_of_a_deleted_contact_is_stored_hashed(app: TestApp) {
     let made = NewContact::new().phone(phone(1)).whatsapp_user_id("US.77777");
     app.contacts().create(made).await.expect("a contact");
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
@@ -137,10 +139,10 @@ async fn a_number_taken_off_is_not_named_either(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_new_key_finds_what_the_old_one_wrote(app: TestApp) {
+async fn rotated_key_finds_rows_of_the_old_key(app: TestApp) {
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("contacts.key");
-    // A database of this file's own from the beginning.
+    // The database uses this key file from the start.
     let copy = |from: &std::path::Path| {
         fs::write(&key, fs::read_to_string(from).expect("a key file")).expect("a copy");
         set_private(&key);
@@ -152,7 +154,7 @@ async fn a_new_key_finds_what_the_old_one_wrote(app: TestApp) {
     key_file::rotate(&key).expect("a second version");
     app.restart_with(|config| config.key_file = Some(key.clone())).await;
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
-    // Under the new version from now on, whoever it is about.
+    // New rows use the new version, for everybody.
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
     app.opt_in().record_opt_out(phone(3)).await.expect("an opt-out");
     assert_eq!(reason_of(&app, phone(2)).await, CheckReason::OptedOut);
@@ -162,7 +164,7 @@ async fn a_new_key_finds_what_the_old_one_wrote(app: TestApp) {
     assert!(!left("h1:").await.contains(&"consent.match_key".to_owned()));
     assert!(left("h2:").await.contains(&"consent.match_key".to_owned()));
 
-    // A server with the older file would not find them, and does not start.
+    // A server with the older file would not find them, so it does not start.
     app.stop().await;
     let mut config: Config = app.config().clone();
     config.listen = "127.0.0.1:0".to_owned();
@@ -172,8 +174,8 @@ async fn a_new_key_finds_what_the_old_one_wrote(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_server_with_the_older_key_file_says_that_it_cannot_tell(app: TestApp) {
-    // Only Postgres has several servers.
+async fn server_with_an_outdated_key_file_fails_checks(app: TestApp) {
+    // Only Postgres supports several servers.
     if app.backend() == Backend::Sqlite {
         return;
     }
@@ -189,7 +191,7 @@ async fn a_server_with_the_older_key_file_says_that_it_cannot_tell(app: TestApp)
     let newer = Server::start(config).await.expect("a server");
     let client = contacts_sdk::ContactsClient::builder(format!("http://{}", newer.address()));
     let client = client.connect().await.expect("a connection");
-    // Until the new version is in use, nothing is missed.
+    // Before the new version is used, the older file finds everything.
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::UnknownContact);
     client.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
 
@@ -200,14 +202,14 @@ async fn a_server_with_the_older_key_file_says_that_it_cannot_tell(app: TestApp)
     let create = older.contacts().create(NewContact::new().phone(phone(1))).await;
     create.refused_for(reason::DATABASE_UNAVAILABLE);
     older.opt_in().record_opt_out(phone(2)).await.refused_for(reason::DATABASE_UNAVAILABLE);
-    // Whom it knows, it knows.
+    // People who are stored under their match key are found without the new version.
     assert_eq!(reason_of(&app, phone(9)).await, CheckReason::OptedIn);
     older.opt_in().record_opt_out(phone(9)).await.expect("an opt-out");
     newer.stop().await.expect("stopped");
 }
 
 #[apply(on_each_store!)]
-async fn another_key_is_refused(app: TestApp) {
+async fn server_does_not_start_with_another_key(app: TestApp) {
     app.stop().await;
     let folder = tempfile::tempdir().expect("a folder");
     let other = folder.path().join("other.key");
@@ -221,7 +223,7 @@ async fn another_key_is_refused(app: TestApp) {
     let secret = secret.lines().last().and_then(|line| line.split(' ').nth(1)).expect("a key");
     assert!(!refused.contains(secret), "{refused}");
 
-    // Nor is a new one made where one was lost.
+    // A missing key file is not replaced by a new one.
     if app.backend() == Backend::Sqlite {
         let kept = app.key_file();
         let moved = folder.path().join("moved.key");

@@ -1,4 +1,4 @@
-//! UpdateContactTags: tags of many contacts, all or none.
+//! UpdateContactTags: edits the tags of many contacts in one transaction.
 
 use contacts_proto::v1;
 use contacts_sdk::{Contact, NewContact, Recipient, reason};
@@ -20,7 +20,7 @@ async fn count(app: &TestApp, filter: &str) -> u64 {
 }
 
 #[apply(on_each_store!)]
-async fn people_are_named_in_any_way(app: TestApp) {
+async fn tag_edit_accepts_every_kind_of_recipient(app: TestApp) {
     let made = make_people(&app).await;
     let user = NewContact::new().whatsapp_user_id("US.1");
     app.contacts().create(user).await.expect("a contact");
@@ -43,7 +43,7 @@ async fn people_are_named_in_any_way(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_changes_nothing_is_not_counted_as_a_change(app: TestApp) {
+async fn unchanged_contacts_are_not_counted_as_changed(app: TestApp) {
     let made = make_people(&app).await;
     let edit = || app.contacts().update_tags().recipients(phones(0..6)).add("lead").send();
     let edited = edit().await.expect("an edit");
@@ -51,14 +51,14 @@ async fn what_changes_nothing_is_not_counted_as_a_change(app: TestApp) {
     let edited = edit().await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count), (6, 0));
     assert_eq!(app.contacts().get(&made[0]).await.expect("a contact"), made[0]);
-    // Somebody named twice, in two ways, is one contact.
+    // A contact listed twice, by different identifiers, is counted once.
     let twice = [Recipient::phone(phone(0)), Recipient::from(&made[0])];
     let edited = app.contacts().update_tags().recipients(twice).add("vip").await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count), (1, 1));
 }
 
 #[apply(on_each_store!)]
-async fn who_is_not_found_fails_alone(app: TestApp) {
+async fn unknown_contact_fails_alone(app: TestApp) {
     make_people(&app).await;
     let people = [
         Recipient::phone(phone(0)),
@@ -81,7 +81,7 @@ async fn who_is_not_found_fails_alone(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_filter_needs_the_right_count(app: TestApp) {
+async fn filter_needs_the_expected_count(app: TestApp) {
     make_people(&app).await;
     let edit =
         |expected| app.contacts().update_tags().filter("tags:lead", expected).add("vip").send();
@@ -93,7 +93,7 @@ async fn a_filter_needs_the_right_count(app: TestApp) {
     let edited = edit(3).await.expect("an edit");
     assert_eq!((edited.matched_count, edited.updated_count), (3, 3));
     assert_eq!(count(&app, "tags:vip AND tags:lead").await, 3);
-    // An edit that empties its own filter reaches everybody.
+    // An edit after which no contact matches its filter still applies to all.
     let edited =
         app.contacts().update_tags().filter("tags:lead", 3).remove("lead").await.expect("an edit");
     assert_eq!((edited.updated_count, count(&app, "tags:lead").await), (3, 0));
@@ -102,7 +102,7 @@ async fn a_filter_needs_the_right_count(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_large_segment_is_edited_at_once(app: TestApp) {
+async fn large_segment_is_edited_in_one_call(app: TestApp) {
     app.make_tags(&["vip", "lead"]).await;
     let people = phones(0..2300).into_iter();
     app.make_many(people.map(|phone| NewContact::new().phone(phone).tag("lead"))).await;
@@ -114,7 +114,7 @@ async fn a_large_segment_is_edited_at_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn validate_only_tells_and_changes_nothing(app: TestApp) {
+async fn validate_only_reports_and_changes_nothing(app: TestApp) {
     let made = make_people(&app).await;
     let people = || app.contacts().update_tags().recipients([phone(0), phone(1), phone(77)]);
     let told = people().add("vip").validate_only(true).await.expect("a forecast");
@@ -130,7 +130,7 @@ async fn validate_only_tells_and_changes_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_replay_edits_nothing_again(app: TestApp) {
+async fn retried_tag_edit_is_applied_once(app: TestApp) {
     make_people(&app).await;
     let id = uuid::Uuid::new_v4().to_string();
     let edit =
@@ -142,7 +142,7 @@ async fn a_replay_edits_nothing_again(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_edit_has_to_make_sense(app: TestApp) {
+async fn contradictory_tag_edits_are_rejected(app: TestApp) {
     make_people(&app).await;
     let base = || app.contacts().update_tags().recipients([phone(0)]);
     base().await.refused_at(reason::REQUIRED_FIELD_MISSING, "add_tags");
@@ -168,7 +168,7 @@ async fn an_edit_has_to_make_sense(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_contact_has_at_most_a_hundred_tags(app: TestApp) {
+async fn tags_of_a_contact_are_limited_to_100(app: TestApp) {
     let tags: Vec<_> = (0..101).map(|n| format!("t{n}")).collect();
     for tag in &tags {
         app.tags().create(tag).await.expect("a tag");
@@ -183,7 +183,7 @@ async fn a_contact_has_at_most_a_hundred_tags(app: TestApp) {
     let edited = edit.await.expect("an edit");
     assert_eq!((edited.updated_count, edited.failures.len(), edited.failures[0].row), (1, 1, 0));
     edited.failures[0].error.clone().refused_for(reason::LIMIT_EXCEEDED);
-    // Over a filter nobody can be named, so nothing happens.
+    // An edit by filter cannot report single contacts, so it fails as a whole.
     let edit = app.contacts().update_tags().filter("tags:*", 2).add("t100").remove("t0");
     edit.await.expect("one for one");
     let edit = app.contacts().update_tags().filter("tags:t1", 1).add("t0").await;

@@ -1,11 +1,11 @@
-//! TagService: labels with an id that stays and a name that changes.
+//! TagService.
 
 use contacts_proto::v1;
 use contacts_sdk::{NewContact, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 #[apply(on_each_store!)]
-async fn an_id_is_derived_from_the_name(app: TestApp) {
+async fn id_is_derived_from_the_display_name(app: TestApp) {
     let made = app.tags().create("Event attendee").description("Came").color("#25d366").await;
     let made = made.expect("a tag");
     assert_eq!((&*made.tag_id, &*made.display_name), ("event_attendee", "Event attendee"));
@@ -23,7 +23,7 @@ async fn an_id_is_derived_from_the_name(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn ids_and_names_are_taken_once(app: TestApp) {
+async fn ids_and_display_names_are_unique(app: TestApp) {
     app.tags().create("VIP").await.expect("a tag");
     for (name, id, field) in [
         ("Other", "vip", "tag.tag_id"),
@@ -39,7 +39,7 @@ async fn ids_and_names_are_taken_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_cannot_be_a_tag_is_refused(app: TestApp) {
+async fn invalid_tags_are_rejected(app: TestApp) {
     for id in ["VIP", "1st", "_x", "a-b", "é", &"a".repeat(64)] {
         let made = app.tags().create("x").tag_id(id).await;
         made.refused_at(reason::INVALID_ID, "tag.tag_id");
@@ -61,7 +61,7 @@ async fn what_cannot_be_a_tag_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_rename_rewrites_no_contact(app: TestApp) {
+async fn renaming_a_tag_does_not_change_contacts(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let contact = app.contacts().create(NewContact::new().phone(phone(1)).tag("vip")).await;
     let contact = contact.expect("a contact");
@@ -78,7 +78,7 @@ async fn a_rename_rewrites_no_contact(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_update_is_checked(app: TestApp) {
+async fn invalid_updates_are_rejected(app: TestApp) {
     app.make_tags(&["vip", "lead"]).await;
     let taken = app.tags().update("lead").display_name("VIP").await;
     taken.refused_for(reason::TAG_ALREADY_EXISTS);
@@ -116,7 +116,7 @@ async fn tags_are_counted_and_listed_by_id(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_tag_in_use_is_deleted_with_force_only(app: TestApp) {
+async fn tag_in_use_is_deleted_only_with_force(app: TestApp) {
     app.make_tags(&["vip", "lead"]).await;
     let both = NewContact::new().phone(phone(1)).tags(["vip", "lead"]);
     let contact = app.contacts().create(both).await.expect("a contact");
@@ -136,14 +136,14 @@ async fn a_tag_in_use_is_deleted_with_force_only(app: TestApp) {
     let filter = app.contacts().count().filter("tags:vip").await;
     filter.refused_at(reason::INVALID_FILTER, "filter");
 
-    // Made again, nobody carries it.
+    // Created again, no contact has it.
     app.make_tags(&["vip"]).await;
     assert_eq!(app.contacts().count().filter("tags:vip").await.expect("a count"), 0);
     assert_eq!(app.tags().delete("vip").await.expect("a count"), 0);
 }
 
 #[apply(on_each_store!)]
-async fn an_unknown_tag_is_answered_with_a_close_one(app: TestApp) {
+async fn unknown_tag_suggests_a_similar_one(app: TestApp) {
     app.make_tags(&["event_attendee"]).await;
     let errors = [
         app.tags().get("event_atendee").await.refused(),

@@ -1,10 +1,10 @@
-//! WorkspaceService: one business each, and nothing shared between two.
+//! WorkspaceService, and the isolation of workspaces.
 
 use contacts_sdk::{AttributeType, MessageCategory, NewContact, OptInSource, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 #[apply(on_each_store!)]
-async fn a_new_server_has_the_default_workspace(app: TestApp) {
+async fn new_server_has_the_default_workspace(app: TestApp) {
     let named = app.workspaces().get("default").await.expect("a workspace");
     let unnamed = app.workspaces().get("").await.expect("a workspace");
     assert_eq!(named, unnamed);
@@ -12,7 +12,7 @@ async fn a_new_server_has_the_default_workspace(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_workspace_is_made_and_read(app: TestApp) {
+async fn created_workspace_can_be_read(app: TestApp) {
     let made = app.workspaces().create("acme-eu").display_name("Acme Europe").await;
     let made = made.expect("a workspace");
     assert_eq!((&*made.workspace_id, &*made.display_name), ("acme-eu", "Acme Europe"));
@@ -23,7 +23,7 @@ async fn a_workspace_is_made_and_read(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_id_is_taken_once(app: TestApp) {
+async fn workspace_id_is_unique(app: TestApp) {
     app.workspaces().create("acme").await.expect("a workspace");
     let error = app.workspaces().create("acme").await.refused_for(reason::WORKSPACE_ALREADY_EXISTS);
     assert!(error.is_already_exists());
@@ -32,7 +32,7 @@ async fn an_id_is_taken_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_bad_id_is_refused(app: TestApp) {
+async fn invalid_workspace_id_is_rejected(app: TestApp) {
     for id in ["Acme", "1acme", "_acme", "a b", "é", &"a".repeat(64)] {
         let made = app.workspaces().create(id).await;
         made.refused_at(reason::INVALID_ID, "workspace.workspace_id");
@@ -58,7 +58,7 @@ async fn workspaces_are_listed_by_id_in_pages(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_unknown_workspace_is_not_found_by_any_call(app: TestApp) {
+async fn every_call_rejects_an_unknown_workspace(app: TestApp) {
     let lost = app.client().with_workspace("nowhere");
     let errors = [
         lost.contacts().get(phone(1)).await.refused(),
@@ -82,7 +82,7 @@ async fn an_unknown_workspace_is_not_found_by_any_call(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn nothing_is_shared_between_two(app: TestApp) {
+async fn workspaces_share_nothing(app: TestApp) {
     app.workspaces().create("acme").await.expect("a workspace");
     let acme = app.client().with_workspace("acme");
     app.make_tags(&["vip"]).await;
@@ -95,7 +95,7 @@ async fn nothing_is_shared_between_two(app: TestApp) {
     assert!(acme.attributes().get("city").await.refused().is_not_found());
     assert_eq!(acme.contacts().count().await.expect("a count"), 0);
 
-    // The same number can be a contact of both, and each has its own consent.
+    // The same number can be a contact in both, with separate consent.
     let theirs = acme.contacts().create(NewContact::new().phone(phone(1))).await;
     let theirs = theirs.expect("a contact");
     assert_ne!(theirs.contact_id, ours.contact_id);
@@ -107,7 +107,7 @@ async fn nothing_is_shared_between_two(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_workspace_is_deleted_with_everything_in_it(app: TestApp) {
+async fn deleting_a_workspace_deletes_everything_in_it(app: TestApp) {
     app.workspaces().create("acme").await.expect("a workspace");
     let acme = app.client().with_workspace("acme");
     acme.tags().create("VIP").await.expect("a tag");
@@ -130,7 +130,7 @@ async fn a_workspace_is_deleted_with_everything_in_it(app: TestApp) {
     assert!(app.workspaces().get("acme").await.refused().is_not_found());
     assert_eq!(app.contacts().count().await.expect("a count"), 1);
 
-    // Made again, it is empty, and nobody in it is known.
+    // Created again, it is empty.
     app.workspaces().create("acme").await.expect("a workspace");
     assert_eq!(acme.contacts().count().await.expect("a count"), 0);
     assert!(acme.tags().list().await.expect("tags").items.is_empty());

@@ -1,4 +1,4 @@
-//! The checked filter, which the stores turn into SQL, and its canonical text.
+//! The analyzed filter, which each store compiles to SQL, and its canonical text.
 
 use std::fmt;
 
@@ -7,49 +7,51 @@ use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
 use crate::domain::attribute::AttributeType;
 use crate::domain::consent::{MessageCategory, OptInStatus};
 
-/// A filter whose names exist and whose literals have the right type.
+/// A filter whose names are resolved and whose literals have the type of their field.
 ///
-/// From [`compile`](super::compile): `And` and `Or` have at least two operands, none of them of the
-/// same kind, and `Not` never holds a `Not`.
+/// [`compile`](super::compile) guarantees that `And` and `Or` have at least two operands, that an `And`
+/// is never an operand of an `And` (nor an `Or` of an `Or`), and that `Not` never holds a `Not`.
 ///
-/// `Display` prints the canonical text, which compiles to an equal `Expr`. It may be longer than
-/// what was written and so, for a filter near [`MAX_BYTES`](super::MAX_BYTES), longer than the limit.
+/// `Display` prints the canonical text, which compiles to an equal `Expr`. It can be longer than the
+/// original text and exceed [`MAX_BYTES`](super::MAX_BYTES).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
-    /// All of them hold.
+    /// True if all operands are true.
     And(Vec<Expr>),
-    /// At least one of them holds.
+    /// True if at least one operand is true.
     Or(Vec<Expr>),
-    /// It does not hold.
+    /// True if the operand is false.
     Not(Box<Expr>),
-    /// One comparison.
+    /// A single comparison.
     Is(Predicate),
 }
 
-/// One comparison. It is true or false for every contact, and false when the value is missing.
+/// A single comparison. It is true or false for every contact, and false if the value is missing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predicate {
     /// The contact has this tag.
     HasTag(String),
-    /// The contact has at least one of these tags: two or more, all different.
+    /// The contact has at least one of these tags. Two or more, all different.
     HasTagIn(Vec<String>),
-    /// The contact has any tag at all.
+    /// The contact has at least one tag.
     HasAnyTag,
     /// The opt-in status is one of these: one to three, without repetition, in the order of
     /// [`OptInStatus`]. A contact that was never asked has the status `NotAsked`.
     OptIn { category: MessageCategory, any_of: Vec<OptInStatus> },
-    /// The value is set and compares so. `value` has the field's type; booleans and enums only
-    /// have `Eq` and `Ne`. Text is ordered by code point, which is the order of its UTF-8 bytes.
+    /// The value is set and `value op literal` is true. The literal has the field's type. Booleans and
+    /// enums support only `Eq` and `Ne`. Text is ordered by code point, which equals the order of its
+    /// UTF-8 bytes.
     Compare { field: Field, op: CompareOp, value: Value },
-    /// The text begins so, exactly. Only on text fields; the prefix is never empty.
+    /// The text starts with this prefix, which is never empty. Case-sensitive; text fields only.
     Prefix { field: Field, prefix: String },
-    /// The value is set and equals one of these: two or more, all different, of the field's type.
+    /// The value is set and equals one of these values. Two or more, all different, of the field's
+    /// type.
     In { field: Field, values: Vec<Value> },
-    /// The value is set. A profile text is set when it is not empty.
+    /// The value is set. An empty profile text is not set.
     IsSet(Field),
 }
 
-/// What a comparison reads of a contact.
+/// A field of a contact that a comparison reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
     /// Text; empty means missing.
@@ -60,15 +62,15 @@ pub enum Field {
     Email,
     /// Text of digits only; empty means missing.
     PhoneNumber,
-    /// When the contact was made; always set.
+    /// Creation time of the contact; always set.
     CreateTime,
-    /// When the contact was last changed; always set.
+    /// Time of the contact's last change; always set.
     UpdateTime,
-    /// An attribute with its definition's type. An empty text is a value.
+    /// An attribute with the type of its definition. An empty text is a value.
     Attribute { id: String, attribute_type: AttributeType },
 }
 
-/// How two values compare.
+/// A comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompareOp {
     /// `=`
@@ -90,16 +92,16 @@ pub enum CompareOp {
 pub enum Value {
     /// For text fields, string and enum attributes.
     Text(String),
-    /// Finite, and never the negative zero.
+    /// Finite, and never negative zero.
     Number(f64),
     /// For boolean attributes.
     Bool(bool),
-    /// Whole microseconds, in the years 1 to 9999.
+    /// With microsecond precision, in the years 1 to 9999.
     Time(DateTime<Utc>),
 }
 
 impl CompareOp {
-    /// The operator in the filter language, which is also that of SQL.
+    /// The operator's symbol, which is the same in the filter language and in SQL.
     pub fn symbol(self) -> &'static str {
         match self {
             Self::Eq => "=",
@@ -228,7 +230,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write_quoted(f, text, ""),
-            // Plain notation would print hundreds of zeros at the ends of the range.
+            // Decimal notation would print hundreds of zeros for very large and very small numbers.
             Self::Number(number) if *number != 0.0 && !(1e-5..1e16).contains(&number.abs()) => {
                 write!(f, "{number:e}")
             }

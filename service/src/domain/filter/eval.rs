@@ -1,4 +1,4 @@
-//! The meaning of a filter, in memory. The tests hold the SQL of both stores against it.
+//! Evaluates a filter in memory. The tests compare the SQL of both stores with it.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,27 +9,27 @@ use super::ast::{CompareOp, Expr, Field, Predicate, Value};
 use crate::domain::attribute::AttributeValue;
 use crate::domain::consent::{MessageCategory, OptInStatus};
 
-/// What a filter can see of a contact. An empty text means that the field is missing; times are
-/// whole microseconds, as they are stored.
+/// The fields of a contact that a filter can read. An empty text is a missing field. Times have
+/// microsecond precision, as in the database.
 #[derive(Clone, Copy, Debug)]
 pub struct ContactFacts<'a> {
-    /// Empty when missing, like the other texts.
+    /// The given name.
     pub first_name: &'a str,
     /// The family name.
     pub last_name: &'a str,
-    /// The e-mail address as it is stored.
+    /// The email address as stored.
     pub email: &'a str,
-    /// Digits only.
+    /// Digits only, country code first.
     pub phone_number: &'a str,
-    /// When the contact was made.
+    /// Creation time of the contact.
     pub create_time: DateTime<Utc>,
-    /// When the contact was last changed.
+    /// Time of the contact's last change.
     pub update_time: DateTime<Utc>,
     /// Tag ids in any order.
     pub tags: &'a [String],
     /// Values by attribute id.
     pub attributes: &'a BTreeMap<String, AttributeValue>,
-    /// What the contact agreed to.
+    /// Opt-in status per category.
     pub opt_in: OptInFacts,
 }
 
@@ -44,7 +44,7 @@ pub struct OptInFacts {
     pub authentication: OptInStatus,
 }
 
-/// Whether the contact is among those that the filter describes.
+/// Whether the contact matches the filter.
 pub fn matches(expr: &Expr, contact: &ContactFacts<'_>) -> bool {
     match expr {
         Expr::And(operands) => operands.iter().all(|operand| matches(operand, contact)),
@@ -93,7 +93,7 @@ enum Fact<'a> {
 }
 
 impl Fact<'_> {
-    /// `None`, which no comparison accepts, when the types differ.
+    /// Returns `None` if the types differ. Every comparison is false then.
     fn compare(&self, value: &Value) -> Option<Ordering> {
         match (self, value) {
             (Self::Text(fact), Value::Text(value)) => Some((*fact).cmp(value.as_str())),

@@ -1,4 +1,4 @@
-//! Splits a filter into tokens, one at a time, each with its column.
+//! Lexer: splits a filter into tokens, one at a time, each with its column.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -14,7 +14,7 @@ pub(super) struct Token {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TokenKind {
-    /// A word or quoted text: a field or a value, as the grammar has it.
+    /// A word or quoted text. Whether it is a field or a value is up to the parser.
     Literal(Literal),
     Operator(CompareOp),
     Colon,
@@ -32,14 +32,14 @@ pub(super) enum TokenKind {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Literal {
-    /// Without quotes, escapes and the star of a prefix.
+    /// The text without quotes, escapes and the `*` of a prefix.
     pub text: String,
     pub quoted: bool,
     pub star: Star,
     pub column: usize,
 }
 
-/// Where an unescaped `*` stands that is not a plain character.
+/// Position of an unescaped `*` in a literal, unless it is a plain character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Star {
     None,

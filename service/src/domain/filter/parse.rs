@@ -1,4 +1,4 @@
-//! Recursive descent from tokens to a tree of comparisons whose names are not yet looked up.
+//! Recursive-descent parser: builds a syntax tree whose names are not resolved yet.
 
 use super::ast::CompareOp;
 use super::lexer::{Lexer, Literal, Star, Token, TokenKind};
@@ -16,7 +16,7 @@ pub(super) enum Tree {
 pub(super) struct Comparison {
     pub field: Name,
     pub test: Test,
-    /// Where the operator stands.
+    /// Column of the operator.
     pub column: usize,
 }
 
@@ -32,11 +32,11 @@ pub(super) enum Test {
     Has(Literal),
     IsSet,
     In(Vec<Literal>),
-    /// No operator follows the name. Always an error, but the best advice depends on the name.
+    /// No operator follows the name. Always an error, but the best suggestion depends on the name.
     Missing,
 }
 
-/// Blank text is `None`.
+/// Parses a filter. Returns `None` for blank text.
 pub(super) fn parse(text: &str) -> Result<Option<Tree>, FilterError> {
     let mut lexer = Lexer::new(text);
     let current = lexer.next_token()?;
@@ -68,7 +68,7 @@ impl Parser<'_> {
         FilterError::syntax(self.current.column, message)
     }
 
-    /// Ends before the end of the text or an unmatched `)`.
+    /// Stops at the end of the text or at an unmatched `)`.
     fn expression(&mut self, depth: usize) -> Result<Tree, FilterError> {
         let first = self.term(depth)?;
         let joiner = match self.current.kind {
@@ -222,7 +222,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Takes the current token, which begins a literal.
+    /// Consumes the current token, which has to begin a literal.
     fn advance_value(&mut self, field: &Name) -> Result<Token, FilterError> {
         let message = match self.current.kind {
             TokenKind::Literal(_) | TokenKind::Minus => return self.advance(),
@@ -249,7 +249,7 @@ impl Parser<'_> {
         Err(self.error(message))
     }
 
-    /// Says why the current token cannot follow a name.
+    /// The error for a token that cannot follow a field name.
     fn no_operator(&mut self, field: &Name, found: &TokenKind) -> FilterError {
         let keyword = field.text.to_ascii_uppercase();
         let message = match found {
@@ -279,7 +279,7 @@ impl Parser<'_> {
         self.error(message)
     }
 
-    /// Says why the current token cannot follow a comparison.
+    /// The error for a token that cannot follow a comparison.
     fn no_joiner(&mut self) -> FilterError {
         let column = self.current.column;
         let message = match &self.current.kind {
@@ -334,8 +334,8 @@ fn field_name(literal: &Literal) -> Result<Name, &'static str> {
     Ok(Name { text: literal.text.clone(), column: literal.column })
 }
 
-/// A name as the user wrote it, if it looks like one. Anything else might be personal data in the
-/// wrong place, which an error must not repeat.
+/// Returns the name if it looks like an identifier. Anything else may be personal data in the wrong
+/// place, which an error must not repeat.
 pub(super) fn quotable(name: &str) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     let fits = name.len() <= 60 && name.starts_with(|c: char| c.is_ascii_alphabetic());

@@ -1,4 +1,4 @@
-//! Examples of what compiles to what, of every error, and of what matches.
+//! Tables of canonical texts, of every error, and of filters that do or do not match a contact.
 
 mod properties;
 
@@ -118,7 +118,7 @@ fn canonical_text() {
 }
 
 #[test]
-fn errors_of_grammar() {
+fn syntax_errors() {
     for (text, kind, column, part) in [
         ("' OR 1=1--", Syntax, 1, "never closed"),
         ("1=1", Syntax, 1, "begins with a field"),
@@ -179,7 +179,7 @@ fn errors_of_grammar() {
 }
 
 #[test]
-fn errors_of_meaning() {
+fn name_and_type_errors() {
     for (text, kind, column, part) in [
         ("frist_name = \"x\"", UnknownField, 1, "first_name"),
         ("firstName = \"x\"", UnknownField, 1, "first_name"),
@@ -275,7 +275,7 @@ fn limits() {
 }
 
 #[test]
-fn long_vocabularies_do_not_make_long_errors() {
+fn errors_stay_short_with_many_definitions() {
     let mut definitions = definitions();
     definitions.tags = (0..5000).map(|n| format!("{}{n}", "t".repeat(58))).collect();
     let tier = definitions.attributes.get_mut("tier").unwrap();
@@ -287,7 +287,7 @@ fn long_vocabularies_do_not_make_long_errors() {
 }
 
 #[test]
-fn meaning() {
+fn evaluation() {
     let attributes = BTreeMap::from([
         ("state".to_owned(), AttributeValue::String(String::new())),
         ("score".to_owned(), AttributeValue::Number(2.5)),

@@ -1,5 +1,4 @@
-//! Going through a ledger, entry by entry, and finding the first that is not as
-//! it was sealed.
+//! Verifies the hash chain of a ledger, entry by entry, up to the first violation.
 
 use std::fmt;
 
@@ -7,51 +6,53 @@ use uuid::Uuid;
 
 use super::{ERASURE, Entry, Hash, Head};
 
-/// The first place where a ledger is not as it was written.
+/// The first position at which a ledger differs from what was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// Where.
+pub struct IntegrityError {
+    /// Position in the ledger, counted from 1.
     pub position: i64,
-    /// The event found there, as far as it is known.
+    /// Id of the event at this position. `None` if there is none or it was not read.
     pub event_id: Option<Uuid>,
-    /// What is wrong.
+    /// What is wrong at this position.
     pub damage: Damage,
 }
 
-/// What is wrong with an entry.
+impl std::error::Error for IntegrityError {}
+
+/// What is wrong with a ledger entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// Its facts, or its place.
-    Fact,
-    /// It stands where another one stood, and that one here.
+    /// The entry's facts or its position were changed.
+    FactChanged,
+    /// The entry was swapped with another one.
     Swapped {
-        /// Where it belongs.
+        /// Position of the other entry.
         with: i64,
     },
-    /// Its detail is another.
-    Detail,
-    /// Its detail is gone, and no erasure tells of it.
+    /// The entry's detail was changed.
+    DetailChanged,
+    /// The entry's detail is missing, and no erasure lists it.
     DetailMissing,
-    /// It has the detail that an erasure removed.
-    DetailBack,
-    /// It is gone.
+    /// The entry has a detail although an erasure lists it.
+    DetailRestored,
+    /// There is no entry at this position.
     Missing,
-    /// It and all behind it are gone.
+    /// All entries from this position on are missing.
     Truncated {
-        /// How long the ledger was.
+        /// Length that the ledger had.
         length: i64,
     },
-    /// It is behind the end of the ledger.
-    Beyond,
-    /// The ledger ends with another hash than the workspace keeps.
-    Head,
-    /// The ledger had another hash here when somebody wrote it down.
+    /// The entry lies past the head stored in the workspace.
+    BeyondHead,
+    /// The hash of the last entry differs from the head stored in the workspace.
+    HeadMismatch,
+    /// The hash at this position differs from the head given by the caller.
     Rewritten,
-    /// It was never sealed.
+    /// The entry was never sealed.
     Unsealed,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for IntegrityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "broken at position {}", self.position)?;
         if let Some(event_id) = self.event_id {
@@ -59,17 +60,19 @@ impl fmt::Display for Broken {
         }
         f.write_str(": ")?;
         match self.damage {
-            Damage::Fact => f.write_str("its facts are not those that were recorded"),
+            Damage::FactChanged => f.write_str("its facts are not those that were recorded"),
             Damage::Swapped { with } => write!(f, "swapped with the event at position {with}"),
-            Damage::Detail => f.write_str("its detail is not the one that was recorded"),
+            Damage::DetailChanged => f.write_str("its detail is not the one that was recorded"),
             Damage::DetailMissing => f.write_str("its detail is missing without an erasure"),
-            Damage::DetailBack => f.write_str("it has a detail again that was erased"),
+            Damage::DetailRestored => f.write_str("it has a detail again that was erased"),
             Damage::Missing => f.write_str("the event is missing"),
             Damage::Truncated { length } => {
                 write!(f, "the events from here to {length} are missing: the tail was cut off")
             }
-            Damage::Beyond => f.write_str("it is behind the end of the ledger"),
-            Damage::Head => f.write_str("the workspace keeps another hash of the last event"),
+            Damage::BeyondHead => f.write_str("it is behind the end of the ledger"),
+            Damage::HeadMismatch => {
+                f.write_str("the workspace keeps another hash of the last event")
+            }
             Damage::Rewritten => f.write_str(
                 "not the head given: this event, or one before it, was rewritten with all behind it",
             ),
@@ -78,110 +81,109 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Recomputes the chain of one workspace. Of what it went through it keeps one
-/// bit an event.
+/// Recomputes the hash chain of one workspace. Memory use is one bit per entry.
 pub struct Verifier {
     head: Head,
-    kept: Option<Head>,
-    /// Where details are missing that no erasure told of yet.
-    missing: Bits,
+    expected: Option<Head>,
+    /// Positions of missing details that no erasure has listed yet.
+    missing_details: PositionSet,
 }
 
 impl Verifier {
-    /// Begins. `kept` is a head that the ledger once had.
-    pub fn new(workspace_id: &str, kept: Option<Head>) -> Self {
-        Self { head: Head::empty(workspace_id), kept, missing: Bits::default() }
+    /// Starts at the beginning of the ledger. `expected` is a head that the ledger had earlier, kept
+    /// outside the database. Without it, a ledger that was rewritten or truncated together with its
+    /// head passes.
+    pub fn new(workspace_id: &str, expected: Option<Head>) -> Self {
+        let missing_details = PositionSet::default();
+        Self { head: Head::empty(workspace_id), expected, missing_details }
     }
 
-    /// What was gone through so far.
+    /// The head of the entries verified so far.
     pub fn head(&self) -> Head {
         self.head
     }
 
-    /// Takes the next entry.
-    pub fn next(&mut self, entry: &Entry) -> Result<(), Broken> {
+    /// Verifies the next entry.
+    pub fn next(&mut self, entry: &Entry) -> Result<(), IntegrityError> {
         let position = self.head.length + 1;
         let event_id = Some(entry.fact.event_id);
-        let broken = |damage| Broken { position, event_id, damage };
+        let error = |damage| IntegrityError { position, event_id, damage };
         if entry.position != position {
-            return Err(Broken { position, event_id: None, damage: Damage::Missing });
+            return Err(IntegrityError { position, event_id: None, damage: Damage::Missing });
         }
-        let sealed = entry.hash.ok_or(broken(Damage::Unsealed))?;
+        let sealed = entry.hash.ok_or(error(Damage::Unsealed))?;
         if sealed != entry.link(position, &self.head.hash) {
-            return Err(broken(Damage::Fact));
+            return Err(error(Damage::FactChanged));
         }
         match (&entry.detail, entry.detail_hash) {
             (Some(detail), Some(hash)) if detail.hash() != hash => {
-                return Err(broken(Damage::Detail));
+                return Err(error(Damage::DetailChanged));
             }
-            (None, Some(_)) => self.missing.insert(position),
+            (None, Some(_)) => self.missing_details.insert(position),
             _ => {}
         }
         if entry.fact.kind == ERASURE {
             for erased in entry.fact.erased_positions.iter().flat_map(|erased| erased.iter()) {
-                if !self.missing.remove(erased) {
-                    let damage = Damage::DetailBack;
-                    return Err(Broken { position: erased, event_id: None, damage });
+                if !self.missing_details.remove(erased) {
+                    let damage = Damage::DetailRestored;
+                    return Err(IntegrityError { position: erased, event_id: None, damage });
                 }
             }
         }
         self.head = Head { length: position, hash: sealed };
-        match self.kept {
-            Some(kept) if kept.length == position && kept.hash != sealed => {
-                Err(broken(Damage::Rewritten))
+        match self.expected {
+            Some(expected) if expected.length == position && expected.hash != sealed => {
+                Err(error(Damage::Rewritten))
             }
             _ => Ok(()),
         }
     }
 
-    /// Ends, where the workspace says that its ledger ends with `stored`.
-    pub fn finish(&self, stored: Head) -> Result<Head, Broken> {
+    /// Ends the verification after the last entry. `stored` is the head stored in the workspace.
+    pub fn finish(&self, stored: Head) -> Result<Head, IntegrityError> {
         let Head { length, hash } = self.head;
-        let longest = stored.length.max(self.kept.map_or(0, |kept| kept.length));
+        let longest = stored.length.max(self.expected.map_or(0, |expected| expected.length));
         if length < longest {
             let damage = Damage::Truncated { length: longest };
-            return Err(Broken { position: length + 1, event_id: None, damage });
+            return Err(IntegrityError { position: length + 1, event_id: None, damage });
         }
-        let broken = |damage| Broken { position: length, event_id: None, damage };
+        let error = |position, damage| IntegrityError { position, event_id: None, damage };
         if length > stored.length {
-            return Err(broken(Damage::Beyond));
+            return Err(error(length, Damage::BeyondHead));
         }
         if hash != stored.hash {
-            return Err(broken(Damage::Head));
+            return Err(error(length, Damage::HeadMismatch));
         }
-        match self.missing.first() {
-            Some(position) => {
-                Err(Broken { position, event_id: None, damage: Damage::DetailMissing })
-            }
+        match self.missing_details.first() {
+            Some(position) => Err(error(position, Damage::DetailMissing)),
             None => Ok(self.head),
         }
     }
 
-    /// Whether the entry found at the next place, which does not belong there,
-    /// and this one from further back were swapped: as whole rows, or all but
-    /// their hashes.
+    /// Whether `found`, the entry at the next position, was swapped with the later entry `other`:
+    /// either the whole rows, or everything but their hashes.
     pub fn are_swapped(&self, found: &Entry, other: &Entry) -> bool {
-        let belongs: Hash = other.link(self.head.length + 1, &self.head.hash);
-        other.hash == Some(belongs) || found.hash == Some(belongs)
+        let expected: Hash = other.link(self.head.length + 1, &self.head.hash);
+        other.hash == Some(expected) || found.hash == Some(expected)
     }
 }
 
-/// A set of positions.
+/// A set of positions, one bit each.
 #[derive(Default)]
-struct Bits(Vec<u64>);
+struct PositionSet(Vec<u64>);
 
-impl Bits {
+impl PositionSet {
     fn insert(&mut self, position: i64) {
-        let Some((word, bit)) = Self::place(position) else { return };
+        let Some((word, bit)) = Self::word_and_bit(position) else { return };
         if self.0.len() <= word {
             self.0.resize(word + 1, 0);
         }
         self.0[word] |= bit;
     }
 
-    /// False if it was not there.
+    /// Returns false if the position was not in the set.
     fn remove(&mut self, position: i64) -> bool {
-        let Some((word, bit)) = Self::place(position) else { return false };
+        let Some((word, bit)) = Self::word_and_bit(position) else { return false };
         match self.0.get_mut(word) {
             Some(bits) if *bits & bit != 0 => {
                 *bits &= !bit;
@@ -196,7 +198,7 @@ impl Bits {
         i64::try_from(word * 64 + self.0[word].trailing_zeros() as usize).ok()
     }
 
-    fn place(position: i64) -> Option<(usize, u64)> {
+    fn word_and_bit(position: i64) -> Option<(usize, u64)> {
         let position = usize::try_from(position).ok()?;
         Some((position / 64, 1 << (position % 64)))
     }

@@ -21,7 +21,7 @@ fn separators_are_dropped() {
 }
 
 #[test]
-fn everything_else_is_refused_with_its_reason() {
+fn malformed_numbers_are_rejected_with_a_reason() {
     for (text, error) in [
         ("", PhoneError::Empty),
         (" + ", PhoneError::Empty),
@@ -52,54 +52,54 @@ fn everything_else_is_refused_with_its_reason() {
 }
 
 #[test]
-fn the_assigned_codes_are_those_of_the_numbering_plans() {
+fn assigned_country_codes_match_the_numbering_plans() {
     for prefix in 100..=999_u16 {
         let known = [prefix / 100, prefix / 10, prefix]
             .iter()
             .any(|code| phonenumber::metadata::DATABASE.by_code(code).is_some());
         let parsed = PhoneNumber::parse(&format!("{prefix}5551234"));
-        // The Vatican's 379 is assigned, and not in use.
+        // 379 is assigned to the Vatican but not in use.
         assert_eq!(parsed.is_ok(), known || prefix == 379, "{prefix}");
     }
 }
 
-/// A number and, where the person has one, the other form.
+/// Phone numbers, each with its other form if there is one.
 const FORMS: [(&str, Option<&str>); 21] = [
-    // Brazil: areas that keep the nine and areas whose ids lack it.
+    // Brazil: area codes whose WhatsApp ids keep the ninth digit, and area codes whose ids omit it.
     ("5511987654321", Some("551187654321")),
     ("5528999876543", Some("552899876543")),
     ("5547988887777", Some("554788887777")),
     ("558597123456", Some("5585997123456")),
     ("554761234567", Some("5547961234567")),
-    // Brazil: landlines, and newer mobiles that never had a short form.
+    // Brazil: landlines, and newer mobile numbers, which never had a short form.
     ("551133334444", None),
     ("554755556666", None),
     ("5511933334444", None),
     ("5547915556666", None),
     ("5511955556666", None),
-    // Brazil: no such area, no such length, no nine to leave out.
+    // Brazil: an unassigned area code, a wrong length, and no nine to omit.
     ("5510987654321", None),
     ("55119876543", None),
     ("5511887654321", None),
-    // Mexico; then thirteen digits without its 1.
+    // Mexico, and thirteen digits without the optional 1.
     ("525512345678", Some("5215512345678")),
     ("5218112345678", Some("528112345678")),
     ("5228112345678", None),
-    // Argentina; then thirteen digits without its 9.
+    // Argentina, and thirteen digits without the optional 9.
     ("541123456789", Some("5491123456789")),
     ("5493511234567", Some("543511234567")),
     ("5483511234567", None),
-    // Nobody else.
+    // Other countries have a single form.
     ("15551234567", None),
     ("447700900123", None),
 ];
 
 #[test]
-fn both_forms_of_a_person_share_a_key_and_nobody_else_does() {
+fn match_keys_are_equal_exactly_for_forms_of_one_number() {
     let mut keys = std::collections::HashSet::new();
     for (text, other) in FORMS {
         let (given, other) = (number(text), other.map(number));
-        assert_eq!(given.as_str(), text, "the number itself is never rewritten");
+        assert_eq!(given.as_str(), text, "the number keeps its form");
         assert_eq!(given.variants().next(), other, "{text}");
         if let Some(other) = other {
             assert_eq!(other.variants().next(), Some(given), "{text}");
@@ -110,7 +110,7 @@ fn both_forms_of_a_person_share_a_key_and_nobody_else_does() {
 }
 
 #[test]
-fn keys_of_phones_and_user_ids_are_apart() {
+fn match_keys_of_phones_and_user_ids_differ() {
     let id = WhatsAppUserId::parse("BR.5511987654321").unwrap();
     assert_eq!(id.match_key().as_str(), "uBR.5511987654321");
     assert_eq!(match_key_of("+55 11 8765-4321").unwrap().as_str(), "p5511987654321");
@@ -133,19 +133,19 @@ fn user_ids() {
 }
 
 #[test]
-fn verdicts_hint_and_never_refuse() {
+fn classify_reports_validity_and_region() {
     let verdict = |text| classify(&number(text));
     let valid_in = |region: &str| PhoneVerdict { valid: true, region: Some(region.to_owned()) };
     assert_eq!(verdict("5511987654321"), valid_in("BR"));
     assert_eq!(verdict("447400123456"), valid_in("GB"));
-    // Ofcom's numbers for fiction are in no plan.
+    // Ofcom reserves this range for fiction, so no numbering plan contains it.
     assert!(!verdict("447700900123").valid);
     assert_eq!(verdict("80012345678"), PhoneVerdict { valid: true, region: None });
     assert!(!verdict("1555123").valid);
 }
 
 #[test]
-fn debug_output_names_nobody() {
+fn debug_output_hides_numbers_and_ids() {
     let (phone, id) = (number("15551234567"), WhatsAppUserId::parse("US.134").unwrap());
     assert_eq!(
         format!("{phone:?} {id:?} {:?}", phone.match_key()),
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn order_is_that_of_the_text(a in "[1-9][0-9]{6,14}", b in "[1-9][0-9]{6,14}") {
+    fn numbers_are_ordered_like_their_text(a in "[1-9][0-9]{6,14}", b in "[1-9][0-9]{6,14}") {
         if let (Ok(x), Ok(y)) = (PhoneNumber::parse(&a), PhoneNumber::parse(&b)) {
             prop_assert_eq!(x.cmp(&y), a.cmp(&b));
         }

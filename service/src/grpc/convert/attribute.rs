@@ -2,17 +2,19 @@
 
 use contacts_proto::{FieldMask, v1};
 
-use super::{known, mask, output_only, time};
+use super::{decode_enum, mask, output_only, time};
 use crate::domain::Time;
-use crate::domain::attribute::{AttributeDefinition, AttributeType, AttributeValue};
+use crate::domain::attribute::{
+    AttributeDefinition, AttributeField, AttributeType, AttributeValue,
+};
 use crate::domain::error::{Error, Reason, Result};
 use crate::operations::attributes::{AttributeChange, UpdateAttribute};
 use crate::store::{Counted, timestamp};
 
 const TYPE_FIELD: &str = "attribute.type";
 
-/// Reads a definition to be made. Its times are the transaction's.
-pub fn decode(attribute: Option<v1::Attribute>) -> Result<AttributeDefinition> {
+/// Decodes a definition to create. The transaction sets its times.
+pub(crate) fn decode(attribute: Option<v1::Attribute>) -> Result<AttributeDefinition> {
     let attribute = attribute.ok_or_else(|| Error::required("attribute"))?;
     for (field, set) in [
         ("contact_count", attribute.contact_count != 0),
@@ -39,40 +41,38 @@ pub fn decode(attribute: Option<v1::Attribute>) -> Result<AttributeDefinition> {
     })
 }
 
-/// Reads a change. What only the server sets is passed over, so that a
+/// Decodes an update. Fields that only the server sets are ignored, so that a
 /// definition can be sent back as it was read.
-pub fn decode_changes(
-    workspace_id: String,
-    attribute: Option<v1::Attribute>,
-    update_mask: Option<FieldMask>,
-) -> Result<UpdateAttribute> {
+pub(crate) fn decode_update(request: v1::UpdateAttributeRequest) -> Result<UpdateAttribute> {
+    let v1::UpdateAttributeRequest { workspace_id, attribute, update_mask, .. } = request;
     let attribute = attribute.ok_or_else(|| Error::required("attribute"))?;
     if attribute.attribute_id.is_empty() {
         return Err(Error::required("attribute.attribute_id"));
     }
-    let names_type = |path: &String| path == "type";
+    let is_type = |path: &String| path == "type";
     let update_mask = match mask::paths(update_mask) {
         None => None,
-        Some(paths) if paths.iter().any(names_type) => {
+        Some(paths) if paths.iter().any(is_type) => {
             let message = "a type never changes: make another attribute, of the new type";
             return Err(Error::invalid(Reason::ImmutableField, TYPE_FIELD, message));
         }
         Some(paths) => Some(FieldMask { paths }),
     };
-    // Sent without a mask it is part of a definition sent back as it was read.
+    // Without a mask the type is only compared with the stored one.
     let attribute_type = match update_mask {
         None => decode_type(attribute.r#type)?,
         Some(_) => None,
     };
-    let writable = [
-        ("display_name", !attribute.display_name.is_empty()),
-        ("description", !attribute.description.is_empty()),
-        ("enum_options", !attribute.enum_options.is_empty()),
-    ];
-    let changes = mask::chosen(update_mask, &writable)?.into_iter().map(|field| match field {
-        "display_name" => AttributeChange::DisplayName(attribute.display_name.clone()),
-        "description" => AttributeChange::Description(attribute.description.clone()),
-        _ => AttributeChange::EnumOptions(attribute.enum_options.clone()),
+    let is_populated = |field| match field {
+        AttributeField::DisplayName => !attribute.display_name.is_empty(),
+        AttributeField::Description => !attribute.description.is_empty(),
+        AttributeField::EnumOptions => !attribute.enum_options.is_empty(),
+    };
+    let fields = mask::fields(update_mask, is_populated)?;
+    let changes = fields.into_iter().map(|field| match field {
+        AttributeField::DisplayName => AttributeChange::DisplayName(attribute.display_name.clone()),
+        AttributeField::Description => AttributeChange::Description(attribute.description.clone()),
+        AttributeField::EnumOptions => AttributeChange::EnumOptions(attribute.enum_options.clone()),
     });
     Ok(UpdateAttribute {
         workspace_id,
@@ -82,8 +82,8 @@ pub fn decode_changes(
     })
 }
 
-/// Writes a definition.
-pub fn encode(counted: Counted<AttributeDefinition>) -> v1::Attribute {
+/// Encodes a definition.
+pub(crate) fn encode(counted: Counted<AttributeDefinition>) -> v1::Attribute {
     let Counted { definition, contact_count } = counted;
     v1::Attribute {
         attribute_id: definition.attribute_id,
@@ -104,9 +104,9 @@ pub fn encode(counted: Counted<AttributeDefinition>) -> v1::Attribute {
     }
 }
 
-/// None for UNSPECIFIED.
+/// Decodes a type. None if it is UNSPECIFIED.
 fn decode_type(number: i32) -> Result<Option<AttributeType>> {
-    Ok(match known(TYPE_FIELD, number)? {
+    Ok(match decode_enum(TYPE_FIELD, number)? {
         v1::AttributeType::Unspecified => None,
         v1::AttributeType::String => Some(AttributeType::String),
         v1::AttributeType::Number => Some(AttributeType::Number),
@@ -116,8 +116,11 @@ fn decode_type(number: i32) -> Result<Option<AttributeType>> {
     })
 }
 
-/// Reads the value of an attribute. None if no case is set.
-pub fn decode_value(field: &str, value: v1::AttributeValue) -> Result<Option<AttributeValue>> {
+/// Decodes the value of an attribute. None if no case is set.
+pub(super) fn decode_value(
+    field: &str,
+    value: v1::AttributeValue,
+) -> Result<Option<AttributeValue>> {
     use v1::attribute_value::Value;
     Ok(match value.value {
         None => None,
@@ -130,15 +133,17 @@ pub fn decode_value(field: &str, value: v1::AttributeValue) -> Result<Option<Att
     })
 }
 
-/// The field of one attribute of a contact, for errors: ids are short, what is
-/// sent as one may not be.
-pub fn value_field(attribute_id: &str) -> String {
+/// The path of one attribute of a contact, for errors. A long id is truncated.
+pub(super) fn value_field(attribute_id: &str) -> String {
     let shown: String = attribute_id.chars().take(64).collect();
     format!("contact.attributes.{shown}")
 }
 
-/// The same where a value has to be.
-pub fn decode_present(attribute_id: &str, value: v1::AttributeValue) -> Result<AttributeValue> {
+/// Decodes the value of an attribute that has to have one.
+pub(super) fn decode_required_value(
+    attribute_id: &str,
+    value: v1::AttributeValue,
+) -> Result<AttributeValue> {
     let field = value_field(attribute_id);
     decode_value(&field, value)?.ok_or_else(|| {
         let message = format!("{field} has no value: send string, number, bool or timestamp");
@@ -150,20 +155,20 @@ pub fn decode_present(attribute_id: &str, value: v1::AttributeValue) -> Result<A
 mod tests {
     use super::*;
 
-    fn sent(r#type: v1::AttributeType) -> Option<v1::Attribute> {
-        Some(v1::Attribute {
+    fn sent(r#type: v1::AttributeType) -> v1::UpdateAttributeRequest {
+        let attribute = v1::Attribute {
             attribute_id: "city".to_owned(),
             display_name: "City".to_owned(),
             r#type: r#type.into(),
             contact_count: 3,
             ..v1::Attribute::default()
-        })
+        };
+        v1::UpdateAttributeRequest { attribute: Some(attribute), ..Default::default() }
     }
 
     #[test]
     fn a_definition_can_be_sent_back_as_it_was_read() {
-        let update = decode_changes(String::new(), sent(v1::AttributeType::String), None);
-        let update = update.expect("an update");
+        let update = decode_update(sent(v1::AttributeType::String)).expect("an update");
         assert_eq!(update.attribute_type, Some(AttributeType::String));
         assert!(
             matches!(&update.changes[..], [AttributeChange::DisplayName(name)] if name == "City")
@@ -171,14 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn the_type_is_no_path() {
-        let mask = FieldMask { paths: vec!["type".to_owned()] };
-        let update = decode_changes(String::new(), sent(v1::AttributeType::Number), Some(mask));
+    fn a_type_in_the_mask_is_refused() {
+        let update_mask = Some(FieldMask { paths: vec!["type".to_owned()] });
+        let request = sent(v1::AttributeType::Number);
+        let update = decode_update(v1::UpdateAttributeRequest { update_mask, ..request });
         assert_eq!(update.expect_err("immutable").reason(), Reason::ImmutableField);
     }
 
     #[test]
-    fn a_definition_needs_a_type_and_has_no_count() {
+    fn a_new_definition_needs_a_type_and_cannot_have_a_count() {
         let attribute = |r#type, contact_count| {
             decode(Some(v1::Attribute { r#type, contact_count, ..v1::Attribute::default() }))
                 .map_err(|error| error.reason())

@@ -1,25 +1,25 @@
-//! Consent: statements in, events and answers out.
+//! Consent: statements to decode, events and checks to encode.
 
 use contacts_proto::v1;
 
-use super::{known, time};
+use super::{decode_enum, time};
 use crate::domain::consent::{
     CheckReason, ConsentEvent, Decision, EventKind, Evidence, MessageCategory, OptInStatus,
     PlatformStatement, Sending, Source, Statement,
 };
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::text;
-use crate::opt_in::CheckAnswer;
+use crate::opt_in::CheckOutcome;
 use crate::store::timestamp;
 
-/// Evidence and reasons are limited like descriptions.
+/// The limit of evidence and reasons.
 const FREE_TEXT: text::TextLimit = text::DESCRIPTION;
-/// Longest id of a sender. Meta's have 15 or 16 digits.
+/// Longest id of a sending number, in bytes. Meta's have 15 or 16 digits.
 const MAX_SENDER: usize = 64;
 
-/// Reads the category of a check.
+/// Decodes the category of a check.
 fn decode_category(category: i32) -> Result<MessageCategory> {
-    Ok(match known("category", category)? {
+    Ok(match decode_enum("category", category)? {
         v1::MessageCategory::Unspecified | v1::MessageCategory::Marketing => {
             MessageCategory::Marketing
         }
@@ -28,14 +28,13 @@ fn decode_category(category: i32) -> Result<MessageCategory> {
     })
 }
 
-/// Reads what is about to be sent.
-pub fn decode_sending(category: i32, sender_phone_number_id: &str) -> Result<Sending<'_>> {
+/// Decodes what is about to be sent.
+pub(crate) fn decode_sending(category: i32, sender_phone_number_id: &str) -> Result<Sending<'_>> {
     validate_sender(sender_phone_number_id)?;
     Ok(Sending { category: decode_category(category)?, sender_phone_number_id })
 }
 
-/// Meta's id of a number: digits. Others are taken as they are, but not at any
-/// length.
+/// Meta's ids are digits. Other printable ids are accepted up to a length.
 fn validate_sender(sender_phone_number_id: &str) -> Result<()> {
     let fits = sender_phone_number_id.len() <= MAX_SENDER
         && sender_phone_number_id.bytes().all(|byte| byte.is_ascii_graphic());
@@ -47,10 +46,12 @@ fn validate_sender(sender_phone_number_id: &str) -> Result<()> {
     Err(Error::invalid(Reason::InvalidArgument, "sender_phone_number_id", message))
 }
 
-/// Reads what a person told WhatsApp.
-pub fn decode_platform(request: &v1::RecordPlatformPreferenceRequest) -> Result<PlatformStatement> {
+/// Decodes what a person told WhatsApp.
+pub(crate) fn decode_platform(
+    request: &v1::RecordPlatformPreferenceRequest,
+) -> Result<PlatformStatement> {
     validate_sender(&request.sender_phone_number_id)?;
-    let stopped = match known("preference", request.preference)? {
+    let stopped = match decode_enum("preference", request.preference)? {
         v1::PlatformPreference::Stop => true,
         v1::PlatformPreference::Resume => false,
         v1::PlatformPreference::Unspecified => {
@@ -67,8 +68,8 @@ pub fn decode_platform(request: &v1::RecordPlatformPreferenceRequest) -> Result<
     })
 }
 
-/// Reads what a person agreed to.
-pub fn decode_opt_in(request: &v1::RecordOptInRequest) -> Result<Statement> {
+/// Decodes what a person agreed to.
+pub(crate) fn decode_opt_in(request: &v1::RecordOptInRequest) -> Result<Statement> {
     let source = decode_source("source", request.source)?.ok_or_else(|| {
         let message = "source is required: say how the opt-in reached you, such as \
                        OPT_IN_SOURCE_WEB_FORM";
@@ -85,8 +86,8 @@ pub fn decode_opt_in(request: &v1::RecordOptInRequest) -> Result<Statement> {
     })
 }
 
-/// Reads what a person objected to.
-pub fn decode_opt_out(request: &v1::RecordOptOutRequest) -> Result<Statement> {
+/// Decodes what a person objected to.
+pub(crate) fn decode_opt_out(request: &v1::RecordOptOutRequest) -> Result<Statement> {
     text::validate_field("reason_text", &request.reason_text, FREE_TEXT)?;
     Ok(Statement {
         status: OptInStatus::OptedOut,
@@ -99,10 +100,10 @@ pub fn decode_opt_out(request: &v1::RecordOptOutRequest) -> Result<Statement> {
     })
 }
 
-/// Reads the consent block of an import or of one of its rows.
-pub fn decode_import(consent: Option<v1::ImportConsent>) -> Result<Option<Statement>> {
-    let read = |consent: v1::ImportConsent| {
-        let status = match known("status", consent.status)? {
+/// Decodes the consent block of an import or of one of its rows.
+pub(crate) fn decode_import(consent: Option<v1::ImportConsent>) -> Result<Option<Statement>> {
+    let decode = |consent: v1::ImportConsent| {
+        let status = match decode_enum("status", consent.status)? {
             v1::OptInStatus::OptedIn => OptInStatus::OptedIn,
             v1::OptInStatus::OptedOut => OptInStatus::OptedOut,
             v1::OptInStatus::Unspecified | v1::OptInStatus::NotAsked => {
@@ -121,15 +122,15 @@ pub fn decode_import(consent: Option<v1::ImportConsent>) -> Result<Option<Statem
             expire_time: None,
         })
     };
-    consent.map(read).transpose().map_err(|error: Error| error.in_parent("consent"))
+    consent.map(decode).transpose().map_err(|error: Error| error.in_parent("consent"))
 }
 
-/// None means all.
+/// Decodes categories. None means all.
 fn decode_categories(categories: &[i32]) -> Result<Vec<MessageCategory>> {
     if categories.is_empty() {
         return Ok(MessageCategory::ALL.to_vec());
     }
-    let read = |category: &i32| match known("categories", *category)? {
+    let decode = |category: &i32| match decode_enum("categories", *category)? {
         v1::MessageCategory::Marketing => Ok(MessageCategory::Marketing),
         v1::MessageCategory::Utility => Ok(MessageCategory::Utility),
         v1::MessageCategory::Authentication => Ok(MessageCategory::Authentication),
@@ -139,15 +140,15 @@ fn decode_categories(categories: &[i32]) -> Result<Vec<MessageCategory>> {
             Err(Error::invalid(Reason::InvalidArgument, "categories", message))
         }
     };
-    let mut categories: Vec<_> = categories.iter().map(read).collect::<Result<_>>()?;
+    let mut categories: Vec<_> = categories.iter().map(decode).collect::<Result<_>>()?;
     categories.sort_unstable();
     categories.dedup();
     Ok(categories)
 }
 
-/// None for UNSPECIFIED.
+/// Decodes a source. None if it is UNSPECIFIED.
 fn decode_source(field: &str, source: i32) -> Result<Option<Source>> {
-    Ok(match known(field, source)? {
+    Ok(match decode_enum(field, source)? {
         v1::OptInSource::Unspecified => None,
         v1::OptInSource::WebForm => Some(Source::WebForm),
         v1::OptInSource::InboundMessage => Some(Source::InboundMessage),
@@ -184,8 +185,8 @@ fn decode_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Evidence> {
     })
 }
 
-/// Writes an entry of the ledger.
-pub fn encode_event(event: ConsentEvent) -> v1::OptInEvent {
+/// Encodes an event of the ledger.
+pub(crate) fn encode_event(event: ConsentEvent) -> v1::OptInEvent {
     let Evidence { wording, wording_version, business_name, url, message_id, actor } =
         event.evidence;
     let categories = |categories: Vec<MessageCategory>| {
@@ -231,8 +232,8 @@ pub fn encode_event(event: ConsentEvent) -> v1::OptInEvent {
     }
 }
 
-/// Writes a status.
-pub fn encode_status(status: OptInStatus) -> v1::OptInStatus {
+/// Encodes a status.
+pub(crate) fn encode_status(status: OptInStatus) -> v1::OptInStatus {
     match status {
         OptInStatus::NotAsked => v1::OptInStatus::NotAsked,
         OptInStatus::OptedIn => v1::OptInStatus::OptedIn,
@@ -240,8 +241,8 @@ pub fn encode_status(status: OptInStatus) -> v1::OptInStatus {
     }
 }
 
-/// Writes a category.
-pub fn encode_category(category: MessageCategory) -> v1::MessageCategory {
+/// Encodes a category.
+pub(crate) fn encode_category(category: MessageCategory) -> v1::MessageCategory {
     match category {
         MessageCategory::Marketing => v1::MessageCategory::Marketing,
         MessageCategory::Utility => v1::MessageCategory::Utility,
@@ -249,21 +250,21 @@ pub fn encode_category(category: MessageCategory) -> v1::MessageCategory {
     }
 }
 
-/// Writes the answer to one check.
-pub fn encode_answer(answer: CheckAnswer) -> v1::CheckOptInResponse {
+/// Encodes the outcome of one check.
+pub(crate) fn encode_outcome(outcome: CheckOutcome) -> v1::CheckOptInResponse {
     let id = |id: Option<uuid::Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
     v1::CheckOptInResponse {
-        decision: encode_decision(answer.reason).into(),
-        reason: encode_reason(answer.reason).into(),
-        contact_id: id(answer.contact_id),
-        event_id: id(answer.event_id),
-        consent_time: answer.consent_time.map(timestamp),
-        check_time: Some(timestamp(answer.check_time)),
+        decision: encode_decision(outcome.reason).into(),
+        reason: encode_reason(outcome.reason).into(),
+        contact_id: id(outcome.contact_id),
+        event_id: id(outcome.event_id),
+        consent_time: outcome.consent_time.map(timestamp),
+        check_time: Some(timestamp(outcome.check_time)),
     }
 }
 
-/// Writes decisions and reasons, packed.
-pub fn encode_answers(reasons: &[CheckReason]) -> (Vec<i32>, Vec<i32>) {
+/// Encodes the outcomes of a batch: decisions and reasons, index for index.
+pub(crate) fn encode_outcomes(reasons: &[CheckReason]) -> (Vec<i32>, Vec<i32>) {
     let decision = |reason: &CheckReason| i32::from(encode_decision(*reason));
     let reason = |reason: &CheckReason| i32::from(encode_reason(*reason));
     (reasons.iter().map(decision).collect(), reasons.iter().map(reason).collect())
@@ -293,23 +294,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn categories_default_to_all_and_never_to_something_unknown() {
-        let read = |categories: &[i32]| decode_categories(categories).map_err(|e| e.reason());
-        assert_eq!(read(&[]), Ok(MessageCategory::ALL.to_vec()));
-        assert_eq!(read(&[2, 1, 2]), Ok(MessageCategory::ALL[..2].to_vec()));
-        assert_eq!(read(&[1, 0]), Err(Reason::InvalidArgument));
-        assert_eq!(read(&[4]), Err(Reason::InvalidArgument));
+    fn no_categories_mean_all_and_unknown_ones_are_refused() {
+        let decode = |categories: &[i32]| decode_categories(categories).map_err(|e| e.reason());
+        assert_eq!(decode(&[]), Ok(MessageCategory::ALL.to_vec()));
+        assert_eq!(decode(&[2, 1, 2]), Ok(MessageCategory::ALL[..2].to_vec()));
+        assert_eq!(decode(&[1, 0]), Err(Reason::InvalidArgument));
+        assert_eq!(decode(&[4]), Err(Reason::InvalidArgument));
     }
 
     #[test]
-    fn a_check_of_an_unspecified_category_is_the_strictest() {
+    fn a_check_without_a_category_is_for_marketing() {
         assert_eq!(decode_category(0).expect("a category"), MessageCategory::Marketing);
         let error = decode_category(4).expect_err("unknown");
         assert_eq!((error.reason(), error.field()), (Reason::InvalidArgument, Some("category")));
     }
 
     #[test]
-    fn an_opt_in_needs_a_source_and_an_opt_out_none() {
+    fn an_opt_in_needs_a_source_and_an_opt_out_does_not() {
         let error = decode_opt_in(&v1::RecordOptInRequest::default()).expect_err("no source");
         assert_eq!((error.reason(), error.field()), (Reason::RequiredFieldMissing, Some("source")));
         let statement = decode_opt_out(&v1::RecordOptOutRequest::default()).expect("a statement");
@@ -317,22 +318,22 @@ mod tests {
     }
 
     #[test]
-    fn a_consent_block_says_yes_or_no() {
-        let read = |status: i32| {
+    fn a_consent_block_is_an_opt_in_or_an_opt_out() {
+        let decode = |status: i32| {
             decode_import(Some(v1::ImportConsent { status, ..v1::ImportConsent::default() }))
         };
         for status in [0, 1, 9] {
-            let error = read(status).expect_err("neither");
+            let error = decode(status).expect_err("refused");
             assert_eq!(error.field(), Some("consent.status"), "{status}");
         }
-        let statement = read(2).expect("read").expect("a statement");
+        let statement = decode(2).expect("decoded").expect("a statement");
         assert_eq!((statement.status, statement.source), (OptInStatus::OptedIn, Source::Import));
-        assert!(decode_import(None).expect("read").is_none());
+        assert!(decode_import(None).expect("decoded").is_none());
     }
 
     #[test]
-    fn only_opted_in_is_written_as_allow() {
-        let (decisions, reasons) = encode_answers(&[
+    fn only_opted_in_is_encoded_as_allow() {
+        let (decisions, reasons) = encode_outcomes(&[
             CheckReason::OptedIn,
             CheckReason::NotAsked,
             CheckReason::OptedOut,

@@ -1,4 +1,4 @@
-//! Contacts. Their encoding as the API sends them is the stored record's, see
+//! Contacts. The stored record is already encoded as the API sends it, see
 //! [`wire_contact`].
 
 use std::collections::BTreeMap;
@@ -6,33 +6,43 @@ use std::collections::BTreeMap;
 use contacts_proto::v1;
 use prost::Message;
 
-use super::{attribute, known, output_only};
+use super::{attribute, decode_enum, output_only};
 use crate::domain::Time;
 use crate::domain::attribute::AttributeValue;
 use crate::domain::contact::{Profile, View, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
-use crate::store::{ContactRow, wire_contact};
+use crate::store::{ContactRow, Receipt, timestamp, wire_contact};
 
 const OPT_IN_ADVICE: &str = "consent is recorded with OptInService.RecordOptIn and RecordOptOut, \
                              or with the consent block of an import";
 
-/// Writes a contact.
-pub fn encode(row: &ContactRow, view: View, now: Time) -> Result<v1::Contact> {
+/// Encodes a stored contact.
+pub(crate) fn encode(row: &ContactRow, view: View, now: Time) -> Result<v1::Contact> {
     v1::Contact::decode(wire_contact(row, view, now)).map_err(Error::internal)
 }
 
-/// Reads how much of a contact to answer.
-pub fn decode_view(view: i32) -> Result<View> {
-    Ok(match known("view", view)? {
+/// Encodes the receipt of a deletion.
+pub(crate) fn encode_receipt(receipt: Receipt) -> v1::DeletionReceipt {
+    v1::DeletionReceipt {
+        receipt_id: receipt.receipt_id.to_string(),
+        contact_id: receipt.contact_id.to_string(),
+        reason: receipt.reason,
+        delete_time: Some(timestamp(receipt.delete_time)),
+    }
+}
+
+/// Decodes how much of a contact to return.
+pub(crate) fn decode_view(view: i32) -> Result<View> {
+    Ok(match decode_enum("view", view)? {
         v1::ContactView::Basic => View::Basic,
         v1::ContactView::Unspecified | v1::ContactView::Full => View::Full,
     })
 }
 
-/// Reads a contact to be made. Its phone number and user id are checked here,
-/// the rest with the workspace's definitions at hand.
-pub fn decode_new(contact: v1::Contact) -> Result<Profile> {
+/// Decodes a contact to create. Its phone number and user id are validated here,
+/// the rest by the operation, which has the workspace's definitions.
+pub(crate) fn decode_new(contact: v1::Contact) -> Result<Profile> {
     if !contact.contact_id.is_empty() {
         return Err(output_only("contact.contact_id", "leave it out"));
     }
@@ -52,8 +62,8 @@ pub fn decode_new(contact: v1::Contact) -> Result<Profile> {
     })
 }
 
-/// Refuses what nobody may send, in a new contact or a changed one.
-pub fn refuse_output_only(contact: &v1::Contact, advice: &str) -> Result<()> {
+/// Refuses fields that no caller may set, in a new contact or an update.
+pub(super) fn refuse_output_only(contact: &v1::Contact, advice: &str) -> Result<()> {
     if contact.opt_in.is_some() {
         return Err(opt_in_is_elsewhere());
     }
@@ -71,36 +81,36 @@ pub fn refuse_output_only(contact: &v1::Contact, advice: &str) -> Result<()> {
     Ok(())
 }
 
-/// The error for consent sent where it has no place.
-pub fn opt_in_is_elsewhere() -> Error {
+/// The error for consent sent with a contact.
+pub(super) fn opt_in_is_elsewhere() -> Error {
     output_only("contact.opt_in", OPT_IN_ADVICE)
 }
 
-/// None if none is sent.
-pub fn decode_phone(contact: &v1::Contact) -> Result<Option<PhoneNumber>> {
+/// Decodes the phone number. None if it is empty.
+pub(super) fn decode_phone(contact: &v1::Contact) -> Result<Option<PhoneNumber>> {
     match contact.phone_number.as_str() {
         "" => Ok(None),
         number => parse_phone("contact.phone_number", number).map(Some),
     }
 }
 
-/// None if none is sent.
-pub fn decode_user_id(contact: &v1::Contact) -> Result<Option<WhatsAppUserId>> {
+/// Decodes the WhatsApp user id. None if it is empty.
+pub(super) fn decode_user_id(contact: &v1::Contact) -> Result<Option<WhatsAppUserId>> {
     match contact.whatsapp_user_id.as_str() {
         "" => Ok(None),
         id => parse_user_id("contact.whatsapp_user_id", id).map(Some),
     }
 }
 
-/// Reads attribute values.
-pub fn decode_attributes(
+/// Decodes attribute values.
+pub(super) fn decode_attributes(
     attributes: BTreeMap<String, v1::AttributeValue>,
 ) -> Result<BTreeMap<String, AttributeValue>> {
-    let read = |(id, value): (String, v1::AttributeValue)| {
-        let value = attribute::decode_present(&id, value)?;
+    let decode = |(id, value): (String, v1::AttributeValue)| {
+        let value = attribute::decode_required_value(&id, value)?;
         Ok((id, value))
     };
-    attributes.into_iter().map(read).collect()
+    attributes.into_iter().map(decode).collect()
 }
 
 #[cfg(test)]
@@ -111,7 +121,7 @@ mod tests {
     use crate::domain::error::Reason;
 
     #[test]
-    fn what_only_the_server_sets_is_refused() {
+    fn fields_that_only_the_server_sets_are_refused() {
         let contact = v1::Contact::default;
         let one = || vec!["1".to_owned()];
         for (sent, field) in [
@@ -141,13 +151,13 @@ mod tests {
         ] {
             let error = decode_new(sent).expect_err("refused");
             assert_eq!((error.reason(), error.field()), (Reason::OutputOnlyField, Some(field)));
-            let elsewhere = error.message().contains("OptInService");
-            assert_eq!(elsewhere, field == "contact.opt_in", "{error}");
+            let points_to_opt_in = error.message().contains("OptInService");
+            assert_eq!(points_to_opt_in, field == "contact.opt_in", "{error}");
         }
     }
 
     #[test]
-    fn a_value_without_a_case_is_named() {
+    fn an_attribute_without_a_value_is_refused() {
         let attributes = BTreeMap::from([("city".to_owned(), v1::AttributeValue::default())]);
         let error = decode_new(v1::Contact { attributes, ..v1::Contact::default() });
         let error = error.expect_err("no value");

@@ -1,27 +1,54 @@
-//! Changes of a contact: what a contact and an update mask mean together.
+//! UpdateContact: the changes that a contact and an update mask describe.
 
 use contacts_proto::v1;
+use strum::VariantArray;
 
 use super::{attribute, contact, mask, output_only, recipient};
-use crate::domain::contact::{Change, Profile, Recipient};
+use crate::domain::contact::{Change, ContactField, Profile, Recipient};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::operations::contacts::UpdateContact;
 
-/// What can be named, for people.
-pub const PATHS: &str =
-    "first_name, last_name, email, tags, attributes, attributes.<id>, whatsapp_user_id";
-/// What `*` stands for.
-pub const WRITABLE: [&str; 6] =
-    ["first_name", "last_name", "email", "tags", "attributes", "whatsapp_user_id"];
+/// A path of a mask over the fields of a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path<'a> {
+    /// `*`
+    All,
+    /// `phone_number`, which no update changes.
+    PhoneNumber,
+    /// A whole field.
+    Field(ContactField),
+    /// `attributes.<id>`: one attribute, by its id.
+    Attribute(&'a str),
+}
 
-/// Reads an update.
-pub fn decode(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
+impl<'a> Path<'a> {
+    /// None for a path that names nothing a caller can set.
+    pub(super) fn parse(path: &'a str) -> Option<Self> {
+        match path {
+            "*" => Some(Self::All),
+            "phone_number" => Some(Self::PhoneNumber),
+            path => match (path.parse(), path.strip_prefix("attributes.")) {
+                (Ok(field), _) => Some(Self::Field(field)),
+                (Err(_), Some(id)) if !id.is_empty() => Some(Self::Attribute(id)),
+                (Err(_), _) => None,
+            },
+        }
+    }
+}
+
+/// The valid paths, for messages.
+pub(super) fn valid_paths() -> String {
+    format!("{}, attributes.<id>", mask::names::<ContactField>())
+}
+
+/// Decodes an update.
+pub(crate) fn decode(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
     let sent = request.contact.ok_or_else(|| Error::required("contact"))?;
     let phone_number = contact::decode_phone(&sent)?;
     let user_id = contact::decode_user_id(&sent)?;
-    let person = if !sent.contact_id.is_empty() {
-        Recipient::Id(recipient::contact_id("contact.contact_id", &sent.contact_id)?)
+    let recipient = if !sent.contact_id.is_empty() {
+        Recipient::Id(recipient::decode_contact_id("contact.contact_id", &sent.contact_id)?)
     } else if let Some(phone) = &phone_number {
         Recipient::Key(phone.match_key())
     } else if let Some(id) = &user_id {
@@ -46,16 +73,19 @@ pub fn decode(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
     let (mut changes, sends_phone) = match mask::paths(request.update_mask) {
         None => (populated(&sent)?, true),
         Some(paths) => {
-            let sends_phone = paths.iter().any(|path| path == "phone_number" || path == "*");
-            (named(&sent, &paths)?, sends_phone)
+            let sends_phone =
+                |path: &String| matches!(Path::parse(path), Some(Path::PhoneNumber | Path::All));
+            let sends_phone = paths.iter().any(sends_phone);
+            (masked(&sent, &paths)?, sends_phone)
         }
     };
-    // Named by a former user id, the person does not get it back.
-    let names = |id: &_| person == Recipient::Key(MatchKey::user(id));
-    changes.retain(|c| !matches!(c, Change::WhatsAppUserId(Some(id)) if names(id)));
+    // The user id that addresses the contact may be a former one, which is not
+    // to become its current one again.
+    let addresses = |id: &_| recipient == Recipient::Key(MatchKey::user(id));
+    changes.retain(|c| !matches!(c, Change::WhatsAppUserId(Some(id)) if addresses(id)));
     Ok(UpdateContact {
         workspace_id: request.workspace_id,
-        person,
+        person: recipient,
         phone_number: phone_number.filter(|_| sends_phone),
         changes,
         etag: sent.etag,
@@ -67,15 +97,18 @@ pub fn decode(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
 fn populated(sent: &v1::Contact) -> Result<Vec<Change>> {
     contact::refuse_output_only(sent, "leave it out, or name what changes in update_mask")?;
     let mut changes = Vec::new();
-    for (path, set) in [
-        ("first_name", !sent.first_name.is_empty()),
-        ("last_name", !sent.last_name.is_empty()),
-        ("email", !sent.email.is_empty()),
-        ("tags", !sent.tags.is_empty()),
-        ("whatsapp_user_id", !sent.whatsapp_user_id.is_empty()),
-    ] {
-        if set {
-            changes.push(field(sent, path)?);
+    for field in ContactField::VARIANTS {
+        let is_populated = match field {
+            ContactField::FirstName => !sent.first_name.is_empty(),
+            ContactField::LastName => !sent.last_name.is_empty(),
+            ContactField::Email => !sent.email.is_empty(),
+            ContactField::Tags => !sent.tags.is_empty(),
+            ContactField::WhatsAppUserId => !sent.whatsapp_user_id.is_empty(),
+            // Set one by one below, so that the contact's other attributes stay.
+            ContactField::Attributes => false,
+        };
+        if is_populated {
+            changes.push(whole_field(sent, *field)?);
         }
     }
     for (id, value) in contact::decode_attributes(sent.attributes.clone())? {
@@ -84,42 +117,41 @@ fn populated(sent: &v1::Contact) -> Result<Vec<Change>> {
     Ok(changes)
 }
 
-/// With a mask: what it names, and nothing else.
-fn named(sent: &v1::Contact, paths: &[String]) -> Result<Vec<Change>> {
+/// With a mask: the fields in it, and nothing else.
+fn masked(sent: &v1::Contact, paths: &[String]) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for path in paths {
-        match path.as_str() {
-            "*" => {
-                for path in WRITABLE {
-                    changes.push(field(sent, path)?);
+        match Path::parse(path).ok_or_else(|| not_writable(path))? {
+            Path::All => {
+                for field in ContactField::VARIANTS {
+                    changes.push(whole_field(sent, *field)?);
                 }
             }
-            "phone_number" if sent.phone_number.is_empty() => {
-                let message = "a phone number is never taken off: it is who the contact is";
+            Path::PhoneNumber if sent.phone_number.is_empty() => {
+                let message = "a phone number cannot be removed: it identifies the contact";
                 let field = "contact.phone_number";
                 return Err(Error::invalid(Reason::ImmutableField, field, message));
             }
-            // That it is the same number is for the update to see.
-            "phone_number" => {}
-            path if WRITABLE.contains(&path) => changes.push(field(sent, path)?),
-            path => match path.strip_prefix("attributes.") {
-                Some(id) if !id.is_empty() => changes.push(one_attribute(sent, id)?),
-                _ => return Err(not_writable(path)),
-            },
+            // The update refuses a number that is not the contact's.
+            Path::PhoneNumber => {}
+            Path::Field(field) => changes.push(whole_field(sent, field)?),
+            Path::Attribute(id) => changes.push(one_attribute(sent, id)?),
         }
     }
     Ok(changes)
 }
 
-/// One of [`WRITABLE`], as sent: empty clears it.
-fn field(sent: &v1::Contact, path: &str) -> Result<Change> {
-    Ok(match path {
-        "first_name" => Change::FirstName(sent.first_name.clone()),
-        "last_name" => Change::LastName(sent.last_name.clone()),
-        "email" => Change::Email(sent.email.clone()),
-        "tags" => Change::Tags(sent.tags.iter().cloned().collect()),
-        "attributes" => Change::Attributes(contact::decode_attributes(sent.attributes.clone())?),
-        _ => Change::WhatsAppUserId(contact::decode_user_id(sent)?),
+/// Sets a field to what was sent. Empty clears it.
+fn whole_field(sent: &v1::Contact, field: ContactField) -> Result<Change> {
+    Ok(match field {
+        ContactField::FirstName => Change::FirstName(sent.first_name.clone()),
+        ContactField::LastName => Change::LastName(sent.last_name.clone()),
+        ContactField::Email => Change::Email(sent.email.clone()),
+        ContactField::Tags => Change::Tags(sent.tags.iter().cloned().collect()),
+        ContactField::Attributes => {
+            Change::Attributes(contact::decode_attributes(sent.attributes.clone())?)
+        }
+        ContactField::WhatsAppUserId => Change::WhatsAppUserId(contact::decode_user_id(sent)?),
     })
 }
 
@@ -144,7 +176,7 @@ fn not_writable(path: &str) -> Error {
         | "merged_contact_ids" => {
             output_only(format_args!("contact.{top}"), "leave it out of update_mask")
         }
-        _ => mask::unknown(path, PATHS),
+        _ => mask::unknown(path, &valid_paths()),
     }
 }
 
@@ -212,11 +244,11 @@ mod tests {
         assert_eq!(changes(sent(), Some(mask)), [Change::LastName(String::new()), clear, lisboa()],);
         let none = v1::Contact { attributes: BTreeMap::new(), ..sent() };
         assert_eq!(changes(none, Some(&["attributes"])), [Change::Attributes(BTreeMap::new())],);
-        assert_eq!(changes(sent(), Some(&["*"])).len(), WRITABLE.len());
+        assert_eq!(changes(sent(), Some(&["*"])).len(), ContactField::VARIANTS.len());
     }
 
     #[test]
-    fn the_person_is_named_by_id_then_phone_then_user_id() {
+    fn the_contact_is_addressed_by_id_then_phone_then_user_id() {
         let id = "01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f";
         let both = v1::Contact {
             contact_id: id.to_owned(),
@@ -236,14 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn a_number_outside_the_mask_is_only_a_name() {
+    fn a_number_outside_the_mask_only_addresses_the_contact() {
         let update = |paths| update(sent(), Some(paths)).expect("an update").phone_number;
         assert!(update(&["first_name"]).is_none());
         assert!(update(&["phone_number"]).is_some());
     }
 
     #[test]
-    fn what_cannot_change_says_why() {
+    fn a_field_that_cannot_change_is_refused_with_a_reason() {
         let opt_in = v1::Contact { opt_in: Some(v1::OptInSummary::default()), ..sent() };
         let output_only = |field: &str| (Reason::OutputOnlyField, field.to_owned());
         assert_eq!(refused(opt_in.clone(), None), output_only("contact.opt_in"));
@@ -264,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_contact_is_made_of_its_names() {
+    fn a_missing_contact_is_created_from_its_number_or_user_id() {
         let request = |contact| v1::UpdateContactRequest {
             contact: Some(contact),
             allow_missing: true,

@@ -1,19 +1,21 @@
-//! Changes of identity.
+//! LinkIdentity and MergeContacts.
 
 use contacts_proto::v1;
+use strum::VariantArray;
 
-use super::{contact_mask, mask, recipient};
-use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
+use super::contact_mask::{self, Path};
+use super::{mask, recipient};
+use crate::domain::contact::{ContactField, Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::identity::MAX_FORMER_IDS;
-use crate::domain::merge::{MergeRules, Taken};
+use crate::domain::merge::{MergeField, MergeRules};
 use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber, WhatsAppUserId};
 use crate::operations::identity::LinkIdentity;
 use crate::operations::merge::MergeContacts;
 
-/// Reads what a person is to be known by.
-pub fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
-    let person = recipient::decode_recipient(request.recipient)?;
+/// Decodes the numbers and ids to add to a contact or to release from it.
+pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
+    let person = recipient::decode(request.recipient)?;
     let (number, id) = (&request.new_phone_number, &request.new_whatsapp_user_id);
     if number.is_empty() && id.is_empty() && request.release.is_empty() {
         let message = "there is nothing to do: send new_phone_number, new_whatsapp_user_id or \
@@ -29,7 +31,7 @@ pub fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdentity> {
         "" => None,
         id => Some(parse_user_id("new_whatsapp_user_id", id)?),
     };
-    // As many as there can be, numbers and ids.
+    // A contact has at most so many former numbers, and so many former ids.
     if request.release.len() > 2 * MAX_FORMER_IDS {
         return Err(Error::limit("release", 2 * MAX_FORMER_IDS, request.release.len()));
     }
@@ -56,8 +58,8 @@ fn decode_released(text: &str) -> Result<MatchKey> {
     }
 }
 
-/// Reads which contacts are one person.
-pub fn decode_merge(request: v1::MergeContactsRequest) -> Result<MergeContacts> {
+/// Decodes which two contacts are the same person, and whose values win.
+pub(crate) fn decode_merge(request: v1::MergeContactsRequest) -> Result<MergeContacts> {
     let paths = mask::paths(request.take_mask).unwrap_or_default();
     let mut take = Vec::new();
     for path in &paths {
@@ -77,38 +79,35 @@ pub fn decode_merge(request: v1::MergeContactsRequest) -> Result<MergeContacts> 
 
 fn decode_contact(field: &str, recipient: Option<v1::Recipient>) -> Result<Recipient> {
     let recipient = recipient.ok_or_else(|| Error::required(field))?;
-    recipient::decode_recipient(recipient.recipient).map_err(|error| error.in_parent(field))
+    recipient::decode(recipient.recipient).map_err(|error| error.in_parent(field))
 }
 
-fn decode_taken(path: &str, take: &mut Vec<Taken>) -> Result<()> {
-    let taken = match path {
-        "phone_number" => Taken::PhoneNumber,
-        "whatsapp_user_id" => Taken::WhatsAppUserId,
-        "first_name" => Taken::FirstName,
-        "last_name" => Taken::LastName,
-        "email" => Taken::Email,
-        "tags" => Taken::Tags,
-        "attributes" => Taken::Attributes,
-        "*" => {
-            for path in contact_mask::WRITABLE {
-                decode_taken(path, take)?;
-            }
-            Taken::PhoneNumber
-        }
-        path => match path.strip_prefix("attributes.") {
-            Some(id) if !id.is_empty() => Taken::Attribute(id.to_owned()),
-            _ => {
-                let shown: String = path.chars().take(64).collect();
-                let paths = contact_mask::PATHS;
-                let message =
-                    format!("no field {shown:?} to take; the paths are phone_number, {paths}");
-                return Err(Error::invalid(Reason::InvalidUpdateMask, "take_mask", message)
-                    .with_metadata("path", shown));
-            }
-        },
+fn decode_taken(path: &str, take: &mut Vec<MergeField>) -> Result<()> {
+    let whole_field = |field: ContactField| match field {
+        ContactField::FirstName => MergeField::FirstName,
+        ContactField::LastName => MergeField::LastName,
+        ContactField::Email => MergeField::Email,
+        ContactField::Tags => MergeField::Tags,
+        ContactField::Attributes => MergeField::Attributes,
+        ContactField::WhatsAppUserId => MergeField::WhatsAppUserId,
     };
-    take.push(taken);
+    match Path::parse(path).ok_or_else(|| unknown_taken(path))? {
+        Path::All => {
+            take.extend(ContactField::VARIANTS.iter().copied().map(whole_field));
+            take.push(MergeField::PhoneNumber);
+        }
+        Path::PhoneNumber => take.push(MergeField::PhoneNumber),
+        Path::Field(field) => take.push(whole_field(field)),
+        Path::Attribute(id) => take.push(MergeField::Attribute(id.to_owned())),
+    }
     Ok(())
+}
+
+fn unknown_taken(path: &str) -> Error {
+    let shown: String = path.chars().take(64).collect();
+    let paths = contact_mask::valid_paths();
+    let message = format!("no field {shown:?} to take; the paths are phone_number, {paths}");
+    Error::invalid(Reason::InvalidUpdateMask, "take_mask", message).with_metadata("path", shown)
 }
 
 #[cfg(test)]
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_released_is_a_number_or_a_user_id() {
+    fn releases_a_number_or_a_user_id() {
         let key = |text| decode_released(text).map_err(|e| (e.reason(), e.field().is_some()));
         let number = PhoneNumber::parse("5521987654321").expect("a number");
         assert_eq!(key("+55 21 8765-4321"), Ok(number.match_key()));
@@ -126,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_is_a_field() {
+    fn take_mask_paths_are_fields() {
         let take = |paths: &[&str]| {
             let mut take = Vec::new();
-            let read = paths.iter().try_for_each(|path| decode_taken(path, &mut take));
-            read.map(|()| take).map_err(|error| (error.reason(), error.message().to_owned()))
+            let decoded = paths.iter().try_for_each(|path| decode_taken(path, &mut take));
+            decoded.map(|()| take).map_err(|error| (error.reason(), error.message().to_owned()))
         };
-        let city = Taken::Attribute("city".to_owned());
-        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![Taken::Tags, city]));
+        let city = MergeField::Attribute("city".to_owned());
+        assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![MergeField::Tags, city]));
         assert_eq!(take(&["*"]).expect("all").len(), 7);
         for path in ["opt_in", "contact_id", "attributes.", "name"] {
             let (reason, message) = take(&[path]).expect_err("no field");
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_says_what_to_link() {
+    fn a_link_request_without_anything_to_link_is_refused() {
         let recipient = v1::link_identity_request::Recipient::PhoneNumber("15551234567".to_owned());
         let request = v1::LinkIdentityRequest {
             recipient: Some(recipient),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contacts_proto::v1;
 
-use super::{consent, contact, known};
+use super::{consent, contact, decode_enum};
 use crate::domain::contact::Profile;
 use crate::domain::error::{Error, Result};
 use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
@@ -13,21 +13,21 @@ use crate::grpc::error::to_rpc_status;
 use crate::operations::import::empty_row;
 
 /// Most rows of a chunk.
-pub const MAX_ROWS: usize = 1000;
+const MAX_ROWS: usize = 1000;
 
-/// Rows that could be read, with their index, and those that could not.
+/// The rows of a chunk, decoded.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
-    /// To be stored.
-    pub readable: Vec<(usize, ImportRow)>,
-    /// To be answered.
-    pub failures: Vec<v1::RowFailure>,
+pub(crate) struct Rows {
+    /// Rows to store, with their index in the chunk.
+    pub(crate) valid: Vec<(usize, ImportRow)>,
+    /// Failures of the rows that could not be decoded.
+    pub(crate) failures: Vec<v1::RowFailure>,
 }
 
-/// Reads how an import works.
-pub fn decode_options(options: v1::ImportOptions) -> Result<ImportOptions> {
+/// Decodes the options of an import.
+pub(crate) fn decode_options(options: v1::ImportOptions) -> Result<ImportOptions> {
     Ok(ImportOptions {
-        on_conflict: match known("on_conflict", options.on_conflict)? {
+        on_conflict: match decode_enum("on_conflict", options.on_conflict)? {
             v1::OnConflict::Unspecified | v1::OnConflict::Skip => OnConflict::Skip,
             v1::OnConflict::Merge => OnConflict::Merge,
             v1::OnConflict::Fail => OnConflict::Fail,
@@ -38,19 +38,19 @@ pub fn decode_options(options: v1::ImportOptions) -> Result<ImportOptions> {
     })
 }
 
-/// Reads rows; a bad one fails by itself.
-pub fn decode_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows> {
+/// Decodes rows. A row that cannot be decoded does not fail the others.
+pub(crate) fn decode_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows> {
     if rows.len() > MAX_ROWS {
         return Err(Error::limit(field, MAX_ROWS, rows.len()));
     }
-    let mut read = Rows::default();
+    let mut decoded = Rows::default();
     for (index, row) in rows.into_iter().enumerate() {
         match decode_row(row) {
-            Ok(row) => read.readable.push((index, row)),
-            Err(error) => read.failures.push(failure(index, &error)),
+            Ok(row) => decoded.valid.push((index, row)),
+            Err(error) => decoded.failures.push(failure(index, &error)),
         }
     }
-    Ok(read)
+    Ok(decoded)
 }
 
 fn decode_row(row: v1::ImportRow) -> Result<ImportRow> {
@@ -60,7 +60,7 @@ fn decode_row(row: v1::ImportRow) -> Result<ImportRow> {
     match contact::decode_new(contact) {
         Ok(profile) => Ok(ImportRow { profile, consent, fault: None }),
         Err(error) => {
-            // Who it is about, for an objection not to be lost with the row.
+            // An opt-out is stored even if the rest of its row is invalid.
             let profile = Profile {
                 phone_number: PhoneNumber::parse(&identity.0).ok(),
                 whatsapp_user_id: WhatsAppUserId::parse(&identity.1).ok(),
@@ -74,9 +74,9 @@ fn decode_row(row: v1::ImportRow) -> Result<ImportRow> {
     }
 }
 
-/// Writes what became of the rows: those that could not be stored and those
-/// that could not be read, by index.
-pub fn encode(
+/// Encodes the outcome of a chunk. `failures` are those of rows that could not be
+/// decoded; they are sorted in with those of rows that could not be stored.
+pub(crate) fn encode(
     outcome: &ChunkOutcome,
     mut failures: Vec<v1::RowFailure>,
 ) -> v1::BatchUpsertContactsResponse {
@@ -90,8 +90,8 @@ pub fn encode(
     }
 }
 
-/// One row or recipient that failed.
-pub fn failure(index: usize, error: &Error) -> v1::RowFailure {
+/// Encodes the failure of one row or recipient.
+pub(crate) fn failure(index: usize, error: &Error) -> v1::RowFailure {
     v1::RowFailure { row: count(index), status: Some(to_rpc_status(error)) }
 }
 
@@ -111,11 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_fail_by_themselves_and_are_answered_in_order() {
+    fn invalid_rows_do_not_fail_others_and_are_reported_in_order() {
         let rows =
             vec![v1::ImportRow::default(), row("15551234567"), row("12"), row("15551234568")];
-        let read = decode_rows("rows", rows).expect("rows");
-        let indexes: Vec<_> = read.readable.iter().map(|(index, _)| *index).collect();
+        let decoded = decode_rows("rows", rows).expect("rows");
+        let indexes: Vec<_> = decoded.valid.iter().map(|(index, _)| *index).collect();
         assert_eq!(indexes, [1, 3]);
 
         let outcome = ChunkOutcome {
@@ -123,13 +123,13 @@ mod tests {
             failures: vec![(1, Error::new(Reason::UnknownTag, "x"))],
             ..ChunkOutcome::default()
         };
-        let response = encode(&outcome, read.failures);
+        let response = encode(&outcome, decoded.failures);
         let failed: Vec<_> = response.failures.iter().map(|failure| failure.row).collect();
         assert_eq!((failed, response.created), (vec![0, 1, 2], 1));
     }
 
     #[test]
-    fn a_chunk_has_a_limit() {
+    fn a_chunk_with_too_many_rows_is_refused() {
         let error = decode_rows("rows", vec![row("15551234567"); MAX_ROWS + 1]).expect_err("many");
         assert_eq!((error.reason(), error.field()), (Reason::LimitExceeded, Some("rows")));
     }

@@ -1,7 +1,7 @@
-//! How a request names a person.
+//! Recipients: the oneof by which a request addresses one person.
 
 use contacts_proto::v1;
-use contacts_proto::v1::recipient::Recipient as Name;
+use contacts_proto::v1::recipient::Recipient as Oneof;
 use uuid::Uuid;
 
 use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
@@ -9,22 +9,22 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::parse_id;
 
-/// The oneof by which a request names a person.
-pub trait NamesRecipient {
-    /// The same as of [`v1::Recipient`].
-    fn name(self) -> Name;
+/// A oneof with the cases of [`v1::Recipient`].
+pub(crate) trait RecipientOneof {
+    /// The same case of [`v1::Recipient`].
+    fn into_oneof(self) -> Oneof;
 }
 
-/// Whom a request is about.
-pub fn decode_recipient(recipient: Option<impl NamesRecipient>) -> Result<Recipient> {
-    match recipient.map(NamesRecipient::name) {
-        Some(Name::PhoneNumber(number)) => {
+/// Decodes the person that a request addresses.
+pub(crate) fn decode(recipient: Option<impl RecipientOneof>) -> Result<Recipient> {
+    match recipient.map(RecipientOneof::into_oneof) {
+        Some(Oneof::PhoneNumber(number)) => {
             Ok(Recipient::Key(parse_phone("phone_number", &number)?.match_key()))
         }
-        Some(Name::WhatsappUserId(id)) => {
+        Some(Oneof::WhatsappUserId(id)) => {
             Ok(Recipient::Key(MatchKey::user(&parse_user_id("whatsapp_user_id", &id)?)))
         }
-        Some(Name::ContactId(id)) => Ok(Recipient::Id(contact_id("contact_id", &id)?)),
+        Some(Oneof::ContactId(id)) => Ok(Recipient::Id(decode_contact_id("contact_id", &id)?)),
         None => {
             let message = "name the person: send phone_number, whatsapp_user_id or contact_id";
             Err(Error::invalid(Reason::RequiredFieldMissing, "phone_number", message))
@@ -32,8 +32,8 @@ pub fn decode_recipient(recipient: Option<impl NamesRecipient>) -> Result<Recipi
     }
 }
 
-/// Reads an id the server made.
-pub fn contact_id(field: &str, id: &str) -> Result<Uuid> {
+/// Decodes a contact id, which only the server makes.
+pub(crate) fn decode_contact_id(field: &str, id: &str) -> Result<Uuid> {
     parse_id(id).ok_or_else(|| {
         let message = format!(
             "{field} has to be an id this server made, such as \
@@ -43,22 +43,22 @@ pub fn contact_id(field: &str, id: &str) -> Result<Uuid> {
     })
 }
 
-impl NamesRecipient for Name {
-    fn name(self) -> Name {
+impl RecipientOneof for Oneof {
+    fn into_oneof(self) -> Oneof {
         self
     }
 }
 
-/// Requests about one person carry the oneof of [`v1::Recipient`] inline, which
-/// generates a type of its own each time.
+/// Requests about one person have the cases of [`v1::Recipient`] inline, for
+/// which prost generates a type per request.
 macro_rules! inline_recipients {
     ($($request:ident),* $(,)?) => {$(
-        impl NamesRecipient for v1::$request::Recipient {
-            fn name(self) -> Name {
+        impl RecipientOneof for v1::$request::Recipient {
+            fn into_oneof(self) -> Oneof {
                 match self {
-                    Self::PhoneNumber(number) => Name::PhoneNumber(number),
-                    Self::WhatsappUserId(id) => Name::WhatsappUserId(id),
-                    Self::ContactId(id) => Name::ContactId(id),
+                    Self::PhoneNumber(number) => Oneof::PhoneNumber(number),
+                    Self::WhatsappUserId(id) => Oneof::WhatsappUserId(id),
+                    Self::ContactId(id) => Oneof::ContactId(id),
                 }
             }
         }
@@ -82,18 +82,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_name_the_field_that_was_sent() {
+    fn an_error_names_the_field_that_was_sent() {
         for (recipient, reason, field) in [
             (None, Reason::RequiredFieldMissing, "phone_number"),
-            (Some(Name::PhoneNumber(String::new())), Reason::InvalidPhoneNumber, "phone_number"),
+            (Some(Oneof::PhoneNumber(String::new())), Reason::InvalidPhoneNumber, "phone_number"),
             (
-                Some(Name::WhatsappUserId("x".to_owned())),
+                Some(Oneof::WhatsappUserId("x".to_owned())),
                 Reason::InvalidWhatsappUserId,
                 "whatsapp_user_id",
             ),
-            (Some(Name::ContactId("7".to_owned())), Reason::InvalidId, "contact_id"),
+            (Some(Oneof::ContactId("7".to_owned())), Reason::InvalidId, "contact_id"),
         ] {
-            let error = decode_recipient(recipient).expect_err("nobody");
+            let error = decode(recipient).expect_err("refused");
             assert_eq!((error.reason(), error.field()), (reason, Some(field)));
         }
     }

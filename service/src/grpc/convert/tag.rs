@@ -1,16 +1,16 @@
 //! Tags.
 
-use contacts_proto::{FieldMask, v1};
+use contacts_proto::v1;
 
 use super::{mask, output_only};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
-use crate::domain::tag::Tag;
-use crate::operations::tags::TagChange;
+use crate::domain::tag::{Tag, TagField};
+use crate::operations::tags::{TagChange, UpdateTag};
 use crate::store::{Counted, timestamp};
 
-/// Reads one to be made. Its times are the transaction's.
-pub fn decode(tag: Option<v1::Tag>) -> Result<Tag> {
+/// Decodes a tag to create. The transaction sets its times.
+pub(crate) fn decode(tag: Option<v1::Tag>) -> Result<Tag> {
     let tag = tag.ok_or_else(|| Error::required("tag"))?;
     refuse_output_only(&tag)?;
     Ok(Tag {
@@ -23,31 +23,31 @@ pub fn decode(tag: Option<v1::Tag>) -> Result<Tag> {
     })
 }
 
-/// Reads a change: the tag's id, and what changes. What only the server sets is
-/// passed over, so that a tag can be sent back as it was read.
-pub fn decode_changes(
-    tag: Option<v1::Tag>,
-    update_mask: Option<FieldMask>,
-) -> Result<(String, Vec<TagChange>)> {
+/// Decodes an update. Fields that only the server sets are ignored, so that a
+/// tag can be sent back as it was read.
+pub(crate) fn decode_update(request: v1::UpdateTagRequest) -> Result<UpdateTag> {
+    let v1::UpdateTagRequest { workspace_id, tag, update_mask, .. } = request;
     let tag = tag.ok_or_else(|| Error::required("tag"))?;
     if tag.tag_id.is_empty() {
         return Err(Error::required("tag.tag_id"));
     }
-    let writable = [
-        ("display_name", !tag.display_name.is_empty()),
-        ("description", !tag.description.is_empty()),
-        ("color", !tag.color.is_empty()),
-    ];
-    let changes = mask::chosen(update_mask, &writable)?.into_iter().map(|field| match field {
-        "display_name" => TagChange::DisplayName(tag.display_name.clone()),
-        "description" => TagChange::Description(tag.description.clone()),
-        _ => TagChange::Color(tag.color.clone()),
+    let is_populated = |field| match field {
+        TagField::DisplayName => !tag.display_name.is_empty(),
+        TagField::Description => !tag.description.is_empty(),
+        TagField::Color => !tag.color.is_empty(),
+    };
+    let fields = mask::fields(update_mask, is_populated)?;
+    let changes = fields.into_iter().map(|field| match field {
+        TagField::DisplayName => TagChange::DisplayName(tag.display_name.clone()),
+        TagField::Description => TagChange::Description(tag.description.clone()),
+        TagField::Color => TagChange::Color(tag.color.clone()),
     });
-    Ok((tag.tag_id.clone(), changes.collect()))
+    let changes = changes.collect();
+    Ok(UpdateTag { workspace_id, tag_id: tag.tag_id, changes })
 }
 
-/// Writes one.
-pub fn encode(Counted { definition, contact_count }: Counted<Tag>) -> v1::Tag {
+/// Encodes a tag.
+pub(crate) fn encode(Counted { definition, contact_count }: Counted<Tag>) -> v1::Tag {
     v1::Tag {
         tag_id: definition.tag_id,
         display_name: definition.display_name,

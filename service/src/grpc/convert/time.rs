@@ -1,15 +1,15 @@
-//! Moments.
+//! Timestamps.
 
 use contacts_proto::Timestamp;
 
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 
-/// The years 1 to 9999, as JSON and both databases can write them.
+/// Seconds of the years 1 to 9999, which JSON and both databases can represent.
 const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
-/// Reads a moment and cuts it to the microsecond.
-pub fn decode(field: &str, timestamp: Timestamp) -> Result<Time> {
+/// Decodes a timestamp, truncated to the microsecond.
+pub(super) fn decode(field: &str, timestamp: Timestamp) -> Result<Time> {
     let invalid = |what: &str| {
         let message = format!("{field}: {what}; send a time such as 2026-01-31T09:30:00Z");
         Error::invalid(Reason::InvalidTime, field, message)
@@ -23,8 +23,8 @@ pub fn decode(field: &str, timestamp: Timestamp) -> Result<Time> {
         .ok_or_else(|| invalid("no such time"))
 }
 
-/// The same for a moment that may be absent.
-pub fn decode_optional(field: &str, timestamp: Option<Timestamp>) -> Result<Option<Time>> {
+/// Decodes a timestamp that may be absent.
+pub(super) fn decode_optional(field: &str, timestamp: Option<Timestamp>) -> Result<Option<Time>> {
     timestamp.map(|timestamp| decode(field, timestamp)).transpose()
 }
 
@@ -33,13 +33,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_cut_to_the_microsecond() {
+    fn timestamps_are_truncated_to_the_microsecond() {
         let time = decode("t", Timestamp { seconds: -1, nanos: 999_999_999 }).expect("a time");
         assert_eq!(time.to_rfc3339(), "1969-12-31T23:59:59.999999+00:00");
     }
 
     #[test]
-    fn times_out_of_range_are_refused() {
+    fn timestamps_out_of_range_are_refused() {
         for (seconds, nanos) in [
             (i64::MIN, 0),
             (i64::MAX, 0),

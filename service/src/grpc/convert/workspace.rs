@@ -7,8 +7,8 @@ use crate::domain::error::{Error, Result};
 use crate::operations::workspaces::CreateWorkspace;
 use crate::store::{Workspace, timestamp};
 
-/// Reads one to be made.
-pub fn decode(workspace: Option<v1::Workspace>) -> Result<CreateWorkspace> {
+/// Decodes a workspace to create.
+pub(crate) fn decode(workspace: Option<v1::Workspace>) -> Result<CreateWorkspace> {
     let workspace = workspace.ok_or_else(|| Error::required("workspace"))?;
     if workspace.create_time.is_some() {
         return Err(output_only("workspace.create_time", "leave it out"));
@@ -19,8 +19,8 @@ pub fn decode(workspace: Option<v1::Workspace>) -> Result<CreateWorkspace> {
     })
 }
 
-/// Writes one.
-pub fn encode(workspace: Workspace) -> v1::Workspace {
+/// Encodes a workspace.
+pub(crate) fn encode(workspace: Workspace) -> v1::Workspace {
     v1::Workspace {
         workspace_id: workspace.workspace_id,
         display_name: workspace.display_name,

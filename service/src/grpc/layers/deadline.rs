@@ -1,7 +1,5 @@
-//! The time a call may take, as its caller said or by default.
-//!
-//! It covers the body of a stream, too, and is always told as
-//! DEADLINE_EXCEEDED.
+//! The deadline of a call, from its caller or by default. It covers the body of
+//! a stream, too, and ends the call with DEADLINE_EXCEEDED.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -12,28 +10,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use super::around::Next;
-use super::trailers;
+use super::from_fn::Next;
 use crate::domain::error::{Error, Reason, Result};
+use crate::grpc::body::{BodyHook, HookedBody, PolledFrame, trailers};
 use crate::grpc::methods::Methods;
 
-/// For unary calls of callers that set none.
+/// The timeout of unary calls whose callers set none.
 const UNARY_DEFAULT: Duration = Duration::from_secs(30);
-/// For unary calls of callers that set more.
+/// The longest timeout of unary calls.
 const UNARY_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// Ends a call when its time is over. A change it began goes on to its end.
-pub async fn enforce<S, B>(
+/// Ends a call at its deadline. A change that it began goes on to its end.
+pub(super) async fn enforce<S, B>(
     methods: Arc<Methods>,
     request: Request<Body>,
     next: Next<S>,
-) -> Response<Timed<B>>
+) -> Response<HookedBody<B, Option<Deadline>>>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
 {
@@ -44,33 +41,33 @@ where
         Err(error) => return Status::from(error).into_http(),
     };
     let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) else {
-        return next.run(request).await.map(|body| Timed { body: Some(body), deadline: None });
+        return next.run(request).await.map(|body| HookedBody::new(body, None));
     };
     let mut deadline = Deadline { at: deadline, sleep: None };
-    let mut answer = pin!(next.run(request));
-    let answer = poll_fn(|cx| {
+    let mut response = pin!(next.run(request));
+    let response = poll_fn(|cx| {
         if deadline.has_passed() {
             return Poll::Ready(None);
         }
-        match answer.as_mut().poll(cx) {
+        match response.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => deadline.poll(cx).map(|()| None),
         }
     });
-    match answer.await {
-        Some(response) => response.map(|body| Timed { body: Some(body), deadline: Some(deadline) }),
+    match response.await {
+        Some(response) => response.map(|body| HookedBody::new(body, Some(deadline))),
         None => exceeded().into_http(),
     }
 }
 
-/// A moment, and a timer only for those who have to wait for it.
-struct Deadline {
+/// A deadline, with a timer only for calls that have to wait.
+pub(super) struct Deadline {
     at: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    /// Looks at the clock: a timer is only looked at by those who wait.
+    /// Reads the clock: a timer fires only in calls that wait.
     fn has_passed(&self) -> bool {
         self.at <= Instant::now()
     }
@@ -86,54 +83,24 @@ fn exceeded() -> Status {
     Error::new(Reason::DeadlineExceeded, message).into()
 }
 
-/// A response body that ends at a deadline.
-pub struct Timed<B> {
-    /// None: ended.
-    body: Option<B>,
-    deadline: Option<Deadline>,
-}
-
-impl<B> Default for Timed<B> {
-    fn default() -> Self {
-        Self { body: None, deadline: None }
-    }
-}
-
-impl<B> http_body::Body for Timed<B>
-where
-    B: http_body::Body<Data = Bytes, Error = Status> + Unpin,
-{
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self { body: open, deadline } = &mut *self;
-        let Some(body) = open else { return Poll::Ready(None) };
-        let Some(deadline) = deadline else { return Pin::new(body).poll_frame(cx) };
+impl BodyHook for Option<Deadline> {
+    fn poll_frame<B>(&mut self, body: Pin<&mut B>, cx: &mut Context<'_>) -> PolledFrame
+    where
+        B: http_body::Body<Data = Bytes, Error = Status>,
+    {
+        let Some(deadline) = self else { return body.poll_frame(cx) };
         if !deadline.has_passed() {
-            match Pin::new(body).poll_frame(cx) {
+            match body.poll_frame(cx) {
                 Poll::Pending if deadline.poll(cx).is_pending() => return Poll::Pending,
                 Poll::Pending => {}
                 frame => return frame,
             }
         }
-        *open = None;
         Poll::Ready(Some(Ok(trailers(&exceeded()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or(SizeHint::with_exact(0), http_body::Body::size_hint)
     }
 }
 
-/// Reads the header `grpc-timeout`: up to eight digits and a unit.
+/// Parses the header `grpc-timeout`: up to eight digits and a unit.
 fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(parse_timeout);
@@ -165,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timeouts_are_digits_and_a_unit() {
+    fn a_timeout_is_digits_and_a_unit() {
         for (text, expected) in [
             ("1H", Some(Duration::from_secs(3600))),
             ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
@@ -190,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_timeout_is_told() {
+    fn a_malformed_timeout_is_refused() {
         let headers = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-timeout", value.parse().expect("a header"));

@@ -1,81 +1,50 @@
-//! How many calls there may be at once, over all connections.
+//! The limit of concurrent calls, over all connections.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use super::around::Next;
-use super::is_infrastructure;
+use super::from_fn::Next;
 use crate::domain::error::{Error, Reason};
+use crate::grpc::body::{BodyHook, HookedBody};
 
-/// Refuses a call when the server is full. A call has its place until its
-/// response has been taken, not only until its headers.
-pub async fn limit<S, B>(
+/// Refuses a call when the server is full. A call holds its permit until the
+/// client took its response, not only its headers.
+pub(super) async fn limit<S, B>(
     permits: Arc<Semaphore>,
     request: Request<Body>,
     next: Next<S>,
-) -> Response<PermitBody<B>>
+) -> Response<HookedBody<B, Permit>>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
 {
-    let place = match is_infrastructure(request.uri().path()) {
+    let permit = match is_infrastructure(request.uri().path()) {
         true => None,
         false => match permits.try_acquire_owned() {
-            Ok(place) => Some(place),
+            Ok(permit) => Some(permit),
             Err(_) => return Status::from(overloaded()).into_http(),
         },
     };
-    next.run(request).await.map(|body| PermitBody { body: Some(body), _place: place })
+    next.run(request).await.map(|body| HookedBody::new(body, Permit(permit)))
+}
+
+/// Health and reflection respond even when the server is full.
+fn is_infrastructure(path: &str) -> bool {
+    path.starts_with("/grpc.")
 }
 
 fn overloaded() -> Error {
     Error::new(Reason::Overloaded, "the server has as many calls as it takes; retry later")
 }
 
-/// A response body that holds its call's place.
-pub struct PermitBody<B> {
-    /// None: empty.
-    body: Option<B>,
-    _place: Option<OwnedSemaphorePermit>,
-}
+/// The permit of a call, released when its response is dropped.
+pub(super) struct Permit(
+    #[expect(dead_code, reason = "held to be dropped")] Option<OwnedSemaphorePermit>,
+);
 
-impl<B> Default for PermitBody<B> {
-    fn default() -> Self {
-        Self { body: None, _place: None }
-    }
-}
-
-impl<B> http_body::Body for PermitBody<B>
-where
-    B: http_body::Body<Data = Bytes, Error = Status> + Unpin,
-{
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or(SizeHint::with_exact(0), http_body::Body::size_hint)
-    }
-}
+impl BodyHook for Permit {}

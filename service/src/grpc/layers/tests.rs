@@ -1,12 +1,13 @@
 //! The layers around services that misbehave.
 
-use std::future::{pending, poll_fn};
-use std::pin::Pin;
+use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use http_body::{Body as _, Frame};
+use futures::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -18,33 +19,13 @@ const UNARY: &str = "/whatatalk.contacts.v1.OptInService/CheckOptIn";
 const STREAM: &str = "/whatatalk.contacts.v1.ContactService/StreamContacts";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
-/// A body that is whatever the function answers.
-struct Scripted<F>(F);
-
-impl<F> http_body::Body for Scripted<F>
-where
-    F: FnMut(&mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> + Unpin,
-{
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        (self.0)(cx)
-    }
-}
-
 /// One byte every second, for ever.
 fn ticking() -> Body {
-    let mut timer = Box::pin(sleep(Duration::from_secs(1)));
-    Body::new(Scripted(move |cx: &mut Context<'_>| {
-        timer.as_mut().poll(cx).map(|()| {
-            timer.as_mut().reset(Instant::now() + Duration::from_secs(1));
-            Some(Ok(Frame::data(Bytes::from_static(b"x"))))
-        })
-    }))
+    let ticks = stream::unfold((), |()| async {
+        sleep(Duration::from_secs(1)).await;
+        Some((Ok::<_, Status>(Frame::data(Bytes::from_static(b"x"))), ()))
+    });
+    Body::new(StreamBody::new(ticks))
 }
 
 fn request(path: &str, timeout: Option<&str>) -> Request<Body> {
@@ -55,8 +36,8 @@ fn request(path: &str, timeout: Option<&str>) -> Request<Body> {
     request.body(Body::empty()).expect("a request")
 }
 
-fn layered<A: Future<Output = Response<Body>> + Send + 'static>(
-    handler: impl Fn() -> A + Clone + Send + 'static,
+fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
+    handler: impl Fn() -> R + Clone + Send + 'static,
     permits: usize,
 ) -> impl Service<
     Request<Body>,
@@ -65,29 +46,20 @@ fn layered<A: Future<Output = Response<Body>> + Send + 'static>(
 > + Clone {
     let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
     let handler = service_fn(move |_| {
-        let answer = handler();
-        async { Ok(answer.await) }
+        let response = handler();
+        async { Ok(response.await) }
     });
-    around(handler, methods, permits)
+    stack(handler, methods, permits)
 }
 
-/// Reads a response to its end: the status, and how many bytes came before.
+/// Reads a response to its end: the status, and the number of bytes before it.
 async fn read(
     response: Response<impl http_body::Body<Data = Bytes, Error = Status>>,
 ) -> (Status, usize) {
-    let status = Status::from_header_map(response.headers());
-    let mut body = Box::pin(response.into_body());
-    let mut bytes = 0;
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let frame = frame.expect("a frame");
-        if let Some(data) = frame.data_ref() {
-            bytes += data.len();
-        }
-        if let Some(trailers) = frame.trailers_ref() {
-            return (Status::from_header_map(trailers).expect("a status"), bytes);
-        }
-    }
-    (status.expect("a status"), bytes)
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.expect("no error but in the trailers");
+    let status = Status::from_header_map(body.trailers().unwrap_or(&head.headers));
+    (status.expect("a status"), body.to_bytes().len())
 }
 
 fn reason(status: &Status) -> String {
@@ -108,7 +80,7 @@ async fn unary_calls_end_at_their_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_have_the_deadline_of_their_caller_only() {
+async fn streams_have_no_deadline_but_their_callers() {
     let service = layered(|| async { Response::new(ticking()) }, 1);
     let response = service.clone().oneshot(request(STREAM, Some("5500m"))).await;
     let (status, bytes) = read(response.expect("infallible")).await;
@@ -116,11 +88,14 @@ async fn streams_have_the_deadline_of_their_caller_only() {
 
     let response = service.oneshot(request(STREAM, None)).await.expect("infallible");
     let hour = Duration::from_secs(3600);
-    assert!(tokio::time::timeout(hour, read(response)).await.is_err(), "a deadline of its own");
+    assert!(
+        tokio::time::timeout(hour, read(response)).await.is_err(),
+        "a stream has no default deadline"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_without_time_is_not_begun() {
+async fn a_call_past_its_deadline_does_not_reach_the_handler() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
     let handler = move || {
@@ -133,7 +108,7 @@ async fn a_call_without_time_is_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_has_its_place_until_its_response_was_taken() {
+async fn a_call_holds_its_permit_until_its_response_was_taken() {
     let service = layered(|| async { Response::new(ticking()) }, 1);
     let call = |path| service.clone().oneshot(request(path, None));
     let first = call(STREAM).await.expect("infallible");
@@ -145,14 +120,17 @@ async fn a_call_has_its_place_until_its_response_was_taken() {
     assert!(!health.headers().contains_key(Status::GRPC_STATUS), "health is refused");
     drop((first, health));
     let again = call(STREAM).await.expect("infallible");
-    assert!(!again.headers().contains_key(Status::GRPC_STATUS), "the place is not free");
+    assert!(!again.headers().contains_key(Status::GRPC_STATUS), "the permit was not released");
 }
 
 #[tokio::test]
 async fn a_panic_is_an_internal_error() {
     let before: fn() -> futures::future::Ready<Response<Body>> = || panic!("in the handler");
     let after = || async {
-        Response::new(Body::new(Scripted(|_: &mut Context<'_>| panic!("in the body"))))
+        let frames = stream::poll_fn(|_| -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            panic!("in the body")
+        });
+        Response::new(Body::new(StreamBody::new(frames)))
     };
     let mut responses = Vec::new();
     let response = layered(before, 1).oneshot(request(UNARY, None)).await.expect("infallible");
@@ -164,25 +142,4 @@ async fn a_panic_is_an_internal_error() {
         assert_eq!(reason(&status), "INTERNAL");
         assert!(!status.message().contains("in the"), "{status:?}");
     }
-}
-
-#[tokio::test]
-async fn a_large_part_is_handed_over_in_pieces() {
-    let mut parts = vec![Bytes::from(vec![0; 1 << 20])];
-    let body = Body::new(Scripted(move |_: &mut Context<'_>| {
-        Poll::Ready(parts.pop().map(|part| Ok(Frame::data(part))))
-    }));
-    let body = std::sync::Mutex::new(Some(body));
-    let body = Arc::new(body);
-    let handler = move || {
-        let body = body.lock().expect("a lock").take().unwrap_or_default();
-        async { Response::new(body) }
-    };
-    let response = layered(handler, 1).oneshot(request(STREAM, None)).await.expect("infallible");
-    let mut body = Box::pin(response.into_body());
-    let mut sizes = Vec::new();
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        sizes.push(frame.expect("a frame").into_data().expect("data").len());
-    }
-    assert_eq!(sizes, [128 << 10; 8]);
 }

@@ -1,4 +1,4 @@
-//! What is known of people before they are changed.
+//! Loading what is stored of people before they are changed.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use crate::domain::phone::MatchKey;
 use crate::store::{ConsentRow, Transaction, Workspace, decode_profile};
 
 impl<'a> UnitOfWork<'a> {
-    /// Loads what is known of these people.
+    /// Loads these people.
     pub async fn load(
         tx: &mut Transaction,
         workspace: &'a Workspace,
@@ -25,7 +25,7 @@ impl<'a> UnitOfWork<'a> {
             events: Vec::new(),
             merges: Vec::new(),
         };
-        // Sorted: transactions that lock the same rows lock them in one order.
+        // Sorted, so that all transactions lock rows in the same order.
         let mut keys: BTreeSet<MatchKey> = BTreeSet::new();
         let mut ids: BTreeSet<Uuid> = BTreeSet::new();
         for person in people {
@@ -40,14 +40,14 @@ impl<'a> UnitOfWork<'a> {
         let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
         let contacts = match people.as_slice() {
             [] => Vec::new(),
-            some => tx.session.find_contacts(workspace, some).await?,
+            some => tx.db.find_contacts(workspace, some).await?,
         };
         let mut contacts =
             contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
-        // One contact may have been named by its id and by that of one merged into it.
+        // A contact may be identified by its id and by that of one merged into it.
         contacts.sort_by_key(|contact| contact.contact_id);
         contacts.dedup_by_key(|contact| contact.contact_id);
-        // All of a contact's rows, since all of them are written.
+        // The other rows of the contacts, because all rows of a contact are written.
         let unseen = contacts
             .iter()
             .flat_map(|contact| contact.profile.match_keys())
@@ -70,16 +70,11 @@ impl<'a> UnitOfWork<'a> {
         }
         let owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
         let non_contacts = asked.into_iter().filter(|key| !owned(key)).collect();
-        for row in rows.values().filter(|row| row.contact_id.is_none()) {
-            // As a server of an older version writes them, until the last of them is replaced.
-            let rows = vec![row.match_key.clone()];
-            unit.add_non_contact_as(row.match_key.clone(), rows, row.state.clone());
-        }
         unit.load_non_contacts(tx, non_contacts).await?;
         Ok(unit)
     }
 
-    /// Loads what is known of people who are no contacts.
+    /// Loads non-contacts, who are stored under hashes of these keys.
     async fn load_non_contacts(&mut self, tx: &mut Transaction, keys: Vec<MatchKey>) -> Result<()> {
         let workspace = self.workspace;
         let keyring = tx.keyring();
@@ -92,7 +87,7 @@ impl<'a> UnitOfWork<'a> {
         for row in found.into_values() {
             let Some(key) = names.get(&row.match_key) else { continue };
             match self.by_key.get(*key) {
-                // One person may be there under several versions.
+                // A person may have rows under several versions of the key.
                 Some(entry) => {
                     let known = &mut self.entries[*entry];
                     known.state = std::mem::take(&mut known.state).stricter(row.state);
@@ -117,6 +112,6 @@ async fn fetch_consent(
         return Ok(HashMap::new());
     }
     let keys: Vec<_> = keys.into_iter().collect();
-    let rows = tx.session.consent(workspace, &keys).await?;
+    let rows = tx.db.consent(workspace, &keys).await?;
     Ok(rows.into_iter().flatten().map(|row| (row.match_key.clone(), row)).collect())
 }

@@ -1,11 +1,11 @@
-//! What cannot be done to people, and what to do instead.
+//! Errors for changes that are not allowed, with what to do instead.
 
 use crate::domain::consent::{ConsentState, Statement};
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 
-/// Refuses consent that others claim for somebody who objected or was erased.
+/// Fails if somebody else claims an opt-in for a person who opted out or was erased.
 pub fn refuse_conflict(state: &ConsentState, claim: &Statement) -> Result<()> {
     let mut claimed = claim.categories.iter().map(|category| state.get(*category));
     let Some(known) = claimed.find(|known| known.is_suppressed()) else { return Ok(()) };
@@ -19,7 +19,7 @@ pub fn refuse_conflict(state: &ConsentState, claim: &Statement) -> Result<()> {
     })
 }
 
-/// The error for a number or user id that a contact has, or had before.
+/// The error for a phone number or user id that a contact has or had.
 pub fn already_exists(key: &MatchKey, contact: &Contact, advice: &str) -> Error {
     let id = contact.contact_id.to_string();
     let (field, what) = match key.is_phone() {

@@ -1,4 +1,4 @@
-//! Writing what changed, and erasing.
+//! Writing the changes, and erasing contacts.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::operations::ledger;
 use crate::store::{ConsentRow, KeyLock, Subjects, Transaction, Workspace};
 
 impl UnitOfWork<'_> {
-    /// Writes what changed.
+    /// Writes the changes.
     pub async fn write(self, tx: &mut Transaction) -> Result<()> {
         let workspace = self.workspace;
         let keyring = tx.keyring();
@@ -34,7 +34,7 @@ impl UnitOfWork<'_> {
             let keys_changed = match (&entry.after, &old_keys) {
                 (Some(_), Some(old)) => *old != keys,
                 (Some(_), None) => true,
-                // Claimed by a contact.
+                // A contact took over the keys of this non-contact.
                 (None, _) => keys.is_empty(),
             };
             if keys_changed || entry.state != entry.stored_state {
@@ -52,7 +52,7 @@ impl UnitOfWork<'_> {
                     }
                 }
                 for key in old_keys.into_iter().filter(|key| !keys.contains(key)) {
-                    // An opt-out under an id outlives its being taken off.
+                    // An opt-out stays with the key that the contact gives up.
                     if entry.state.is_suppressed() {
                         let state = entry.state.clone().only_suppressions();
                         rows.push(self::row(hashed(&key), None, state, revision));
@@ -74,21 +74,22 @@ impl UnitOfWork<'_> {
             }
         }
         for (gone, into) in &self.merges {
-            tx.session.redirect_contact(workspace, gone.contact_id, *into).await?;
-            tx.session.delete_contacts(workspace, std::slice::from_ref(gone)).await?;
+            tx.db.redirect_contact(workspace, gone.contact_id, *into).await?;
+            tx.db.delete_contacts(workspace, std::slice::from_ref(gone)).await?;
         }
         if !inserts.is_empty() {
-            tx.session.insert_contacts(workspace, &inserts).await?;
+            tx.db.insert_contacts(workspace, &inserts).await?;
         }
         if !updates.is_empty() {
-            tx.session.update_contacts(workspace, &updates).await?;
+            tx.db.update_contacts(workspace, &updates).await?;
         }
-        let mut events = ledger::entries(self.events);
+        let mut events = ledger::entries(tx, self.events)?;
         let suppresses = rows.iter().any(|row| row.contact_id.is_none());
-        // Other changes of consent wait from here on, and not for what is above.
+        // From here on, other changes of consent in the workspace wait. The writes
+        // above do not make them wait.
         let mut head = workspace.ledger;
         if consent_changed || suppresses {
-            (revision, head) = tx.session.next_consent_revision(workspace).await?;
+            (revision, head) = tx.db.next_consent_revision(workspace).await?;
         }
         if suppresses {
             tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
@@ -99,24 +100,24 @@ impl UnitOfWork<'_> {
         let written: HashSet<_> = rows.iter().map(|row| &row.match_key).collect();
         dropped.retain(|key| !written.contains(key));
         if !dropped.is_empty() {
-            tx.session.delete_consent(workspace, &dropped).await?;
+            tx.db.delete_consent(workspace, &dropped).await?;
         }
         if !rows.is_empty() {
             rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
-            tx.session.put_consent(workspace, &rows).await?;
+            tx.db.upsert_consent(workspace, &rows).await?;
         }
         if !claimed.is_empty() && !suppresses {
             tx.lock_suppression_keys(workspace, KeyLock::Shared).await?;
             refuse_new_suppressions(tx, workspace, &claimed).await?;
         }
         if !summaries.is_empty() {
-            tx.session.set_contact_consent(workspace, &summaries).await?;
+            tx.db.set_contact_consent(workspace, &summaries).await?;
         }
         ledger::append(tx, workspace, head, &mut events).await
     }
 
-    /// Erases a contact. What remains under keyed hashes, which it returns, is what
-    /// it objected to, and that it was erased at this time.
+    /// Erases a contact. Returns its hashed keys, under which stay stored what the
+    /// person opted out of and that they were erased at `delete_time`.
     pub async fn erase(
         self,
         tx: &mut Transaction,
@@ -125,7 +126,7 @@ impl UnitOfWork<'_> {
     ) -> Result<Vec<MatchKey>> {
         let workspace = self.workspace;
         let keys = contact.profile.match_keys();
-        let (revision, head) = tx.session.next_consent_revision(workspace).await?;
+        let (revision, head) = tx.db.next_consent_revision(workspace).await?;
         tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let event_id = tx.new_id();
         let entry = self.find(&Recipient::Id(contact.contact_id));
@@ -133,12 +134,12 @@ impl UnitOfWork<'_> {
         let state = state.erased(event_id, delete_time);
         let keyring = tx.keyring();
         let subjects = Subjects::of(contact, &keyring, workspace);
-        tx.session.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
-        let erased = tx.session.forget_details(workspace, &subjects).await?;
+        tx.db.delete_contacts(workspace, std::slice::from_ref(contact)).await?;
+        let erased = tx.db.erase_ledger_details(workspace, &subjects).await?;
         let event = LedgerEntry::of_erasure(event_id, contact.contact_id, erased, tx.now);
         ledger::append(tx, workspace, head, &mut [event]).await?;
-        tx.session.erase_stored_responses(workspace, &subjects).await?;
-        tx.session.delete_consent(workspace, &keys).await?;
+        tx.db.erase_stored_responses(workspace, &subjects).await?;
+        tx.db.delete_consent(workspace, &keys).await?;
         let hashed = |key| keyring.hashed(&workspace.workspace_id, key);
         let hashed: Vec<_> = keys.iter().map(hashed).collect();
         let row = |key: &MatchKey| row(key.clone(), None, state.clone(), revision);
@@ -147,8 +148,7 @@ impl UnitOfWork<'_> {
     }
 }
 
-/// Writes rows of people who are no contacts; with what is there already, the
-/// stricter holds.
+/// Writes suppressions. Where one exists, the stricter state of both is stored.
 pub(in crate::operations) async fn put_suppressions(
     tx: &mut Transaction,
     workspace: &Workspace,
@@ -156,37 +156,38 @@ pub(in crate::operations) async fn put_suppressions(
 ) -> Result<()> {
     rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
     let keys: Vec<_> = rows.iter().map(|row| row.match_key.clone()).collect();
-    let known = tx.session.consent(workspace, &keys).await?;
+    let known = tx.db.consent(workspace, &keys).await?;
     for (row, known) in rows.iter_mut().zip(known) {
         if let Some(known) = known {
             row.state = std::mem::take(&mut row.state).stricter(known.state);
         }
     }
-    tx.session.put_consent(workspace, &rows).await
+    tx.db.upsert_consent(workspace, &rows).await
 }
 
-/// Starts again when somebody became a contact since they were loaded.
+/// Fails with a write conflict if one of these non-contacts has become a contact since
+/// it was loaded.
 async fn refuse_new_contacts(
     tx: &mut Transaction,
     workspace: &Workspace,
     non_contacts: &[MatchKey],
 ) -> Result<()> {
-    let found = tx.session.consent(workspace, non_contacts).await?;
+    let found = tx.db.consent(workspace, non_contacts).await?;
     if found.into_iter().flatten().any(|row| row.contact_id.is_some()) {
         return Err(Error::write_conflict());
     }
     Ok(())
 }
 
-/// Starts again when somebody who becomes a contact objected since they were
-/// loaded.
+/// Fails with a write conflict if the owner of one of these keys, who becomes a
+/// contact, has opted out since it was loaded.
 async fn refuse_new_suppressions(
     tx: &mut Transaction,
     workspace: &Workspace,
     claimed: &[MatchKey],
 ) -> Result<()> {
     let since = workspace.consent_revision;
-    let written = tx.session.suppressed_since(workspace, since).await?;
+    let written = tx.db.suppressed_since(workspace, since).await?;
     if written.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,4 @@
-//! Connections: how many, with which limits, and which of them may be used
-//! again.
+//! Connection pools: their sizes and limits, and which connections are used again.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,32 +9,32 @@ use sqlx::Connection;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use super::is_disconnected;
 use crate::domain::error::{Error, Result};
+use crate::store::common::is_disconnected;
 
-/// How the store uses its database. Connections are counted per process.
+/// Connections and time limits, per process.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
-    /// Connections for checks.
+    /// Number of connections for checks.
     pub check_connections: u32,
-    /// Connections for other reads of one call.
+    /// Number of connections for other reads of one call.
     pub unary_connections: u32,
-    /// Connections for the pages of streams.
+    /// Number of connections for the pages of streams.
     pub stream_connections: u32,
-    /// Connections for changes.
+    /// Number of connections for writes.
     pub write_connections: u32,
     /// How long a check waits for a connection before it is UNAVAILABLE.
     pub check_acquire_timeout: Duration,
-    /// How long everything else waits for one.
+    /// How long every other call waits for a connection.
     pub acquire_timeout: Duration,
-    /// How long the statement of a check may run.
+    /// How long a statement of a check may run.
     pub check_statement_timeout: Duration,
     /// How long any other statement may run.
     pub statement_timeout: Duration,
-    /// How long a change waits for another one.
+    /// How long a statement waits for a lock.
     pub lock_timeout: Duration,
-    /// How long a transaction may stand still before the server ends it: its
-    /// process was stopped, and others wait for its locks.
+    /// How long a transaction may be idle before the server ends it. Its process
+    /// may be suspended while others wait for its locks.
     pub idle_in_transaction_timeout: Duration,
 }
 
@@ -56,11 +55,11 @@ impl Default for PostgresOptions {
     }
 }
 
-/// The server ends a statement at its timeout and says so. How much later we
-/// stop waiting for a server that does not answer at all.
+/// How long after the statement timeout, at which the server itself ends a
+/// statement, a server that does not answer is given up.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// Who a pool is for.
+/// What the connections of a pool are for.
 #[derive(Clone, Copy)]
 pub(super) enum PoolRole {
     Check,
@@ -73,40 +72,41 @@ pub(super) enum PoolRole {
 pub(super) fn pool(
     connect: PgConnectOptions,
     options: &PostgresOptions,
-    usage: PoolRole,
+    role: PoolRole,
     disconnects: &Arc<DisconnectTracker>,
 ) -> PgPool {
-    let (size, acquire) = match usage {
+    let (size, acquire) = match role {
         PoolRole::Check => (options.check_connections, options.check_acquire_timeout),
         PoolRole::Unary => (options.unary_connections, options.acquire_timeout),
         PoolRole::Stream => (options.stream_connections, options.acquire_timeout),
         PoolRole::Write => (options.write_connections, options.acquire_timeout),
     };
-    let limit = limit(options, usage);
+    let limit = limit(options, role);
     let disconnects = Arc::clone(disconnects);
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(acquire)
-        // A round trip per call, a third of a check. A connection that died
-        // unseen fails one call instead, and after it `disconnects` retires its kin.
+        // Testing costs a round trip per call, a third of a check. Instead, a broken
+        // connection fails one call, and `disconnects` then retires the others.
         .test_before_acquire(false)
         .before_acquire(move |_, meta| {
             let usable = !disconnects.since(meta.age);
             Box::pin(async move { Ok(usable) })
         })
-        // A call that was given up leaves its answer on the way: it is waited
-        // for, but not for ever, as the pool itself would.
+        // The answer to a cancelled statement may still be on its way. The pool
+        // itself would wait for it without a limit.
         .after_release(move |connection, _| {
             Box::pin(async move {
                 Ok(matches!(tokio::time::timeout(limit, connection.ping()).await, Ok(Ok(()))))
             })
         })
-        .connect_lazy_with(named(settings(connect, options, usage), usage))
+        .connect_lazy_with(named(settings(connect, options, role), role))
 }
 
-/// Lets an operator tell what a session is for.
-fn named(connect: PgConnectOptions, usage: PoolRole) -> PgConnectOptions {
-    let purpose = match usage {
+/// Names the connections, so that operators see in `pg_stat_activity` what each is
+/// for.
+fn named(connect: PgConnectOptions, role: PoolRole) -> PgConnectOptions {
+    let purpose = match role {
         PoolRole::Check => "check",
         PoolRole::Unary => "read",
         PoolRole::Stream => "stream",
@@ -119,10 +119,10 @@ fn named(connect: PgConnectOptions, usage: PoolRole) -> PgConnectOptions {
 fn settings(
     connect: PgConnectOptions,
     options: &PostgresOptions,
-    usage: PoolRole,
+    role: PoolRole,
 ) -> PgConnectOptions {
     let millis = |duration: Duration| duration.as_millis().to_string();
-    let statement_timeout = match usage {
+    let statement_timeout = match role {
         PoolRole::Check => options.check_statement_timeout,
         PoolRole::Unary | PoolRole::Stream | PoolRole::Write => options.statement_timeout,
     };
@@ -131,35 +131,35 @@ fn settings(
         ("lock_timeout", millis(options.lock_timeout)),
         ("idle_in_transaction_session_timeout", millis(options.idle_in_transaction_timeout)),
         ("default_transaction_isolation", "read committed".to_owned()),
-        // Compiling costs more than any statement here.
+        // Compiling would take longer than the statements themselves.
         ("jit", "off".to_owned()),
     ]);
-    match usage {
-        // Only lookups by key, planned once. On a table that was empty then, a
-        // scan may look as good and would stay.
+    match role {
+        // Only lookups by key, planned once. If the table is still empty then, a
+        // scan looks just as good, and would stay the plan.
         PoolRole::Check => {
             connect.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")])
         }
         PoolRole::Write => connect.options([("enable_seqscan", "off")]),
-        // Contacts are in memory or on flash, where the next row on disk is not
-        // four times as cheap as any other; and the list of those that match
-        // should fit.
+        // Contacts are in memory or on flash, where a random page costs little more
+        // than the next one. The bitmap of matching contacts should fit into
+        // work_mem.
         PoolRole::Unary | PoolRole::Stream => {
             connect.options([("random_page_cost", "1.1"), ("work_mem", "16MB")])
         }
     }
 }
 
-fn limit(options: &PostgresOptions, usage: PoolRole) -> Duration {
+fn limit(options: &PostgresOptions, role: PoolRole) -> Duration {
     SILENCE
-        + match usage {
+        + match role {
             PoolRole::Check => options.check_statement_timeout,
             PoolRole::Unary | PoolRole::Stream | PoolRole::Write => options.statement_timeout,
         }
 }
 
-/// When a connection was last lost. The server that restarted or failed over
-/// cut all of them, so those from before are not worth a try.
+/// When a connection was last lost. A server that restarts or fails over closes
+/// all connections, so older ones are not used again.
 #[derive(Default)]
 pub(super) struct DisconnectTracker(Mutex<Option<Instant>>);
 
@@ -168,14 +168,15 @@ impl DisconnectTracker {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether one was lost in the last `age`.
+    /// Whether a connection was lost during the last `age`.
     fn since(&self, age: Duration) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_some_and(|last| last.elapsed() <= age)
     }
 }
 
-/// Watches the statements of one connection.
+/// Watches the statements of one connection for failures and for a server that does
+/// not answer.
 pub(super) struct Watch {
     limit: Duration,
     disconnects: Arc<DisconnectTracker>,
@@ -185,21 +186,27 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(
         options: &PostgresOptions,
-        usage: PoolRole,
+        role: PoolRole,
         disconnects: &Arc<DisconnectTracker>,
     ) -> Self {
         Self {
-            limit: limit(options, usage),
+            limit: limit(options, role),
             disconnects: Arc::clone(disconnects),
             failed: AtomicBool::new(false),
         }
     }
 
-    /// Runs statements, but waits for a server that went silent no longer than
-    /// one may take.
-    pub(super) async fn over<T>(&self, statements: impl Future<Output = Result<T>>) -> Result<T> {
-        let answered = tokio::time::timeout(self.limit, statements).await;
-        let result = answered.unwrap_or_else(|silence| Err(Error::unavailable(silence)));
+    /// Runs a statement, and gives up if the server does not answer within the
+    /// time that a statement may take.
+    pub(super) async fn over<T, E: Into<Error>>(
+        &self,
+        statement: impl Future<Output = std::result::Result<T, E>>,
+    ) -> Result<T> {
+        let answered = tokio::time::timeout(self.limit, statement).await;
+        let result = match answered {
+            Ok(result) => result.map_err(Into::into),
+            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        };
         if let Err(error) = &result {
             self.failed.store(true, Ordering::Relaxed);
             if is_disconnected(error) {
@@ -209,7 +216,7 @@ impl Watch {
         result
     }
 
-    /// Whether any of them failed.
+    /// Whether any statement failed.
     pub(super) fn saw_failure(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }

@@ -1,218 +1,188 @@
-//! SQL of contacts: found, erased, and what they show of their consent.
+//! SQL of contacts by id or key, and of their changes.
 
 use std::collections::{BTreeSet, HashMap};
 
-use bytes::Bytes;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use super::ids::Id;
-use super::{ROWS, expect_rows, failure, micros, redirects, time};
-use crate::domain::consent::{ConsentSummary, OptInStatus};
+use super::contact_row::{COLUMNS, bind_profiles, decode};
+use super::insert_contacts;
+use super::session::{PostgresSession, ROWS};
+use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Recipient};
-use crate::domain::error::{Error, Result};
-use crate::store::{ContactRow, Workspace, record_id};
+use crate::domain::error::Result;
+use crate::store::common::{ContactLookup, find_contacts, micros, status_code};
+use crate::store::{ContactReader, ContactRow, ContactWriter, Workspace};
 
-/// What a [`ContactRow`] is read from, of `contact c`. The three statuses come
-/// as digits of one number: a column costs as much as what is in it.
-pub(super) const COLUMNS: &str = "c.record, c.version,
-    100 * c.opt_in_marketing + 10 * c.opt_in_utility + c.opt_in_authentication,
-    c.marketing_expire_time, c.utility_expire_time, c.authentication_expire_time,
-    c.opt_in_update_time";
-/// How many these are.
-pub(super) const COLUMN_COUNT: usize = 7;
-
-/// With `hold`, the rows stay as they are until the transaction ends.
-pub(super) async fn find(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    people: &[Recipient],
-    hold: bool,
-) -> Result<Vec<Option<ContactRow>>> {
-    let keys: BTreeSet<&str> = people
-        .iter()
-        .filter_map(|person| match person {
-            Recipient::Key(key) => Some(key.as_str()),
-            Recipient::Id(_) => None,
-        })
-        .collect();
-    let ids_by_key = contact_ids(db, workspace, &keys).await?;
-    let id_of = |person: &Recipient| match person {
-        Recipient::Id(id) => Some(*id),
-        Recipient::Key(key) => ids_by_key.get(key.as_str()).copied(),
-    };
-    let wanted: BTreeSet<Uuid> = people.iter().filter_map(id_of).collect();
-    let mut rows = by_ids(db, workspace, &wanted, hold).await?;
-    let missing: BTreeSet<_> = wanted.into_iter().filter(|id| !rows.contains_key(id)).collect();
-    let mut merged = HashMap::new();
-    if !missing.is_empty() {
-        merged = redirects::get(db, workspace, &missing).await?;
-        rows.extend(by_ids(db, workspace, &merged.values().copied().collect(), hold).await?);
-    }
-    let row = |id: Uuid| rows.get(merged.get(&id).unwrap_or(&id)).cloned();
-    Ok(people.iter().map(|person| row(id_of(person)?)).collect())
-}
-
-async fn contact_ids(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    keys: &BTreeSet<&str>,
-) -> Result<HashMap<String, Uuid>> {
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows: Vec<(String, Id)> = sqlx::query_as(
-        "SELECT match_key, contact_id FROM consent
-         WHERE workspace_id = $1 AND match_key = ANY($2) AND contact_id IS NOT NULL",
-    )
-    .bind(&workspace.workspace_id)
-    .bind(keys.iter().copied().collect::<Vec<_>>())
-    .fetch_all(db)
-    .await
-    .map_err(failure)?;
-    Ok(rows.into_iter().map(|(key, Id(id))| (key, id)).collect())
-}
-
-async fn by_ids(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    wanted: &BTreeSet<Uuid>,
-    hold: bool,
-) -> Result<HashMap<Uuid, ContactRow>> {
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let found = "FROM contact AS c WHERE c.workspace_id = $1 AND c.contact_id = ANY($2)";
-    // Whoever holds several holds them in this order.
-    let held = if hold { "ORDER BY c.contact_id FOR UPDATE" } else { "" };
-    let rows = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} {found} {held}")))
-        .bind(&workspace.workspace_id)
-        .bind(wanted.iter().copied().map(Id).collect::<Vec<_>>())
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-    rows.iter().map(|row| decode(row, String::new()).map(|row| (row.contact_id, row))).collect()
-}
-
-/// Keeps these contacts as they are until the transaction ends.
-pub(super) async fn hold(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    contact_ids: &BTreeSet<Uuid>,
-) -> Result<()> {
-    sqlx::query(
-        "SELECT FROM contact WHERE workspace_id = $1 AND contact_id = ANY($2)
-         ORDER BY contact_id FOR UPDATE",
-    )
-    .bind(&workspace.workspace_id)
-    .bind(contact_ids.iter().copied().map(Id).collect::<Vec<_>>())
-    .execute(db)
-    .await
-    .map_err(failure)?;
-    Ok(())
-}
-
-pub(super) async fn delete(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    contacts: &[Contact],
-) -> Result<()> {
-    let ids: Vec<_> = contacts.iter().map(|contact| Id(contact.contact_id)).collect();
-    let sql = "DELETE FROM contact WHERE workspace_id = $1 AND contact_id = ANY($2)";
-    let result = sqlx::query(sql)
-        .bind(&workspace.workspace_id)
-        .bind(&ids)
-        .execute(&mut *db)
-        .await
-        .map_err(failure)?;
-    expect_rows(result.rows_affected(), contacts.len())?;
-    sqlx::query("DELETE FROM contact_redirect WHERE workspace_id = $1 AND contact_id = ANY($2)")
-        .bind(&workspace.workspace_id)
-        .bind(&ids)
-        .execute(db)
-        .await
-        .map_err(failure)?;
-    Ok(())
-}
-
-pub(super) async fn set_consent(
-    db: &mut PgConnection,
-    workspace: &Workspace,
-    consents: &[(Uuid, ConsentSummary)],
-) -> Result<()> {
-    for chunk in consents.chunks(ROWS) {
-        let ids: Vec<_> = chunk.iter().map(|(id, _)| Id(*id)).collect();
-        let [marketing, utility, authentication] = [0, 1, 2].map(|category| {
-            let of = |consent: &ConsentSummary| consent.categories[category];
-            let statuses: Vec<_> = chunk.iter().map(|(_, c)| status_code(of(c).0)).collect();
-            let ends: Vec<_> = chunk.iter().map(|(_, c)| of(c).1.map(micros)).collect();
-            (statuses, ends)
-        });
-        let times: Vec<_> = chunk.iter().map(|(_, c)| c.update_time.map(micros)).collect();
-        let result = sqlx::query(
-            "UPDATE contact AS c SET
-                 opt_in_marketing = u.marketing, marketing_expire_time = u.marketing_end,
-                 opt_in_utility = u.utility, utility_expire_time = u.utility_end,
-                 opt_in_authentication = u.authentication,
-                 authentication_expire_time = u.authentication_end,
-                 opt_in_update_time = u.update_time
-             FROM unnest($2, $3, $4, $5, $6, $7, $8, $9)
-                 AS u (contact_id, marketing, marketing_end, utility, utility_end,
-                     authentication, authentication_end, update_time)
-             WHERE c.workspace_id = $1 AND c.contact_id = u.contact_id",
-        )
-        .bind(&workspace.workspace_id)
-        .bind(ids)
-        .bind(marketing.0)
-        .bind(marketing.1)
-        .bind(utility.0)
-        .bind(utility.1)
-        .bind(authentication.0)
-        .bind(authentication.1)
-        .bind(times)
-        .execute(&mut *db)
-        .await
-        .map_err(failure)?;
-        expect_rows(result.rows_affected(), chunk.len())?;
-    }
-    Ok(())
-}
-
-/// Columns by position: by name costs more than all the rest.
-pub(super) fn decode(row: &PgRow, sort_key: String) -> Result<ContactRow> {
-    let record = Bytes::copy_from_slice(row.get(0));
-    let statuses: i32 = row.get(2);
-    let category = |digit: i32, at: usize| {
-        let expire_time: Option<i64> = row.get(at);
-        status((statuses / digit % 10) as i16).map(|status| (status, expire_time.map(time)))
-    };
-    let update_time: Option<i64> = row.get(6);
-    Ok(ContactRow {
-        contact_id: record_id(&record)?,
-        record,
-        version: row.get(1),
-        consent: ConsentSummary {
-            categories: [category(100, 3)?, category(10, 4)?, category(1, 5)?],
-            update_time: update_time.map(time),
-        },
-        sort_key,
-    })
-}
-
-pub(super) fn status_code(status: OptInStatus) -> i16 {
-    match status {
-        OptInStatus::NotAsked => 1,
-        OptInStatus::OptedIn => 2,
-        OptInStatus::OptedOut => 3,
+#[async_trait]
+impl ContactReader for PostgresSession {
+    async fn find_contacts(
+        &mut self,
+        workspace: &Workspace,
+        recipients: &[Recipient],
+    ) -> Result<Vec<Option<ContactRow>>> {
+        find_contacts(self, workspace, recipients).await
     }
 }
 
-pub(super) fn status(code: i16) -> Result<OptInStatus> {
-    match code {
-        1 => Ok(OptInStatus::NotAsked),
-        2 => Ok(OptInStatus::OptedIn),
-        3 => Ok(OptInStatus::OptedOut),
-        _ => Err(Error::internal("a stored opt-in status is unknown")),
+#[async_trait]
+impl ContactLookup for PostgresSession {
+    async fn contact_ids(
+        &mut self,
+        workspace: &Workspace,
+        keys: BTreeSet<&str>,
+    ) -> Result<HashMap<String, Uuid>> {
+        let query = sqlx::query(
+            "SELECT match_key, contact_id FROM consent
+             WHERE workspace_id = $1 AND match_key = ANY($2) AND contact_id IS NOT NULL",
+        );
+        let keys: Vec<_> = keys.into_iter().collect();
+        let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(keys)).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    async fn contacts_by_id(
+        &mut self,
+        workspace: &Workspace,
+        contact_ids: &BTreeSet<Uuid>,
+    ) -> Result<HashMap<Uuid, ContactRow>> {
+        let found = "FROM contact AS c WHERE c.workspace_id = $1 AND c.contact_id = ANY($2)";
+        // Whoever locks several rows locks them in this order.
+        let lock = if self.locks_rows() { "ORDER BY c.contact_id FOR UPDATE" } else { "" };
+        let query = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} {found} {lock}")));
+        let contact_ids: Vec<_> = contact_ids.iter().copied().collect();
+        let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(contact_ids)).await?;
+        rows.iter().map(|row| decode(row, String::new()).map(|row| (row.contact_id, row))).collect()
+    }
+
+    async fn redirects(
+        &mut self,
+        workspace: &Workspace,
+        merged_ids: &BTreeSet<Uuid>,
+    ) -> Result<HashMap<Uuid, Uuid>> {
+        let query = sqlx::query(
+            "SELECT merged_id, contact_id FROM contact_redirect
+             WHERE workspace_id = $1 AND merged_id = ANY($2)",
+        );
+        let merged_ids: Vec<_> = merged_ids.iter().copied().collect();
+        let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(merged_ids)).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+}
+
+#[async_trait]
+impl ContactWriter for PostgresSession {
+    async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
+        insert_contacts::insert(self, workspace, contacts).await?;
+        for contact in contacts {
+            self.usage.add(workspace, None, Some(&contact.profile));
+        }
+        Ok(())
+    }
+
+    async fn update_contacts(
+        &mut self,
+        workspace: &Workspace,
+        changes: &[(Contact, Contact)],
+    ) -> Result<()> {
+        for chunk in changes.chunks(ROWS) {
+            let query = sqlx::query(
+                "UPDATE contact AS c SET version = u.version, update_time = u.update_time,
+                     phone_number = u.phone_number, first_name = u.first_name,
+                     last_name = u.last_name, email = u.email, first_name_key = u.first_name_key,
+                     last_name_key = u.last_name_key,
+                     words = array_to_tsvector(string_to_array(u.words, ' ')),
+                     terms = string_to_array(u.terms, chr(31)), attributes = u.attributes::jsonb,
+                     record = u.record
+                 FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                     AS u (contact_id, version, update_time, phone_number, first_name, last_name,
+                         email, first_name_key, last_name_key, words, terms, attributes, record,
+                         seen)
+                 WHERE c.workspace_id = $1 AND c.contact_id = u.contact_id AND c.version = u.seen",
+            );
+            let after: Vec<_> = chunk.iter().map(|(_, after)| after).collect();
+            let seen: Vec<_> = chunk.iter().map(|(before, _)| before.version).collect();
+            let query = bind_profiles(query.bind(&workspace.workspace_id), &after)?.bind(seen);
+            self.execute_exactly(query, chunk.len()).await?;
+        }
+        for (before, after) in changes {
+            self.usage.add(workspace, Some(&before.profile), Some(&after.profile));
+        }
+        Ok(())
+    }
+
+    async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
+        let ids: Vec<_> = contacts.iter().map(|contact| contact.contact_id).collect();
+        let query =
+            sqlx::query("DELETE FROM contact WHERE workspace_id = $1 AND contact_id = ANY($2)");
+        let query = query.bind(&workspace.workspace_id).bind(&ids);
+        self.execute_exactly(query, contacts.len()).await?;
+        let query = sqlx::query(
+            "DELETE FROM contact_redirect WHERE workspace_id = $1 AND contact_id = ANY($2)",
+        );
+        self.execute(query.bind(&workspace.workspace_id).bind(&ids)).await?;
+        for contact in contacts {
+            self.usage.add(workspace, Some(&contact.profile), None);
+        }
+        Ok(())
+    }
+
+    async fn redirect_contact(
+        &mut self,
+        workspace: &Workspace,
+        from: Uuid,
+        to: Uuid,
+    ) -> Result<()> {
+        for sql in [
+            "UPDATE contact_redirect SET contact_id = $3
+             WHERE workspace_id = $1 AND contact_id = $2",
+            "UPDATE stored_response SET contact_id = $3
+             WHERE workspace_id = $1 AND contact_id = $2",
+            "INSERT INTO contact_redirect (workspace_id, merged_id, contact_id)
+             VALUES ($1, $2, $3)",
+        ] {
+            let query = sqlx::query(sql).bind(&workspace.workspace_id).bind(from).bind(to);
+            self.execute(query).await?;
+        }
+        Ok(())
+    }
+
+    async fn set_contact_consent(
+        &mut self,
+        workspace: &Workspace,
+        consents: &[(Uuid, ConsentSummary)],
+    ) -> Result<()> {
+        for chunk in consents.chunks(ROWS) {
+            let [marketing, utility, authentication] = [0, 1, 2].map(|category| {
+                let of = |consent: &ConsentSummary| consent.categories[category];
+                let statuses: Vec<_> = chunk.iter().map(|(_, c)| status_code(of(c).0)).collect();
+                let ends: Vec<_> = chunk.iter().map(|(_, c)| of(c).1.map(micros)).collect();
+                (statuses, ends)
+            });
+            let query = sqlx::query(
+                "UPDATE contact AS c SET
+                     opt_in_marketing = u.marketing, marketing_expire_time = u.marketing_end,
+                     opt_in_utility = u.utility, utility_expire_time = u.utility_end,
+                     opt_in_authentication = u.authentication,
+                     authentication_expire_time = u.authentication_end,
+                     opt_in_update_time = u.update_time
+                 FROM unnest($2, $3, $4, $5, $6, $7, $8, $9)
+                     AS u (contact_id, marketing, marketing_end, utility, utility_end,
+                         authentication, authentication_end, update_time)
+                 WHERE c.workspace_id = $1 AND c.contact_id = u.contact_id",
+            )
+            .bind(&workspace.workspace_id)
+            .bind(chunk.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+            .bind(marketing.0)
+            .bind(marketing.1)
+            .bind(utility.0)
+            .bind(utility.1)
+            .bind(authentication.0)
+            .bind(authentication.1)
+            .bind(chunk.iter().map(|(_, c)| c.update_time.map(micros)).collect::<Vec<_>>());
+            self.execute_exactly(query, chunk.len()).await?;
+        }
+        Ok(())
     }
 }

@@ -1,38 +1,41 @@
 //! The binary format of COPY.
 
 use bytes::{BufMut, BytesMut};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ROWS, expect_rows, failure};
-use crate::domain::error::Result;
+use super::session::{PostgresSession, ROWS, expect_rows};
+use crate::domain::error::{Error, Result};
 
 /// Adds a row for each item. `statement` is `COPY … FROM STDIN (FORMAT BINARY)`.
 ///
-/// For many rows only: the driver leaves Nagle's algorithm on, which holds the
-/// end of a short COPY back for 40 ms.
+/// Only for many rows: the driver does not turn off Nagle's algorithm, which
+/// delays the end of a short COPY by 40 ms.
 pub(super) async fn copy<T>(
-    db: &mut PgConnection,
+    db: &mut PostgresSession,
     statement: &'static str,
     items: &[T],
     push: impl Fn(&mut Rows, &T) -> Result<()>,
 ) -> Result<()> {
-    let mut copy = db.copy_in_raw(statement).await.map_err(failure)?;
-    let mut rows = Rows::new();
-    let mut chunks = items.chunks(ROWS).peekable();
-    while let Some(chunk) = chunks.next() {
-        for item in chunk {
-            push(&mut rows, item)?;
+    let (connection, watch) = db.parts();
+    let copied = async {
+        let mut copy = connection.copy_in_raw(statement).await?;
+        let mut rows = Rows::new();
+        let mut chunks = items.chunks(ROWS).peekable();
+        while let Some(chunk) = chunks.next() {
+            for item in chunk {
+                push(&mut rows, item)?;
+            }
+            if chunks.peek().is_none() {
+                rows.0.put_i16(-1);
+            }
+            copy.send(rows.0.split()).await?;
         }
-        if chunks.peek().is_none() {
-            rows.0.put_i16(-1);
-        }
-        copy.send(rows.0.split()).await.map_err(failure)?;
-    }
-    expect_rows(copy.finish().await.map_err(failure)?, items.len())
+        Ok(copy.finish().await?)
+    };
+    expect_rows(watch.over::<_, Error>(copied).await?, items.len())
 }
 
-/// Some rows, value by value.
+/// Rows, written value by value.
 pub(super) struct Rows(BytesMut);
 
 impl Rows {
@@ -44,7 +47,7 @@ impl Rows {
         Self(data)
     }
 
-    /// Begins a row of so many values.
+    /// Begins a row with this number of values.
     pub(super) fn row(&mut self, values: i16) -> &mut Self {
         self.0.put_i16(values);
         self
@@ -92,7 +95,7 @@ impl Rows {
             data.put_i32(TEXT);
             if !texts.is_empty() {
                 data.put_i32(length(texts.len()));
-                // It is counted from one.
+                // Its lower bound.
                 data.put_i32(1);
             }
             for text in texts {
@@ -102,7 +105,7 @@ impl Rows {
         })
     }
 
-    /// Different words, without positions.
+    /// Distinct words, without positions.
     pub(super) fn tsvector<'a>(
         &mut self,
         words: impl Iterator<Item = &'a str> + Clone,
@@ -121,7 +124,7 @@ impl Rows {
         self
     }
 
-    /// Writes a value behind its length.
+    /// Writes a value after its length.
     fn measured(&mut self, write: impl FnOnce(&mut BytesMut)) -> &mut Self {
         let at = self.0.len();
         self.0.put_i32(0);
@@ -133,6 +136,6 @@ impl Rows {
 }
 
 fn length(length: usize) -> i32 {
-    // Nothing the domain lets through comes near.
+    // The domain limits every value to far less.
     i32::try_from(length).unwrap_or(i32::MAX)
 }

@@ -1,21 +1,21 @@
-//! Filters as SQL: a condition on `contact c`, true or false and never null,
-//! with everything the caller wrote as bound values.
+//! Filters as SQL: a condition on `contact AS c` that is true or false, never null.
+//! Everything the caller wrote is a bound value.
 
 use serde_json::Value as Json;
 use sqlx::{Postgres, QueryBuilder};
 
-use super::micros;
 use super::terms;
 use crate::domain::Time;
 use crate::domain::consent::{MessageCategory, OptInStatus};
 use crate::domain::filter::{CompareOp, Expr, Field, Predicate, Value};
+use crate::store::common::micros;
 
 /// Appends the condition that `expr` holds for `c` at `now`.
 pub(super) fn push(sql: &mut QueryBuilder<Postgres>, now: Time, expr: &Expr) {
     Compiler { sql, now }.expr(expr);
 }
 
-/// Whether an index finds the contacts that `expr` holds for, or some more.
+/// Whether an index finds the contacts that `expr` holds for, possibly with others.
 pub(super) fn is_indexed(expr: &Expr) -> bool {
     match expr {
         Expr::And(all) => all.iter().any(is_indexed),
@@ -64,7 +64,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// What is one term each becomes one condition: half the time of several.
+    /// Joins operands. Those that are a term each become one condition, which takes
+    /// half the time of several.
     fn all(&mut self, operands: &[Expr]) {
         let (single, others): (Vec<_>, Vec<_>) =
             operands.iter().partition(|operand| term(operand).is_some());
@@ -106,7 +107,7 @@ impl Compiler<'_> {
                     match value {
                         Value::Time(time) => sql.push_bind(micros(*time)),
                         Value::Text(text) => sql.push_bind(text.clone()),
-                        // No column has these types, so that none is equal.
+                        // No column has these types.
                         Value::Number(_) | Value::Bool(_) => sql.push("NULL IS NULL"),
                     };
                 }),
@@ -149,7 +150,7 @@ impl Compiler<'_> {
         self.sql.push("c.terms").push(operator).push_bind(terms);
     }
 
-    /// The status in effect: an opt-in that ran out counts as never asked.
+    /// The status at `now`: an expired opt-in counts as not asked.
     fn opt_in(&mut self, category: MessageCategory, any_of: &[OptInStatus]) {
         let name = match category {
             MessageCategory::Marketing => "marketing",
@@ -187,8 +188,8 @@ impl Compiler<'_> {
                 self.sql.push(") COLLATE \"C\" ").push(op.symbol()).push(" ");
                 self.sql.push_bind(text.clone()).push(", false)");
             }
-            // Numbers in jsonb are decimal, and those of two doubles are equal or
-            // ordered as the doubles are: each is written so that it reads back.
+            // Numbers in jsonb are decimal. They compare like the doubles they were
+            // written from, because their text is exact enough to read the double back.
             (_, value, _) => {
                 self.sql.push("coalesce((c.attributes -> ").push_bind(id.to_owned());
                 self.sql.push(") ").push(op.symbol()).push(" ");
@@ -207,7 +208,7 @@ impl Compiler<'_> {
         self.sql.push(") = ANY(").push_bind(values).push("::jsonb[]), false)");
     }
 
-    /// A condition on a column; false where a text is missing.
+    /// A condition on a column. False if the contact has no such text.
     fn column(&mut self, field: &Field, condition: impl FnOnce(&mut QueryBuilder<Postgres>)) {
         let name = column(field);
         if !matches!(field, Field::CreateTime | Field::UpdateTime) {

@@ -1,4 +1,4 @@
-//! The schema: brought up to date, checked, and distributed.
+//! Migrating the schema, verifying it and distributing it with Citus.
 
 use std::time::Duration;
 
@@ -6,12 +6,15 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::{connect_options, failure, sqlstate};
+use super::connect_options;
 use crate::domain::error::{Error, Reason, Result};
+
+/// The SQLSTATE of a table that does not exist.
+const UNDEFINED_TABLE: &str = "42P01";
 
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
-/// Every table but the list of migrations, the one all others are placed by
+/// Every table except the list of migrations. All others are colocated with the
 /// first.
 const TABLES: [&str; 12] = [
     "workspace",
@@ -28,31 +31,31 @@ const TABLES: [&str; 12] = [
     "suppression_key",
 ];
 
-/// Brings the schema up to date. Several processes may try at once: an advisory
-/// lock lets one do it, and the others find it done.
+/// Migrates the schema to this version. Several processes may do so at once: an
+/// advisory lock lets them migrate one after the other.
 ///
 /// # Errors
 /// When the database cannot be reached, or its schema is of a newer version of
 /// this service.
 pub async fn migrate(url: &str) -> Result<()> {
-    let mut connection = connect_options(url)?.connect().await.map_err(failure)?;
+    let mut connection = connect_options(url)?.connect().await?;
     let result = MIGRATOR.run(&mut connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) => newer().caused_by(error),
-        MigrateError::Execute(error) => failure(error),
+        MigrateError::Execute(error) => error.into(),
         _ => Error::internal(error),
     });
-    // Also gives up the advisory lock after a failure.
+    // Closing releases the advisory lock after a failure, too.
     drop(connection.close().await);
     result
 }
 
-/// Spreads the tables over the machines of a Citus cluster, by workspace. What
-/// is spread already stays as it is.
+/// Distributes the tables over the nodes of a Citus cluster, by workspace. Tables
+/// that are distributed already stay as they are.
 ///
 /// # Errors
 /// When the extension is not installed in this database.
 pub async fn distribute(url: &str) -> Result<()> {
-    let mut connection = connect_options(url)?.connect().await.map_err(failure)?;
+    let mut connection = connect_options(url)?.connect().await?;
     let result = distribute_tables(&mut connection).await;
     drop(connection.close().await);
     result
@@ -62,26 +65,24 @@ async fn distribute_tables(db: &mut PgConnection) -> Result<()> {
     let installed: bool =
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')")
             .fetch_one(&mut *db)
-            .await
-            .map_err(failure)?;
+            .await?;
     if !installed {
         let message = "the database has no extension citus: run CREATE EXTENSION citus in it";
         return Err(Error::new(Reason::DatabaseUnavailable, message));
     }
     for table in TABLES {
-        // A group of their own, which every table after the first joins.
+        // The first table gets a colocation group of its own, which the others join.
         let group = if table == TABLES[0] { "none" } else { TABLES[0] };
         let sql = "SELECT create_distributed_table($1::text::regclass, 'workspace_id',
                                                    colocate_with => $2)
                    WHERE NOT EXISTS (SELECT FROM pg_dist_partition
                                      WHERE logicalrelid = $1::text::regclass)";
-        sqlx::query(sql).bind(table).bind(group).execute(&mut *db).await.map_err(failure)?;
+        sqlx::query(sql).bind(table).bind(group).execute(&mut *db).await?;
     }
     Ok(())
 }
 
-/// Refuses a standby, and a schema that is not the one this version was written
-/// for.
+/// Fails on a standby server, and unless the schema is the one of this version.
 pub(super) async fn verify(options: &PgConnectOptions, wait: Duration) -> Result<()> {
     let connecting = tokio::time::timeout(wait, options.connect()).await;
     let mut connection = connecting.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
@@ -90,8 +91,7 @@ pub(super) async fn verify(options: &PgConnectOptions, wait: Duration) -> Result
              current_setting('fsync')::bool AND current_setting('synchronous_commit') <> 'off'",
     )
     .fetch_one(&mut connection)
-    .await
-    .map_err(failure)?;
+    .await?;
     if is_standby {
         let message = "the database server is a standby: use the address of the primary";
         return Err(Error::new(Reason::DatabaseUnavailable, message));
@@ -107,9 +107,10 @@ pub(super) async fn verify(options: &PgConnectOptions, wait: Duration) -> Result
         .await;
     drop(connection.close().await);
     let applied: Vec<(i64, Vec<u8>)> = match applied {
-        // No such table.
-        Err(error) if sqlstate(&error).as_deref() == Some("42P01") => Vec::new(),
-        applied => applied.map_err(failure)?,
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => {
+            Vec::new()
+        }
+        applied => applied?,
     };
     let known = |version| MIGRATOR.iter().find(|migration| migration.version == version);
     for (version, checksum) in &applied {

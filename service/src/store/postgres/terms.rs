@@ -1,13 +1,13 @@
-//! What an index finds contacts by: their tags, and the attribute values that
-//! are asked for as a whole.
+//! Terms, by which an index finds contacts: their tags, and attribute values that
+//! filters compare for equality.
 
 use crate::domain::attribute::AttributeValue;
 use crate::domain::contact::Profile;
 use crate::domain::filter::Value;
 
-/// Longest text that is a term, in bytes. Longer ones are compared one by one.
+/// Longest text that becomes a term, in bytes. Longer ones are compared row by row.
 const MAX_TEXT: usize = 64;
-/// Up to here every whole number is exact.
+/// Up to this number, doubles represent every whole number.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// The terms of a contact.
@@ -22,8 +22,8 @@ fn of_value(id: &str, value: &AttributeValue) -> Option<String> {
         AttributeValue::String(text) => of_text(id, text),
         AttributeValue::Number(number) => of_number(id, *number),
         AttributeValue::Boolean(bool) => Some(format!("{id}={bool}")),
-        // Nearly every contact has another one, which makes an index large, and
-        // nobody asks for a microsecond.
+        // Nearly every contact has a different one, which would make a large index,
+        // and no filter compares microseconds for equality.
         AttributeValue::Timestamp(_) => None,
     }
 }

@@ -1,39 +1,33 @@
-//! How many contacts carry a tag, or have a value of an attribute.
+//! SQL of the numbers of contacts that use a definition.
 //!
-//! Counting them takes a second per million, so the numbers are kept. In parts:
-//! a transaction changes one of them, chosen at random and at its very end,
-//! since two that change the same part wait for each other.
+//! Counting contacts takes a second per million, so the numbers are stored. Each is
+//! the sum of several parts. Transactions that change the same part wait for each
+//! other, so each changes a random part, right before it commits.
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::PgConnection;
+use sqlx::Row;
 use uuid::Uuid;
 
-use super::{expect_rows, failure};
+use super::session::PostgresSession;
 use crate::domain::contact::Profile;
 use crate::domain::error::Result;
 use crate::store::Workspace;
 
-/// Parts of a number. More would be more to add up, fewer more to wait for.
+/// Parts of a count. With more there is more to add up, with fewer writers wait more
+/// often.
 const PARTS: u8 = 16;
-
-/// What a transaction changes of the numbers, by id. In order: whoever changes
-/// several numbers changes them in this one.
-#[derive(Default)]
-pub(super) struct Usage {
-    workspace_id: String,
-    tags: BTreeMap<String, i64>,
-    attributes: BTreeMap<String, i64>,
-}
 
 /// What is counted.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
+    /// Contacts with a tag.
     Tag,
+    /// Contacts with a value of an attribute.
     Attribute,
 }
 
-/// As stored. No tag id ends in `=`.
+/// The stored name of a count. No tag id ends in `=`.
 fn term(kind: Kind, id: &str) -> String {
     match kind {
         Kind::Tag => id.to_owned(),
@@ -41,16 +35,18 @@ fn term(kind: Kind, id: &str) -> String {
     }
 }
 
-fn add(numbers: &mut BTreeMap<String, i64>, id: &str, change: i64) {
-    match numbers.get_mut(id) {
-        Some(number) => *number += change,
-        None => drop(numbers.insert(id.to_owned(), change)),
-    }
+/// By how much a transaction changes each count, by id. Sorted, so that all
+/// transactions update several counts in the same order.
+#[derive(Default)]
+pub(super) struct UsageChanges {
+    workspace_id: String,
+    tags: BTreeMap<String, i64>,
+    attributes: BTreeMap<String, i64>,
 }
 
-impl Usage {
-    /// Takes note of a contact that changed.
-    pub(super) fn change(
+impl UsageChanges {
+    /// Counts the change of a contact from one profile to another.
+    pub(super) fn add(
         &mut self,
         workspace: &Workspace,
         before: Option<&Profile>,
@@ -64,21 +60,31 @@ impl Usage {
         }
     }
 
-    fn changes(&mut self, kind: Kind) -> &mut BTreeMap<String, i64> {
+    fn of(&mut self, kind: Kind) -> &mut BTreeMap<String, i64> {
         match kind {
             Kind::Tag => &mut self.tags,
             Kind::Attribute => &mut self.attributes,
         }
     }
+}
 
-    /// Writes the changes.
-    pub(super) async fn write(&mut self, db: &mut PgConnection) -> Result<()> {
+fn add(counts: &mut BTreeMap<String, i64>, id: &str, change: i64) {
+    match counts.get_mut(id) {
+        Some(count) => *count += change,
+        None => drop(counts.insert(id.to_owned(), change)),
+    }
+}
+
+impl PostgresSession {
+    /// Writes the changes of the transaction, which ends next.
+    pub(super) async fn write_usage(&mut self) -> Result<()> {
+        let mut usage = std::mem::take(&mut self.usage);
         let (mut terms, mut changes) = (Vec::new(), Vec::new());
         for kind in [Kind::Tag, Kind::Attribute] {
-            for (id, change) in std::mem::take(self.changes(kind)) {
-                if change != 0 {
-                    terms.push(term(kind, &id));
-                    changes.push(change);
+            for (id, change) in usage.of(kind) {
+                if *change != 0 {
+                    terms.push(term(kind, id));
+                    changes.push(*change);
                 }
             }
         }
@@ -90,7 +96,7 @@ impl Usage {
             reason = "any part will do; it spreads writers over rows"
         )]
         let part = Uuid::new_v4().as_bytes()[0] % PARTS;
-        let result = sqlx::query(
+        let query = sqlx::query(
             "INSERT INTO usage_count (workspace_id, term, part, contacts)
              SELECT w.workspace_id, u.term, $2, u.change
              FROM workspace AS w CROSS JOIN unnest($3, $4) AS u (term, change)
@@ -98,57 +104,44 @@ impl Usage {
              ON CONFLICT (workspace_id, term, part) DO UPDATE SET
                  contacts = usage_count.contacts + excluded.contacts",
         )
-        .bind(&self.workspace_id)
+        .bind(&usage.workspace_id)
         .bind(i16::from(part))
         .bind(&terms)
-        .bind(changes)
-        .execute(db)
-        .await
-        .map_err(failure)?;
-        expect_rows(result.rows_affected(), terms.len())
+        .bind(changes);
+        self.execute_exactly(query, terms.len()).await
     }
 
-    /// Drops the number of what is deleted.
-    pub(super) async fn delete(
+    /// Deletes the count of a definition that is deleted.
+    pub(super) async fn delete_usage(
         &mut self,
-        db: &mut PgConnection,
         workspace: &Workspace,
         kind: Kind,
         id: &str,
     ) -> Result<()> {
-        self.changes(kind).remove(id);
-        sqlx::query("DELETE FROM usage_count WHERE workspace_id = $1 AND term = $2")
-            .bind(&workspace.workspace_id)
-            .bind(term(kind, id))
-            .execute(db)
-            .await
-            .map_err(failure)?;
+        self.usage.of(kind).remove(id);
+        let query = sqlx::query("DELETE FROM usage_count WHERE workspace_id = $1 AND term = $2");
+        self.execute(query.bind(&workspace.workspace_id).bind(term(kind, id))).await?;
         Ok(())
     }
 
-    /// The numbers as of this transaction, id by id.
-    pub(super) async fn read(
+    /// Returns the counts as this transaction sees them, in the order of `ids`.
+    pub(super) async fn usage_counts(
         &mut self,
-        db: &mut PgConnection,
         workspace: &Workspace,
         kind: Kind,
         ids: &[&str],
     ) -> Result<Vec<i64>> {
         let terms: Vec<_> = ids.iter().map(|id| term(kind, id)).collect();
-        let rows: Vec<(String, i64)> = sqlx::query_as(
+        let query = sqlx::query(
             "SELECT term, sum(contacts)::bigint FROM usage_count
              WHERE workspace_id = $1 AND term = ANY($2) GROUP BY term",
-        )
-        .bind(&workspace.workspace_id)
-        .bind(&terms)
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-        let stored: HashMap<_, _> = rows.into_iter().collect();
-        let changes = self.changes(kind);
-        let number = |(id, term): (&&str, &String)| {
-            stored.get(term).copied().unwrap_or(0) + changes.get(*id).copied().unwrap_or(0)
+        );
+        let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(&terms)).await?;
+        let stored: HashMap<&str, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let changes = self.usage.of(kind);
+        let count = |(id, term): (&&str, &String)| {
+            stored.get(term.as_str()).copied().unwrap_or(0) + changes.get(*id).copied().unwrap_or(0)
         };
-        Ok(ids.iter().zip(&terms).map(number).collect())
+        Ok(ids.iter().zip(&terms).map(count).collect())
     }
 }

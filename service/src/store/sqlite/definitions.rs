@@ -2,238 +2,130 @@
 
 use std::collections::HashMap;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use async_trait::async_trait;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::contacts::Change;
-use super::{failure, micros, time};
-use crate::domain::attribute::{AttributeDefinition, AttributeType};
+use super::session::{ROWS, SqliteSession};
+use super::values::json;
+use crate::domain::attribute::AttributeDefinition;
 use crate::domain::error::{Error, Result};
 use crate::domain::tag::Tag;
-use crate::store::Workspace;
+use crate::store::common::{attribute, micros, tag};
+use crate::store::{DefinitionReader, DefinitionWriter, Workspace};
 
-pub(super) async fn tags(db: &mut SqliteConnection, workspace: &Workspace) -> Result<Vec<Tag>> {
-    let rows = sqlx::query("SELECT * FROM tag WHERE workspace_key = ? ORDER BY tag_id")
-        .bind(workspace.row_key)
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-    Ok(rows.iter().map(decode_tag).collect())
-}
-
-/// The short keys of tags, by id.
-pub(super) async fn tag_keys(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-) -> Result<HashMap<String, i64>> {
-    let rows = sqlx::query_as("SELECT tag_id, tag_key FROM tag WHERE workspace_key = ?")
-        .bind(workspace.row_key)
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-    Ok(rows.into_iter().collect())
-}
-
-pub(super) async fn tag_counts(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    tag_ids: &[&str],
-) -> Result<Vec<i64>> {
-    let rows = sqlx::query_as("SELECT tag_id, contact_count FROM tag WHERE workspace_key = ?")
-        .bind(workspace.row_key)
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-    let counts: HashMap<String, i64> = rows.into_iter().collect();
-    Ok(tag_ids.iter().map(|id| counts.get(*id).copied().unwrap_or(0)).collect())
-}
-
-pub(super) async fn put_tags(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    tags: &[Tag],
-) -> Result<()> {
-    for chunk in tags.chunks(super::ROWS) {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO tag (workspace_key, tag_id, display_name, description, color,
-                              create_time, update_time) ",
+#[async_trait]
+impl DefinitionReader for SqliteSession {
+    async fn tags(&mut self, workspace: &Workspace) -> Result<Vec<Tag>> {
+        let query = sqlx::query(
+            "SELECT tag_id, display_name, description, color, create_time, update_time
+             FROM tag WHERE workspace_key = ? ORDER BY tag_id",
         );
-        sql.push_values(chunk, |mut row, tag| {
-            row.push_bind(workspace.row_key)
-                .push_bind(&tag.tag_id)
-                .push_bind(&tag.display_name)
-                .push_bind(&tag.description)
-                .push_bind(&tag.color)
-                .push_bind(micros(tag.create_time))
-                .push_bind(micros(tag.update_time));
+        let rows = self.fetch_all(query.bind(workspace.row_key)).await?;
+        Ok(rows.iter().map(tag).collect())
+    }
+
+    async fn tag_counts(&mut self, workspace: &Workspace, tag_ids: &[&str]) -> Result<Vec<i64>> {
+        let sql = "SELECT tag_id, contact_count FROM tag WHERE workspace_key = ?";
+        counts(self, workspace, sql, tag_ids).await
+    }
+
+    async fn attributes(&mut self, workspace: &Workspace) -> Result<Vec<AttributeDefinition>> {
+        let query = sqlx::query(
+            "SELECT attribute_id, display_name, attribute_type, description, create_time,
+                 update_time, enum_options
+             FROM attribute WHERE workspace_key = ? ORDER BY attribute_id",
+        );
+        let rows = self.fetch_all(query.bind(workspace.row_key)).await?;
+        let definition = |row| {
+            let options = serde_json::from_str(Row::get(row, 6)).map_err(Error::internal)?;
+            attribute(row, options)
+        };
+        rows.iter().map(definition).collect()
+    }
+
+    async fn attribute_counts(
+        &mut self,
+        workspace: &Workspace,
+        attribute_ids: &[&str],
+    ) -> Result<Vec<i64>> {
+        let sql = "SELECT attribute_id, contact_count FROM attribute WHERE workspace_key = ?";
+        counts(self, workspace, sql, attribute_ids).await
+    }
+}
+
+async fn counts(
+    db: &mut SqliteSession,
+    workspace: &Workspace,
+    sql: &'static str,
+    ids: &[&str],
+) -> Result<Vec<i64>> {
+    let rows = db.fetch_all(sqlx::query(sql).bind(workspace.row_key)).await?;
+    let counts: HashMap<&str, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    Ok(ids.iter().map(|id| counts.get(id).copied().unwrap_or(0)).collect())
+}
+
+#[async_trait]
+impl DefinitionWriter for SqliteSession {
+    async fn upsert_tags(&mut self, workspace: &Workspace, tags: &[Tag]) -> Result<()> {
+        let statements = tags.chunks(ROWS).map(|chunk| {
+            let mut sql = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO tag (workspace_key, tag_id, display_name, description, color,
+                                  create_time, update_time) ",
+            );
+            sql.push_values(chunk, |mut row, tag| {
+                row.push_bind(workspace.row_key)
+                    .push_bind(&tag.tag_id)
+                    .push_bind(&tag.display_name)
+                    .push_bind(&tag.description)
+                    .push_bind(&tag.color)
+                    .push_bind(micros(tag.create_time))
+                    .push_bind(micros(tag.update_time));
+            });
+            sql.push(
+                " ON CONFLICT (workspace_key, tag_id) DO UPDATE SET
+                      display_name = excluded.display_name, description = excluded.description,
+                      color = excluded.color, update_time = excluded.update_time",
+            );
+            sql
         });
-        sql.push(
-            " ON CONFLICT (workspace_key, tag_id) DO UPDATE SET
-                  display_name = excluded.display_name, description = excluded.description,
-                  color = excluded.color, update_time = excluded.update_time",
-        );
-        sql.build().execute(&mut *db).await.map_err(failure)?;
+        self.execute_all(statements).await
     }
-    Ok(())
-}
 
-pub(super) async fn delete_tag(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    tag_id: &str,
-) -> Result<()> {
-    sqlx::query("DELETE FROM tag WHERE workspace_key = ? AND tag_id = ?")
-        .bind(workspace.row_key)
-        .bind(tag_id)
-        .execute(db)
-        .await
-        .map_err(failure)?;
-    Ok(())
-}
-
-pub(super) async fn attributes(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-) -> Result<Vec<AttributeDefinition>> {
-    let rows = sqlx::query("SELECT * FROM attribute WHERE workspace_key = ? ORDER BY attribute_id")
-        .bind(workspace.row_key)
-        .fetch_all(db)
-        .await
-        .map_err(failure)?;
-    rows.iter().map(decode_attribute).collect()
-}
-
-/// Counts contacts in and out of attributes. There is one writer: nobody waits
-/// for the counter.
-pub(super) async fn count_attributes(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    changes: &[Change<'_>],
-) -> Result<()> {
-    let mut counts: HashMap<&str, i64> = HashMap::new();
-    for (_, before, after) in changes {
-        for id in after.attributes.keys().filter(|id| !before.attributes.contains_key(*id)) {
-            *counts.entry(id).or_default() += 1;
-        }
-        for id in before.attributes.keys().filter(|id| !after.attributes.contains_key(*id)) {
-            *counts.entry(id).or_default() -= 1;
-        }
+    async fn delete_tag(&mut self, workspace: &Workspace, tag_id: &str) -> Result<()> {
+        let query = sqlx::query("DELETE FROM tag WHERE workspace_key = ? AND tag_id = ?");
+        self.execute(query.bind(workspace.row_key).bind(tag_id)).await?;
+        Ok(())
     }
-    for (id, change) in counts {
-        sqlx::query(
-            "UPDATE attribute SET contact_count = contact_count + ?
-             WHERE workspace_key = ? AND attribute_id = ?",
+
+    async fn upsert_attribute(
+        &mut self,
+        workspace: &Workspace,
+        attribute: &AttributeDefinition,
+    ) -> Result<()> {
+        let query = sqlx::query(
+            "INSERT INTO attribute (workspace_key, attribute_id, display_name, attribute_type,
+                                    enum_options, description, create_time, update_time)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (workspace_key, attribute_id) DO UPDATE SET
+                 display_name = excluded.display_name, enum_options = excluded.enum_options,
+                 description = excluded.description, update_time = excluded.update_time",
         )
-        .bind(change)
         .bind(workspace.row_key)
-        .bind(id)
-        .execute(&mut *db)
-        .await
-        .map_err(failure)?;
+        .bind(&attribute.attribute_id)
+        .bind(&attribute.display_name)
+        .bind(attribute.attribute_type.name())
+        .bind(json(&attribute.enum_options)?)
+        .bind(&attribute.description)
+        .bind(micros(attribute.create_time))
+        .bind(micros(attribute.update_time));
+        self.execute(query).await?;
+        Ok(())
     }
-    Ok(())
-}
 
-/// The same for tags, by their short keys.
-pub(super) async fn count_tags(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    counts: &HashMap<i64, i64>,
-) -> Result<()> {
-    for (key, change) in counts {
-        sqlx::query(
-            "UPDATE tag SET contact_count = contact_count + ?
-             WHERE workspace_key = ? AND tag_key = ?",
-        )
-        .bind(change)
-        .bind(workspace.row_key)
-        .bind(key)
-        .execute(&mut *db)
-        .await
-        .map_err(failure)?;
+    async fn delete_attribute(&mut self, workspace: &Workspace, attribute_id: &str) -> Result<()> {
+        let query =
+            sqlx::query("DELETE FROM attribute WHERE workspace_key = ? AND attribute_id = ?");
+        self.execute(query.bind(workspace.row_key).bind(attribute_id)).await?;
+        Ok(())
     }
-    Ok(())
-}
-
-pub(super) async fn attribute_counts(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    attribute_ids: &[&str],
-) -> Result<Vec<i64>> {
-    let rows =
-        sqlx::query_as("SELECT attribute_id, contact_count FROM attribute WHERE workspace_key = ?")
-            .bind(workspace.row_key)
-            .fetch_all(db)
-            .await
-            .map_err(failure)?;
-    let counts: HashMap<String, i64> = rows.into_iter().collect();
-    Ok(attribute_ids.iter().map(|id| counts.get(*id).copied().unwrap_or(0)).collect())
-}
-
-pub(super) async fn put_attribute(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    attribute: &AttributeDefinition,
-) -> Result<()> {
-    let options = serde_json::to_string(&attribute.enum_options).map_err(Error::internal)?;
-    sqlx::query(
-        "INSERT INTO attribute (workspace_key, attribute_id, display_name, attribute_type,
-                                enum_options, description, create_time, update_time)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (workspace_key, attribute_id) DO UPDATE SET
-             display_name = excluded.display_name, enum_options = excluded.enum_options,
-             description = excluded.description, update_time = excluded.update_time",
-    )
-    .bind(workspace.row_key)
-    .bind(&attribute.attribute_id)
-    .bind(&attribute.display_name)
-    .bind(attribute.attribute_type.name())
-    .bind(options)
-    .bind(&attribute.description)
-    .bind(micros(attribute.create_time))
-    .bind(micros(attribute.update_time))
-    .execute(db)
-    .await
-    .map_err(failure)?;
-    Ok(())
-}
-
-pub(super) async fn delete_attribute(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    attribute_id: &str,
-) -> Result<()> {
-    sqlx::query("DELETE FROM attribute WHERE workspace_key = ? AND attribute_id = ?")
-        .bind(workspace.row_key)
-        .bind(attribute_id)
-        .execute(db)
-        .await
-        .map_err(failure)?;
-    Ok(())
-}
-
-fn decode_tag(row: &SqliteRow) -> Tag {
-    Tag {
-        tag_id: row.get("tag_id"),
-        display_name: row.get("display_name"),
-        description: row.get("description"),
-        color: row.get("color"),
-        create_time: time(row.get("create_time")),
-        update_time: time(row.get("update_time")),
-    }
-}
-
-fn decode_attribute(row: &SqliteRow) -> Result<AttributeDefinition> {
-    let options: &str = row.get("enum_options");
-    let attribute_type: &str = row.get("attribute_type");
-    Ok(AttributeDefinition {
-        attribute_id: row.get("attribute_id"),
-        display_name: row.get("display_name"),
-        attribute_type: AttributeType::from_name(attribute_type)
-            .ok_or_else(|| Error::internal("an attribute's stored type is unknown"))?,
-        enum_options: serde_json::from_str(options).map_err(Error::internal)?,
-        description: row.get("description"),
-        create_time: time(row.get("create_time")),
-        update_time: time(row.get("update_time")),
-    })
 }

@@ -1,51 +1,58 @@
-//! SQL of contacts that look like one person. A sort of the whole table for every
-//! page, of which SQLite holds no more than the page: an index would cost every
-//! import.
+//! SQL of contacts that may be the same person.
+//!
+//! Each page sorts the whole table, of which SQLite keeps no more than the page in
+//! memory. An index would slow down every import.
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use async_trait::async_trait;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::contacts::seq;
-use super::failure;
+use super::session::SqliteSession;
+use super::values::{row_limit, seq};
 use crate::domain::error::Result;
 use crate::domain::search::IN_NO_NAME;
-use crate::store::{DuplicateCandidate, DuplicateKey, Workspace, record_id};
+use crate::store::{DuplicateCandidate, DuplicateKey, DuplicateReader, Workspace, record_id};
 
-pub(super) async fn page(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    likeness: DuplicateKey,
-    after: Option<&DuplicateCandidate>,
-    limit: usize,
-) -> Result<Vec<DuplicateCandidate>> {
-    let (text, number) = match likeness {
-        DuplicateKey::Email => ("lower(c.email)", "''".to_owned()),
-        DuplicateKey::NameAndNumber => {
-            ("c.first_name_key", format!("substr(c.phone_number, -{})", DuplicateKey::NUMBER_END))
+#[async_trait]
+impl DuplicateReader for SqliteSession {
+    async fn duplicate_candidates(
+        &mut self,
+        workspace: &Workspace,
+        key: DuplicateKey,
+        after: Option<&DuplicateCandidate>,
+        limit: usize,
+    ) -> Result<Vec<DuplicateCandidate>> {
+        let (text, number) = match key {
+            DuplicateKey::Email => ("lower(c.email)", "''".to_owned()),
+            DuplicateKey::NameAndNumber => {
+                let end = DuplicateKey::NUMBER_END;
+                ("c.first_name_key", format!("substr(c.phone_number, -{end})"))
+            }
+        };
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        sql.push(text).push(", ").push(&number).push(", substr(c.record, 1, 38)");
+        sql.push(" FROM contact AS c WHERE c.workspace_key = ").push_bind(workspace.row_key);
+        match key {
+            DuplicateKey::Email => {
+                sql.push(" AND c.email <> '' AND octet_length(c.email) <= ");
+                sql.push_bind(DuplicateKey::MAX_EMAIL as i64);
+            }
+            DuplicateKey::NameAndNumber => {
+                sql.push(" AND c.phone_number <> '' AND c.first_name_key <> ");
+                sql.push_bind(IN_NO_NAME);
+            }
         }
-    };
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
-    sql.push(text).push(", ").push(&number).push(", substr(c.record, 1, 38)");
-    sql.push(" FROM contact AS c WHERE c.workspace_key = ").push_bind(workspace.row_key);
-    match likeness {
-        DuplicateKey::Email => {
-            sql.push(" AND c.email <> '' AND octet_length(c.email) <= ");
-            sql.push_bind(DuplicateKey::MAX_EMAIL as i64);
+        if let Some(last) = after {
+            sql.push(" AND (").push(text).push(", ").push(&number).push(", c.seq) > (");
+            sql.push_bind(last.text.clone()).push(", ").push_bind(last.number.clone()).push(", ");
+            sql.push_bind(seq(last.contact_id)).push(")");
         }
-        DuplicateKey::NameAndNumber => {
-            sql.push(" AND c.phone_number <> '' AND c.first_name_key <> ").push_bind(IN_NO_NAME);
-        }
+        sql.push(" ORDER BY 1, 2, c.seq LIMIT ").push_bind(row_limit(limit));
+        let rows = self.fetch_all(sql.build()).await?;
+        let candidate = |row: &sqlx::sqlite::SqliteRow| {
+            // The record begins with the contact's id.
+            let contact_id = record_id(row.get(2))?;
+            Ok(DuplicateCandidate { text: row.get(0), number: row.get(1), contact_id })
+        };
+        rows.iter().map(candidate).collect()
     }
-    if let Some(DuplicateCandidate { text: last_text, number: last_number, contact_id }) = after {
-        sql.push(" AND (").push(text).push(", ").push(&number).push(", c.seq) > (");
-        sql.push_bind(last_text.clone()).push(", ").push_bind(last_number.clone()).push(", ");
-        sql.push_bind(seq(*contact_id)).push(")");
-    }
-    sql.push(" ORDER BY 1, 2, c.seq LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = sql.build().fetch_all(db).await.map_err(failure)?;
-    let likely = rows.iter().map(|row| {
-        // The record begins with the contact's id.
-        let contact_id = record_id(row.get(2))?;
-        Ok(DuplicateCandidate { text: row.get(0), number: row.get(1), contact_id })
-    });
-    likely.collect()
 }

@@ -1,15 +1,14 @@
-//! Filters as SQL: an expression on the row of `contact c`, with everything the
-//! caller wrote as bound values. Null counts as false.
+//! Filters as SQL: an expression on the row of `contact AS c`. Everything the
+//! caller wrote is a bound value. Null counts as false.
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::attributes::number_key;
-use super::contacts::status_code;
-use super::micros;
+use super::attribute_json::number_key;
 use crate::domain::Time;
 use crate::domain::consent::{MessageCategory, OptInStatus};
 use crate::domain::filter::{Expr, Field, Predicate, Value};
 use crate::store::Workspace;
+use crate::store::common::{micros, status_code};
 
 /// Appends the condition that `expr` holds for `c` in this workspace at `now`.
 pub(super) fn push(sql: &mut QueryBuilder<Sqlite>, workspace: &Workspace, now: Time, expr: &Expr) {
@@ -93,7 +92,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// The status in effect: an opt-in that ran out counts as never asked.
+    /// The status at `now`: an expired opt-in counts as not asked.
     fn opt_in(&mut self, category: MessageCategory, any_of: &[OptInStatus]) {
         let name = match category {
             MessageCategory::Marketing => "marketing",
@@ -110,7 +109,7 @@ impl Compiler<'_> {
         self.sql.push(")");
     }
 
-    /// A field's value; null where there is none. An empty profile text is none.
+    /// A field's value. Null if the contact has none, or an empty text.
     fn value(&mut self, field: &Field) {
         match field {
             Field::FirstName => self.sql.push("nullif(c.first_name, '')"),
@@ -144,11 +143,11 @@ impl Compiler<'_> {
     }
 }
 
-/// The first text behind all that begin with `prefix`; None if there is none.
+/// The first text after all that begin with `prefix`. None if there is none.
 fn successor(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
-        // The code points between are no characters.
+        // The code points in between are surrogates.
         let next = match last {
             '\u{D7FF}' => Some('\u{E000}'),
             _ => char::from_u32(last as u32 + 1),

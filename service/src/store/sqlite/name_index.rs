@@ -1,19 +1,18 @@
-//! SQL of the name index. It keeps no text, so it forgets a name only when told
-//! exactly what to forget: what the contact's row says.
+//! SQL of the name index. The index does not store the words, so deleting an
+//! entry takes exactly the words it was added with: those in the contact's row.
 
-use sqlx::SqliteConnection;
-
-use super::contacts::{Change, json, seq};
-use super::failure;
+use super::contact_row::ProfileChange;
+use super::session::SqliteSession;
+use super::values::{json, seq};
 use crate::domain::contact::Profile;
 use crate::domain::error::Result;
 use crate::store::Workspace;
 
-/// Indexes the names that changed, as the contacts' rows say them now.
+/// Adds entries for changed names, after the contacts' rows have changed.
 pub(super) async fn insert(
-    db: &mut SqliteConnection,
+    db: &mut SqliteSession,
     workspace: &Workspace,
-    changes: &[Change<'_>],
+    changes: &[ProfileChange<'_>],
 ) -> Result<()> {
     let sql = "INSERT INTO name_search (rowid, words)
          SELECT c.seq, c.search_words
@@ -23,11 +22,11 @@ pub(super) async fn insert(
     run(db, workspace, changes, sql).await
 }
 
-/// Forgets the names that change, before the contacts' rows do.
+/// Deletes the entries of names that change, before the contacts' rows do.
 pub(super) async fn delete(
-    db: &mut SqliteConnection,
+    db: &mut SqliteSession,
     workspace: &Workspace,
-    changes: &[Change<'_>],
+    changes: &[ProfileChange<'_>],
 ) -> Result<()> {
     let sql = "INSERT INTO name_search (name_search, rowid, words)
          SELECT 'delete', c.seq, c.search_words
@@ -38,28 +37,23 @@ pub(super) async fn delete(
 }
 
 async fn run(
-    db: &mut SqliteConnection,
+    db: &mut SqliteSession,
     workspace: &Workspace,
-    changes: &[Change<'_>],
+    changes: &[ProfileChange<'_>],
     sql: &'static str,
 ) -> Result<()> {
     let renamed: Vec<_> = changes
         .iter()
-        .filter(|(_, before, after)| renamed(before, after))
-        .map(|(id, ..)| seq(*id))
+        .filter(|change| is_renamed(change.before, change.after))
+        .map(|change| seq(change.contact_id))
         .collect();
     if renamed.is_empty() {
         return Ok(());
     }
-    sqlx::query(sql)
-        .bind(json(&renamed)?)
-        .bind(workspace.row_key)
-        .execute(db)
-        .await
-        .map_err(failure)?;
+    db.execute(sqlx::query(sql).bind(json(&renamed)?).bind(workspace.row_key)).await?;
     Ok(())
 }
 
-fn renamed(before: &Profile, after: &Profile) -> bool {
+fn is_renamed(before: &Profile, after: &Profile) -> bool {
     (&before.first_name, &before.last_name) != (&after.first_name, &after.last_name)
 }

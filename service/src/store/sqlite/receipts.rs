@@ -1,97 +1,81 @@
-//! SQL of the proofs of erasures.
+//! SQL of the receipts of erasures.
 
-use sqlx::SqliteConnection;
+use async_trait::async_trait;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::contacts::{json, uuid};
-use super::{failure, micros, time};
+use super::session::SqliteSession;
+use super::values::{json, row_limit};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{Receipt, Workspace, parse_id};
+use crate::store::common::{micros, receipt};
+use crate::store::{Receipt, ReceiptReader, ReceiptWriter, Workspace};
 
-pub(super) async fn insert(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    receipt: &Receipt,
-) -> Result<()> {
-    let merged: Vec<_> = receipt.merged_contact_ids.iter().map(Uuid::to_string).collect();
-    let keys: Vec<_> = receipt.hashed_keys.iter().map(MatchKey::as_str).collect();
-    sqlx::query(
-        "INSERT INTO deletion_receipt (workspace_key, receipt_id, contact_id, reason, delete_time,
-             merged_contact_ids, hashed_keys)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(workspace.row_key)
-    .bind(receipt.receipt_id.as_bytes().as_slice())
-    .bind(receipt.contact_id.as_bytes().as_slice())
-    .bind(receipt.reason)
-    .bind(micros(receipt.delete_time))
-    .bind(json(&merged)?)
-    .bind(json(&keys)?)
-    .execute(db)
-    .await
-    .map_err(failure)?;
-    Ok(())
+#[async_trait]
+impl ReceiptReader for SqliteSession {
+    async fn receipts(&mut self, workspace: &Workspace, contact_id: Uuid) -> Result<Vec<Receipt>> {
+        let query = sqlx::query(
+            "SELECT receipt_id, contact_id, reason, delete_time, merged_contact_ids, hashed_keys
+             FROM deletion_receipt
+             WHERE workspace_key = ? AND contact_id = ? ORDER BY receipt_id",
+        );
+        let rows = self.fetch_all(query.bind(workspace.row_key).bind(contact_id)).await?;
+        rows.iter().map(decode).collect()
+    }
+
+    async fn receipts_since(
+        &mut self,
+        workspace: &Workspace,
+        since: Time,
+        after: Uuid,
+        limit: usize,
+    ) -> Result<Vec<Receipt>> {
+        let query = sqlx::query(
+            "SELECT receipt_id, contact_id, reason, delete_time, merged_contact_ids, hashed_keys
+             FROM deletion_receipt
+             WHERE workspace_key = ? AND receipt_id > ? AND delete_time >= ?
+             ORDER BY receipt_id LIMIT ?",
+        )
+        .bind(workspace.row_key)
+        .bind(after)
+        .bind(micros(since))
+        .bind(row_limit(limit));
+        self.fetch_all(query).await?.iter().map(decode).collect()
+    }
 }
 
-pub(super) async fn of_contact(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    contact_id: Uuid,
-) -> Result<Vec<Receipt>> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT receipt_id, contact_id, reason, delete_time, merged_contact_ids, hashed_keys
-         FROM deletion_receipt
-         WHERE workspace_key = ? AND contact_id = ? ORDER BY receipt_id",
-    )
-    .bind(workspace.row_key)
-    .bind(contact_id.as_bytes().as_slice())
-    .fetch_all(db)
-    .await
-    .map_err(failure)?;
-    rows.into_iter().map(decode).collect()
+#[async_trait]
+impl ReceiptWriter for SqliteSession {
+    async fn insert_receipt(&mut self, workspace: &Workspace, receipt: &Receipt) -> Result<()> {
+        let keys: Vec<_> = receipt.hashed_keys.iter().map(MatchKey::as_str).collect();
+        let query = sqlx::query(
+            "INSERT INTO deletion_receipt (workspace_key, receipt_id, contact_id, reason,
+                 delete_time, merged_contact_ids, hashed_keys)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(workspace.row_key)
+        .bind(receipt.receipt_id)
+        .bind(receipt.contact_id)
+        .bind(receipt.reason)
+        .bind(micros(receipt.delete_time))
+        .bind(json(&texts(&receipt.merged_contact_ids))?)
+        .bind(json(&keys)?);
+        self.execute(query).await?;
+        Ok(())
+    }
 }
 
-pub(super) async fn since(
-    db: &mut SqliteConnection,
-    workspace: &Workspace,
-    since: Time,
-    after: Uuid,
-    limit: usize,
-) -> Result<Vec<Receipt>> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT receipt_id, contact_id, reason, delete_time, merged_contact_ids, hashed_keys
-         FROM deletion_receipt
-         WHERE workspace_key = ? AND receipt_id > ? AND delete_time >= ?
-         ORDER BY receipt_id LIMIT ?",
-    )
-    .bind(workspace.row_key)
-    .bind(after.as_bytes().as_slice())
-    .bind(micros(since))
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(db)
-    .await
-    .map_err(failure)?;
-    rows.into_iter().map(decode).collect()
+fn texts(ids: &[Uuid]) -> Vec<String> {
+    ids.iter().map(Uuid::to_string).collect()
 }
 
-type Row = (Vec<u8>, Vec<u8>, i32, i64, Option<String>, Option<String>);
-
-fn decode((id, contact_id, reason, delete_time, merged, keys): Row) -> Result<Receipt> {
-    let merged_id = |id: String| {
-        parse_id(&id).ok_or_else(|| Error::internal("a receipt's merged contact id is not one"))
+fn decode(row: &SqliteRow) -> Result<Receipt> {
+    let list = |at: usize| -> Result<Vec<String>> {
+        serde_json::from_str(row.get(at)).map_err(Error::internal)
     };
-    Ok(Receipt {
-        receipt_id: uuid(&id)?,
-        contact_id: uuid(&contact_id)?,
-        reason,
-        delete_time: time(delete_time),
-        merged_contact_ids: list(merged)?.into_iter().map(merged_id).collect::<Result<_>>()?,
-        hashed_keys: list(keys)?.into_iter().map(MatchKey::from_stored).collect(),
-    })
-}
-
-fn list(json: Option<String>) -> Result<Vec<String>> {
-    json.map_or(Ok(Vec::new()), |json| serde_json::from_str(&json).map_err(Error::internal))
+    let merged = list(4)?;
+    let merged = merged.iter().map(|id| Uuid::try_parse(id).map_err(Error::internal));
+    Ok(receipt(row, merged.collect::<Result<_>>()?, list(5)?))
 }

@@ -1,18 +1,18 @@
-//! Many contacts as one row of two values: fetching a row costs more than
-//! anything that is done with a contact on the way to a stream.
+//! Contacts fetched as one row of two columns. Fetching a row from SQLite costs
+//! more than everything else that a stream does with a contact.
 
 use bytes::Bytes;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::contacts::status;
-use super::{failure, time};
+use super::session::SqliteSession;
 use crate::domain::Time;
 use crate::domain::consent::{ConsentSummary, OptInStatus};
 use crate::domain::error::{Error, Result};
+use crate::store::common::{status, time};
 use crate::store::{ContactRow, record_id};
 
-/// Begins a statement that selects contacts; `FROM contact AS c …` is to follow,
-/// up to its limit. Names hold neither of the separators.
+/// Begins a statement that selects contacts. The caller appends
+/// `FROM contact AS c …` up to the limit. Sort keys contain neither `,` nor `;`.
 pub(super) fn select(sort_key: &str) -> QueryBuilder<Sqlite> {
     let mut sql = QueryBuilder::new(
         "SELECT group_concat(about, ';'), CAST(group_concat(record, '') AS BLOB) FROM (SELECT
@@ -25,12 +25,12 @@ pub(super) fn select(sort_key: &str) -> QueryBuilder<Sqlite> {
     sql
 }
 
-/// Runs it.
+/// Runs a statement that [`select`] began.
 pub(super) async fn fetch(
-    db: &mut SqliteConnection,
+    db: &mut SqliteSession,
     mut sql: QueryBuilder<Sqlite>,
 ) -> Result<Vec<ContactRow>> {
-    let row = sql.push(")").build().fetch_one(db).await.map_err(failure)?;
+    let row = db.fetch_one(sql.push(")").build()).await?;
     let Some(about) = row.get::<Option<&str>, _>(0) else { return Ok(Vec::new()) };
     let records: Vec<u8> = row.get(1);
     let mut records = Bytes::from(records);
@@ -68,7 +68,7 @@ fn decode(about: &str, records: &mut Bytes) -> Option<Result<ContactRow>> {
     })())
 }
 
-/// Empty: none.
+/// Empty text stands for null.
 fn timestamp(text: &str) -> Option<Option<Time>> {
     match text {
         "" => Some(None),
@@ -77,5 +77,5 @@ fn timestamp(text: &str) -> Option<Option<Time>> {
 }
 
 fn damaged() -> Error {
-    Error::internal("contacts read from the database are damaged")
+    Error::internal("a batch of contacts does not decode")
 }

@@ -1,69 +1,69 @@
-//! What erasures leave in the file: pages that B-trees split keep copies of rows
-//! that were moved and then deleted, which only `VACUUM` overwrites.
+//! Overwriting what erasures leave in the file. When a B-tree splits a page, the
+//! old page keeps copies of the rows that moved. If they are deleted later, only
+//! `VACUUM` overwrites these copies.
 
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::failure;
 use crate::domain::error::{Error, Result};
 
-/// How often, and after what pause each, the log is folded into the database
-/// while readers hold it.
-const ATTEMPTS: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often a checkpoint that readers block is tried, and the pause in between.
+const CHECKPOINT_ATTEMPTS: u32 = 100;
+const CHECKPOINT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Readers held the log all the time.
+/// Readers used the write-ahead log all the time.
 #[derive(Debug, thiserror::Error)]
-#[error("the log could not be folded into the database while others read")]
-struct Held;
+#[error("readers kept the write-ahead log from being checkpointed")]
+struct CheckpointBlocked;
 
-/// Rewrites the file if anybody was erased since it was rewritten. Meanwhile it
-/// is read, and writes wait.
+/// Rewrites the file if anybody was erased since the last time. Reads go on
+/// meanwhile, writes wait.
 pub(super) async fn vacuum(db: &mut SqliteConnection) -> Result<()> {
-    // The file's own number, which nobody else uses, is that of the receipts
-    // when it was rewritten.
-    let purged: i32 = fetch(db, "PRAGMA user_version").await?;
+    // `user_version`, which SQLite leaves to the application, is the number of
+    // receipts at the last rewrite.
+    let vacuumed: i32 = fetch(db, "PRAGMA user_version").await?;
     let erased: i32 = fetch(db, "SELECT count(*) FROM deletion_receipt").await?;
-    if erased == purged {
+    if erased == vacuumed {
         return Ok(());
     }
-    // Pages of the name index are named by the words they began with when they
-    // were written; as one segment it is written anew.
+    // Inner pages of the name index keep words of deleted entries. Merging all
+    // segments into one writes them again.
     execute(db, "INSERT INTO name_search (name_search) VALUES ('optimize')").await?;
-    // The copy VACUUM makes may be larger than memory.
+    // VACUUM makes a copy that may not fit into memory.
     execute(db, "PRAGMA temp_store = FILE").await?;
-    let vacuumed = execute(db, "VACUUM").await;
+    let result = execute(db, "VACUUM").await;
     execute(db, "PRAGMA temp_store = MEMORY").await?;
-    vacuumed?;
-    fold(db).await?;
+    result?;
+    checkpoint(db).await?;
     let done = AssertSqlSafe(format!("PRAGMA user_version = {erased}"));
-    sqlx::query(done).execute(db).await.map_err(failure)?;
+    sqlx::query(done).execute(db).await?;
     Ok(())
 }
 
-/// Has the file rewritten although no receipt tells of an erasure.
-pub(super) async fn demand(db: &mut SqliteConnection) -> Result<()> {
+/// Makes the next [`vacuum`] rewrite the file even without new receipts.
+pub(super) async fn require(db: &mut SqliteConnection) -> Result<()> {
     execute(db, "PRAGMA user_version = -1").await
 }
 
-/// Folds the log into the database and empties it: until then both hold the
-/// pages of before.
-async fn fold(db: &mut SqliteConnection) -> Result<()> {
-    for _ in 0..ATTEMPTS {
+/// Moves the write-ahead log into the database and truncates it. Until then both
+/// still hold the old pages.
+async fn checkpoint(db: &mut SqliteConnection) -> Result<()> {
+    for _ in 0..CHECKPOINT_ATTEMPTS {
         let busy: i32 = fetch(db, "PRAGMA wal_checkpoint(TRUNCATE)").await?;
         if busy == 0 {
             return Ok(());
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(CHECKPOINT_PAUSE).await;
     }
-    Err(Error::unavailable(Held))
+    Err(Error::unavailable(CheckpointBlocked))
 }
 
 async fn fetch(db: &mut SqliteConnection, sql: &'static str) -> Result<i32> {
-    sqlx::query_scalar(sql).fetch_one(db).await.map_err(failure)
+    Ok(sqlx::query_scalar(sql).fetch_one(db).await?)
 }
 
 async fn execute(db: &mut SqliteConnection, sql: &'static str) -> Result<()> {
-    sqlx::query(sql).execute(db).await.map(drop).map_err(failure)
+    sqlx::query(sql).execute(db).await?;
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The history of a service that is wrong shows it.
+//! The history detects services with injected faults.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use super::workload::{self, Servers, Service, Volume};
 
 const VOLUME: Volume = Volume { people: 400, checks: 6000 };
 
-/// A server on a file, and a way to it.
+/// A server on a SQLite file.
 fn server() -> (ServiceProcess, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let database = format!("sqlite://{}", directory.path().join("contacts.db").display());
@@ -20,14 +20,14 @@ fn server() -> (ServiceProcess, TempDir) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_honest_service_has_no_violation() {
+async fn correct_service_has_no_violation() {
     let (server, _directory) = server();
     let service = Servers::new(vec![server.client()]);
     let history = workload::run(service, &server.client(), VOLUME).await;
     assert_eq!(history.violations().len(), 0);
 }
 
-/// Answers from memory for a while.
+/// Caches check results for a while.
 struct StaleCache {
     service: Servers,
     answers: Mutex<HashMap<Who, (Instant, bool)>>,
@@ -62,7 +62,7 @@ impl Service for StaleCache {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stale_cache_is_caught() {
+async fn stale_cache_is_detected() {
     let (server, _directory) = server();
     let service = Servers::new(vec![server.client()]);
     let cache = StaleCache { service, answers: Mutex::default() };
@@ -70,7 +70,7 @@ async fn a_stale_cache_is_caught() {
     assert!(!history.violations().is_empty());
 }
 
-/// Acknowledges an opt-out that it never stores.
+/// Acknowledges one opt-out without storing it.
 struct Forgetful(Servers);
 
 impl Service for Forgetful {
@@ -88,7 +88,7 @@ impl Service for Forgetful {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_lost_opt_out_is_caught() {
+async fn lost_opt_out_is_detected() {
     let (server, _directory) = server();
     let service = Forgetful(Servers::new(vec![server.client()]));
     let history = workload::run(service, &server.client(), VOLUME).await;

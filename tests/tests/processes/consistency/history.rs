@@ -1,41 +1,41 @@
-//! What was said and answered, and whether it can be so.
+//! A history of acknowledged changes and check results, and the detection of impossible results.
 
 use std::time::Duration;
 
-/// A person, by number.
+/// Number of a person.
 pub type Who = usize;
 
-/// One answer.
+/// One check.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
     pub who: Who,
-    /// When the question was sent.
+    /// When the request was sent.
     pub begin: Duration,
-    /// When the answer was there.
+    /// When the response arrived.
     pub end: Duration,
     pub allowed: bool,
 }
 
-/// One change of somebody who has one writer.
+/// One change of a person's consent. Each person has a single writer.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
-    /// Sent at this time.
+    /// When the request was sent.
     OptIn { begin: Duration },
-    /// Acknowledged at this time.
+    /// When it was acknowledged.
     OptOut { acknowledged: Duration },
 }
 
-/// Everything that happened, on one clock.
+/// All checks and changes, with times of one clock.
 #[derive(Default)]
 pub struct History {
     pub checks: Vec<Check>,
-    /// Of each person, in order.
+    /// Changes per person, in order.
     pub changes: Vec<Vec<Change>>,
 }
 
 impl History {
-    /// Answers that allowed although the person's opt-out was acknowledged before the question was
-    /// sent, and no later opt-in was even sent before the answer came.
+    /// Checks that allowed although the person's opt-out was acknowledged before the check was sent,
+    /// and no later opt-in was sent before the response arrived.
     pub fn violations(&self) -> Vec<Check> {
         self.checks.iter().copied().filter(|check| self.is_violation(check)).collect()
     }
@@ -59,7 +59,7 @@ impl History {
 }
 
 #[test]
-fn only_what_cannot_be_is_a_violation() {
+fn only_impossible_answers_are_violations() {
     let at = Duration::from_secs;
     let changes = vec![vec![
         Change::OptIn { begin: at(1) },
@@ -71,10 +71,10 @@ fn only_what_cannot_be_is_a_violation() {
         let checks = vec![Check { who: 0, begin: at(begin), end: at(end), allowed }];
         !History { checks, changes: changes.clone() }.violations().is_empty()
     };
-    // Asked before the acknowledgement, however late the answer came.
+    // Sent before the acknowledgement: allowed, however late the response arrived.
     assert!(!violates(2, 3, true));
     assert!(!violates(9, 15, true));
-    // Asked after it, and answered before or after the next opt-in was sent.
+    // Sent after it, and answered before or after the next opt-in was sent.
     assert!(violates(11, 12, true));
     assert!(!violates(11, 12, false));
     assert!(!violates(11, 21, true));

@@ -1,4 +1,4 @@
-//! Writers and checkers that never rest, and the history of what they saw.
+//! Concurrent writers and checkers, which record a history.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,19 +15,19 @@ use tokio::time::sleep;
 use super::history::{Change, Check, History, Who};
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
-/// Numbers of one batch of checks.
+/// Number of people in a batch of checks.
 const BATCH: usize = 1000;
-/// People of one import that opts out.
+/// Number of people in an import of opt-outs.
 const BULK: usize = 50;
-/// One of so many people objects by a call of their own.
+/// One of this many people opts out with a single call, the others in imports.
 const SINGLE: usize = 8;
 const WRITERS: usize = 8;
 const BULK_WRITERS: usize = 2;
 const CHECKERS: usize = 4;
 
-/// What the history is about. The real service, or one with a seeded fault.
+/// The service under test: the real one, or one with an injected fault.
 pub trait Service: Send + Sync + 'static {
-    /// Who may be messaged; none if there was no answer.
+    /// Whether each person may be messaged. `None` if the call failed.
     fn check(&self, people: &[Who]) -> impl Future<Output = Option<Vec<bool>>> + Send;
     /// Whether the opt-in was acknowledged.
     fn opt_in(&self, who: Who, said: SystemTime) -> impl Future<Output = bool> + Send;
@@ -35,7 +35,7 @@ pub trait Service: Send + Sync + 'static {
     fn opt_out(&self, people: &[Who], said: SystemTime) -> impl Future<Output = bool> + Send;
 }
 
-/// Servers to take turns with.
+/// Several servers, used in turn.
 pub struct Servers {
     clients: Vec<ContactsClient>,
     turn: AtomicUsize,
@@ -88,7 +88,7 @@ impl Service for Servers {
     }
 }
 
-/// How much is to happen.
+/// Size of the workload.
 #[derive(Clone, Copy)]
 pub struct Volume {
     pub people: usize,
@@ -99,15 +99,15 @@ struct Workload<S> {
     service: S,
     volume: Volume,
     started: Instant,
-    /// Up to whom single and bulk writers came.
+    /// The next person for single and for bulk writers.
     single: AtomicUsize,
     bulk: AtomicUsize,
     writing: AtomicBool,
     history: Mutex<History>,
 }
 
-/// Makes the people, who all agree, lets all of them object while they are checked, and returns what
-/// was seen.
+/// Creates people who are opted in, opts all of them out while they are checked, and returns the
+/// history.
 pub async fn run<S: Service>(service: S, client: &ContactsClient, volume: Volume) -> History {
     let agreed = ImportConsent::opted_in().occurred_time(SystemTime::now());
     let import = client.contacts().import(ImportOptions::new().consent(agreed));
@@ -150,7 +150,7 @@ pub async fn run<S: Service>(service: S, client: &ContactsClient, volume: Volume
 }
 
 impl<S: Service> Workload<S> {
-    /// One person objects; each fourth agrees and objects again. False when there is nobody left.
+    /// Opts out one person. Every fourth one opts in and out again. Returns false if nobody is left.
     async fn write_one(&self) -> bool {
         let who = self.single.fetch_add(1, Ordering::SeqCst);
         if who >= self.volume.people / SINGLE {
@@ -178,8 +178,8 @@ impl<S: Service> Workload<S> {
         true
     }
 
-    /// Until it is acknowledged. What was said has its own time: an attempt that a frozen server
-    /// makes true much later changes nothing any more.
+    /// Retries an opt-out until it is acknowledged. The statement has a fixed time, so an attempt that a
+    /// frozen server applies much later has no effect.
     async fn opt_out(&self, people: &[Who]) {
         let said = SystemTime::now();
         while !self.service.opt_out(people, said).await {}
@@ -187,7 +187,7 @@ impl<S: Service> Workload<S> {
         for who in people {
             self.change(*who, Change::OptOut { acknowledged });
         }
-        // The hardest moment: somebody else is asked at once.
+        // The hardest case: another server is asked immediately.
         self.check(&people[..1]).await;
     }
 
@@ -198,7 +198,7 @@ impl<S: Service> Workload<S> {
             if !writing && !missing {
                 return;
             }
-            // Around where the writers are, in turns, and some from anywhere.
+            // Mostly people near the writers' positions, and some at random.
             let writers = if round % 2 == 0 { &self.single } else { &self.bulk };
             let writers = writers.load(Ordering::SeqCst);
             let near = (0..BATCH * 4 / 5).map(|n| (writers + n).saturating_sub(BATCH / 2));

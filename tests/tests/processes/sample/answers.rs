@@ -1,10 +1,10 @@
-//! Everything a client can learn of what was filled in, as lines that say the same for every copy.
+//! Reads everything back through the API, as lines that are equal for every copy of a database.
 
 use contacts_sdk::{ContactsClient, Error, MessageCategory, Recipient};
 
 use super::fill::{
-    ACME, ANA, BRUNO, CHEN, DINA, EMIL, ERASED, ERASED_OBJECTOR, IMPORTED, NOBODY, STRANGER,
-    STRANGER_BY_ID,
+    ACME, ANA, BRUNO, CHEN, DINA, EMIL, ERASED, ERASED_OBJECTOR, IMPORTED, NOBODY, NON_CONTACT,
+    NON_CONTACT_USER_ID,
 };
 
 const FILTERS: [&str; 16] = [
@@ -26,7 +26,7 @@ const FILTERS: [&str; 16] = [
     "email = \"ana@*\" OR first_name = \"Pri*\"",
 ];
 
-/// All answers.
+/// All responses, one per line.
 pub async fn answers(client: &ContactsClient) -> Vec<String> {
     let mut lines = Vec::new();
     for workspace in ["default", ACME] {
@@ -61,9 +61,10 @@ async fn of_workspace(client: &ContactsClient) -> Result<Vec<String>, Error> {
 }
 
 fn everybody() -> Vec<Recipient> {
-    let phones = [ANA, BRUNO[0], BRUNO[1], CHEN, EMIL, STRANGER, ERASED, ERASED_OBJECTOR, NOBODY];
+    let phones =
+        [ANA, BRUNO[0], BRUNO[1], CHEN, EMIL, NON_CONTACT, ERASED, ERASED_OBJECTOR, NOBODY];
     let phones = phones.into_iter().chain(IMPORTED).map(Recipient::phone);
-    phones.chain([DINA, STRANGER_BY_ID].map(Recipient::whatsapp_user_id)).collect()
+    phones.chain([DINA, NON_CONTACT_USER_ID].map(Recipient::whatsapp_user_id)).collect()
 }
 
 async fn contacts(client: &ContactsClient, lines: &mut Vec<String>) -> Result<(), Error> {
@@ -72,7 +73,7 @@ async fn contacts(client: &ContactsClient, lines: &mut Vec<String>) -> Result<()
         let mut contact = contact?;
         let listed = client.contacts().get(&contact).await?;
         assert_eq!(listed, contact, "as read alone");
-        // Made anew in every copy.
+        // Different in every copy.
         contact.contact_id.clear();
         contact.etag.clear();
         (contact.create_time, contact.update_time) = (None, None);

@@ -1,4 +1,4 @@
-//! A little of everything that can be stored.
+//! Fills a database with every kind of data.
 
 use std::time::SystemTime;
 
@@ -9,18 +9,18 @@ use contacts_sdk::{
 use contacts_tests::timestamp;
 
 pub const ANA: &str = "15551234567";
-/// As people dial it, and as WhatsApp may write it.
+/// The same number as people dial it, and as WhatsApp may write it.
 pub const BRUNO: [&str; 2] = ["5531987654321", "553187654321"];
 pub const CHEN: &str = "8613800138000";
 pub const DINA: &str = "BR.13491208655302741918";
 pub const EMIL: &str = "5215512345678";
-pub const STRANGER: &str = "4915112345678";
-pub const STRANGER_BY_ID: &str = "DE.99999999999999999999";
+pub const NON_CONTACT: &str = "4915112345678";
+pub const NON_CONTACT_USER_ID: &str = "DE.99999999999999999999";
 pub const ERASED_OBJECTOR: &str = "34600111222";
 pub const ERASED: &str = "34600333444";
 pub const IMPORTED: [&str; 3] = ["919812300001", "919812300002", "919812300003"];
 pub const NOBODY: &str = "15550009999";
-/// A workspace beside the default one.
+/// A second workspace.
 pub const ACME: &str = "acme";
 
 fn evidence() -> Evidence {
@@ -33,7 +33,7 @@ fn evidence() -> Evidence {
         .actor("form 7")
 }
 
-/// Two days before the fixtures were made, and a time that never comes.
+/// Expiry times: one in the past and one in the far future.
 fn ends() -> [SystemTime; 2] {
     [timestamp(86_400), timestamp(75 * 365 * 86_400)]
 }
@@ -116,12 +116,12 @@ async fn consent(client: &ContactsClient) -> Result<(), Error> {
     agreed(Recipient::whatsapp_user_id(DINA), 1700).await?;
     let stop = opt_in.record_opt_out(Recipient::whatsapp_user_id(DINA)).reason_text("STOP");
     stop.source(OptInSource::InboundMessage).occurred_time(timestamp(1800)).await?;
-    // History without effect: it was said before the opt-out.
+    // Older than the opt-out, so it has no effect.
     agreed(Recipient::whatsapp_user_id(DINA), 1750).await?;
-    let stranger = opt_in.record_opt_out(STRANGER).reason_text("Wrong number");
-    stranger.occurred_time(timestamp(1900)).await?;
-    let stranger = opt_in.record_opt_out(Recipient::whatsapp_user_id(STRANGER_BY_ID));
-    stranger.categories([MessageCategory::Marketing]).occurred_time(timestamp(1950)).await?;
+    let non_contact = opt_in.record_opt_out(NON_CONTACT).reason_text("Wrong number");
+    non_contact.occurred_time(timestamp(1900)).await?;
+    let non_contact = opt_in.record_opt_out(Recipient::whatsapp_user_id(NON_CONTACT_USER_ID));
+    non_contact.categories([MessageCategory::Marketing]).occurred_time(timestamp(1950)).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use contacts_sdk::{AttributeType, AttributeValue, NewContact, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, raw_contact, timestamp};
 
 #[apply(on_each_store!)]
-async fn row_29_a_value_of_the_wrong_type_names_the_right_one(app: TestApp) {
+async fn row_29_value_of_the_wrong_type_reports_the_expected_type(app: TestApp) {
     app.make_attributes().await;
     app.make_contact(phone(1)).await;
     let values = [
@@ -37,7 +37,7 @@ async fn row_29_a_value_of_the_wrong_type_names_the_right_one(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_29_numbers_are_finite(app: TestApp) {
+async fn row_29_numbers_must_be_finite(app: TestApp) {
     app.make_attributes().await;
     for number in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let person = NewContact::new().phone(phone(1)).attribute("orders", number);
@@ -54,7 +54,7 @@ async fn row_29_numbers_are_finite(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_29_an_option_is_one_of_the_options(app: TestApp) {
+async fn row_29_enum_value_must_be_an_option(app: TestApp) {
     app.make_attributes().await;
     for option in ["gold", "Gold ", "", "Platinum"] {
         let person = NewContact::new().phone(phone(1)).attribute("tier", option);
@@ -70,7 +70,7 @@ async fn row_29_an_option_is_one_of_the_options(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_29_unknown_too_many_and_empty_attributes_are_refused(app: TestApp) {
+async fn row_29_unknown_excess_and_empty_attributes_are_rejected(app: TestApp) {
     app.make_attributes().await;
     let person = || NewContact::new().phone(phone(1));
     let error = app.contacts().create(person().attribute("citty", "x")).await;
@@ -107,7 +107,7 @@ async fn row_29_unknown_too_many_and_empty_attributes_are_refused(app: TestApp) 
 }
 
 #[apply(on_each_store!)]
-async fn row_30_an_unknown_tag_is_refused_with_a_similar_one(app: TestApp) {
+async fn row_30_unknown_tag_suggests_a_similar_one(app: TestApp) {
     app.make_tags(&["event_attendee", "vip"]).await;
     for (tag, suggestion) in [
         ("event_atendee", Some("event_attendee")),
@@ -132,7 +132,7 @@ async fn row_30_an_unknown_tag_is_refused_with_a_similar_one(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_31_ids_that_stand_for_consent_are_reserved(app: TestApp) {
+async fn row_31_ids_that_mean_consent_are_reserved(app: TestApp) {
     for id in [
         "opted_in",
         "opt_in",
@@ -156,7 +156,7 @@ async fn row_31_ids_that_stand_for_consent_are_reserved(app: TestApp) {
             app.contacts().batch_upsert([person]).await.expect("an import").failures.remove(0);
         row.error.refused_for(reason::RESERVED_ID);
     }
-    // Derived from a name it is no other thing.
+    // An id derived from a display name is reserved too.
     for name in ["Opted in", "OPT IN", "Optin", "Opt-out", "Unsubscribed?"] {
         let create = app.attributes().create(name, AttributeType::Boolean).await;
         create.refused_at(reason::RESERVED_ID, "attribute.attribute_id");
@@ -165,7 +165,7 @@ async fn row_31_ids_that_stand_for_consent_are_reserved(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_31_a_display_name_is_taken_once(app: TestApp) {
+async fn row_31_display_name_is_unique(app: TestApp) {
     app.attributes().create("City", AttributeType::String).await.expect("an attribute");
     app.tags().create("Event attendee").await.expect("a tag");
     for name in ["City", "city", " CITY "] {

@@ -3,7 +3,7 @@
 use contacts_sdk::{CheckReason, Error, MessageCategory, NewContact, OptInSource, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store};
 
-/// Sends a number wherever one can be sent. All calls say the same.
+/// Sends a number in every call that takes one and checks that all return the same error.
 async fn refused_everywhere(app: &TestApp, number: &str) -> Vec<Error> {
     let in_contact = app.contacts().create(NewContact::new().phone(number)).await;
     let upsert = app.contacts().batch_upsert([NewContact::new().phone(number)]).await;
@@ -50,7 +50,7 @@ async fn check_all(app: &TestApp, numbers: &[&str], advice: &str) {
 }
 
 #[apply(on_each_store!)]
-async fn row_21_what_is_no_phone_number_is_refused_with_what_to_send(app: TestApp) {
+async fn row_21_malformed_phone_numbers_are_rejected_with_an_example(app: TestApp) {
     let numbers = [
         "",
         " ",
@@ -70,7 +70,7 @@ async fn row_21_what_is_no_phone_number_is_refused_with_what_to_send(app: TestAp
 }
 
 #[apply(on_each_store!)]
-async fn row_21_a_leading_zero_is_not_repaired(app: TestApp) {
+async fn row_21_leading_zero_is_not_repaired(app: TestApp) {
     check_all(
         &app,
         &["07700900456", "00447700900456", "05551234567", "0015551234567"],
@@ -80,7 +80,7 @@ async fn row_21_a_leading_zero_is_not_repaired(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_22_other_digits_and_invisible_signs_are_refused(app: TestApp) {
+async fn row_22_foreign_digits_and_invisible_characters_are_rejected(app: TestApp) {
     let numbers = [
         "١٥٥٥١٢٣٤٥٦٧",
         "１５５５１２３４５６７",
@@ -94,12 +94,12 @@ async fn row_22_other_digits_and_invisible_signs_are_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_22_a_user_id_is_no_phone_number(app: TestApp) {
+async fn row_22_user_id_is_not_a_phone_number(app: TestApp) {
     check_all(&app, &["US.13491208655302741918"], "whatsapp_user_id").await;
 }
 
 #[apply(on_each_store!)]
-async fn row_23_separators_are_taken_off(app: TestApp) {
+async fn row_23_separators_are_ignored(app: TestApp) {
     let forms = [
         "15551234567",
         "+1 (555) 123-4567",
@@ -119,7 +119,7 @@ async fn row_23_separators_are_taken_off(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_24_the_other_form_of_a_contact_names_it(app: TestApp) {
+async fn row_24_contact_is_found_by_the_other_form(app: TestApp) {
     for (one, other) in [
         ("5521987654321", "552187654321"),
         ("525512345678", "5215512345678"),

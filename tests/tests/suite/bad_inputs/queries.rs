@@ -4,7 +4,7 @@ use contacts_proto::v1;
 use contacts_sdk::{Filter, NewContact, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
-/// Text that is syntax somewhere.
+/// Text that is syntax in SQL, FTS5, LIKE, shells and so on.
 const INJECTIONS: [&str; 14] = [
     "' OR 1=1--",
     "\" OR 1=1--",
@@ -23,7 +23,7 @@ const INJECTIONS: [&str; 14] = [
 ];
 
 #[apply(on_each_store!)]
-async fn row_32_syntax_of_others_is_text_in_a_filter(app: TestApp) {
+async fn row_32_sql_and_other_syntax_is_text_in_a_filter(app: TestApp) {
     app.make_attributes().await;
     for (n, text) in INJECTIONS.into_iter().enumerate() {
         let odd = NewContact::new().phone(phone(n)).first_name(text).attribute("city", text);
@@ -45,7 +45,7 @@ async fn row_32_syntax_of_others_is_text_in_a_filter(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_32_syntax_of_others_is_text_in_a_search(app: TestApp) {
+async fn row_32_sql_and_other_syntax_is_text_in_a_search(app: TestApp) {
     for (n, name) in ["Ana", "Or Tal", "Near East", "Percent"].into_iter().enumerate() {
         let person = NewContact::new().phone(phone(n)).first_name(name);
         app.contacts().create(person).await.expect("a contact");
@@ -77,7 +77,7 @@ async fn row_32_syntax_of_others_is_text_in_a_search(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_33_a_wrong_filter_names_the_column(app: TestApp) {
+async fn row_33_invalid_filter_reports_the_column(app: TestApp) {
     app.make_tags(&["vip"]).await;
     app.make_attributes().await;
     for (filter, column) in [
@@ -115,7 +115,7 @@ async fn row_33_a_wrong_filter_names_the_column(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_34_limits_are_named(app: TestApp) {
+async fn row_34_errors_state_the_limit(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let deep = format!("{}tags:vip{}", "(".repeat(17), ")".repeat(17));
     let negated = format!("{}tags:vip", "NOT ".repeat(17));
@@ -140,7 +140,7 @@ async fn row_34_limits_are_named(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_35_orders_and_sizes_are_checked(app: TestApp) {
+async fn row_35_orders_and_page_sizes_are_validated(app: TestApp) {
     for order in [
         "email",
         "create_time; DROP TABLE contact",

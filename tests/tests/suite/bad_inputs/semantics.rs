@@ -1,4 +1,4 @@
-//! Rows 37 to 45: requests that are well-formed and cannot be done.
+//! Rows 37 to 45: well-formed requests that cannot be executed.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
 }
 
 #[apply(on_each_store!)]
-async fn row_37_a_request_id_is_for_one_request(app: TestApp) {
+async fn row_37_request_id_cannot_be_reused_for_another_request(app: TestApp) {
     let id = uuid::Uuid::new_v4().to_string();
     let create =
         |n| app.contacts().create(NewContact::new().phone(phone(n))).request_id(&id).send();
@@ -38,7 +38,7 @@ async fn row_37_a_request_id_is_for_one_request(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_38_a_stale_etag_changes_nothing(app: TestApp) {
+async fn row_38_change_with_a_stale_etag_is_rejected(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
     for etag in ["v0", "v2", "x", "", " v1", "V1"] {
         let update = app.contacts().update(phone(1)).etag(etag).first_name("Changed").await;
@@ -57,7 +57,7 @@ async fn row_38_a_stale_etag_changes_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_39_phone_number_and_consent_are_changed_elsewhere(app: TestApp) {
+async fn row_39_update_cannot_change_phone_number_or_consent(app: TestApp) {
     let made = app.make_contact(phone(1)).await;
     let update = |contact: v1::Contact, paths: &[&str]| {
         let paths: Vec<_> = paths.iter().map(|path| (*path).to_owned()).collect();
@@ -82,7 +82,7 @@ async fn row_39_phone_number_and_consent_are_changed_elsewhere(app: TestApp) {
             update(opt_in(), paths).await.refused_at(reason::OUTPUT_ONLY_FIELD, "contact.opt_in");
         assert!(error.message().contains("RecordOptIn"), "{error}");
     }
-    // Named in no mask it is not looked at.
+    // A field that is not in the mask is ignored.
     update(opt_in(), &["first_name"]).await.expect("an update of the name");
     update(opt_in(), &["*"]).await.expect("an update of what can be updated");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::NotAsked);
@@ -90,7 +90,7 @@ async fn row_39_phone_number_and_consent_are_changed_elsewhere(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_40_a_claim_of_consent_fails_for_who_objected_and_the_rest_lands(app: TestApp) {
+async fn row_40_claimed_consent_fails_for_opted_out_rows_only(app: TestApp) {
     app.make_contact(phone(1)).await;
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.make_contact(phone(2)).await;
@@ -123,7 +123,7 @@ async fn row_40_a_claim_of_consent_fails_for_who_objected_and_the_rest_lands(app
 }
 
 #[apply(on_each_store!)]
-async fn row_41_old_news_is_history_and_the_future_is_refused(app: TestApp) {
+async fn row_41_old_statement_has_no_effect_and_a_future_one_is_rejected(app: TestApp) {
     app.make_contact(phone(1)).await;
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     let old = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(timestamp(0));
@@ -137,7 +137,7 @@ async fn row_41_old_news_is_history_and_the_future_is_refused(app: TestApp) {
     opt_in.refused_at(reason::INVALID_TIME, "occurred_time");
     let opt_out = app.opt_in().record_opt_out(phone(1)).occurred_time(future).await;
     opt_out.refused_at(reason::INVALID_TIME, "occurred_time");
-    // Of an import, all of it or one row.
+    // In the consent block of an import and of a row.
     let claim = || ImportConsent::opted_in().occurred_time(future);
     let row = || NewContact::new().phone(phone(2));
     let all =
@@ -152,7 +152,7 @@ async fn row_41_old_news_is_history_and_the_future_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_42_an_opt_in_needs_a_source(app: TestApp) {
+async fn row_42_opt_in_needs_a_source(app: TestApp) {
     app.make_contact(phone(1)).await;
     let recipient = Some(v1::record_opt_in_request::Recipient::PhoneNumber(phone(1)));
     let request = v1::RecordOptInRequest { recipient, ..Default::default() };
@@ -164,7 +164,7 @@ async fn row_42_an_opt_in_needs_a_source(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_43_every_doubt_is_a_denial_with_its_reason(app: TestApp) {
+async fn row_43_every_doubtful_check_is_denied_with_a_reason(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.contacts().delete(phone(1)).await.expect("a receipt");
     app.make_opted_in(phone(2)).await;
@@ -191,7 +191,7 @@ async fn row_43_every_doubt_is_a_denial_with_its_reason(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_44_an_edit_of_another_count_changes_nothing(app: TestApp) {
+async fn row_44_tag_edit_with_another_count_changes_nothing(app: TestApp) {
     app.make_tags(&["vip"]).await;
     app.make_many(phones(0..5).into_iter().map(|phone| NewContact::new().phone(phone))).await;
     let edit = |expected_count: i64| {
@@ -216,7 +216,7 @@ async fn row_44_an_edit_of_another_count_changes_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_45_a_deletion_happens_once(app: TestApp) {
+async fn row_45_retried_deletion_happens_once(app: TestApp) {
     app.contacts().delete(phone(1)).await.refused_for(reason::CONTACT_NOT_FOUND);
     let contact = app.make_contact(phone(1)).await;
     let id = uuid::Uuid::new_v4().to_string();
@@ -224,7 +224,7 @@ async fn row_45_a_deletion_happens_once(app: TestApp) {
     let receipt = delete(Recipient::from(&contact)).await.expect("a receipt");
     assert_eq!(delete(Recipient::from(&contact)).await.expect("the receipt again"), receipt);
     app.contacts().delete(&contact).await.refused_for(reason::CONTACT_NOT_FOUND);
-    // The receipt again does not erase who came after.
+    // The retry returns the receipt and does not delete the new contact.
     let next = app.make_contact(phone(1)).await;
     assert_eq!(delete(Recipient::from(&contact)).await.expect("the receipt again"), receipt);
     app.contacts().get(&next).await.expect("still there");

@@ -6,7 +6,7 @@ use contacts_tests::{Refused, TestApp, apply, logged, on_each_store, phone};
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 
 #[apply(on_each_store!)]
-async fn row_25_nul_is_refused_in_every_text(app: TestApp) {
+async fn row_25_nul_is_rejected_in_every_text(app: TestApp) {
     app.make_attributes().await;
     app.make_contact(phone(1)).await;
     let nul = "a\0b";
@@ -31,7 +31,7 @@ async fn row_25_nul_is_refused_in_every_text(app: TestApp) {
     let said = app.opt_in().record_opt_out(phone(1)).reason_text(nul).await;
     said.refused_at(text, "reason_text");
 
-    // In names of things it is as wrong as any other sign.
+    // In ids, NUL is as invalid as any other character.
     app.tags().create("x").tag_id(nul).await.refused_at(reason::INVALID_ID, "tag.tag_id");
     app.tags().get(nul).await.refused_for(reason::TAG_NOT_FOUND);
     app.attributes().get(nul).await.refused_for(reason::ATTRIBUTE_NOT_FOUND);
@@ -54,7 +54,7 @@ async fn row_25_nul_is_refused_in_every_text(app: TestApp) {
         .page_token(nul)
         .await
         .refused_at(reason::INVALID_PAGE_TOKEN, "page_token");
-    // A search looks for letters and digits.
+    // A query ignores everything but letters and digits.
     app.contacts().list().query(nul).await.expect("nobody");
     let etag = app.contacts().update(phone(1)).etag(nul).first_name("x").await;
     etag.refused_for(reason::ETAG_MISMATCH);
@@ -63,10 +63,10 @@ async fn row_25_nul_is_refused_in_every_text(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_25_long_and_piled_up_text_is_refused(app: TestApp) {
+async fn row_25_long_text_and_excess_combining_marks_are_rejected(app: TestApp) {
     app.make_attributes().await;
     let person = || NewContact::new().phone(phone(1));
-    // The largest a message may hold; a larger one does not arrive.
+    // The largest text that fits a message.
     let huge = "x".repeat(3 << 20);
     let error = app.contacts().create(person().first_name(&huge)).await;
     let error = error.refused_at(reason::LIMIT_EXCEEDED, "contact.first_name");
@@ -91,7 +91,7 @@ async fn row_25_long_and_piled_up_text_is_refused(app: TestApp) {
     piled.refused_at(reason::INVALID_TEXT, "contact.attributes.city");
     assert_eq!(app.contacts().count().await.expect("a count"), 0);
 
-    // As long as allowed, in characters and not in bytes.
+    // The maximum length is in characters and not in bytes.
     let most = person().first_name("é".repeat(200)).last_name("😀".repeat(200));
     let most = most.attribute("city", "中".repeat(1000));
     app.contacts().create(most).await.expect("a contact");
@@ -99,7 +99,7 @@ async fn row_25_long_and_piled_up_text_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_26_what_is_no_email_address_is_refused(app: TestApp) {
+async fn row_26_malformed_email_addresses_are_rejected(app: TestApp) {
     let long = format!("{}@exemplo.pt", "a".repeat(288));
     for (email, reason) in [
         ("zoe", reason::INVALID_EMAIL),
@@ -120,7 +120,7 @@ async fn row_26_what_is_no_email_address_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_27_names_of_all_scripts_come_back_byte_for_byte(app: TestApp) {
+async fn row_27_names_in_all_scripts_round_trip_byte_for_byte(app: TestApp) {
     let names = [
         "مُحَمَّد العلي",
         "שָׁלוֹם \u{202e}abc\u{202c}",
@@ -141,7 +141,7 @@ async fn row_27_names_of_all_scripts_come_back_byte_for_byte(app: TestApp) {
         assert_eq!(got.first_name.as_deref(), Some(name));
         let filter = contacts_sdk::Filter::first_name().eq(name);
         let listed = app.contacts().list().filter(filter).await;
-        // A control character cannot be in a filter.
+        // Filters reject control characters.
         if !name.contains('\t') {
             assert_eq!(listed.expect("a page").items, [got], "{name:?}");
         }
@@ -156,7 +156,7 @@ async fn row_28_line_breaks_and_escapes_are_data(app: TestApp) {
     let made = app.contacts().create(person).await.expect("a contact");
     assert_eq!(made.first_name.as_deref(), Some(name));
     assert_eq!(app.contacts().count().query("zxqv28").await.expect("a count"), 1);
-    // Where errors and logs could show what was sent.
+    // Fields that errors and logs could repeat.
     let errors = [
         app.tags().get(name).await.refused(),
         app.attributes().get(name).await.refused(),

@@ -1,9 +1,9 @@
-//! Row 36: page and resume tokens that are forged, damaged, or of another request.
+//! Row 36: forged and damaged page and resume tokens, and tokens of another request.
 
 use contacts_sdk::{Error, NewContact, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 
-/// A token of each kind of list, in the default workspace.
+/// One token of each kind of list, in the default workspace.
 struct Tokens {
     contacts: String,
     by_name: String,
@@ -57,7 +57,7 @@ impl Tokens {
     }
 }
 
-/// What each list says of a token.
+/// The result of each list for a token.
 async fn answers(app: &TestApp, token: &str) -> [Result<(), Error>; 7] {
     let mut stream = app.contacts().segment().resume_from(token).batches();
     [
@@ -79,7 +79,7 @@ fn refused(answer: Result<(), Error>, is_stream: bool) {
 }
 
 #[apply(on_each_store!)]
-async fn row_36_a_token_opens_its_own_list_only(app: TestApp) {
+async fn row_36_token_is_valid_for_its_own_list_only(app: TestApp) {
     let tokens = Tokens::of(&app).await;
     for (own, token) in tokens.all().into_iter().enumerate() {
         assert!(token.len() <= 512, "{}", token.len());
@@ -94,7 +94,7 @@ async fn row_36_a_token_opens_its_own_list_only(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_36_a_damaged_token_opens_nothing(app: TestApp) {
+async fn row_36_damaged_token_is_rejected(app: TestApp) {
     let tokens = Tokens::of(&app).await;
     let forged = "A".repeat(54);
     let long = "A".repeat(100_000);
@@ -118,7 +118,7 @@ async fn row_36_a_damaged_token_opens_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_36_a_token_of_another_workspace_opens_nothing(app: TestApp) {
+async fn row_36_token_of_another_workspace_is_rejected(app: TestApp) {
     let tokens = Tokens::of(&app).await;
     let other = app.client().with_workspace("other");
     let list = other.contacts().list().page_token(&tokens.contacts).await;
@@ -126,7 +126,7 @@ async fn row_36_a_token_of_another_workspace_opens_nothing(app: TestApp) {
     let mut stream = other.contacts().segment().resume_from(&*tokens.stream).batches();
     let error = stream.next().await.expect("an error");
     error.refused_at(reason::INVALID_RESUME_TOKEN, "resume_token");
-    // Nor after the workspace was made anew.
+    // Nor after the workspace is created again.
     app.workspaces().delete("default").confirm("default").await.expect("erased");
     app.workspaces().create("default").await.expect("a workspace");
     let list = app.contacts().list().page_token(&tokens.contacts).await;

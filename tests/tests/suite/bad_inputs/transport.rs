@@ -1,4 +1,4 @@
-//! Rows 6 and 8: what is no message, and no method.
+//! Rows 6 and 8: malformed messages and unknown methods.
 
 use bytes::Bytes;
 use contacts_proto::v1::{CreateContactRequest, GetContactRequest};
@@ -6,7 +6,7 @@ use contacts_tests::{TestApp, apply, message, on_each_store, phone, raw_contact}
 use prost::Message;
 use tonic::Code;
 
-/// Methods of every kind, whose decoders are all to survive.
+/// One method of each kind of call.
 const METHODS: [&str; 6] = [
     "ContactService/CreateContact",
     "ContactService/ListContacts",
@@ -16,7 +16,7 @@ const METHODS: [&str; 6] = [
     "OptInService/CheckOptInStream",
 ];
 
-/// Groups of an unknown field, one in the other. No message of the API nests so deep by itself.
+/// Nested groups of an unknown field. No message of the API nests this deep.
 fn nested(depth: usize) -> Bytes {
     const BEGIN: [u8; 2] = [0xc3, 0x3e];
     const END: [u8; 2] = [0xc4, 0x3e];
@@ -24,7 +24,7 @@ fn nested(depth: usize) -> Bytes {
 }
 
 #[apply(on_each_store!)]
-async fn row_6_malformed_messages_are_no_panic(app: TestApp) {
+async fn row_6_malformed_messages_do_not_panic(app: TestApp) {
     let wire = app.wire().await;
     let create =
         CreateContactRequest { contact: Some(raw_contact(phone(1))), ..Default::default() };
@@ -34,10 +34,10 @@ async fn row_6_malformed_messages_are_no_panic(app: TestApp) {
         &[0x00],
         &[0x0f],
         &[0x0c],
-        // A varint without an end, and one of eleven bytes.
+        // An unterminated varint, and one of eleven bytes.
         &[0x08, 0xff],
         &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
-        // Text that is longer than the message, and text that is not UTF-8, in field 1.
+        // In field 1, text longer than the message and text that is not UTF-8.
         &[0x0a, 0x7f, b'x'],
         &[0x0a, 0x02, 0xc3, 0x28],
         // A surrogate.
@@ -45,7 +45,7 @@ async fn row_6_malformed_messages_are_no_panic(app: TestApp) {
     ];
     for method in METHODS {
         for bytes in malformed.into_iter().chain([&good[..good.len() - 1]]) {
-            // A shorter message may be a good one of another method.
+            // A truncated message may be valid for another method.
             if bytes.len() > 20 && method != METHODS[0] {
                 continue;
             }
@@ -58,7 +58,7 @@ async fn row_6_malformed_messages_are_no_panic(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_6_nesting_has_an_end(app: TestApp) {
+async fn row_6_message_nesting_is_limited(app: TestApp) {
     let wire = app.wire().await;
     let count = "ContactService/CountContacts";
     let shallow = wire.send(count, &[], nested(50)).await;
@@ -73,7 +73,7 @@ async fn row_6_nesting_has_an_end(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_6_a_frame_that_lies_about_its_length_is_refused(app: TestApp) {
+async fn row_6_frame_with_a_wrong_length_is_rejected(app: TestApp) {
     let wire = app.wire().await;
     let request = GetContactRequest::default().encode_to_vec();
     let mut short = message(&request).to_vec();
@@ -84,7 +84,7 @@ async fn row_6_a_frame_that_lies_about_its_length_is_refused(app: TestApp) {
         let answer = wire.send("ContactService/GetContact", &[], Bytes::from(body)).await;
         assert_eq!(answer.code(), Code::Internal, "{answer:?}");
     }
-    // No message at all, and two where one is expected.
+    // No message, and two messages where one is expected.
     let none = wire.send("ContactService/GetContact", &[], Bytes::new()).await;
     assert_ne!(none.code(), Code::Ok, "{none:?}");
     let twice = [message(&request), message(&request)].concat();
@@ -94,8 +94,8 @@ async fn row_6_a_frame_that_lies_about_its_length_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_6_unknown_fields_are_passed_over(app: TestApp) {
-    // A newer client's fields: not an error, and not kept.
+async fn row_6_unknown_fields_are_ignored(app: TestApp) {
+    // Fields of a newer client are neither an error nor stored.
     let create =
         CreateContactRequest { contact: Some(raw_contact(phone(1))), ..Default::default() };
     let mut bytes = create.encode_to_vec();
@@ -106,7 +106,7 @@ async fn row_6_unknown_fields_are_passed_over(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_8_an_unknown_method_is_unimplemented(app: TestApp) {
+async fn row_8_unknown_method_is_unimplemented(app: TestApp) {
     let wire = app.wire().await;
     for method in [
         "/whatatalk.contacts.v1.ContactService/Guess",
@@ -125,7 +125,7 @@ async fn row_8_an_unknown_method_is_unimplemented(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn row_8_reflection_can_be_switched_off(app: TestApp) {
+async fn row_8_reflection_can_be_disabled(app: TestApp) {
     let methods = ["v1", "v1alpha"]
         .map(|version| format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"));
     // A request to list the services.

@@ -1,10 +1,10 @@
-//! BatchGetContacts: index for index, each with its own result.
+//! BatchGetContacts: one result per requested contact, in request order.
 
 use contacts_sdk::{AttributeType, ContactView, NewContact, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 
 #[apply(on_each_store!)]
-async fn results_come_in_the_order_asked_for(app: TestApp) {
+async fn results_are_in_request_order(app: TestApp) {
     let one = app.make_contact(phone(1)).await;
     let two = NewContact::new().phone(phone(2)).whatsapp_user_id("US.2").email("b@example.com");
     let two = app.contacts().create(two).await.expect("a contact");
@@ -32,7 +32,7 @@ async fn results_come_in_the_order_asked_for(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_batch_has_a_limit(app: TestApp) {
+async fn batch_size_is_limited(app: TestApp) {
     app.make_many(phones(0..1000).into_iter().map(|phone| NewContact::new().phone(phone))).await;
     let all = app.contacts().batch_get(phones(0..1000)).await.expect("results");
     for (n, found) in all.iter().enumerate() {
@@ -47,7 +47,7 @@ async fn a_batch_has_a_limit(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_answer_has_room_for_three_mebibytes(app: TestApp) {
+async fn response_size_is_limited_to_three_mebibytes(app: TestApp) {
     // 50 long values each: about 50 kB.
     let ids: Vec<_> = (0..50).map(|n| format!("a{n}")).collect();
     for id in &ids {
@@ -58,7 +58,7 @@ async fn an_answer_has_room_for_three_mebibytes(app: TestApp) {
         let new = NewContact::new().phone(phone(n));
         ids.iter().fold(new, |new, id| new.attribute(id, &long))
     };
-    // Chunk by chunk: a request has its limit too.
+    // In chunks, because the size of a request is limited too.
     for chunk in 0..4 {
         app.make_many((0..25).map(|n| contact(25 * chunk + n))).await;
     }

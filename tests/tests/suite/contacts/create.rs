@@ -1,4 +1,4 @@
-//! CreateContact, and GetContact of what it made.
+//! CreateContact, and GetContact of the created contact.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use contacts_sdk::{ContactView, NewContact, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, raw_contact};
 
 #[apply(on_each_store!)]
-async fn a_contact_is_made_as_sent(app: TestApp) {
+async fn created_contact_has_the_fields_sent(app: TestApp) {
     app.make_tags(&["vip", "lead"]).await;
     app.make_attributes().await;
     let ana = NewContact::new()
@@ -48,7 +48,7 @@ async fn a_contact_is_made_as_sent(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_user_id_is_enough(app: TestApp) {
+async fn a_contact_can_have_only_a_user_id(app: TestApp) {
     let made = app.contacts().create(NewContact::new().whatsapp_user_id("BR.abc123")).await;
     let made = made.expect("a contact");
     assert_eq!(made.phone_number, None);
@@ -59,7 +59,7 @@ async fn a_user_id_is_enough(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn ids_grow_in_the_order_of_creation(app: TestApp) {
+async fn contact_ids_increase_in_creation_order(app: TestApp) {
     let mut made = Vec::new();
     for n in 0..20 {
         made.push(app.make_contact(phone(n)).await.contact_id);
@@ -70,7 +70,7 @@ async fn ids_grow_in_the_order_of_creation(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_number_and_a_user_id_are_taken_once(app: TestApp) {
+async fn phone_number_and_user_id_are_unique(app: TestApp) {
     let user_id = "US.1349";
     let made = NewContact::new().phone(phone(1)).whatsapp_user_id(user_id);
     let made = app.contacts().create(made).await.expect("a contact");
@@ -92,7 +92,7 @@ async fn a_number_and_a_user_id_are_taken_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn of_concurrent_creations_one_wins(app: TestApp) {
+async fn one_of_concurrent_creates_succeeds(app: TestApp) {
     let creations =
         (0..16).map(|_| app.contacts().create(NewContact::new().phone(phone(1))).send());
     let outcomes = futures::future::join_all(creations).await;
@@ -106,7 +106,7 @@ async fn of_concurrent_creations_one_wins(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_only_the_server_sets_is_refused(app: TestApp) {
+async fn server_set_fields_are_rejected(app: TestApp) {
     let contact = || raw_contact(phone(1));
     for (contact, field) in [
         (v1::Contact { contact_id: "x".to_owned(), ..contact() }, "contact.contact_id"),
@@ -149,7 +149,7 @@ async fn a_basic_view_leaves_out_email_and_attributes(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn nobody_is_found_who_is_not_there(app: TestApp) {
+async fn unknown_contact_is_not_found(app: TestApp) {
     let unknown = uuid::Uuid::now_v7().to_string();
     for person in [
         Recipient::phone(phone(1)),

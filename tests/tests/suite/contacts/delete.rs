@@ -7,7 +7,7 @@ use contacts_sdk::{
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 #[apply(on_each_store!)]
-async fn an_erased_contact_is_nowhere(app: TestApp) {
+async fn deleted_contact_is_found_by_no_call(app: TestApp) {
     app.make_tags(&["vip"]).await;
     app.make_attributes().await;
     let ana = NewContact::new()
@@ -42,7 +42,7 @@ async fn an_erased_contact_is_nowhere(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_deletion_without_a_reason_is_for_another_one(app: TestApp) {
+async fn delete_without_a_reason_uses_the_reason_other(app: TestApp) {
     app.make_contact(phone(1)).await;
     let receipt = app.contacts().delete(phone(1)).await.expect("a receipt");
     assert_eq!(receipt.reason, DeleteReason::Other);
@@ -54,7 +54,7 @@ async fn a_deletion_without_a_reason_is_for_another_one(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_number_is_free_again(app: TestApp) {
+async fn phone_number_of_a_deleted_contact_can_be_reused(app: TestApp) {
     let first = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1").first_name("Ana");
     let first = app.contacts().create(first).await.expect("a contact");
     app.contacts().delete(&first).await.expect("a receipt");
@@ -67,12 +67,12 @@ async fn the_number_is_free_again(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn consent_does_not_outlive_the_contact(app: TestApp) {
+async fn opt_in_is_removed_with_the_contact(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.contacts().delete(phone(1)).await.expect("a receipt");
     let again = app.make_contact(phone(1)).await;
     assert_eq!(again.opt_in.marketing, OptInStatus::NotAsked);
     assert!(!app.opt_in().may_send(phone(1), MessageCategory::Marketing).await);
-    // Nor does what was told with it: the evidence is personal data.
+    // The evidence is deleted too, because it is personal data.
     assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
 }

@@ -1,4 +1,4 @@
-//! UpdateContact: what changes and what stays.
+//! UpdateContact through the SDK.
 
 use contacts_sdk::{Contact, NewContact, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
@@ -18,7 +18,7 @@ async fn ana(app: &TestApp) -> Contact {
 }
 
 #[apply(on_each_store!)]
-async fn only_what_is_named_changes(app: TestApp) {
+async fn update_changes_only_named_fields(app: TestApp) {
     let before = ana(&app).await;
     let update = app.contacts().update(phone(1)).first_name("Anna").attribute("orders", 4);
     let after = update.await.expect("a contact");
@@ -34,7 +34,7 @@ async fn only_what_is_named_changes(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn fields_are_cleared(app: TestApp) {
+async fn fields_can_be_cleared(app: TestApp) {
     ana(&app).await;
     let update = app
         .contacts()
@@ -49,7 +49,7 @@ async fn fields_are_cleared(app: TestApp) {
     assert!(after.tags.is_empty());
     assert_eq!(after.attributes.keys().collect::<Vec<_>>(), ["orders"]);
 
-    // Neither search nor filters find what is gone.
+    // Neither search nor filters find cleared values.
     let count = |query, filter: &str| app.contacts().count().query(query).filter(filter).send();
     assert_eq!(count("ana", "").await.expect("a count"), 0);
     assert_eq!(count("", "tags:vip").await.expect("a count"), 0);
@@ -59,7 +59,7 @@ async fn fields_are_cleared(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn attributes_are_replaced_as_a_whole(app: TestApp) {
+async fn attributes_can_be_replaced_as_a_whole(app: TestApp) {
     ana(&app).await;
     let update = app.contacts().update(phone(1)).replace_attributes([("tier", "Gold")]);
     let after = update.await.expect("a contact");
@@ -67,14 +67,14 @@ async fn attributes_are_replaced_as_a_whole(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_update_that_changes_nothing_changes_nothing(app: TestApp) {
+async fn update_without_a_difference_keeps_the_etag(app: TestApp) {
     let before = ana(&app).await;
     let after = app.contacts().update(phone(1)).first_name("Ana").tags(["vip"]).await;
     assert_eq!(after.expect("a contact"), before);
 }
 
 #[apply(on_each_store!)]
-async fn a_bad_value_changes_nothing(app: TestApp) {
+async fn update_with_an_invalid_value_changes_nothing(app: TestApp) {
     let before = ana(&app).await;
     let update = || app.contacts().update(phone(1)).first_name("Changed");
     for (update, reason, field) in [
@@ -94,7 +94,7 @@ async fn a_bad_value_changes_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_missing_contact_is_made_only_if_allowed(app: TestApp) {
+async fn update_creates_a_missing_contact_only_if_allowed(app: TestApp) {
     let update = || app.contacts().update(phone(1)).first_name("Ana");
     update().await.refused_for(reason::CONTACT_NOT_FOUND);
     assert_eq!(app.contacts().count().await.expect("a count"), 0);
@@ -115,7 +115,7 @@ async fn a_missing_contact_is_made_only_if_allowed(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn consent_is_no_part_of_an_update(app: TestApp) {
+async fn update_cannot_change_consent(app: TestApp) {
     let before = app.make_opted_in(phone(1)).await;
     let after = app.contacts().update(&before).first_name("Ana").await.expect("a contact");
     assert_eq!(after.opt_in.marketing, OptInStatus::OptedIn);

@@ -1,4 +1,4 @@
-//! UpdateContact as other clients send it: masks, no mask, and what cannot be updated.
+//! UpdateContact as other clients send it: masks, no mask, and fields that cannot be updated.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn text(value: &str) -> v1::AttributeValue {
 }
 
 #[apply(on_each_store!)]
-async fn without_a_mask_the_populated_fields_change(app: TestApp) {
+async fn update_without_a_mask_changes_populated_fields(app: TestApp) {
     app.make_attributes().await;
     let ana = NewContact::new()
         .phone(phone(1))
@@ -43,7 +43,7 @@ async fn without_a_mask_the_populated_fields_change(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_path_reaches_one_attribute(app: TestApp) {
+async fn mask_path_can_name_a_single_attribute(app: TestApp) {
     app.make_attributes().await;
     let ana = NewContact::new().phone(phone(1)).attribute("city", "Lisboa").attribute("orders", 3);
     app.contacts().create(ana).await.expect("a contact");
@@ -53,7 +53,8 @@ async fn a_path_reaches_one_attribute(app: TestApp) {
     let sent = v1::Contact { attributes, ..raw_contact(phone(1)) };
     let after = send(&app, sent.clone(), &["attributes.city", "attributes.orders"]).await;
     let after = after.expect("a contact");
-    // An empty text is a value; a value that was not sent is cleared; what the mask leaves out stays.
+    // An empty text is a value. An attribute in the mask without a value is cleared. Attributes not in
+    // the mask stay.
     assert_eq!(after.attribute("city").and_then(|city| city.as_str()), Some(""));
     assert_eq!(after.attributes.len(), 1);
 
@@ -64,7 +65,7 @@ async fn a_path_reaches_one_attribute(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn unknown_paths_are_refused_with_the_known_ones(app: TestApp) {
+async fn unknown_mask_path_lists_the_known_ones(app: TestApp) {
     app.make_contact(phone(1)).await;
     for path in ["name", "firstName", "attributes.", "", "attributes.x.y.z", "email.domain"] {
         let error = send(&app, raw_contact(phone(1)), &[path]).await.refused();
@@ -77,8 +78,8 @@ async fn unknown_paths_are_refused_with_the_known_ones(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_contact_goes_back_as_it_was_read(app: TestApp) {
-    // A client in another language reads a contact, changes a name and sends it all with a mask.
+async fn a_whole_contact_can_be_sent_back_with_a_mask(app: TestApp) {
+    // A client reads a contact, changes a name and sends the whole contact with a mask.
     app.make_opted_in(phone(1)).await;
     let request = v1::GetContactRequest {
         recipient: Some(v1::get_contact_request::Recipient::PhoneNumber(phone(1))),
@@ -93,14 +94,14 @@ async fn a_contact_goes_back_as_it_was_read(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_phone_number_may_be_repeated_and_never_changed(app: TestApp) {
+async fn update_accepts_the_same_phone_number_and_rejects_another(app: TestApp) {
     let made = app.make_contact("5521987654321").await;
     let named = |number: &str| v1::Contact {
         contact_id: made.contact_id.clone(),
         first_name: "Ana".to_owned(),
         ..raw_contact(number)
     };
-    // Another form of the number is the same number, and the first one is kept.
+    // Another form of the number is accepted, and the stored form is kept.
     for paths in [&[][..], &["first_name"], &["first_name", "phone_number"]] {
         let after = send(&app, named("552187654321"), paths).await.expect("a contact");
         assert_eq!(after.phone_number.as_deref(), Some("5521987654321"));
@@ -114,7 +115,7 @@ async fn a_phone_number_may_be_repeated_and_never_changed(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_only_the_server_sets_cannot_be_a_path(app: TestApp) {
+async fn server_set_fields_are_rejected_in_masks(app: TestApp) {
     app.make_contact(phone(1)).await;
     for path in ["opt_in", "opt_in.marketing", "create_time", "update_time", "etag", "contact_id"] {
         let top = path.split('.').next().expect("a name");

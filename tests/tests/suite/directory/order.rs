@@ -1,4 +1,4 @@
-//! The orders of the directory.
+//! `order_by` of ListContacts.
 
 use contacts_sdk::reason;
 use contacts_tests::{Refused, TestApp, apply, on_each_store};
@@ -6,7 +6,7 @@ use contacts_tests::{Refused, TestApp, apply, on_each_store};
 use super::{first_names, make_people};
 
 #[apply(on_each_store!)]
-async fn names_are_ordered_without_case_and_accents(app: TestApp) {
+async fn names_are_ordered_ignoring_case_and_accents(app: TestApp) {
     let names = ["bo", "Élisabeth", "ana", "Ánabel", "ANNA", "elena", "Zoë", "Ōta"];
     make_people(&app, &names.map(|name| (name, ""))).await;
     let page = app.contacts().list().order_by("first_name").await.expect("a page");
@@ -18,7 +18,7 @@ async fn names_are_ordered_without_case_and_accents(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn of_equal_names_the_other_one_decides(app: TestApp) {
+async fn equal_names_are_ordered_by_the_other_name(app: TestApp) {
     let people = [("Bo", "Silva"), ("Ana", "Souza"), ("Ana", "Silva"), ("Carla", "Alves")];
     make_people(&app, &people).await;
     let full = |contacts: &[contacts_sdk::Contact]| -> Vec<String> {
@@ -36,20 +36,20 @@ async fn of_equal_names_the_other_one_decides(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_order_follows_a_change_of_name(app: TestApp) {
+async fn order_follows_a_name_change(app: TestApp) {
     make_people(&app, &[("Ana", ""), ("Bo", ""), ("Carla", "")]).await;
     let bo = contacts_tests::phone(1);
     app.contacts().update(bo).first_name("Zoë").await.expect("a contact");
     let page = app.contacts().list().order_by("first_name").await.expect("a page");
     assert_eq!(first_names(&page.items), ["Ana", "Carla", "Zoë"]);
-    // The order of creation does not.
+    // The order by creation time does not change.
     let page = app.contacts().list().await.expect("a page");
     assert_eq!(first_names(&page.items), ["Ana", "Zoë", "Carla"]);
 }
 
 #[apply(on_each_store!)]
-async fn long_names_page_too(app: TestApp) {
-    // As long as names may be, and equal far beyond what a token can hold.
+async fn pages_work_with_long_names(app: TestApp) {
+    // Names of maximum length, equal in more characters than a page token holds.
     let long = |end: &str| format!("{}{end}", "é".repeat(190));
     let names: Vec<_> = (0..9).map(|n| long(&format!("{n}"))).collect();
     let people: Vec<_> = names.iter().map(|name| (&**name, "")).collect();
@@ -66,7 +66,7 @@ async fn long_names_page_too(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn ascending_may_be_said(app: TestApp) {
+async fn ascending_order_can_be_explicit(app: TestApp) {
     make_people(&app, &[("Bo", ""), ("Ana", "")]).await;
     let page = app.contacts().list().order_by(" first_name   asc ").await.expect("a page");
     assert_eq!(first_names(&page.items), ["Ana", "Bo"]);

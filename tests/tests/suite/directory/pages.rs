@@ -1,10 +1,10 @@
-//! Pages to the end, in both directions, with no gap and no duplicate.
+//! Pagination in both directions, without gaps and duplicates.
 
 use contacts_proto::v1;
 use contacts_sdk::{Contact, ContactView, NewContact, Page, reason};
 use contacts_tests::{Refused, TestApp, apply, ids, on_each_store, phone, phones};
 
-/// Reads every page in an order, and checks their sizes.
+/// Reads all pages in an order, and checks their sizes.
 async fn read_all(app: &TestApp, order: &str, page_size: u32) -> Vec<Contact> {
     let mut pages = app.contacts().list().order_by(order).page_size(page_size).pages();
     let mut all = Vec::new();
@@ -20,8 +20,8 @@ async fn read_all(app: &TestApp, order: &str, page_size: u32) -> Vec<Contact> {
 }
 
 #[apply(on_each_store!)]
-async fn every_order_reaches_everybody_once(app: TestApp) {
-    // Names repeat and are missing, so that pages end between equal ones.
+async fn every_order_lists_every_contact_once(app: TestApp) {
+    // Some names are equal or missing, so that page boundaries fall between equal ones.
     let names = ["Ana", "Ana", "Ána", "", "Bo", "Bo", "", "Zoë"];
     let people = (0..53).map(|n| {
         let first = names[n % names.len()];
@@ -51,7 +51,7 @@ async fn every_order_reaches_everybody_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_page_goes_on_behind_the_last_one_whatever_came_between(app: TestApp) {
+async fn pages_continue_after_concurrent_changes(app: TestApp) {
     let made: Vec<_> = {
         app.make_many(phones(0..30).into_iter().map(|phone| NewContact::new().phone(phone))).await;
         ids(&read_all(&app, "", 1000).await)
@@ -60,7 +60,7 @@ async fn a_page_goes_on_behind_the_last_one_whatever_came_between(app: TestApp) 
     assert_eq!(ids(&first.items), made[..10]);
     let token = first.next_page_token.expect("a token");
 
-    // The contact the token points behind goes, so does one ahead, and one comes.
+    // The contact in the token and one after it are deleted, and one is created.
     app.contacts().delete(&first.items[9]).await.expect("a receipt");
     app.contacts().delete(phone(15)).await.expect("a receipt");
     let late = app.make_contact(phone(30)).await;
@@ -77,7 +77,7 @@ async fn a_page_goes_on_behind_the_last_one_whatever_came_between(app: TestApp) 
 }
 
 #[apply(on_each_store!)]
-async fn page_sizes_have_a_default_and_a_limit(app: TestApp) {
+async fn page_size_has_a_default_and_a_limit(app: TestApp) {
     app.make_many(phones(0..1001).into_iter().map(|phone| NewContact::new().phone(phone))).await;
     let size = |page_size| {
         let request = v1::ListContactsRequest { page_size, ..Default::default() };
@@ -94,7 +94,7 @@ async fn page_sizes_have_a_default_and_a_limit(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_token_allows_another_size_and_view_and_nothing_else(app: TestApp) {
+async fn page_token_allows_another_size_and_view_only(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let people = phones(0..5).into_iter();
     app.make_many(people.map(|phone| NewContact::new().phone(phone).tag("vip"))).await;
@@ -122,7 +122,7 @@ async fn a_token_allows_another_size_and_view_and_nothing_else(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_empty_directory_is_one_empty_page(app: TestApp) {
+async fn empty_directory_is_one_empty_page(app: TestApp) {
     for order in ["", "first_name desc"] {
         let page = app.contacts().list().order_by(order).await.expect("a page");
         assert!(page.items.is_empty() && page.next_page_token.is_none());
@@ -130,7 +130,7 @@ async fn an_empty_directory_is_one_empty_page(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_basic_view_is_shorter(app: TestApp) {
+async fn basic_view_omits_fields(app: TestApp) {
     let ana = NewContact::new().phone(phone(1)).first_name("Ana").email("ana@example.com");
     app.contacts().create(ana).await.expect("a contact");
     let basic = app.contacts().list().view(ContactView::Basic).await.expect("a page").items;

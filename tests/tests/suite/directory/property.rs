@@ -1,4 +1,4 @@
-//! Any search finds, and any order shows, what their meaning in memory does.
+//! Property: searches and orders return what their reference implementation in memory returns.
 
 use contacts_sdk::{Contact, NewContact};
 use contacts_service::domain::search;
@@ -12,7 +12,8 @@ use proptest::test_runner::{Config, TestRunner};
 const PEOPLE: usize = 120;
 const SEARCHES: usize = 150;
 
-/// Words that begin alike, fold together, or are of scripts with rules of their own.
+/// Words with common prefixes, words that fold to the same text, and words in scripts with special
+/// rules.
 const WORDS: [&str; 24] = [
     "Ana",
     "ANA",
@@ -46,7 +47,7 @@ fn name() -> impl Strategy<Value = String> {
     words.prop_map(|words| words.into_iter().flat_map(|(word, end)| [word, end]).collect())
 }
 
-/// The beginning of some words, or of anything at all.
+/// Prefixes of some words, or of arbitrary text.
 fn query() -> impl Strategy<Value = String> {
     let beginning = (one_of(&WORDS[..]), 1..6_usize);
     let beginning =
@@ -57,7 +58,7 @@ fn query() -> impl Strategy<Value = String> {
 
 type Key = fn(&Contact) -> String;
 
-/// One name before the other, as search sees them. Who has none comes last.
+/// Sort key: one name before the other, normalised as in search. Contacts without a name come last.
 fn key(one: &Option<String>, other: &Option<String>) -> String {
     let text = |name: &Option<String>| name.clone().unwrap_or_default();
     match search::normalised(&text(one), &text(other)) {
@@ -75,7 +76,7 @@ fn by_last(contact: &Contact) -> String {
 }
 
 #[apply(on_each_store!)]
-async fn searches_and_orders_mean_the_same_everywhere(app: TestApp) {
+async fn searches_and_orders_match_the_reference(app: TestApp) {
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let mut made = |strategy: &dyn Fn() -> BoxedStrategy<String>| {
         strategy().new_tree(&mut runner).expect("text").current()
@@ -118,7 +119,7 @@ async fn searches_and_orders_mean_the_same_everywhere(app: TestApp) {
             .await
             .expect("all");
         let mut expected = everybody.clone();
-        // Who has no name comes last.
+        // Contacts without a name come last.
         expected.sort_by_key(|contact| {
             let key = key(contact);
             (key.is_empty(), key, contact.contact_id.clone())

@@ -1,4 +1,4 @@
-//! The search bar: the beginnings of words of a name, in any script.
+//! Name search by word prefixes, in any script.
 
 use contacts_sdk::{NewContact, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
@@ -23,7 +23,7 @@ const PEOPLE: [(&str, &str); 14] = [
 ];
 
 #[apply(on_each_store!)]
-async fn every_script_is_searched_by_the_beginnings_of_words(app: TestApp) {
+async fn search_matches_word_prefixes_in_every_script(app: TestApp) {
     make_people(&app, &PEOPLE).await;
     for (query, found) in [
         ("joao", &["João"][..]),
@@ -69,7 +69,7 @@ async fn every_script_is_searched_by_the_beginnings_of_words(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_search_goes_with_filter_order_and_pages(app: TestApp) {
+async fn search_combines_with_filter_order_and_pages(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let people = (0..40).map(|n| {
         let person = NewContact::new().phone(phone(n)).last_name(format!("L{:02}", 40 - n));
@@ -88,7 +88,7 @@ async fn a_search_goes_with_filter_order_and_pages(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_search_follows_changes(app: TestApp) {
+async fn search_follows_changes(app: TestApp) {
     make_people(&app, &[("Ana", "Silva")]).await;
     let count = |query: &str| app.contacts().count().query(query).send();
     app.contacts().update(phone(0)).first_name("Bo").await.expect("a contact");
@@ -99,7 +99,7 @@ async fn a_search_follows_changes(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn blank_finds_everybody_and_signs_nobody(app: TestApp) {
+async fn blank_query_matches_everybody_and_punctuation_nobody(app: TestApp) {
     make_people(&app, &[("Ana", ""), ("", "")]).await;
     for (query, count) in [("", 2), ("  \t", 2), ("%", 0), ("*", 0), ("😀", 0), ("'\"", 0)] {
         let counted = app.contacts().count().query(query).await;
@@ -108,7 +108,7 @@ async fn blank_finds_everybody_and_signs_nobody(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_search_has_limits(app: TestApp) {
+async fn query_length_and_words_are_limited(app: TestApp) {
     make_people(&app, &[("Ana", "")]).await;
     let list = |query: &str| app.contacts().list().query(query).send();
     list("a b c d e f g h").await.expect("a page");

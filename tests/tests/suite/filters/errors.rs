@@ -1,4 +1,4 @@
-//! Filters that are wrong: the column, and what to write instead.
+//! Errors of filters: the column, and what to write instead.
 
 use contacts_sdk::{Error, NewContact, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
@@ -10,7 +10,7 @@ async fn error_of(app: &TestApp, filter: &str) -> Error {
 }
 
 #[apply(on_each_store!)]
-async fn names_that_do_not_exist_are_answered_with_close_ones(app: TestApp) {
+async fn unknown_names_suggest_similar_ones(app: TestApp) {
     app.make_tags(&["event_attendee"]).await;
     app.make_attributes().await;
     for (filter, column, suggestion) in [
@@ -33,7 +33,7 @@ async fn names_that_do_not_exist_are_answered_with_close_ones(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn all_calls_with_a_filter_refuse_alike(app: TestApp) {
+async fn every_call_rejects_an_invalid_filter(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let wrong = "tags:vpi";
     let mut stream = app.contacts().segment().filter(wrong).stream();
@@ -51,7 +51,7 @@ async fn all_calls_with_a_filter_refuse_alike(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_error_repeats_no_value(app: TestApp) {
+async fn errors_do_not_repeat_values(app: TestApp) {
     app.make_attributes().await;
     let person = NewContact::new().phone(phone(1)).first_name("Zxqv");
     app.contacts().create(person).await.expect("a contact");

@@ -1,4 +1,4 @@
-//! Every field of the language.
+//! Every field of the filter language.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use contacts_tests::{TestApp, apply, on_each_store, phone, timestamp};
 
 use super::names;
 
-/// Ana has everything, Bo has other values, Cy has nothing.
+/// Creates three contacts: Ana has every field, Bo has other values, Cy has only a number.
 async fn make_people(app: &TestApp) {
     app.make_tags(&["vip", "lead", "cold"]).await;
     app.make_attributes().await;
@@ -40,7 +40,7 @@ async fn make_people(app: &TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn tags(app: TestApp) {
+async fn filter_by_tags(app: TestApp) {
     make_people(&app).await;
     for (filter, expected) in [
         ("tags:vip", "Ana"),
@@ -58,7 +58,7 @@ async fn tags(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn profile_texts(app: TestApp) {
+async fn filter_by_profile_texts(app: TestApp) {
     make_people(&app).await;
     for (filter, expected) in [
         ("first_name = Ana", "Ana"),
@@ -87,7 +87,7 @@ async fn profile_texts(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn attributes(app: TestApp) {
+async fn filter_by_attributes(app: TestApp) {
     make_people(&app).await;
     for (filter, expected) in [
         ("attributes.city = Lisboa", "Ana"),
@@ -119,7 +119,7 @@ async fn attributes(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn opt_in(app: TestApp) {
+async fn filter_by_opt_in(app: TestApp) {
     make_people(&app).await;
     let marketing = [MessageCategory::Marketing];
     let ana = app.opt_in().record_opt_in("15551234567", OptInSource::WebForm).categories(marketing);
@@ -143,7 +143,7 @@ async fn opt_in(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_in_that_ran_out_counts_as_never_asked(app: TestApp) {
+async fn expired_opt_in_filters_as_not_asked(app: TestApp) {
     make_people(&app).await;
     let said = std::time::SystemTime::now() - Duration::from_secs(3600);
     let record =
@@ -156,7 +156,7 @@ async fn an_opt_in_that_ran_out_counts_as_never_asked(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn times(app: TestApp) {
+async fn filter_by_times(app: TestApp) {
     make_people(&app).await;
     let bo = app.contacts().get("4915112345678").await.expect("a contact");
     let made = bo.create_time.expect("a time");
@@ -178,9 +178,9 @@ async fn times(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn built_filters_mean_what_they_say(app: TestApp) {
+async fn filters_built_with_the_sdk_select_the_same(app: TestApp) {
     make_people(&app).await;
-    // What looks like syntax is text.
+    // Values with special characters are text.
     for odd in ["a\" OR first_name:*", "50% \\ _ *", "'; DROP TABLE contact; --", "名前*", "(x)"]
     {
         app.contacts().update("15551234567").attribute("city", odd).await.expect("a contact");

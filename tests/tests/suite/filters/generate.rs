@@ -1,4 +1,4 @@
-//! People and filters that meet: their values come from the same few.
+//! Generates contacts and filters with values from the same small sets, so that filters match.
 
 use contacts_tests::{TIERS, phone};
 use proptest::prelude::*;
@@ -6,11 +6,11 @@ use proptest::sample::{select as one_of, subsequence};
 
 pub const PEOPLE: usize = 60;
 pub const TAGS: [&str; 3] = ["vip", "lead", "cold"];
-/// Few, so that filters and people meet; some are prefixes of others, or mean something elsewhere.
+/// Some are prefixes of others, and some contain characters that are special in SQL or in filters.
 pub const TEXTS: [&str; 10] = ["a", "ab", "A", "é", "e\u{301}", "%", "a_", "*", "it's \"\\", "中"];
 pub const NUMBERS: [f64; 7] = [-1.5, 0.0, 1.0, 2.0, 10.0, 1e15, 1e-7];
 
-/// See [`person`].
+/// A generated contact, see [`person`].
 pub type Person = (Vec<&'static str>, [Option<&'static str>; 4], [Option<u8>; 4], [u8; 3]);
 
 /// Tags, texts (first name, last name, email, city), values (orders, member, last order, tier), and
@@ -34,7 +34,7 @@ fn quoted(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-/// A comparison of a field with literals, some of which are lists or prefixes.
+/// A comparison of a field with a literal, a list or a prefix.
 fn compare(
     field: &'static [&'static str],
     literal: impl Strategy<Value = String> + Clone + 'static,
@@ -90,7 +90,7 @@ fn comparison(times: Vec<String>) -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// A filter. `times` are moments at which people were made.
+/// A filter. `times` are creation times of contacts.
 pub fn any_filter(times: Vec<String>) -> impl Strategy<Value = String> {
     comparison(times).prop_recursive(4, 16, 3, |inner| {
         let parts =

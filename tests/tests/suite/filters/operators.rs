@@ -1,11 +1,11 @@
-//! How comparisons are joined, and the limits of a filter.
+//! Logical operators, the order of values, and the limits of a filter.
 
 use contacts_sdk::NewContact;
 use contacts_tests::{TestApp, apply, on_each_store, phone};
 
 use super::names;
 
-/// Five people; `orders` is their number, and every other one is a `vip`.
+/// Creates five contacts. `orders` is the contact's number, and every other one has the tag `vip`.
 async fn make_people(app: &TestApp) {
     app.make_tags(&["vip"]).await;
     app.make_attributes().await;
@@ -18,7 +18,7 @@ async fn make_people(app: &TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn comparisons_are_joined(app: TestApp) {
+async fn comparisons_combine_with_and_or_not(app: TestApp) {
     make_people(&app).await;
     for (filter, expected) in [
         ("", "A B C D E"),
@@ -41,7 +41,7 @@ async fn comparisons_are_joined(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn as_much_as_the_limits_allow(app: TestApp) {
+async fn filters_at_the_limits_are_accepted(app: TestApp) {
     make_people(&app).await;
     let deep = |depth: usize| format!("{}tags:vip{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(names(&app, &deep(16)).await, "A C E");
@@ -60,7 +60,7 @@ async fn as_much_as_the_limits_allow(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn numbers_compare_as_numbers(app: TestApp) {
+async fn numbers_are_compared_numerically(app: TestApp) {
     app.make_attributes().await;
     let numbers = [1e-300, 0.1, 9.0, 10.0, 9_007_199_254_740_993.0, 1e300];
     for (n, number) in numbers.into_iter().enumerate() {

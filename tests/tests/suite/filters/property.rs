@@ -1,4 +1,4 @@
-//! Any filter selects the contacts that its meaning in memory selects.
+//! Property: any filter selects the contacts that its evaluation in memory selects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +22,7 @@ use tokio::task::block_in_place;
 use super::generate::{NUMBERS, PEOPLE, Person, TAGS, any_filter, person};
 use super::select;
 
-/// Filters tried; each is three calls.
+/// Number of filters; each takes three calls.
 const FILTERS: u32 = 100;
 
 async fn make(app: &TestApp, n: usize, (tags, texts, values, consents): Person) {
@@ -97,7 +97,7 @@ fn status(status: Status) -> OptInStatus {
     }
 }
 
-/// What the filter means, of these contacts.
+/// The contacts that match the filter according to `domain::filter::eval`.
 fn expected(everybody: &[Contact], written: &str) -> Vec<String> {
     let compiled = filter::compile(written, &definitions());
     let meaning = compiled.unwrap_or_else(|error| panic!("{written}: {error}")).expect("a filter");
@@ -132,7 +132,7 @@ fn expected(everybody: &[Contact], written: &str) -> Vec<String> {
 }
 
 #[apply(on_each_store!)]
-async fn any_filter_selects_what_it_means(app: TestApp) {
+async fn any_filter_selects_what_its_evaluation_selects(app: TestApp) {
     app.make_tags(&TAGS).await;
     app.make_attributes().await;
     let mut runner = TestRunner::new(Config {

@@ -1,4 +1,4 @@
-//! Imports whose connection breaks, or on which nothing comes.
+//! Imports with a broken or an idle connection.
 
 use std::time::Duration;
 
@@ -24,32 +24,32 @@ fn chunk(rows: std::ops::Range<usize>) -> Bytes {
 }
 
 #[apply(on_each_store!)]
-async fn of_an_import_cut_in_a_chunk_the_chunks_before_stay(app: TestApp) {
+async fn chunks_before_a_broken_connection_are_stored(app: TestApp) {
     let wire = app.wire().await;
     let mut call = wire.open("ContactService/ImportContacts", &[]).await;
     call.request.send_data(encoded(Say::Options(ImportOptions::default())), false).expect("sent");
     call.request.send_data(chunk(0..10), false).expect("sent");
     let second = chunk(10..20);
     call.request.send_data(second.slice(..second.len() - 1), false).expect("sent");
-    // The first answer is there, so the half of the second chunk is too.
+    // The first response has arrived, so half of the second chunk has reached the server.
     let (_answers, _first) = call.first_part().await;
     drop(wire);
 
     app.assert_alive().await;
     assert_eq!(app.contacts().count().await.expect("a count"), 10);
-    // All of it again completes it.
+    // Sending the whole import again completes it.
     let summary = app.contacts().import(merge()).send(phones(0..20).into_iter().map(row)).await;
     let summary = summary.expect("an import");
     assert_eq!((summary.created, summary.unchanged), (10, 10));
 }
 
 #[apply(on_each_store!)]
-async fn an_import_survives_cuts(app: TestApp) {
+async fn import_survives_broken_connections(app: TestApp) {
     let proxy = Proxy::to(app.address()).await;
     let client = ContactsClient::builder(proxy.url()).connect().await.expect("a connection");
     let before = proxy.connections();
     let mut answered = 0;
-    // One by one: a chunk that is sent after a cut needs another connection.
+    // One chunk at a time: a chunk sent after a cut needs another connection.
     let import = client.contacts().import(merge()).chunk_size(50).max_in_flight(1);
     let mut chunks = import.chunks(futures::stream::iter(phones(0..1000).into_iter().map(row)));
     while let Some(chunk) = chunks.next().await {
@@ -64,14 +64,14 @@ async fn an_import_survives_cuts(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_import_that_may_not_repeat_names_the_rows_in_doubt(app: TestApp) {
+async fn import_without_retries_reports_rows_in_doubt(app: TestApp) {
     let proxy = Proxy::to(app.address()).await;
     let client = ContactsClient::builder(proxy.url()).connect().await.expect("a connection");
     let import = client.contacts().import(fail()).chunk_size(10).max_in_flight(3);
     let mut chunks = import.chunks(futures::stream::iter(phones(0..1000).into_iter().map(row)));
     let first = chunks.next().await.expect("a chunk").expect("a chunk");
     assert_eq!((first.first_row, first.created), (0, 10));
-    proxy.hold();
+    proxy.pause();
     proxy.cut();
     let mut answered = 10;
     let error = loop {
@@ -84,26 +84,26 @@ async fn an_import_that_may_not_repeat_names_the_rows_in_doubt(app: TestApp) {
     let doubtful = error.unacknowledged_rows();
     assert_eq!(doubtful.len(), 1, "{doubtful:?}");
     assert_eq!(doubtful[0].start, answered);
-    // What is stored is what was answered, and some of what is in doubt.
+    // All answered rows are stored, and some of the rows in doubt.
     app.assert_alive().await;
     let stored = app.contacts().count().await.expect("a count");
     assert!((answered..=doubtful[0].end).contains(&stored), "{stored}: {doubtful:?}");
 }
 
 #[apply(on_each_store!)]
-async fn an_import_on_which_nothing_comes_is_ended(app: TestApp) {
+async fn idle_import_is_ended(app: TestApp) {
     app.restart_with(|config| config.limits.idle_timeout = Duration::from_millis(300)).await;
     let wire = app.wire().await;
     let mut call = wire.open("ContactService/ImportContacts", &[]).await;
     call.request.send_data(encoded(Say::Options(ImportOptions::default())), false).expect("sent");
     call.request.send_data(chunk(0..3), false).expect("sent");
-    let answer = call.answer().await;
+    let answer = call.response().await;
     let error = Err::<(), _>(answer.status).refused_for(reason::IMPORT_IDLE);
     assert!(error.is_aborted());
     assert!(error.metadata("idle_seconds").is_some());
     assert_eq!(app.contacts().count().await.expect("a count"), 3, "the answered chunk stays");
 
-    // The SDK goes on over a new connection when there is something to send again.
+    // The SDK opens a new connection when there is something to resend.
     let (rows, input) = futures::channel::mpsc::unbounded();
     let mut chunks = app.contacts().import(merge()).chunk_size(1).chunks(input);
     rows.unbounded_send(row(phone(3))).expect("sent");

@@ -1,4 +1,4 @@
-//! The consent block of an import, of all rows and of one.
+//! The consent block of an import and of a row.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ async fn reason_of(app: &TestApp, phone: String) -> CheckReason {
 }
 
 #[apply(on_each_store!)]
-async fn without_a_block_consent_is_not_touched(app: TestApp) {
+async fn import_without_a_consent_block_leaves_consent_unchanged(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
     import(&app, merge(), (1..4).map(|n| row(phone(n)).first_name("Ana"))).await;
@@ -26,7 +26,7 @@ async fn without_a_block_consent_is_not_touched(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_block_is_recorded_for_every_row(app: TestApp) {
+async fn consent_block_is_recorded_for_every_row(app: TestApp) {
     let evidence = Evidence::new().wording("Send me offers").wording_version("v1").actor("import");
     let consent = ImportConsent::opted_in()
         .categories([MessageCategory::Marketing])
@@ -48,7 +48,7 @@ async fn a_block_is_recorded_for_every_row(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_rows_own_block_takes_the_place_of_the_imports(app: TestApp) {
+async fn consent_block_of_a_row_replaces_that_of_the_import(app: TestApp) {
     let rows = vec![
         ImportRow::from(row(phone(1))),
         ImportRow::from(row(phone(2))).consent(ImportConsent::opted_out()),
@@ -62,8 +62,8 @@ async fn a_rows_own_block_takes_the_place_of_the_imports(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_is_never_lifted(app: TestApp) {
-    // Of a contact, of somebody who was one, and of somebody who never was.
+async fn import_never_lifts_an_opt_out(app: TestApp) {
+    // A contact, an erased contact, and a non-contact.
     app.make_opted_in(phone(1)).await;
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.make_opted_in(phone(2)).await;
@@ -72,7 +72,7 @@ async fn an_opt_out_is_never_lifted(app: TestApp) {
     app.opt_in().record_opt_out(phone(3)).await.expect("an opt-out");
     let opt_out = app.opt_in().check(phone(1), MessageCategory::Marketing).await.expect("a check");
 
-    // Even if it claims to be later.
+    // The claim fails even if its time is later.
     let now = SystemTime::now() + Duration::from_secs(60);
     let consent = || ImportConsent::opted_in().occurred_time(now);
     for options in [skip(), merge()] {
@@ -91,14 +91,14 @@ async fn an_opt_out_is_never_lifted(app: TestApp) {
         assert_eq!(reason_of(&app, phone(0)).await, CheckReason::OptedIn);
         assert_eq!(reason_of(&app, phone(4)).await, CheckReason::OptedIn);
     }
-    // A row that fails changes nothing at all.
+    // A failed row changes nothing.
     let kept = app.contacts().get(phone(1)).await.expect("a contact");
     assert_eq!(kept.first_name, None);
     assert_eq!(app.contacts().count().await.expect("a count"), 3);
 }
 
 #[apply(on_each_store!)]
-async fn a_conflict_is_about_the_categories_claimed(app: TestApp) {
+async fn consent_conflict_concerns_only_claimed_categories(app: TestApp) {
     app.make_contact(phone(1)).await;
     let marketing = [MessageCategory::Marketing];
     let opt_out = app.opt_in().record_opt_out(phone(1)).categories(marketing);
@@ -115,12 +115,12 @@ async fn a_conflict_is_about_the_categories_claimed(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_other_form_of_a_number_is_no_way_around_an_opt_out(app: TestApp) {
+async fn opt_out_applies_to_all_forms_of_a_number(app: TestApp) {
     app.opt_in().record_opt_out("552187654321").await.expect("an opt-out");
     let options = skip().consent(ImportConsent::opted_in());
     let chunk = import(&app, options, vec![row("5521987654321")]).await;
     chunk.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
-    // Nor is an opt-out a row earlier in the same chunk.
+    // An opt-out earlier in the same chunk is not lifted either.
     let rows = vec![
         ImportRow::from(row("525512345678")).consent(ImportConsent::opted_out()),
         ImportRow::from(row("5215512345678")).consent(ImportConsent::opted_in()),
@@ -131,13 +131,13 @@ async fn the_other_form_of_a_number_is_no_way_around_an_opt_out(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_is_recorded_for_skipped_rows_too(app: TestApp) {
+async fn opt_out_is_recorded_for_skipped_rows(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.make_contact(phone(2)).await;
     let out = import(&app, skip().consent(ImportConsent::opted_out()), vec![row(phone(1))]).await;
     assert_eq!(counts(&out), [0, 1, 0, 0]);
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
-    // An opt-in only for rows that are not skipped.
+    // An opt-in is recorded only for rows that are not skipped.
     let options = skip().consent(ImportConsent::opted_in());
     let skipped = import(&app, options, vec![row(phone(2))]).await;
     assert_eq!(counts(&skipped), [0, 0, 1, 0]);
@@ -145,7 +145,7 @@ async fn an_opt_out_is_recorded_for_skipped_rows_too(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_is_recorded_whatever_on_conflict_says(app: TestApp) {
+async fn opt_out_is_recorded_for_every_on_conflict(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     let options = fail().consent(ImportConsent::opted_out());
     let chunk = import(&app, options, vec![row(phone(1))]).await;
@@ -153,7 +153,7 @@ async fn an_opt_out_is_recorded_whatever_on_conflict_says(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_same_chunk_again_records_nothing_again(app: TestApp) {
+async fn resent_chunk_records_consent_once(app: TestApp) {
     let said = ImportConsent::opted_in().occurred_time(timestamp(0));
     for consent in [ImportConsent::opted_out(), said.clone()] {
         let n = usize::from(consent == said);
@@ -168,18 +168,18 @@ async fn the_same_chunk_again_records_nothing_again(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_under_a_user_id_counts_when_it_joins_a_number(app: TestApp) {
+async fn opt_out_of_a_user_id_applies_when_it_joins_a_number(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.make_contact(phone(2)).await;
     for id in ["US.1", "US.2"] {
         let objection = app.opt_in().record_opt_out(Recipient::whatsapp_user_id(id));
         objection.await.expect("an opt-out");
     }
-    // Without a claim the two become one person, who objected.
+    // Without a consent block, the two are joined and the contact is opted out.
     let chunk = import(&app, merge(), vec![row(phone(1)).whatsapp_user_id("US.1")]).await;
     assert_eq!(counts(&chunk), [0, 1, 0, 0]);
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
-    // With one the row fails, and nothing is joined.
+    // With a consent block, the row fails and nothing is joined.
     let rows = vec![row(phone(2)).whatsapp_user_id("US.2"), row(phone(3)).whatsapp_user_id("US.2")];
     let chunk = import(&app, merge().consent(ImportConsent::opted_in()), rows).await;
     assert_eq!(counts(&chunk), [0, 0, 0, 2]);
@@ -192,7 +192,7 @@ async fn an_opt_out_under_a_user_id_counts_when_it_joins_a_number(app: TestApp) 
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_in_that_ran_out_is_renewed(app: TestApp) {
+async fn import_renews_an_expired_opt_in(app: TestApp) {
     app.make_contact(phone(1)).await;
     let hour = Duration::from_secs(3600);
     let now = SystemTime::now();
@@ -200,15 +200,15 @@ async fn an_opt_in_that_ran_out_is_renewed(app: TestApp) {
         app.opt_in().record_opt_in(phone(1), OptInSource::Paper).occurred_time(now - 2 * hour);
     old.expire_time(now - hour).await.expect("an opt-in");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Expired);
-    // The import says that they agree now.
+    // The import records an opt-in with the current time.
     let chunk = import(&app, merge().consent(ImportConsent::opted_in()), vec![row(phone(1))]).await;
     assert_eq!(counts(&chunk), [0, 1, 0, 0]);
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
 }
 
 #[apply(on_each_store!)]
-async fn old_news_in_a_chunk_sent_again_is_not_recorded_again(app: TestApp) {
-    // Said before what is known already, of the other status: without effect, however often.
+async fn resent_chunk_records_an_older_statement_once(app: TestApp) {
+    // An older statement of the other status has no effect, however often it is sent.
     app.make_contact(phone(1)).await;
     app.make_contact(phone(2)).await;
     let opt_in =
@@ -241,7 +241,7 @@ async fn old_news_in_a_chunk_sent_again_is_not_recorded_again(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_outlives_whatever_else_is_wrong_with_its_row(app: TestApp) {
+async fn opt_out_of_an_invalid_row_is_recorded(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     let out = || ImportConsent::opted_out();
     let rows = vec![

@@ -1,4 +1,4 @@
-//! The conversation of an import: options first, then chunks, answered one by one.
+//! The messages of an import stream: options first, then chunks, each with a response.
 
 use contacts_proto::v1::import_contacts_request::Message;
 use contacts_proto::v1::{
@@ -33,7 +33,7 @@ async fn open(app: &TestApp) -> (Requests, Streaming<ImportContactsResponse>) {
     (requests, import.expect("an import").into_inner())
 }
 
-/// Sends these messages and nothing after them; all answers.
+/// Sends messages, closes the request stream, and returns all responses.
 async fn send(
     app: &TestApp,
     messages: Vec<ImportContactsRequest>,
@@ -43,7 +43,7 @@ async fn send(
 }
 
 #[apply(on_each_store!)]
-async fn each_chunk_is_answered_after_it_is_stored(app: TestApp) {
+async fn chunk_is_answered_after_it_is_committed(app: TestApp) {
     let (requests, mut answers) = open(&app).await;
     requests.unbounded_send(options()).expect("sent");
     for (round, rows) in [0..3, 3..4, 4..4].into_iter().enumerate() {
@@ -52,7 +52,7 @@ async fn each_chunk_is_answered_after_it_is_stored(app: TestApp) {
         requests.unbounded_send(chunk(&chunk_id, rows.clone())).expect("sent");
         let answer = answers.next().await.expect("an answer").expect("an answer");
         assert_eq!((answer.chunk_id, answer.created), (chunk_id, expected));
-        // Nothing ended yet, and others see it.
+        // The stream is still open, and the rows are visible to other calls.
         assert_eq!(app.contacts().count().await.expect("a count"), rows.end as u64);
     }
     drop(requests);
@@ -60,7 +60,7 @@ async fn each_chunk_is_answered_after_it_is_stored(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn chunks_are_answered_in_their_order(app: TestApp) {
+async fn chunks_are_answered_in_order(app: TestApp) {
     let mut messages = vec![options()];
     messages.extend((0..20).map(|n| chunk(&n.to_string(), n * 10..n * 10 + 10)));
     let answers = send(&app, messages).await;
@@ -70,7 +70,7 @@ async fn chunks_are_answered_in_their_order(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_import_begins_with_its_options_and_goes_on_with_chunks(app: TestApp) {
+async fn import_messages_are_options_then_chunks(app: TestApp) {
     let empty = ImportContactsRequest::default;
     for (messages, answered, reason, field) in [
         (vec![chunk("a", 0..1)], 0, reason::REQUIRED_FIELD_MISSING, "options"),
@@ -91,12 +91,12 @@ async fn an_import_begins_with_its_options_and_goes_on_with_chunks(app: TestApp)
         last.refused_at(reason, field);
         assert_eq!(answers.into_iter().flatten().count(), answered, "{field}");
     }
-    // What was answered before an error stays, and nothing else came.
+    // Chunks answered before the error are stored, and no others.
     assert_eq!(app.contacts().count().await.expect("a count"), 2);
 }
 
 #[apply(on_each_store!)]
-async fn wrong_options_are_told_at_once(app: TestApp) {
+async fn invalid_options_fail_immediately(app: TestApp) {
     let of = |options: ImportOptions| vec![say(Message::Options(options))];
     let conflict = ImportOptions { on_conflict: 99, ..ImportOptions::default() };
     let consent = contacts_proto::v1::ImportConsent { status: 1, ..Default::default() };
@@ -111,7 +111,7 @@ async fn wrong_options_are_told_at_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_import_of_nothing_is_fine(app: TestApp) {
+async fn empty_import_succeeds(app: TestApp) {
     assert!(send(&app, vec![options()]).await.is_empty());
     let summary =
         app.contacts().import(super::merge()).send(Vec::<contacts_sdk::NewContact>::new()).await;
@@ -119,7 +119,7 @@ async fn an_import_of_nothing_is_fine(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_raw_row_fails_by_itself_too(app: TestApp) {
+async fn invalid_raw_row_fails_alone(app: TestApp) {
     let rows = vec![
         ImportRow::default(),
         ImportRow { contact: Some(raw_contact(phone(1))), consent: Some(Default::default()) },

@@ -1,4 +1,4 @@
-//! What becomes of each row: created, merged, skipped or failed by itself.
+//! Results of rows: created, merged, skipped or failed.
 
 use contacts_sdk::{ErrorKind, NewContact, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
@@ -6,7 +6,7 @@ use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 use super::{counts, fail, import, merge, row, skip};
 
 #[apply(on_each_store!)]
-async fn a_bad_row_fails_by_itself(app: TestApp) {
+async fn invalid_row_fails_alone(app: TestApp) {
     app.make_tags(&["vip"]).await;
     app.make_attributes().await;
     let rows = vec![
@@ -50,7 +50,7 @@ async fn a_bad_row_fails_by_itself(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_existing_contact_is_skipped_merged_or_a_failure(app: TestApp) {
+async fn existing_contact_is_skipped_merged_or_fails(app: TestApp) {
     app.make_tags(&["vip", "lead"]).await;
     app.make_attributes().await;
     let old = row(phone(1)).first_name("Ana").last_name("García").tag("vip");
@@ -87,7 +87,7 @@ async fn an_existing_contact_is_skipped_merged_or_a_failure(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_same_chunk_again_changes_nothing(app: TestApp) {
+async fn resent_chunk_changes_nothing(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let rows = || (0..50).map(|n| row(phone(n)).first_name(format!("P{n}")).tag("vip"));
     assert_eq!(counts(&import(&app, merge(), rows()).await), [50, 0, 0, 0]);
@@ -100,17 +100,13 @@ async fn the_same_chunk_again_changes_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn one_person_in_two_rows_is_one_contact(app: TestApp) {
+async fn two_rows_of_one_person_make_one_contact(app: TestApp) {
     // The second row has another form of the number.
     let rows =
         || vec![row("552187654321").first_name("Ana"), row("5521987654321").last_name("García")];
     assert_eq!(counts(&import(&app, merge(), rows()).await), [1, 1, 0, 0]);
     let made = app.contacts().get("5521987654321").await.expect("a contact");
-    assert_eq!(
-        made.phone_number.as_deref(),
-        Some("552187654321"),
-        "the number stays as it first came"
-    );
+    assert_eq!(made.phone_number.as_deref(), Some("552187654321"), "the stored form is kept");
     assert_eq!(
         (made.first_name.as_deref(), made.last_name.as_deref()),
         (Some("Ana"), Some("García"))
@@ -128,14 +124,14 @@ async fn one_person_in_two_rows_is_one_contact(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_user_id_joins_a_phone_number(app: TestApp) {
+async fn import_adds_a_user_id_to_a_contact_with_a_phone_number(app: TestApp) {
     app.make_contact(phone(1)).await;
     let joined = row(phone(1)).whatsapp_user_id("US.1");
     assert_eq!(counts(&import(&app, merge(), vec![joined]).await), [0, 1, 0, 0]);
     let by_user = app.contacts().get(Recipient::whatsapp_user_id("US.1")).await.expect("a contact");
     assert_eq!(by_user.phone_number.as_deref(), Some(&*phone(1)));
 
-    // And a number joins a user id; but two contacts are not made one.
+    // A number is added to a contact with a user id, but two contacts are not joined.
     let only_user = NewContact::new().whatsapp_user_id("US.2");
     app.contacts().create(only_user).await.expect("a contact");
     let rows = vec![row(phone(2)).whatsapp_user_id("US.2"), row(phone(1)).whatsapp_user_id("US.2")];
@@ -153,7 +149,7 @@ async fn a_user_id_joins_a_phone_number(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn tags_are_added_to_every_row(app: TestApp) {
+async fn add_tags_applies_to_every_row(app: TestApp) {
     app.make_tags(&["vip"]).await;
     app.make_contact(phone(1)).await;
     let rows = || vec![row(phone(1)), row(phone(2)).tag("vip")];
@@ -169,7 +165,7 @@ async fn tags_are_added_to_every_row(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn missing_tags_are_made_if_asked_for(app: TestApp) {
+async fn missing_tags_are_created_on_request(app: TestApp) {
     let rows = vec![row(phone(1)).tag("new_one"), row(phone(2)).tag("Not An Id"), row(phone(3))];
     let chunk = import(&app, skip().create_missing_tags(true), rows).await;
     assert_eq!(counts(&chunk), [2, 0, 0, 1]);
@@ -179,7 +175,7 @@ async fn missing_tags_are_made_if_asked_for(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn rows_of_all_chunks_are_counted_and_named_in_the_whole(app: TestApp) {
+async fn summary_counts_rows_and_lists_failures_of_all_chunks(app: TestApp) {
     let mut rows: Vec<_> = phones(0..2500).into_iter().map(row).collect();
     rows[1999] = row("bad");
     let (report, reported) = std::sync::mpsc::channel();

@@ -1,4 +1,4 @@
-//! BatchCheckOptIn and CheckOptInStream: many numbers, index for index.
+//! BatchCheckOptIn and CheckOptInStream.
 
 use contacts_proto::v1;
 use contacts_sdk::{CheckReason, OptInSource, reason};
@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 
 use super::{MARKETING, UTILITY};
 
-/// 1 agreed, 2 objected, 3 was never asked, 4 objected and is no contact, 5 is unknown.
+/// 1 opted in, 2 opted out, 3 was never asked, 4 is a non-contact who opted out, 5 is unknown.
 async fn make_people(app: &TestApp) {
     app.make_opted_in(phone(1)).await;
     app.make_opted_in(phone(2)).await;
@@ -18,7 +18,7 @@ async fn make_people(app: &TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_batch_is_answered_index_for_index(app: TestApp) {
+async fn batch_answers_are_in_request_order(app: TestApp) {
     make_people(&app).await;
     let mut numbers = phones(1..6);
     numbers.extend(
@@ -47,7 +47,7 @@ async fn a_batch_is_answered_index_for_index(app: TestApp) {
     );
     assert_eq!(answers.allowed_indexes().collect::<Vec<_>>(), [0, 5, 10]);
     assert!(answers.check_time().is_some());
-    // A single check says the same.
+    // A single check returns the same.
     for (number, outcome) in numbers.iter().zip(answers.iter()).filter(|(_, o)| o.reason != bad) {
         let single = app.opt_in().check(number, MARKETING).await.expect("a check");
         assert_eq!((single.reason, single.is_allowed()), (outcome.reason, outcome.is_allowed()));
@@ -55,7 +55,7 @@ async fn a_batch_is_answered_index_for_index(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_batch_is_about_one_category(app: TestApp) {
+async fn batch_checks_one_category(app: TestApp) {
     app.make_contact(phone(1)).await;
     let opt_in = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).categories([UTILITY]);
     opt_in.await.expect("an opt-in");
@@ -66,7 +66,7 @@ async fn a_batch_is_about_one_category(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_batch_has_a_limit(app: TestApp) {
+async fn batch_size_is_limited(app: TestApp) {
     make_people(&app).await;
     let mut numbers = vec![phone(9); 10_000];
     numbers[9_999] = phone(1);
@@ -81,7 +81,7 @@ async fn a_batch_has_a_limit(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn batches_are_answered_in_order(app: TestApp) {
+async fn stream_answers_batches_in_order(app: TestApp) {
     make_people(&app).await;
     // Batches of different sizes, so that a small one could overtake a large one.
     let batch =
@@ -99,7 +99,7 @@ async fn batches_are_answered_in_order(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_conversation_sees_what_was_recorded_meanwhile(app: TestApp) {
+async fn open_check_stream_sees_new_statements(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     let (ask, batches) = futures::channel::mpsc::unbounded();
     let mut checked = app.opt_in().check_stream(MARKETING).send(batches);
@@ -117,7 +117,7 @@ async fn a_conversation_sees_what_was_recorded_meanwhile(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_wrong_batch_ends_the_conversation_after_the_right_ones(app: TestApp) {
+async fn invalid_batch_ends_the_stream_after_earlier_answers(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     let request = |phone_numbers, category| v1::CheckOptInStreamRequest {
         phone_numbers,

@@ -1,4 +1,4 @@
-//! An opt-out is never lost: not by becoming a contact, being erased, or coming back.
+//! An opt-out is kept when a person becomes a contact, is deleted, or is created again.
 
 use contacts_sdk::{
     CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
@@ -9,7 +9,7 @@ use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 use super::{MARKETING, UTILITY, check, reason_of};
 
 #[apply(on_each_store!)]
-async fn a_non_contact_opt_out_is_there_when_they_become_a_contact(app: TestApp) {
+async fn non_contact_opt_out_applies_to_the_later_contact(app: TestApp) {
     let objection = app.opt_in().record_opt_out(phone(1)).categories([MARKETING]).await;
     let objection = objection.expect("an opt-out");
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
@@ -34,18 +34,18 @@ async fn a_non_contact_opt_out_is_there_when_they_become_a_contact(app: TestApp)
 }
 
 #[apply(on_each_store!)]
-async fn a_user_ids_opt_out_comes_with_it(app: TestApp) {
+async fn opt_out_of_a_user_id_applies_to_the_contact_it_joins(app: TestApp) {
     let hidden = || Recipient::whatsapp_user_id("US.1");
     app.opt_in().record_opt_out(hidden()).await.expect("an opt-out");
     app.make_opted_in(phone(1)).await;
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
-    // Now it turns out that they are the same person.
+    // The user id turns out to belong to the same person.
     let joined = app.contacts().update(phone(1)).whatsapp_user_id("US.1").await.expect("a contact");
     assert_eq!(joined.opt_in.marketing, OptInStatus::OptedOut);
     for name in [Recipient::phone(phone(1)), hidden(), Recipient::from(&joined)] {
         assert_eq!(reason_of(&app, name).await, CheckReason::OptedOut);
     }
-    // Taking the id off does not lift it, of the contact or of the id.
+    // Clearing the user id lifts neither the contact's opt-out nor that of the id.
     app.contacts().update(phone(1)).clear_whatsapp_user_id().await.expect("a contact");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     assert_eq!(reason_of(&app, hidden()).await, CheckReason::OptedOut);
@@ -54,7 +54,7 @@ async fn a_user_ids_opt_out_comes_with_it(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_survives_erasure_and_return(app: TestApp) {
+async fn opt_out_survives_deletion_and_recreation(app: TestApp) {
     let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1").first_name("Ana");
     let contact = app.contacts().create(person).await.expect("a contact");
     app.opt_in().record_opt_in(&contact, OptInSource::WebForm).await.expect("an opt-in");
@@ -65,13 +65,13 @@ async fn an_opt_out_survives_erasure_and_return(app: TestApp) {
     for name in [Recipient::phone(phone(1)), Recipient::whatsapp_user_id("US.1")] {
         let answer = check(&app, name.clone(), MARKETING).await;
         assert_eq!((answer.reason, answer.contact_id), (CheckReason::OptedOut, None), "{name:?}");
-        // What they agreed to is gone with them.
+        // The opt-in for other categories is deleted with the contact.
         assert_eq!(check(&app, name, UTILITY).await.reason, CheckReason::UnknownContact);
     }
     let again = app.make_contact(phone(1)).await;
     assert_eq!(again.opt_in.marketing, OptInStatus::OptedOut);
     assert_eq!(again.opt_in.utility, OptInStatus::NotAsked);
-    // Once more, by the other name.
+    // The same with the other identifier.
     app.contacts().delete(&again).await.expect("a receipt");
     let by_user = app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await;
     assert_eq!(by_user.expect("a contact").opt_in.marketing, OptInStatus::OptedOut);
@@ -79,7 +79,7 @@ async fn an_opt_out_survives_erasure_and_return(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_import_that_claims_consent_lifts_nothing(app: TestApp) {
+async fn import_claiming_consent_does_not_lift_an_opt_out_of_a_deleted_contact(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.contacts().delete(phone(1)).await.expect("a receipt");
@@ -93,7 +93,8 @@ async fn an_import_that_claims_consent_lifts_nothing(app: TestApp) {
         outcome.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
         assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     }
-    // Without a claim the contact is made, and is still opted out; then a claim fails again.
+    // Without a consent block, the contact is created and still opted out. Then a consent block fails
+    // again.
     app.make_many([NewContact::new().phone(phone(1))]).await;
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     for on_conflict in [OnConflict::Skip, OnConflict::Merge] {
@@ -104,7 +105,7 @@ async fn an_import_that_claims_consent_lifts_nothing(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_outlives_the_server(app: TestApp) {
+async fn opt_out_survives_a_restart(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
@@ -115,7 +116,7 @@ async fn an_opt_out_outlives_the_server(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_contact_without_an_objection_leaves_none(app: TestApp) {
+async fn deleted_contact_without_an_opt_out_leaves_none(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     app.contacts().delete(phone(1)).await.expect("a receipt");
     let category = MessageCategory::Marketing;

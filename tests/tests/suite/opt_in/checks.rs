@@ -1,4 +1,4 @@
-//! CheckOptIn: the truth table.
+//! CheckOptIn.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,10 +8,10 @@ use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 use super::{AUTHENTICATION, MARKETING, UTILITY, check, reason_of};
 
-/// What is recorded, one after the other: in or out, and when it was said.
+/// Statements in the order of recording: opt-in or opt-out, and its own time.
 type Said = &'static [(bool, u64)];
 
-/// Of the statements of one person the latest decides, and of two at the same time the opt-out.
+/// The latest statement decides. Of two at the same time, the opt-out does.
 const TABLE: [(Said, CheckReason); 13] = [
     (&[], CheckReason::NotAsked),
     (&[(true, 10)], CheckReason::OptedIn),
@@ -29,7 +29,7 @@ const TABLE: [(Said, CheckReason); 13] = [
 ];
 
 #[apply(on_each_store!)]
-async fn the_latest_statement_decides_and_of_two_the_opt_out(app: TestApp) {
+async fn latest_statement_decides_and_ties_go_to_the_opt_out(app: TestApp) {
     for (n, (said, expected)) in TABLE.into_iter().enumerate() {
         let contact = app.make_contact(phone(n)).await;
         for (agrees, when) in said {
@@ -63,7 +63,7 @@ async fn the_latest_statement_decides_and_of_two_the_opt_out(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn each_category_stands_for_itself(app: TestApp) {
+async fn categories_are_independent(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
     let opt_in =
         app.opt_in().record_opt_in(&contact, OptInSource::Ivr).categories([UTILITY, MARKETING]);
@@ -73,7 +73,7 @@ async fn each_category_stands_for_itself(app: TestApp) {
     assert_eq!(check(&app, &contact, MARKETING).await.reason, CheckReason::OptedOut);
     assert_eq!(check(&app, &contact, UTILITY).await.reason, CheckReason::OptedIn);
     assert_eq!(check(&app, &contact, AUTHENTICATION).await.reason, CheckReason::NotAsked);
-    // None means all.
+    // No category means all categories.
     app.opt_in().record_opt_out(&contact).await.expect("an opt-out");
     for category in [MARKETING, UTILITY, AUTHENTICATION] {
         assert_eq!(check(&app, &contact, category).await.reason, CheckReason::OptedOut);
@@ -81,7 +81,7 @@ async fn each_category_stands_for_itself(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_in_runs_out(app: TestApp) {
+async fn opt_in_expires(app: TestApp) {
     let said = SystemTime::now() - Duration::from_secs(3600);
     let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
     for (n, (expires, expected)) in
@@ -93,20 +93,20 @@ async fn an_opt_in_runs_out(app: TestApp) {
         let record = app.opt_in().record_opt_in(&contact, OptInSource::WebForm).occurred_time(said);
         record.expire_time(expires).await.expect("an opt-in");
         assert_eq!(reason_of(&app, &contact).await, expected);
-        // The list shows, and segments select, only those whom a check allows.
+        // Contacts and segments show the same status as a check.
         let shown = app.contacts().get(&contact).await.expect("a contact").opt_in.marketing;
         assert_eq!(shown == OptInStatus::OptedIn, expected == CheckReason::OptedIn);
     }
     let selected = app.contacts().count().filter("opt_in = OPTED_IN").await.expect("a count");
     assert_eq!(selected, 1);
 
-    // A new opt-in takes the place of the one that ran out.
+    // A new opt-in replaces the expired one.
     app.opt_in().record_opt_in(phone(0), OptInSource::WebForm).await.expect("an opt-in");
     assert_eq!(reason_of(&app, phone(0)).await, CheckReason::OptedIn);
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_in_runs_out_by_itself(app: TestApp) {
+async fn opt_in_expires_without_a_write(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
     let soon = SystemTime::now() + Duration::from_secs(1);
     let record = app.opt_in().record_opt_in(&contact, OptInSource::WebForm).expire_time(soon);
@@ -119,13 +119,13 @@ async fn an_opt_in_runs_out_by_itself(app: TestApp) {
         if at >= soon {
             break;
         }
-        // What is awaited is the time itself.
+        // The test waits for the clock, so a sleep is right here.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[apply(on_each_store!)]
-async fn an_unknown_person_is_a_denial_and_not_an_error(app: TestApp) {
+async fn check_of_an_unknown_person_denies_without_an_error(app: TestApp) {
     let unknown = uuid::Uuid::now_v7().to_string();
     for person in [
         Recipient::phone(phone(1)),
@@ -140,7 +140,7 @@ async fn an_unknown_person_is_a_denial_and_not_an_error(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_malformed_question_is_an_error_and_no_permission(app: TestApp) {
+async fn malformed_check_is_an_error_and_not_allowed(app: TestApp) {
     for (person, reason, field) in [
         (Recipient::phone("12"), reason::INVALID_PHONE_NUMBER, "phone_number"),
         (Recipient::whatsapp_user_id("x"), reason::INVALID_WHATSAPP_USER_ID, "whatsapp_user_id"),
@@ -158,7 +158,7 @@ async fn a_malformed_question_is_an_error_and_no_permission(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_unspecified_category_is_the_strictest(app: TestApp) {
+async fn unspecified_category_means_marketing(app: TestApp) {
     app.make_contact(phone(1)).await;
     let opt_in = app.opt_in().record_opt_in(phone(1), OptInSource::Paper).categories([UTILITY]);
     opt_in.await.expect("an opt-in");
@@ -171,7 +171,7 @@ async fn an_unspecified_category_is_the_strictest(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_contact_is_checked_by_any_of_its_names(app: TestApp) {
+async fn contact_can_be_checked_by_any_identifier(app: TestApp) {
     let both = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
     let contact = app.contacts().create(both).await.expect("a contact");
     let names = [

@@ -1,4 +1,4 @@
-//! An acknowledged opt-out is seen by every check that begins later, whatever else goes on.
+//! Every check that begins after an acknowledged opt-out sees it, under any concurrent load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use super::{MARKETING, reason_of};
 const TASKS: usize = 64;
 
 #[apply(on_each_store!)]
-async fn every_task_sees_its_own_opt_out_at_once(app: TestApp) {
+async fn every_task_sees_its_own_opt_out_immediately(app: TestApp) {
     let people = (0..TASKS).map(|n| NewContact::new().phone(phone(n)));
     app.make_many(people).await;
     let task = |n: usize| {
@@ -37,9 +37,9 @@ async fn every_task_sees_its_own_opt_out_at_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_check_is_never_older_than_the_last_acknowledged_statement(app: TestApp) {
-    // One writer says in, out, in, out …; the number of the last acknowledged statement is shared.
-    // A check between two of them has to agree with one of those it overlaps.
+async fn check_is_never_older_than_the_last_acknowledged_statement(app: TestApp) {
+    // One writer alternates opt-ins and opt-outs and publishes the number of the last acknowledged
+    // statement. A check has to return one of the statements that it overlaps.
     const STATEMENTS: u64 = 24;
     app.make_contact(phone(1)).await;
     let acknowledged = Arc::new(AtomicU64::new(0));
@@ -52,7 +52,7 @@ async fn a_check_is_never_older_than_the_last_acknowledged_statement(app: TestAp
                 let before = acknowledged.load(Ordering::SeqCst);
                 let allowed = app.opt_in().may_send(phone(1), MARKETING).await;
                 let after = begun.load(Ordering::SeqCst);
-                // Statement 1 is the first opt-in, 2 the first opt-out, and so on; 0 is none.
+                // Odd numbers are opt-ins, even ones opt-outs; 0 is before the first statement.
                 let possible = (before..=after).any(|statement| (statement % 2 == 1) == allowed);
                 assert!(possible, "{allowed} between statements {before} and {after}");
                 checks += 1;
@@ -77,8 +77,8 @@ async fn a_check_is_never_older_than_the_last_acknowledged_statement(app: TestAp
 }
 
 #[apply(on_each_store!)]
-async fn no_import_or_return_overtakes_an_opt_out(app: TestApp) {
-    // Each person objects while imports claim the opposite and the contact is erased and made again.
+async fn concurrent_imports_and_recreations_do_not_lift_an_opt_out(app: TestApp) {
+    // Each person opts out while imports claim consent and the contact is deleted and created again.
     let noise = |n: usize| {
         let app = app.clone();
         tokio::spawn(async move {
@@ -87,7 +87,7 @@ async fn no_import_or_return_overtakes_an_opt_out(app: TestApp) {
                 let options = options.consent(ImportConsent::opted_in());
                 let rows = [NewContact::new().phone(phone(n)).first_name("Ana")];
                 app.contacts().batch_upsert(rows).options(options).await.expect("an outcome");
-                // Somebody else may have erased or made it first.
+                // Another task may have deleted or created it first.
                 drop(app.contacts().delete(phone(n)).await);
                 drop(app.contacts().create(NewContact::new().phone(phone(n))).await);
             }

@@ -1,4 +1,4 @@
-//! ListOptInEvents: everything that was said, newest first.
+//! ListOptInEvents: all consent events of a person, newest first.
 
 use contacts_sdk::{NewContact, OptInEvent, OptInSource, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
@@ -9,10 +9,10 @@ async fn ledger(app: &TestApp, person: impl Into<Recipient>) -> Vec<OptInEvent> 
 }
 
 #[apply(on_each_store!)]
-async fn the_newest_record_comes_first(app: TestApp) {
+async fn events_are_listed_newest_first(app: TestApp) {
     app.make_contact(phone(1)).await;
     let mut recorded = Vec::new();
-    // In the order of recording, whatever time each is about.
+    // Events are in the order of recording, regardless of their own time.
     for seconds in [50, 10, 40, 20] {
         let record = app.opt_in().record_opt_in(phone(1), OptInSource::Paper);
         recorded.push(record.occurred_time(timestamp(seconds)).await.expect("an opt-in").event);
@@ -26,7 +26,7 @@ async fn the_newest_record_comes_first(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn pages_go_to_the_end_with_no_gap_and_no_duplicate(app: TestApp) {
+async fn event_pages_have_no_gap_and_no_duplicate(app: TestApp) {
     app.make_contact(phone(1)).await;
     for n in 0..23 {
         let record = app.opt_in().record_opt_out(phone(1)).reason_text(n.to_string());
@@ -45,7 +45,7 @@ async fn pages_go_to_the_end_with_no_gap_and_no_duplicate(app: TestApp) {
         assert_eq!(texts, expected, "{page_size}");
     }
 
-    // What comes later is not on the pages that follow.
+    // Events recorded later are not on the following pages.
     let first = app.opt_in().events(phone(1)).page_size(10).await.expect("a page");
     let token = first.next_page_token.expect("a token");
     app.opt_in().record_opt_out(phone(1)).reason_text("late").await.expect("an opt-out");
@@ -57,8 +57,8 @@ async fn pages_go_to_the_end_with_no_gap_and_no_duplicate(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_person_has_one_ledger_under_all_names(app: TestApp) {
-    // What a stranger said goes with them when they become a contact.
+async fn all_identifiers_of_a_person_list_the_same_events(app: TestApp) {
+    // Events of a non-contact are kept when they become a contact.
     app.opt_in().record_opt_out("552187654321").reason_text("first").await.expect("an opt-out");
     let person = NewContact::new().phone("5521987654321").whatsapp_user_id("BR.1");
     let contact = app.contacts().create(person).await.expect("a contact");
@@ -80,7 +80,7 @@ async fn a_person_has_one_ledger_under_all_names(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn nobody_has_an_empty_ledger_and_no_contact_none(app: TestApp) {
+async fn unknown_number_has_no_events_and_unknown_contact_is_not_found(app: TestApp) {
     assert!(ledger(&app, phone(1)).await.is_empty());
     assert!(ledger(&app, Recipient::whatsapp_user_id("US.1")).await.is_empty());
     let unknown = Recipient::contact_id(uuid::Uuid::now_v7().to_string());

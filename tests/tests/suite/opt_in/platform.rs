@@ -1,4 +1,5 @@
-//! What people tell WhatsApp itself: a layer of its own over opt-ins and opt-outs.
+//! RecordPlatformPreference: stops and resumes of marketing on WhatsApp itself, which are kept apart
+//! from opt-ins and opt-outs.
 
 use contacts_sdk::PlatformPreference::{Resume, Stop};
 use contacts_sdk::{
@@ -15,14 +16,14 @@ use super::{AUTHENTICATION, MARKETING, UTILITY, reason_of};
 const A: &str = "106540352242922";
 const B: &str = "106540352242923";
 
-/// Said of one sender, or of all, so many seconds after the beginning of 2026.
+/// Records a preference for one sender, or for all if empty, at this many seconds into 2026.
 async fn say(app: &TestApp, who: &str, what: PlatformPreference, sender: &str, when: u64) {
     let record = app.opt_in().record_platform_preference(who, what).sender_phone_number_id(sender);
     record.occurred_time(timestamp(when)).await.expect("an event");
 }
 
-/// Why marketing is allowed or not from A, from B, and from a sender not told: in a check, in a
-/// batch and on a stream.
+/// The reasons of marketing checks for sender A, sender B and no sender. Checks that a single check, a
+/// batch and a stream agree.
 async fn reasons(app: &TestApp, who: &str) -> [CheckReason; 3] {
     let mut reasons = Vec::new();
     for sender in [A, B, ""] {
@@ -44,11 +45,11 @@ async fn reasons(app: &TestApp, who: &str) -> [CheckReason; 3] {
 }
 
 #[apply(on_each_store!)]
-async fn a_stop_of_one_sender_leaves_the_others(app: TestApp) {
+async fn stop_for_one_sender_does_not_affect_other_senders(app: TestApp) {
     let contact = app.make_opted_in(phone(1)).await;
     say(&app, &phone(1), Stop, A, 10).await;
     assert_eq!(reasons(&app, &phone(1)).await, [Stopped, OptedIn, Stopped]);
-    // It is about marketing only, and shows in checks only.
+    // It applies to marketing only, and only checks show it.
     for category in [UTILITY, AUTHENTICATION] {
         let check = app.opt_in().check(&contact, category).sender_phone_number_id(A);
         assert!(check.await.expect("a check").is_allowed());
@@ -60,7 +61,7 @@ async fn a_stop_of_one_sender_leaves_the_others(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_stop_of_all_shows_and_leaves_segments(app: TestApp) {
+async fn stop_for_all_senders_is_shown_and_excludes_from_segments(app: TestApp) {
     let contact = app.make_opted_in(phone(1)).await;
     say(&app, &phone(1), Stop, "", 10).await;
     assert_eq!(reasons(&app, &phone(1)).await, [Stopped; 3]);
@@ -77,14 +78,14 @@ async fn a_stop_of_all_shows_and_leaves_segments(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn only_a_resume_lifts_a_stop_and_it_is_no_opt_in(app: TestApp) {
+async fn only_a_resume_lifts_a_stop_and_it_is_not_an_opt_in(app: TestApp) {
     let contact = app.make_opted_in(phone(1)).await;
     say(&app, &phone(1), Stop, A, 10).await;
     let again = app.opt_in().record_opt_in(&contact, OptInSource::WebForm);
     again.await.expect("an opt-in");
     assert_eq!(reasons(&app, &phone(1)).await, [Stopped, OptedIn, Stopped]);
 
-    // What the person told the business holds after a resume, too.
+    // An opt-out recorded by the business still applies after a resume.
     app.opt_in().record_opt_out(&contact).await.expect("an opt-out");
     say(&app, &phone(1), Resume, A, 20).await;
     assert_eq!(reasons(&app, &phone(1)).await, [CheckReason::OptedOut; 3]);
@@ -94,13 +95,13 @@ async fn only_a_resume_lifts_a_stop_and_it_is_no_opt_in(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_arrives_late_counts_by_when_it_was_said(app: TestApp) {
+async fn late_platform_preferences_are_ordered_by_their_own_time(app: TestApp) {
     app.make_opted_in(phone(1)).await;
-    // The resume overtook the stop.
+    // The resume arrives before the stop.
     say(&app, &phone(1), Resume, A, 11).await;
     say(&app, &phone(1), Stop, A, 10).await;
     assert_eq!(reasons(&app, &phone(1)).await, [OptedIn; 3]);
-    // At the same time the stop counts.
+    // Of two at the same time, the stop wins.
     say(&app, &phone(1), Stop, A, 11).await;
     assert_eq!(reasons(&app, &phone(1)).await, [Stopped, OptedIn, Stopped]);
     say(&app, &phone(1), Resume, A, 11).await;
@@ -108,17 +109,17 @@ async fn what_arrives_late_counts_by_when_it_was_said(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_stop_is_taken_from_anybody_and_never_lost(app: TestApp) {
-    let stranger = "552187654321";
-    say(&app, stranger, Stop, A, 10).await;
-    assert_eq!(reason_of(&app, stranger).await, Stopped);
-    // Under another form of the number, as a contact who agreed, and after their erasure.
+async fn stop_is_recorded_for_non_contacts_and_never_lost(app: TestApp) {
+    let non_contact = "552187654321";
+    say(&app, non_contact, Stop, A, 10).await;
+    assert_eq!(reason_of(&app, non_contact).await, Stopped);
+    // It applies to another form of the number, to an opted-in contact, and after deletion.
     let contact = app.make_opted_in("5521987654321").await;
-    assert_eq!(reasons(&app, stranger).await, [Stopped, OptedIn, Stopped]);
+    assert_eq!(reasons(&app, non_contact).await, [Stopped, OptedIn, Stopped]);
     app.contacts().delete(&contact).await.expect("a receipt");
-    assert_eq!(reasons(&app, stranger).await, [Stopped, CheckReason::UnknownContact, Stopped]);
-    app.make_opted_in(stranger).await;
-    assert_eq!(reasons(&app, stranger).await, [Stopped, OptedIn, Stopped]);
+    assert_eq!(reasons(&app, non_contact).await, [Stopped, CheckReason::UnknownContact, Stopped]);
+    app.make_opted_in(non_contact).await;
+    assert_eq!(reasons(&app, non_contact).await, [Stopped, OptedIn, Stopped]);
 
     let hidden = Recipient::whatsapp_user_id("US.1234567890");
     let record = app.opt_in().record_platform_preference(hidden.clone(), Stop);
@@ -130,7 +131,7 @@ async fn a_stop_is_taken_from_anybody_and_never_lost(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_ledger_shows_what_was_said_of_which_sender(app: TestApp) {
+async fn events_show_the_preference_and_its_sender(app: TestApp) {
     let contact = app.make_opted_in(phone(1)).await;
     let record = app.opt_in().record_platform_preference(&contact, Stop);
     let stop = record
@@ -159,7 +160,7 @@ async fn the_ledger_shows_what_was_said_of_which_sender(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn odd_requests_are_refused(app: TestApp) {
+async fn invalid_platform_preferences_are_rejected(app: TestApp) {
     let too_long = "1".repeat(65);
     for sender in ["1 2", "\u{661}", &too_long] {
         let record = app.opt_in().record_platform_preference(phone(1), Stop);

@@ -1,4 +1,4 @@
-//! Whatever was said in whatever order, what holds is told by the latest statement alone.
+//! Property: the latest statement decides, whatever the order of arrival.
 
 use contacts_sdk::{CheckReason, OptInSource};
 use contacts_tests::{TestApp, apply, on_each_store, phone, timestamp};
@@ -11,16 +11,16 @@ use super::{AUTHENTICATION, MARKETING, UTILITY, check};
 
 const PEOPLE: usize = 24;
 
-/// Agrees or objects, to these categories, at this time.
+/// An opt-in or opt-out for some categories, with its own time.
 type Statement = (bool, Vec<usize>, u64);
 
 fn statements() -> impl Strategy<Value = Vec<Statement>> {
     let categories = subsequence(vec![0, 1, 2], 1..=3);
-    // Few moments, so that statements meet.
+    // Few different times, so that some statements have the same time.
     prop::collection::vec((any::<bool>(), categories, 0..4_u64), 0..8)
 }
 
-/// Of the statements about a category the latest, and of several at that time an opt-out.
+/// The latest statement about a category. Of several with that time, an opt-out.
 fn expected(said: &[Statement], category: usize) -> CheckReason {
     let about = || said.iter().filter(|(_, categories, _)| categories.contains(&category));
     let Some(latest) = about().map(|(_, _, when)| *when).max() else {
@@ -33,9 +33,9 @@ fn expected(said: &[Statement], category: usize) -> CheckReason {
 }
 
 #[apply(on_each_store!)]
-async fn the_latest_statement_holds_whatever_came_before(app: TestApp) {
+async fn latest_statement_decides_in_any_order_of_arrival(app: TestApp) {
     let all = [MARKETING, UTILITY, AUTHENTICATION];
-    // The same in every run: so few people might by chance not say all there is to say.
+    // A fixed seed: with so few people, a random run could miss a case.
     let mut runner = TestRunner::deterministic();
     let mut seen = Vec::new();
     for n in 0..PEOPLE {

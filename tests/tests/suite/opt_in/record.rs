@@ -1,4 +1,4 @@
-//! RecordOptIn and RecordOptOut: what is accepted, and what it leads to.
+//! RecordOptIn and RecordOptOut.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 use super::{AUTHENTICATION, MARKETING, UTILITY, reason_of};
 
 #[apply(on_each_store!)]
-async fn an_opt_in_is_recorded_with_its_evidence(app: TestApp) {
+async fn opt_in_is_recorded_with_its_evidence(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
     let evidence = Evidence::new()
         .wording("Send me offers on WhatsApp")
@@ -45,7 +45,7 @@ async fn an_opt_in_is_recorded_with_its_evidence(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_out_needs_no_more_than_a_number(app: TestApp) {
+async fn opt_out_needs_only_a_phone_number(app: TestApp) {
     let recorded = app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     assert_eq!(recorded.event.contact_id, None);
     assert_eq!(recorded.event.source, OptInSource::Api);
@@ -67,11 +67,10 @@ async fn an_opt_out_needs_no_more_than_a_number(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_in_takes_a_contact(app: TestApp) {
-    let record =
-        |person: Recipient| app.opt_in().record_opt_in(person, OptInSource::WebForm).send();
+async fn opt_in_requires_a_contact(app: TestApp) {
+    let record = |person: Recipient| app.opt_in().record_opt_in(person, OptInSource::WebForm).send();
     record(Recipient::phone(phone(1))).await.refused_for(reason::CONTACT_NOT_FOUND);
-    // Nor does somebody who objected become one.
+    // A non-contact who opted out is not a contact either.
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     record(Recipient::phone(phone(1))).await.refused_for(reason::CONTACT_NOT_FOUND);
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
@@ -81,7 +80,7 @@ async fn an_opt_in_takes_a_contact(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn the_person_can_agree_again(app: TestApp) {
+async fn person_can_opt_in_again_after_an_opt_out(app: TestApp) {
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.make_contact(phone(1)).await;
     let agreed = app.opt_in().record_opt_in(phone(1), OptInSource::InboundMessage).await;
@@ -91,7 +90,7 @@ async fn the_person_can_agree_again(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_opt_in_from_before_an_opt_out_is_history_without_effect(app: TestApp) {
+async fn opt_in_older_than_an_opt_out_is_recorded_without_effect(app: TestApp) {
     app.make_contact(phone(1)).await;
     let out =
         app.opt_in().record_opt_out(phone(1)).categories([MARKETING]).occurred_time(timestamp(20));
@@ -110,7 +109,7 @@ async fn an_opt_in_from_before_an_opt_out_is_history_without_effect(app: TestApp
 }
 
 #[apply(on_each_store!)]
-async fn times_are_checked(app: TestApp) {
+async fn statement_times_are_validated(app: TestApp) {
     app.make_contact(phone(1)).await;
     let after = |seconds| SystemTime::now() + Duration::from_secs(seconds);
     let opt_in = || app.opt_in().record_opt_in(phone(1), OptInSource::WebForm);
@@ -122,7 +121,7 @@ async fn times_are_checked(app: TestApp) {
     opt_in().occurred_time(past).expire_time(past).await.refused_at(future, "expire_time");
     opt_in().expire_time(timestamp(10)).await.refused_at(future, "expire_time");
     assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
-    // Clocks differ by some minutes.
+    // Times a few minutes in the future are accepted, because clocks differ.
     opt_in().occurred_time(after(200)).await.expect("an opt-in");
 
     let occurred_time = Some(contacts_proto::Timestamp { seconds: i64::MAX, nanos: 0 });
@@ -132,7 +131,7 @@ async fn times_are_checked(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_is_missing_or_odd_is_refused(app: TestApp) {
+async fn incomplete_and_invalid_statements_are_rejected(app: TestApp) {
     app.make_contact(phone(1)).await;
     let recipient = || Some(v1::record_opt_in_request::Recipient::PhoneNumber(phone(1)));
     let good =

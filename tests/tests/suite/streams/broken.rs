@@ -1,4 +1,4 @@
-//! Connections that break in the middle of a stream.
+//! Connections that break during a stream.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn phones_of(contacts: Vec<Contact>) -> Vec<String> {
 }
 
 #[apply(on_each_store!)]
-async fn a_segment_survives_any_number_of_cuts(app: TestApp) {
+async fn segment_survives_any_number_of_broken_connections(app: TestApp) {
     make_people(&app).await;
     let proxy = Proxy::to(app.address()).await;
     proxy.cut_after(60_000);
@@ -32,7 +32,7 @@ async fn a_segment_survives_any_number_of_cuts(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_segment_that_is_cut_is_not_taken_for_a_complete_one(app: TestApp) {
+async fn cut_segment_is_not_taken_for_complete(app: TestApp) {
     make_people(&app).await;
     let proxy = Proxy::to(app.address()).await;
     let client = contacts_sdk::ContactsClient::builder(proxy.url());
@@ -53,12 +53,12 @@ async fn a_segment_that_is_cut_is_not_taken_for_a_complete_one(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn an_unread_segment_does_not_hold_up_checks(app: TestApp) {
+async fn unread_segment_does_not_delay_checks(app: TestApp) {
     make_people(&app).await;
     app.make_opted_in("4915112345678").await;
     let mut segment = app.contacts().segment().batch_size(50).stream();
     segment.next().await.expect("a contact").expect("a contact");
-    // On the same client, with the rest of the segment unread.
+    // On the same client, while the rest of the segment is unread.
     let category = contacts_sdk::MessageCategory::Marketing;
     assert!(app.opt_in().may_send("4915112345678", category).await);
     let rest: Vec<_> = segment.try_collect().await.expect("the rest");
@@ -66,14 +66,16 @@ async fn an_unread_segment_does_not_hold_up_checks(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn who_stays_comes_once_while_others_come_and_go_and_connections_break(app: TestApp) {
+async fn remaining_contacts_are_delivered_once_despite_changes_and_broken_connections(
+    app: TestApp,
+) {
     make_people(&app).await;
     let proxy = Proxy::to(app.address()).await;
     proxy.cut_after(40_000);
     let client = contacts_sdk::ContactsClient::builder(proxy.url()).connect().await;
     let client = client.expect("a connection");
 
-    // Every fifth person goes, somewhere behind or ahead of the stream, and others come.
+    // Every fifth contact is deleted, before or after the stream's position, and others are created.
     let (done, mut stop) = tokio::sync::oneshot::channel::<()>();
     let churn = tokio::spawn({
         let app = app.clone();
@@ -94,7 +96,7 @@ async fn who_stays_comes_once_while_others_come_and_go_and_connections_break(app
     });
     let segment = client.contacts().segment().batch_size(20).stream();
     let delivered: Vec<Contact> = segment.try_collect().await.expect("everybody");
-    // The changes may be through by then.
+    // The changes may be finished by then.
     let _ = done.send(());
     let changes = churn.await.expect("the changes");
     assert!(changes > 2, "only {changes} changes came during the stream");

@@ -1,4 +1,4 @@
-//! How a stream ends: complete, at its limit, and what its messages hold.
+//! The end of a stream, its limit, and the content of its messages.
 
 use contacts_proto::v1::{StreamContactsRequest, StreamEndReason};
 use contacts_sdk::{ContactView, NewContact, OptInStatus, reason};
@@ -12,7 +12,7 @@ fn request(max_batch_size: i32, limit: i64) -> StreamContactsRequest {
 }
 
 #[apply(on_each_store!)]
-async fn everybody_comes_once_oldest_first_and_then_the_end(app: TestApp) {
+async fn stream_delivers_every_contact_once_oldest_first_and_an_end(app: TestApp) {
     make_people(&app, 1700).await;
     for (size, largest) in [(0, 500), (1, 1), (1000, 1000), (i32::MAX, 1000)] {
         let (messages, end) = read(&app, request(size, 0)).await;
@@ -23,7 +23,7 @@ async fn everybody_comes_once_oldest_first_and_then_the_end(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn nobody_is_an_end_as_well(app: TestApp) {
+async fn empty_stream_has_an_end(app: TestApp) {
     let (messages, end) = read(&app, request(0, 0)).await;
     assert!(messages.is_empty());
     assert_eq!((end.delivered_count, end.reason()), (0, StreamEndReason::Complete));
@@ -32,7 +32,7 @@ async fn nobody_is_an_end_as_well(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_limit_ends_a_stream(app: TestApp) {
+async fn stream_ends_at_its_limit(app: TestApp) {
     make_people(&app, 30).await;
     for (size, limit) in [(7, 20), (1, 1), (0, 29), (10, 30)] {
         let (messages, end) = read(&app, request(size, limit)).await;
@@ -44,7 +44,7 @@ async fn a_limit_ends_a_stream(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_resumed_stream_keeps_to_its_limit(app: TestApp) {
+async fn resumed_stream_keeps_its_limit(app: TestApp) {
     make_people(&app, 30).await;
     let (messages, _) = read(&app, request(4, 10)).await;
     for (index, message) in messages.iter().enumerate() {
@@ -58,7 +58,7 @@ async fn a_resumed_stream_keeps_to_its_limit(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn what_is_out_of_range_is_refused(app: TestApp) {
+async fn out_of_range_stream_options_are_rejected(app: TestApp) {
     for (request, field) in [(request(-1, 0), "max_batch_size"), (request(0, -1), "limit")] {
         let stream = app.client().raw_contacts().stream_contacts(request).await;
         stream.refused_at(reason::INVALID_ARGUMENT, field);
@@ -69,7 +69,7 @@ async fn what_is_out_of_range_is_refused(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_streamed_contact_is_the_one_that_get_returns(app: TestApp) {
+async fn streamed_contact_equals_that_of_get(app: TestApp) {
     app.make_tags(&["vip"]).await;
     app.make_attributes().await;
     let ana = NewContact::new()
@@ -94,7 +94,7 @@ async fn a_streamed_contact_is_the_one_that_get_returns(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_segment_is_those_a_filter_and_a_search_select(app: TestApp) {
+async fn segment_combines_filter_and_search(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let people = (0..40).map(|n| {
         let person =

@@ -1,4 +1,4 @@
-//! A sign of life while nothing is found yet.
+//! Heartbeats while a search has not found a contact yet.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use tonic::Status;
 use super::{Message, phones_of, read};
 
 const PEOPLE: usize = 4000;
-/// Who is found, behind all the others.
+/// The only contact that matches, after all others.
 const FOUND: std::ops::Range<usize> = PEOPLE - 3..PEOPLE;
-/// How often a stream is opened until the clock jumped while its server was searching.
+/// Number of attempts until the clock jumps while the server is searching.
 const ATTEMPTS: u64 = 160;
-/// More than the server lets pass without a word.
+/// Longer than the server's heartbeat interval.
 const JUMP: Duration = Duration::from_secs(6);
 
 #[apply(on_each_store!)]
-async fn heartbeats_come_while_the_database_works(app: TestApp) {
+async fn heartbeats_are_sent_during_a_slow_search(app: TestApp) {
     let backend = app.backend();
-    // The clock can be moved on a single thread only.
+    // tokio can advance its clock only in a single-threaded runtime.
     let on_one_thread = spawn_blocking(move || {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(wait_for_a_heartbeat(backend));
@@ -32,7 +32,7 @@ async fn heartbeats_come_while_the_database_works(app: TestApp) {
     on_one_thread.await.expect("a heartbeat");
 }
 
-/// Those of many comparisons that are tried first fail for everybody.
+/// A filter of many comparisons, of which all but the last fail for everybody.
 fn slow_search() -> StreamContactsRequest {
     let failing = (0..60).map(|n| format!("attributes.city = \"nowhere {n}*\" OR "));
     let filter = failing.collect::<String>() + "first_name = Found";
@@ -51,9 +51,9 @@ async fn wait_for_a_heartbeat(backend: Backend) {
     assert_eq!(phones_of(&found), phones(FOUND));
 
     for attempt in 0..ATTEMPTS {
-        // How long a search takes, and when it begins, differs between machines.
+        // The duration and the start of a search differ between machines.
         let after = Duration::from_micros(500 + 700 * (attempt % 40));
-        // Whoever else waited for something at that moment may have given up.
+        // The jump may have timed out other waits.
         let Ok(received) = receive(&app, after).await else {
             continue;
         };
@@ -64,7 +64,7 @@ async fn wait_for_a_heartbeat(backend: Backend) {
 
         let heartbeat = messages.iter().position(|message| message.is_heartbeat);
         let Some(index) = heartbeat else { continue };
-        // Its token is as good as any.
+        // The token of a heartbeat can be resumed.
         let resume_token = messages[index].token.clone();
         let rest = read(&app, StreamContactsRequest { resume_token, ..slow_search() }).await.0;
         let delivered = [&messages[..index], &rest].map(phones_of).concat();
@@ -75,7 +75,7 @@ async fn wait_for_a_heartbeat(backend: Backend) {
     panic!("no heartbeat in {ATTEMPTS} streams");
 }
 
-/// Reads a stream; some time after it was opened the clock jumps.
+/// Reads a stream and advances the clock some time after opening it.
 async fn receive(app: &TestApp, after: Duration) -> Result<Vec<StreamContactsResponse>, Status> {
     let stream = app.client().raw_contacts().stream_contacts(slow_search()).await?;
     time::sleep(after).await;

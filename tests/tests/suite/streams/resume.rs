@@ -1,4 +1,4 @@
-//! Going on at any message, whatever changed meanwhile.
+//! Resuming a stream at any message, with changes in between.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn request(resume_token: &str) -> StreamContactsRequest {
 }
 
 #[apply(on_each_store!)]
-async fn a_stream_goes_on_behind_every_message(app: TestApp) {
+async fn stream_resumes_after_every_message(app: TestApp) {
     make_people(&app, 42).await;
     let (messages, _) = read(&app, request("")).await;
     assert!(messages.len() > 10);
@@ -28,7 +28,7 @@ async fn a_stream_goes_on_behind_every_message(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_stream_that_is_done_stays_done_until_somebody_comes(app: TestApp) {
+async fn finished_stream_resumes_empty_until_a_contact_is_added(app: TestApp) {
     make_people(&app, 3).await;
     let mut messages: Vec<_> = open(&app, request("")).await.map(Message::of).collect().await;
     let token = messages.pop().expect("an end").token;
@@ -40,7 +40,7 @@ async fn a_stream_that_is_done_stays_done_until_somebody_comes(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn contacts_come_and_go_while_a_stream_is_resumed_at_each_message(app: TestApp) {
+async fn stream_resumes_while_contacts_are_created_and_deleted(app: TestApp) {
     make_people(&app, 60).await;
     let mut delivered = Vec::new();
     let (mut gone, mut added) = (BTreeSet::new(), 60);
@@ -54,7 +54,7 @@ async fn contacts_come_and_go_while_a_stream_is_resumed_at_each_message(app: Tes
             break;
         }
         delivered.extend(message.phones);
-        // The one just delivered goes, one that was to come goes, and a new one comes.
+        // The last delivered contact and one not yet delivered are deleted, and one is created.
         let round = delivered.len() / 4;
         let victims = [delivered.last().cloned(), Some(phone(59 - 2 * round))];
         for victim in victims.into_iter().flatten() {
@@ -75,7 +75,7 @@ async fn contacts_come_and_go_while_a_stream_is_resumed_at_each_message(app: Tes
 }
 
 #[apply(on_each_store!)]
-async fn a_contact_that_changes_is_delivered_once(app: TestApp) {
+async fn changed_contact_is_delivered_once(app: TestApp) {
     app.make_tags(&["vip"]).await;
     let people = phones(0..40).into_iter();
     app.make_many(people.map(|phone| NewContact::new().phone(phone).tag("vip"))).await;
@@ -86,7 +86,7 @@ async fn a_contact_that_changes_is_delivered_once(app: TestApp) {
             delivered.extend(contact.expect("a contact").phone_number);
         }
         if delivered.len() == 5 {
-            // Those delivered change; none of them may come back.
+            // Delivered contacts change; none of them may be delivered again.
             let early = app.contacts().update_tags().recipients(phones(0..5)).remove("vip");
             early.await.expect("an edit");
             app.contacts()
@@ -101,7 +101,7 @@ async fn a_contact_that_changes_is_delivered_once(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_token_allows_another_view_and_size_and_nothing_else(app: TestApp) {
+async fn resume_token_allows_another_view_and_size_only(app: TestApp) {
     app.make_tags(&["vip"]).await;
     make_people(&app, 12).await;
     let (messages, _) = read(&app, request("")).await;
@@ -129,7 +129,7 @@ async fn a_token_allows_another_view_and_size_and_nothing_else(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn a_stored_token_outlives_the_server(app: TestApp) {
+async fn resume_token_survives_a_restart(app: TestApp) {
     make_people(&app, 30).await;
     let segment = || app.contacts().segment().batch_size(7).view(ContactView::Basic);
     let mut batches = segment().batches();

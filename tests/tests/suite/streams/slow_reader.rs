@@ -1,4 +1,4 @@
-//! Readers who take their time cost the others nothing.
+//! Slow readers do not affect other calls.
 
 use contacts_proto::v1::StreamContactsRequest;
 use contacts_proto::v1::contact_service_client::ContactServiceClient;
@@ -9,11 +9,11 @@ use futures::{StreamExt, TryStreamExt};
 use super::Message;
 
 const PEOPLE: usize = 3000;
-/// More than the server has connections for streams.
+/// More than the server's connection pool for streams.
 const READERS: usize = 12;
 
 #[apply(on_each_store!)]
-async fn who_stops_reading_holds_no_connection_of_the_database(app: TestApp) {
+async fn slow_reader_holds_no_database_connection(app: TestApp) {
     let filler = "x".repeat(190);
     let person = |n| NewContact::new().phone(phone(n)).first_name(&filler).last_name(&filler);
     app.make_many((0..PEOPLE).map(person)).await;
@@ -27,7 +27,7 @@ async fn who_stops_reading_holds_no_connection_of_the_database(app: TestApp) {
         streams.push((first, stream));
     }
 
-    // Now nobody reads. Everything else works, another stream included.
+    // None of the streams is read. Other calls work, including another stream.
     app.assert_alive().await;
     app.make_contact("4915112345678").await;
     let everybody: Vec<_> = app.contacts().segment().stream().try_collect().await.expect("all");
@@ -40,7 +40,7 @@ async fn who_stops_reading_holds_no_connection_of_the_database(app: TestApp) {
         assert!(rest.last().is_some_and(|last| last.end.is_some()), "no end");
         delivered
     });
-    // One after the other: the last ones have waited longest.
+    // Read one stream after the other, so that the last ones have waited longest.
     for reading in &mut read_on {
         assert_eq!(reading.await[..PEOPLE], phones(0..PEOPLE));
     }

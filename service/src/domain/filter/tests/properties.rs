@@ -1,4 +1,4 @@
-//! What holds for every text and every filter.
+//! Properties that hold for every text and every filter.
 
 use proptest::prelude::*;
 
@@ -112,7 +112,7 @@ fn expr() -> impl Strategy<Value = Expr> {
     })
 }
 
-/// Tokens that get further into the parser than arbitrary strings do.
+/// Random sequences of valid tokens, which get further into the parser than arbitrary strings do.
 fn tokens() -> impl Strategy<Value = Vec<&'static str>> {
     let mut pieces: Vec<_> = "tags opt_in first_name phone_number create_time attributes.score \
         attributes.state attributes.tier attributes.vip_member attributes.last_order attributes. \
@@ -142,23 +142,23 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_compiles_or_is_refused(written in any::<String>()) {
+    fn any_text_compiles_or_is_rejected(written in any::<String>()) {
         well_formed(&written);
     }
 
     #[test]
-    fn any_literal_compiles_or_is_refused(literal in any::<String>()) {
+    fn any_literal_compiles_or_is_rejected(literal in any::<String>()) {
         well_formed(&format!("first_name = {literal}"));
         well_formed(&format!("first_name = \"{literal}\" AND create_time > '{literal}'"));
     }
 
     #[test]
-    fn any_tokens_compile_or_are_refused(tokens in tokens()) {
+    fn any_tokens_compile_or_are_rejected(tokens in tokens()) {
         well_formed(&tokens.concat());
     }
 
     #[test]
-    fn errors_repeat_no_literal(tokens in tokens()) {
+    fn errors_do_not_repeat_literals(tokens in tokens()) {
         let written = tokens.join(" ");
         if let Err(error) = compile(&written, &definitions()) {
             prop_assert!(!error.message.contains("Zxqv"), "{}: {}", written, error);

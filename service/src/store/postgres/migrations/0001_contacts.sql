@@ -1,14 +1,17 @@
--- Times are microseconds since 1970: exact, compared without a time zone, and
--- the same numbers as in attributes. Every key begins with workspace_id, which
--- Citus distributes by. Text is compared by its bytes (COLLATE "C"), which is
--- by code point and the same on every machine.
+-- Times are microseconds since 1970: exact, compared without a time zone, and the
+-- same numbers as in attributes. Every key begins with workspace_id, which Citus
+-- distributes by. Text is compared by its bytes (COLLATE "C"), which is by code point
+-- and the same on every machine. Columns of fixed width come first: Postgres finds
+-- them without reading the others.
 
 CREATE TABLE workspace (
     workspace_id     text   COLLATE "C" PRIMARY KEY,
     display_name     text   COLLATE "C" NOT NULL,
     create_time      bigint NOT NULL,
-    consent_revision bigint NOT NULL,
-    token_key        bytea  NOT NULL
+    consent_revision bigint NOT NULL, -- incremented by every change of consent
+    ledger_length    bigint NOT NULL, -- the end of the ledger, see opt_in_event
+    ledger_hash      bytea  NOT NULL,
+    token_key        bytea  NOT NULL  -- authenticates page and resume tokens
 );
 
 CREATE TABLE tag (
@@ -34,9 +37,18 @@ CREATE TABLE attribute (
     PRIMARY KEY (workspace_id, attribute_id)
 );
 
--- Wide columns last: what filters read is found without walking past them.
--- The room left in each page lets a change of consent, which is in no index,
--- stay on its page and out of all six.
+-- How many contacts have a tag, or a value of an attribute (`id=`): the sum of the
+-- parts. See usage.rs.
+CREATE TABLE usage_count (
+    workspace_id text     COLLATE "C" NOT NULL,
+    term         text     COLLATE "C" NOT NULL,
+    part         smallint NOT NULL,
+    contacts     bigint   NOT NULL,
+    PRIMARY KEY (workspace_id, term, part)
+) WITH (fillfactor = 50);
+
+-- The room left in each page lets a change of consent, which no index has, stay on
+-- its page, so that it updates none of the indexes.
 CREATE TABLE contact (
     contact_id                 uuid     NOT NULL,
     version                    bigint   NOT NULL,
@@ -56,10 +68,10 @@ CREATE TABLE contact (
     first_name                 text     COLLATE "C" NOT NULL,
     last_name                  text     COLLATE "C" NOT NULL,
     email                      text     COLLATE "C" NOT NULL,
-    first_name_key             text     COLLATE "C" NOT NULL, -- what lists are ordered by
+    first_name_key             text     COLLATE "C" NOT NULL, -- the keys that lists are ordered by
     last_name_key              text     COLLATE "C" NOT NULL,
     words                      tsvector NOT NULL, -- of the name, folded and split (domain::search)
-    record                     bytea    NOT NULL, -- the profile, as it is sent
+    record                     bytea    NOT NULL, -- the encoded profile, see record.rs
     PRIMARY KEY (workspace_id, contact_id)
 ) WITH (fillfactor = 90, autovacuum_analyze_scale_factor = 0.02);
 
@@ -68,14 +80,27 @@ CREATE INDEX contact_last_name ON contact (workspace_id, last_name_key, contact_
 CREATE INDEX contact_terms ON contact USING gin (terms);
 CREATE INDEX contact_words ON contact USING gin (words);
 
--- What a check reads. Also how contacts are found by phone number or user id.
--- Without a contact_id: somebody who objected and is no contact.
+-- The id of a merged contact, and the contact it was merged into: never one that was
+-- merged itself.
+CREATE TABLE contact_redirect (
+    workspace_id text COLLATE "C" NOT NULL,
+    merged_id    uuid NOT NULL,
+    contact_id   uuid NOT NULL,
+    PRIMARY KEY (workspace_id, merged_id)
+);
+
+CREATE INDEX contact_redirect_contact ON contact_redirect (workspace_id, contact_id);
+
+-- Everything a check reads, by the person's phone number or user id, which is also
+-- how contacts are found by these. A row without a contact_id is a suppression:
+-- somebody who opted out or was erased, and is no contact. Its match_key is a keyed
+-- hash.
 CREATE TABLE consent (
     contact_id                 uuid,
     marketing_event            uuid,
     utility_event              uuid,
     authentication_event       uuid,
-    revision                   bigint   NOT NULL,
+    revision                   bigint   NOT NULL, -- the consent_revision that wrote the row
     update_time                bigint,
     marketing_time             bigint,
     marketing_expire_time      bigint,
@@ -88,60 +113,98 @@ CREATE TABLE consent (
     authentication_status      smallint NOT NULL,
     workspace_id               text     COLLATE "C" NOT NULL,
     match_key                  text     COLLATE "C" NOT NULL,
+    platform                   text     COLLATE "C", -- preferences on WhatsApp, see platform.rs
     PRIMARY KEY (workspace_id, match_key)
 ) WITH (fillfactor = 90);
 
--- The ledger: nothing personal, never changed.
-CREATE TABLE opt_in_event (
-    event_id           uuid     NOT NULL,
-    contact_id         uuid,
-    occurred_time      bigint   NOT NULL,
-    record_time        bigint   NOT NULL,
-    expire_time        bigint,
-    status             smallint NOT NULL,
-    categories         smallint NOT NULL, -- bits: 1 marketing, 2 utility, 4 authentication
-    changed_categories smallint NOT NULL,
-    source             smallint NOT NULL,
-    workspace_id       text     COLLATE "C" NOT NULL,
-    wording_version    text     COLLATE "C" NOT NULL,
-    PRIMARY KEY (workspace_id, event_id)
+-- Suppressions, in the order they were written.
+CREATE INDEX consent_suppressed ON consent (workspace_id, revision) WHERE contact_id IS NULL;
+
+-- The versions of the suppression key that the workspace's suppressions may use. A
+-- server that lacks one of them would miss these rows, so it refuses to answer. Who
+-- writes suppressions locks these rows.
+CREATE TABLE suppression_key (
+    workspace_id text    COLLATE "C" NOT NULL,
+    key_version  integer NOT NULL,
+    fingerprint  bytea   NOT NULL,
+    PRIMARY KEY (workspace_id, key_version)
 );
 
--- What is personal about an event, until the person is erased. The subject is
--- a contact_id, or the match key of somebody who was no contact.
-CREATE TABLE opt_in_event_detail (
-    event_id      uuid NOT NULL,
-    workspace_id  text COLLATE "C" NOT NULL,
-    subject       text COLLATE "C" NOT NULL,
-    match_key     text COLLATE "C" NOT NULL,
-    wording       text COLLATE "C" NOT NULL,
-    business_name text COLLATE "C" NOT NULL,
-    url           text COLLATE "C" NOT NULL,
-    message_id    text COLLATE "C" NOT NULL,
-    actor         text COLLATE "C" NOT NULL,
-    reason_text   text COLLATE "C" NOT NULL,
-    PRIMARY KEY (workspace_id, subject, event_id)
+-- The ledger, in the order of commits. Never changed, and nothing in it is personal.
+CREATE TABLE opt_in_event (
+    event_id               uuid     NOT NULL,
+    contact_id             uuid,
+    position               bigint   NOT NULL, -- from 1, without gaps
+    occurred_time          bigint   NOT NULL,
+    record_time            bigint   NOT NULL,
+    expire_time            bigint,
+    kind                   smallint NOT NULL, -- 2 opt-in, 3 opt-out, 4 platform stop, 5 resume, 6 erasure
+    categories             smallint NOT NULL, -- bits: 1 marketing, 2 utility, 4 authentication
+    changed_categories     smallint NOT NULL,
+    source                 smallint NOT NULL,
+    workspace_id           text     COLLATE "C" NOT NULL,
+    wording_version        text     COLLATE "C" NOT NULL,
+    sender_phone_number_id text     COLLATE "C",
+    erased_positions       bytea,             -- of an erasure: the entries whose details it erased
+    detail_hash            bytea,             -- null for an erasure, which has no detail
+    hash                   bytea    NOT NULL, -- over this entry and the hash of the one before
+    PRIMARY KEY (workspace_id, position)
 );
+
+-- The personal details of an event, until the person is erased. The subject is the
+-- contact_id of the event, and stays so after a merge; for a non-contact it is the
+-- match key, a keyed hash.
+CREATE TABLE opt_in_event_detail (
+    position      bigint NOT NULL,
+    workspace_id  text   COLLATE "C" NOT NULL,
+    subject       text   COLLATE "C" NOT NULL,
+    match_key     text   COLLATE "C" NOT NULL,
+    wording       text   COLLATE "C" NOT NULL,
+    business_name text   COLLATE "C" NOT NULL,
+    url           text   COLLATE "C" NOT NULL,
+    message_id    text   COLLATE "C" NOT NULL,
+    actor         text   COLLATE "C" NOT NULL,
+    reason_text   text   COLLATE "C" NOT NULL,
+    salt          bytea  NOT NULL, -- keeps the detail from being guessed by its hash
+    PRIMARY KEY (workspace_id, subject, position)
+);
+
+-- The detail of a contact's event is found by contact and position. Only those of
+-- non-contacts, which are few, need an index. A contact_id is hexadecimal; a match key
+-- begins with a later letter.
+CREATE INDEX opt_in_event_detail_non_contact ON opt_in_event_detail (workspace_id, position)
+    WHERE subject >= 'g';
 
 CREATE TABLE deletion_receipt (
-    workspace_id text     COLLATE "C" NOT NULL,
-    receipt_id   uuid     NOT NULL,
-    contact_id   uuid     NOT NULL,
-    reason       integer  NOT NULL,
-    delete_time  bigint   NOT NULL,
+    workspace_id       text    COLLATE "C" NOT NULL,
+    receipt_id         uuid    NOT NULL,
+    contact_id         uuid    NOT NULL,
+    reason             integer NOT NULL,
+    delete_time        bigint  NOT NULL,
+    -- For repeating the erasure on a restored backup.
+    merged_contact_ids uuid[]  NOT NULL,
+    hashed_keys        text[]  COLLATE "C" NOT NULL,
     PRIMARY KEY (workspace_id, receipt_id)
 );
 
-CREATE TABLE saved_answer (
-    workspace_id text   COLLATE "C" NOT NULL,
+CREATE INDEX deletion_receipt_contact ON deletion_receipt (workspace_id, contact_id);
+
+-- Responses by request_id, for requests that are sent again. Erasing the contact or
+-- non-contact (match_key, a keyed hash) that a response is about erases its content.
+CREATE TABLE stored_response (
     request_id   uuid   NOT NULL,
     contact_id   uuid,
     create_time  bigint NOT NULL,
+    workspace_id text   COLLATE "C" NOT NULL,
+    method       text   COLLATE "C" NOT NULL,
+    match_key    text   COLLATE "C",
     fingerprint  bytea  NOT NULL,
     response     bytea  NOT NULL,
     PRIMARY KEY (workspace_id, request_id)
 );
 
-CREATE INDEX saved_answer_contact ON saved_answer (workspace_id, contact_id)
+CREATE INDEX stored_response_contact ON stored_response (workspace_id, contact_id)
     WHERE contact_id IS NOT NULL;
-CREATE INDEX saved_answer_time ON saved_answer (workspace_id, create_time);
+CREATE INDEX stored_response_non_contact ON stored_response (workspace_id, match_key)
+    WHERE match_key IS NOT NULL;
+CREATE INDEX stored_response_time ON stored_response (workspace_id, create_time);

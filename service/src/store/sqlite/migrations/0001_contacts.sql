@@ -1,17 +1,19 @@
--- Times are microseconds since 1970, ids 16 bytes. Small integer keys stand for
--- workspace, tag and attribute ids in the large tables: they are most of a row.
+-- Times are microseconds since 1970, ids 16 bytes. In the large tables, small
+-- integer keys stand for workspace and tag ids, which would be most of a row.
 
 CREATE TABLE workspace (
     workspace_key    INTEGER PRIMARY KEY,
     workspace_id     TEXT    NOT NULL UNIQUE,
     display_name     TEXT    NOT NULL,
     create_time      INTEGER NOT NULL,
-    consent_revision INTEGER NOT NULL,
-    token_key        BLOB    NOT NULL
+    consent_revision INTEGER NOT NULL, -- incremented by every change of consent
+    ledger_length    INTEGER NOT NULL, -- the end of the ledger, see opt_in_event
+    ledger_hash      BLOB    NOT NULL,
+    token_key        BLOB    NOT NULL  -- authenticates page and resume tokens
 );
 
--- The sequence of the last id made, so that ids grow across restarts whatever
--- the clock does.
+-- The sequence of the last id made, so that ids grow across restarts even if the
+-- clock goes back.
 CREATE TABLE sequence (
     id   INTEGER PRIMARY KEY CHECK (id = 1),
     last INTEGER NOT NULL
@@ -44,9 +46,9 @@ CREATE TABLE attribute (
     UNIQUE (workspace_key, attribute_id)
 );
 
--- seq is the part of contact_id that is unique and ordered by itself: contacts
--- lie in the order of their ids. One row holds all that filters look at, so that
--- every filter is an expression on it and every page a walk in order.
+-- seq is the part of contact_id that is unique and ordered by itself, so contacts
+-- are stored in the order of their ids. One row holds everything that filters
+-- read: each filter is an expression on it, and each page a range of rows.
 CREATE TABLE contact (
     workspace_key              INTEGER NOT NULL,
     seq                        INTEGER NOT NULL,
@@ -59,29 +61,49 @@ CREATE TABLE contact (
     authentication_expire_time INTEGER,
     opt_in_update_time         INTEGER,
     tags                       TEXT    NOT NULL, -- tag keys: ,3,17,
-    attributes                 BLOB    NOT NULL, -- JSONB by attribute id, see attributes.rs
+    attributes                 BLOB    NOT NULL, -- JSONB by attribute id, see attribute_json.rs
     create_time                INTEGER NOT NULL,
     update_time                INTEGER NOT NULL,
     phone_number               TEXT    NOT NULL,
     email                      TEXT    NOT NULL,
     first_name                 TEXT    NOT NULL,
     last_name                  TEXT    NOT NULL,
-    search_words               TEXT    NOT NULL, -- as in name_search, which forgets only what it is told
-    first_name_key             TEXT    NOT NULL, -- what lists are ordered by
+    search_words               TEXT    NOT NULL, -- the words in name_search, needed to delete them there
+    first_name_key             TEXT    NOT NULL, -- the keys that lists are ordered by
     last_name_key              TEXT    NOT NULL,
-    record                     BLOB    NOT NULL, -- the profile, as it is sent
+    record                     BLOB    NOT NULL, -- the encoded profile, see record.rs
     PRIMARY KEY (workspace_key, seq)
 ) WITHOUT ROWID;
 
--- For filters on a tag few carry.
+-- The id of a merged contact, and the contact it was merged into: never one that
+-- was merged itself.
+CREATE TABLE contact_redirect (
+    workspace_key INTEGER NOT NULL,
+    merged_id     BLOB    NOT NULL,
+    contact_id    BLOB    NOT NULL,
+    PRIMARY KEY (workspace_key, merged_id)
+) WITHOUT ROWID;
+
+CREATE INDEX contact_redirect_contact ON contact_redirect (workspace_key, contact_id);
+
+-- For filters on a rare tag.
 CREATE TABLE contact_tag (
     tag_key INTEGER NOT NULL,
     seq     INTEGER NOT NULL,
     PRIMARY KEY (tag_key, seq)
 ) WITHOUT ROWID;
 
--- What a check reads. Also how contacts are found by phone number or user id.
--- Without a contact_id: somebody who objected and is no contact.
+-- Words of names by the contact's seq. They are already folded and split
+-- (domain::search). Not contentless_delete, which leaves deleted words in the file.
+CREATE VIRTUAL TABLE name_search USING fts5(
+    words, content = '', detail = none, columnsize = 0, tokenize = 'ascii', prefix = '1 2 3 4 5'
+);
+INSERT INTO name_search (name_search, rank) VALUES ('secure-delete', 1);
+
+-- Everything a check reads, by the person's phone number or user id, which is also
+-- how contacts are found by these. A row without a contact_id is a suppression:
+-- somebody who opted out or was erased, and is no contact. Its match_key is a keyed
+-- hash.
 CREATE TABLE consent (
     workspace_key              INTEGER NOT NULL,
     match_key                  TEXT    NOT NULL,
@@ -99,32 +121,51 @@ CREATE TABLE consent (
     authentication_expire_time INTEGER,
     authentication_event       BLOB,
     update_time                INTEGER,
-    revision                   INTEGER NOT NULL,
+    revision                   INTEGER NOT NULL, -- the consent_revision that wrote the row
+    platform                   TEXT,             -- preferences on WhatsApp, see platform.rs
     PRIMARY KEY (workspace_key, match_key)
 ) WITHOUT ROWID;
 
--- The ledger: nothing personal, never changed.
-CREATE TABLE opt_in_event (
-    workspace_key      INTEGER NOT NULL,
-    event_id           BLOB    NOT NULL,
-    contact_id         BLOB,
-    status             INTEGER NOT NULL,
-    categories         INTEGER NOT NULL, -- bits: 1 marketing, 2 utility, 4 authentication
-    changed_categories INTEGER NOT NULL,
-    source             INTEGER NOT NULL,
-    wording_version    TEXT    NOT NULL,
-    occurred_time      INTEGER NOT NULL,
-    record_time        INTEGER NOT NULL,
-    expire_time        INTEGER,
-    PRIMARY KEY (workspace_key, event_id)
+-- Suppressions, in the order they were written.
+CREATE INDEX consent_suppressed ON consent (workspace_key, revision) WHERE contact_id IS NULL;
+
+-- The versions of the suppression key that the workspace's suppressions may use. A
+-- server that lacks one of them would miss these rows, so it refuses to answer.
+CREATE TABLE suppression_key (
+    workspace_key INTEGER NOT NULL,
+    key_version   INTEGER NOT NULL,
+    fingerprint   BLOB    NOT NULL,
+    PRIMARY KEY (workspace_key, key_version)
 ) WITHOUT ROWID;
 
--- What is personal about an event, until the person is erased. The subject is
--- a contact's seq, or the match key of somebody who was no contact.
+-- The ledger, in the order of commits. Never changed, and nothing in it is personal.
+CREATE TABLE opt_in_event (
+    workspace_key          INTEGER NOT NULL,
+    position               INTEGER NOT NULL, -- from 1, without gaps
+    event_id               BLOB    NOT NULL,
+    contact_id             BLOB,
+    kind                   INTEGER NOT NULL, -- 2 opt-in, 3 opt-out, 4 platform stop, 5 resume, 6 erasure
+    categories             INTEGER NOT NULL, -- bits: 1 marketing, 2 utility, 4 authentication
+    changed_categories     INTEGER NOT NULL,
+    source                 INTEGER NOT NULL,
+    wording_version        TEXT    NOT NULL,
+    sender_phone_number_id TEXT,
+    occurred_time          INTEGER NOT NULL,
+    record_time            INTEGER NOT NULL,
+    expire_time            INTEGER,
+    erased_positions       BLOB,             -- of an erasure: the entries whose details it erased
+    detail_hash            BLOB,             -- null for an erasure, which has no detail
+    hash                   BLOB    NOT NULL, -- over this entry and the hash of the one before
+    PRIMARY KEY (workspace_key, position)
+) WITHOUT ROWID;
+
+-- The personal details of an event, until the person is erased. The subject is the
+-- contact's seq, and stays so after a merge; for a non-contact it is the match key,
+-- a keyed hash.
 CREATE TABLE opt_in_event_detail (
     workspace_key INTEGER NOT NULL,
     subject               NOT NULL,
-    event_id      BLOB    NOT NULL,
+    position      INTEGER NOT NULL,
     match_key     TEXT    NOT NULL,
     wording       TEXT    NOT NULL,
     business_name TEXT    NOT NULL,
@@ -132,35 +173,45 @@ CREATE TABLE opt_in_event_detail (
     message_id    TEXT    NOT NULL,
     actor         TEXT    NOT NULL,
     reason_text   TEXT    NOT NULL,
-    PRIMARY KEY (workspace_key, subject, event_id)
+    salt          BLOB    NOT NULL, -- keeps the detail from being guessed by its hash
+    PRIMARY KEY (workspace_key, subject, position)
 ) WITHOUT ROWID;
 
+-- The detail of a contact's event is found by contact and position. Only those of
+-- non-contacts, which are few, need an index.
+CREATE INDEX opt_in_event_detail_non_contact ON opt_in_event_detail (workspace_key, position)
+    WHERE typeof(subject) = 'text';
+
 CREATE TABLE deletion_receipt (
-    workspace_key INTEGER NOT NULL,
-    receipt_id    BLOB    NOT NULL,
-    contact_id    BLOB    NOT NULL,
-    reason        INTEGER NOT NULL,
-    delete_time   INTEGER NOT NULL,
+    workspace_key      INTEGER NOT NULL,
+    receipt_id         BLOB    NOT NULL,
+    contact_id         BLOB    NOT NULL,
+    reason             INTEGER NOT NULL,
+    delete_time        INTEGER NOT NULL,
+    -- JSON arrays, for repeating the erasure on a restored backup.
+    merged_contact_ids TEXT    NOT NULL,
+    hashed_keys        TEXT    NOT NULL,
     PRIMARY KEY (workspace_key, receipt_id)
 ) WITHOUT ROWID;
 
-CREATE TABLE saved_answer (
+CREATE INDEX deletion_receipt_contact ON deletion_receipt (workspace_key, contact_id);
+
+-- Responses by request_id, for requests that are sent again. Erasing the contact or
+-- non-contact (match_key, a keyed hash) that a response is about erases its content.
+CREATE TABLE stored_response (
     workspace_key INTEGER NOT NULL,
     request_id    BLOB    NOT NULL,
     fingerprint   BLOB    NOT NULL,
+    method        TEXT    NOT NULL,
     response      BLOB    NOT NULL,
     contact_id    BLOB,
+    match_key     TEXT,
     create_time   INTEGER NOT NULL,
     PRIMARY KEY (workspace_key, request_id)
 ) WITHOUT ROWID;
 
-CREATE INDEX saved_answer_contact ON saved_answer (workspace_key, contact_id)
+CREATE INDEX stored_response_contact ON stored_response (workspace_key, contact_id)
     WHERE contact_id IS NOT NULL;
-CREATE INDEX saved_answer_time ON saved_answer (workspace_key, create_time);
-
--- Words of names by the contact's seq. They come folded and split (domain::search).
--- Not contentless_delete: it leaves what was deleted in the file.
-CREATE VIRTUAL TABLE name_search USING fts5(
-    words, content = '', detail = none, columnsize = 0, tokenize = 'ascii', prefix = '1 2 3 4 5'
-);
-INSERT INTO name_search (name_search, rank) VALUES ('secure-delete', 1);
+CREATE INDEX stored_response_non_contact ON stored_response (workspace_key, match_key)
+    WHERE match_key IS NOT NULL;
+CREATE INDEX stored_response_time ON stored_response (workspace_key, create_time);

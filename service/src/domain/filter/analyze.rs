@@ -1,0 +1,245 @@
+//! Semantic analysis: resolves the names of a parsed filter and type-checks its literals.
+
+use super::ast::{CompareOp, Expr, Field, Predicate, status_name};
+use super::field_type::{FieldType, phone_digits};
+use super::lexer::{Literal, Star};
+use super::parse::{Comparison, Test, Tree, quotable};
+use super::suggest::{listed, no_such, unknown_attribute, unknown_field};
+use super::{Definitions, FilterError, FilterErrorKind};
+use crate::domain::attribute::AttributeType;
+use crate::domain::consent::{MessageCategory, OptInStatus};
+use crate::domain::ids::closest;
+
+const STATUSES: [OptInStatus; 3] =
+    [OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];
+
+pub(super) fn analyze(tree: Tree, definitions: &Definitions) -> Result<Expr, FilterError> {
+    let all = |trees: Vec<Tree>| {
+        trees.into_iter().map(|tree| analyze(tree, definitions)).collect::<Result<Vec<_>, _>>()
+    };
+    match tree {
+        Tree::And(trees) => all(trees).map(Expr::and),
+        Tree::Or(trees) => all(trees).map(Expr::or),
+        Tree::Not(tree) => analyze(*tree, definitions).map(Expr::negate),
+        Tree::Comparison(comparison) => {
+            let operand = Operand::resolve(&comparison, definitions)?;
+            let analyzer = Analyzer { comparison: &comparison, definitions };
+            analyzer.predicate(operand).map(Expr::Is)
+        }
+    }
+}
+
+/// What the left-hand side of a comparison names.
+enum Operand<'v> {
+    Tags,
+    OptIn(MessageCategory),
+    Field(Field, FieldType<'v>),
+}
+
+impl<'v> Operand<'v> {
+    fn resolve(comparison: &Comparison, definitions: &'v Definitions) -> Result<Self, FilterError> {
+        let name = &comparison.field;
+        Ok(match name.text.as_str() {
+            "tags" => Self::Tags,
+            "opt_in" | "opt_in.marketing" => Self::OptIn(MessageCategory::Marketing),
+            "opt_in.utility" => Self::OptIn(MessageCategory::Utility),
+            "opt_in.authentication" => Self::OptIn(MessageCategory::Authentication),
+            "first_name" => Self::Field(Field::FirstName, FieldType::ProfileText),
+            "last_name" => Self::Field(Field::LastName, FieldType::ProfileText),
+            "email" => Self::Field(Field::Email, FieldType::ProfileText),
+            "phone_number" => Self::Field(Field::PhoneNumber, FieldType::Phone),
+            "create_time" => Self::Field(Field::CreateTime, FieldType::Time),
+            "update_time" => Self::Field(Field::UpdateTime, FieldType::Time),
+            other => match other.strip_prefix("attributes.") {
+                Some(id) => Self::attribute(id, name.column, definitions)?,
+                None => return Err(unknown_field(comparison, definitions)),
+            },
+        })
+    }
+
+    fn attribute(
+        id: &str,
+        column: usize,
+        definitions: &'v Definitions,
+    ) -> Result<Self, FilterError> {
+        let Some(definition) = definitions.attributes.get(id) else {
+            return Err(unknown_attribute(id, column, definitions));
+        };
+        let field_type = match definition.attribute_type {
+            AttributeType::String => FieldType::Text,
+            AttributeType::Number => FieldType::Number,
+            AttributeType::Boolean => FieldType::Bool,
+            AttributeType::Timestamp => FieldType::Time,
+            AttributeType::Enum => FieldType::Option(&definition.enum_options),
+        };
+        let attribute_type = definition.attribute_type;
+        Ok(Self::Field(Field::Attribute { id: id.to_owned(), attribute_type }, field_type))
+    }
+}
+
+/// Turns one comparison into a [`Predicate`].
+struct Analyzer<'c> {
+    comparison: &'c Comparison,
+    definitions: &'c Definitions,
+}
+
+impl Analyzer<'_> {
+    fn predicate(&self, operand: Operand<'_>) -> Result<Predicate, FilterError> {
+        match operand {
+            Operand::Tags => self.tags(),
+            Operand::OptIn(category) => self.opt_in(category),
+            Operand::Field(field, field_type) => self.field(field, field_type),
+        }
+    }
+
+    fn wrong_operator(&self, message: impl Into<String>) -> FilterError {
+        FilterError::new(FilterErrorKind::WrongOperator, self.comparison.column, message)
+    }
+
+    fn no_operator(&self, example: &str) -> FilterError {
+        let field = &self.comparison.field;
+        let message = format!("{} needs an operator and a value: {example}", field.text);
+        FilterError::syntax(field.column, message)
+    }
+
+    fn tags(&self) -> Result<Predicate, FilterError> {
+        match &self.comparison.test {
+            Test::IsSet => Ok(Predicate::HasAnyTag),
+            Test::Has(literal) => self.tag(literal).map(Predicate::HasTag),
+            Test::In(literals) => {
+                let mut ids = distinct(literals, |literal| self.tag(literal))?;
+                match ids.len() {
+                    1 => Ok(Predicate::HasTag(ids.remove(0))),
+                    _ => Ok(Predicate::HasTagIn(ids)),
+                }
+            }
+            Test::Compare(op, literal) => {
+                let known = self.definitions.tags.contains(&literal.text);
+                let tag = if known { literal.text.as_str() } else { "<tag id>" };
+                Err(self.wrong_operator(match op {
+                    CompareOp::Eq => format!("a contact has many tags: write tags:{tag}"),
+                    CompareOp::Ne => format!("a contact has many tags: write NOT tags:{tag}"),
+                    _ => format!("tags have no order: write tags:{tag}"),
+                }))
+            }
+            Test::Missing => Err(self.no_operator("tags:<tag id>, or tags:* for any tag")),
+        }
+    }
+
+    fn tag(&self, literal: &Literal) -> Result<String, FilterError> {
+        if literal.star != Star::None {
+            let message =
+                "a tag is named in full; tags:* is any tag, and tags IN (a, b) one of several";
+            return Err(FilterError::new(FilterErrorKind::WrongType, literal.column, message));
+        }
+        if self.definitions.tags.contains(&literal.text) {
+            return Ok(literal.text.clone());
+        }
+        let advice = match closest(&literal.text, self.definitions.tags.iter()) {
+            Some(tag) => format!("did you mean tags:{tag}?"),
+            None => listed("tags", self.definitions.tags.iter(), "TagService.ListTags"),
+        };
+        let message = format!("{}: {advice}", no_such("tag", quotable(&literal.text)));
+        Err(FilterError::new(FilterErrorKind::UnknownTag, literal.column, message))
+    }
+
+    fn opt_in(&self, category: MessageCategory) -> Result<Predicate, FilterError> {
+        let name = &self.comparison.field.text;
+        let mut any_of = match &self.comparison.test {
+            Test::Has(literal) | Test::Compare(CompareOp::Eq, literal) => {
+                vec![self.status(literal)?]
+            }
+            Test::Compare(CompareOp::Ne, literal) => {
+                let excluded = self.status(literal)?;
+                STATUSES.into_iter().filter(|status| *status != excluded).collect()
+            }
+            Test::In(literals) => distinct(literals, |literal| self.status(literal))?,
+            Test::IsSet => {
+                return Err(self.wrong_operator(format!(
+                    "every contact has an opt-in status: write {name} = OPTED_IN, or \
+                     {name} != NOT_ASKED for those who were asked"
+                )));
+            }
+            Test::Compare(..) => {
+                return Err(self.wrong_operator(format!(
+                    "opt-in statuses have no order: write {name} = OPTED_IN or \
+                     {name} IN (NOT_ASKED, OPTED_IN)"
+                )));
+            }
+            Test::Missing => return Err(self.no_operator(&format!("{name} = OPTED_IN"))),
+        };
+        any_of.sort_by_key(|status| STATUSES.iter().position(|known| known == status));
+        Ok(Predicate::OptIn { category, any_of })
+    }
+
+    fn status(&self, literal: &Literal) -> Result<OptInStatus, FilterError> {
+        let short = literal.text.strip_prefix("OPT_IN_STATUS_").unwrap_or(&literal.text);
+        let found = STATUSES.into_iter().find(|status| status_name(*status) == short);
+        if let (Some(status), Star::None) = (found, literal.star) {
+            return Ok(status);
+        }
+        let advice = match closest(short, STATUSES.map(status_name).iter()) {
+            Some(name) => format!("did you mean {name}?"),
+            None => format!("write for example {} = OPTED_IN", self.comparison.field.text),
+        };
+        let message =
+            format!("an opt-in status is OPTED_IN, OPTED_OUT or NOT_ASKED (upper case): {advice}");
+        Err(FilterError::new(FilterErrorKind::UnknownOption, literal.column, message))
+    }
+
+    fn field(&self, field: Field, field_type: FieldType<'_>) -> Result<Predicate, FilterError> {
+        let (op, literal) = match &self.comparison.test {
+            Test::IsSet => return Ok(Predicate::IsSet(field)),
+            Test::Missing => return Err(self.no_operator(&field_type.example(&field))),
+            Test::In(_) if matches!(field_type, FieldType::Bool) => {
+                let message = format!("{field} is true or false: write {field} = true");
+                return Err(self.wrong_operator(message));
+            }
+            Test::In(literals) => {
+                let mut values = distinct(literals, |literal| field_type.value(&field, literal))?;
+                return Ok(match values.len() {
+                    1 => Predicate::Compare { field, op: CompareOp::Eq, value: values.remove(0) },
+                    _ => Predicate::In { field, values },
+                });
+            }
+            Test::Has(literal) => (CompareOp::Eq, literal),
+            Test::Compare(op, literal) => (*op, literal),
+        };
+        let ordering = !matches!(op, CompareOp::Eq | CompareOp::Ne);
+        if ordering && matches!(field_type, FieldType::Bool | FieldType::Option(_)) {
+            let message = format!("{field} has no order: write {}", field_type.example(&field));
+            return Err(self.wrong_operator(message));
+        }
+        if literal.star == Star::Trailing && field_type.supports_prefix() {
+            return match (op, field_type) {
+                (CompareOp::Eq, FieldType::Phone) => {
+                    let prefix = phone_digits(&literal.text)
+                        .ok_or_else(|| field_type.wrong_type(&field, literal.column))?;
+                    Ok(Predicate::Prefix { field, prefix })
+                }
+                (CompareOp::Eq, _) => Ok(Predicate::Prefix { field, prefix: literal.text.clone() }),
+                _ => Err(self.wrong_operator(format!(
+                    "a prefix test is written with =, as in {field} = \"Mar*\" or \
+                     NOT {field} = \"Mar*\"; write \\* in quotes for the character itself"
+                ))),
+            };
+        }
+        let value = field_type.value(&field, literal)?;
+        Ok(Predicate::Compare { field, op, value })
+    }
+}
+
+/// Reads the literals in order and drops repeated values. Returns the first error.
+fn distinct<T: PartialEq>(
+    literals: &[Literal],
+    read: impl Fn(&Literal) -> Result<T, FilterError>,
+) -> Result<Vec<T>, FilterError> {
+    let mut values = Vec::with_capacity(literals.len());
+    for literal in literals {
+        let value = read(literal)?;
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    Ok(values)
+}

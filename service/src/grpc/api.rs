@@ -1,0 +1,75 @@
+//! What every handler has: the store, the checker, and changes that happen once
+//! per request_id.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use super::idempotency::{IdempotencyKey, InFlight};
+use super::mutation::{Mutation, MutationResponse};
+use crate::domain::error::{Error, Reason, Result};
+use crate::opt_in::Checker;
+use crate::store::{Operation, Store};
+
+/// The services of the API. Each is implemented in the file of its name.
+#[derive(Clone)]
+pub(super) struct Api {
+    pub(super) store: Store,
+    pub(super) checker: Checker,
+    in_flight: InFlight,
+    /// Cancelled when the server stops: streams end.
+    pub(super) drain: CancellationToken,
+    /// How long an import may wait for its client.
+    pub(super) idle_timeout: Duration,
+}
+
+impl Api {
+    pub(super) fn new(store: Store, drain: CancellationToken, idle_timeout: Duration) -> Self {
+        let checker = Checker::new(store.clone());
+        Self { store, checker, in_flight: InFlight::default(), drain, idle_timeout }
+    }
+
+    /// Handles a change: decodes its request into an operation, runs that once
+    /// per request_id, and encodes the outcome.
+    pub(super) async fn change<M, O, R>(
+        &self,
+        request: Request<M>,
+        decode: impl FnOnce(M) -> Result<O>,
+        encode: impl Fn(O::Output) -> R + Send + Sync + 'static,
+    ) -> Result<Response<M::Response>, Status>
+    where
+        M: Mutation,
+        O: Operation,
+        O::Output: Sync,
+        R: Into<MutationResponse<M>>,
+    {
+        let request = request.into_inner();
+        let key = IdempotencyKey::of(&request)?;
+        Ok(Response::new(self.run(key, decode(request)?, encode).await?))
+    }
+
+    /// Runs a decoded change. For handlers whose response depends on more than
+    /// the operation's outcome; the others use [`change`](Self::change).
+    pub(super) async fn run<M, O, R>(
+        &self,
+        key: IdempotencyKey<M>,
+        operation: O,
+        encode: impl Fn(O::Output) -> R + Send + Sync + 'static,
+    ) -> Result<M::Response>
+    where
+        M: Mutation,
+        O: Operation,
+        O::Output: Sync,
+        R: Into<MutationResponse<M>>,
+    {
+        // Boxed: a change is large, and tonic moves the futures of its handlers.
+        self.in_flight.run(&self.store, key, operation, encode).boxed().await
+    }
+}
+
+/// The error that ends a stream when the server stops.
+pub(super) fn shutting_down() -> Error {
+    Error::new(Reason::ShuttingDown, "the server is stopping; go on with another connection")
+}

@@ -1,0 +1,93 @@
+//! The seam between the store and its engines.
+//!
+//! Each topic has a reader and a writer trait, declared in the file of that
+//! topic (`store/contacts.rs`) and implemented by each engine in the file that
+//! holds its SQL (`store/sqlite/contacts.rs`, `store/postgres/contacts.rs`).
+//! [`Reader`] and [`Writer`] gather them.
+//!
+//! A method works on many rows at once, because a round trip costs more than a
+//! row. Slices may have any length: engines split them into statements.
+
+use async_trait::async_trait;
+
+use super::{
+    ConsentReader, ConsentWriter, ContactReader, ContactWriter, DefinitionReader, DefinitionWriter,
+    DirectoryReader, DuplicateReader, LedgerReader, LedgerWriter, ReceiptReader, ReceiptWriter,
+    ResponseReader, ResponseWriter, SuppressionReader, SuppressionWriter, WorkspaceReader,
+    WorkspaceWriter,
+};
+use crate::domain::error::Result;
+
+/// A database engine with its connection pools.
+#[async_trait]
+pub(crate) trait Backend: Send + Sync {
+    /// Begins a write transaction.
+    async fn begin(&self) -> Result<Box<dyn Writer>>;
+    /// Takes a read-only connection from the pool for this purpose.
+    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>>;
+    /// How many write transactions one caller should run in parallel. More of
+    /// them gain nothing.
+    fn parallel_writes(&self) -> usize;
+    /// Overwrites what erasures left in unused parts of the database files.
+    /// Does nothing on engines that do this themselves.
+    async fn vacuum(&self) -> Result<()>;
+    /// Closes all connections.
+    async fn close(&self);
+}
+
+/// What a read is for. Each purpose has its own connections, so that streams
+/// cannot starve single calls, nor either of them checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadPurpose {
+    /// A consent check. Fails after a short wait instead of queueing.
+    Check,
+    /// One call.
+    Unary,
+    /// One page of a stream.
+    Stream,
+    /// Several reads of one state of the database. Shares the connections of
+    /// [`Unary`](Self::Unary).
+    Snapshot,
+}
+
+/// Reads from one connection.
+///
+/// Except in a snapshot, each call sees what is committed when it runs. In a
+/// write transaction each call also sees the transaction's own changes.
+#[async_trait]
+pub trait Reader:
+    WorkspaceReader
+    + DefinitionReader
+    + ContactReader
+    + DirectoryReader
+    + DuplicateReader
+    + ConsentReader
+    + LedgerReader
+    + SuppressionReader
+    + ReceiptReader
+    + ResponseReader
+    + Send
+{
+    /// Ends a snapshot and returns the connection to its pool. Dropping the
+    /// reader also ends the snapshot, but may cost the connection.
+    async fn close(self: Box<Self>);
+}
+
+/// A write transaction. Dropping it discards its changes.
+#[async_trait]
+pub trait Writer:
+    Reader
+    + WorkspaceWriter
+    + DefinitionWriter
+    + ContactWriter
+    + ConsentWriter
+    + LedgerWriter
+    + SuppressionWriter
+    + ReceiptWriter
+    + ResponseWriter
+{
+    /// Makes the changes durable.
+    async fn commit(self: Box<Self>) -> Result<()>;
+    /// Discards the changes.
+    async fn rollback(self: Box<Self>);
+}

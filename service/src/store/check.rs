@@ -1,0 +1,57 @@
+//! Reading the consent of people by their keys, contacts or not.
+
+use std::collections::HashMap;
+
+use super::{CheckRows, ReadPurpose, Reader, Store, require_keys};
+use crate::domain::error::Result;
+use crate::domain::phone::MatchKey;
+
+impl Store {
+    /// Returns the consent of the people with these keys, as committed at some
+    /// time during the call. Keys of whom nothing is known are left out. Returns
+    /// None if the workspace does not exist.
+    pub async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
+        let mut db = self.backend.reader(ReadPurpose::Check).await?;
+        let Some(mut rows) = db.check(workspace_id, keys).await? else {
+            return Ok(None);
+        };
+        if rows.len() < keys.len() {
+            self.check_non_contacts(&mut *db, workspace_id, keys, &mut rows).await?;
+        }
+        Ok(Some(rows))
+    }
+
+    /// Adds the rows of non-contacts. Sending to them is not allowed anyway; the
+    /// rows tell whether they opted out.
+    async fn check_non_contacts(
+        &self,
+        db: &mut dyn Reader,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        rows: &mut CheckRows,
+    ) -> Result<()> {
+        let mut asked_keys = HashMap::new();
+        for key in keys.iter().filter(|key| !rows.contains_key(key)) {
+            // The clear key again: the person may have become a contact since the
+            // first read.
+            asked_keys.insert(key.clone(), key);
+            let hashed = self.keyring.hashed_all(workspace_id, key);
+            asked_keys.extend(hashed.map(|hashed| (hashed, key)));
+        }
+        let mut stored_keys: Vec<_> = asked_keys.keys().cloned().collect();
+        // Sorted, so that neighbours in the index are read together.
+        stored_keys.sort_unstable();
+        let found = db.check(workspace_id, &stored_keys).await?.unwrap_or_default();
+        // After the rows: the key of a row is registered before the row is written.
+        let registered = db.suppression_keys(workspace_id).await?;
+        require_keys(&self.keyring, &registered)?;
+        for (stored_key, row) in found {
+            let Some(key) = asked_keys.get(&stored_key) else { continue };
+            // A person may have rows under several versions of the key.
+            let known = rows.entry((*key).clone()).or_insert_with(|| row.clone());
+            known.state = std::mem::take(&mut known.state).stricter(row.state);
+            known.contact_id = known.contact_id.or(row.contact_id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! What is the same on every engine.
+
+mod columns;
+mod errors;
+mod find;
+mod platform;
+mod rows;
+mod values;
+
+pub(super) use columns::Columns;
+pub(super) use errors::is_disconnected;
+pub(super) use find::{ContactLookup, find_contacts};
+pub(super) use platform::encode as encode_platform;
+pub(super) use rows::{
+    attribute, check_row, consent_row, head, key_id, receipt, stored_response,
+    stored_response_info, tag, workspace,
+};
+pub use values::sort_key;
+pub(super) use values::{NameKeys, micros, name_keys, status, status_code, time};

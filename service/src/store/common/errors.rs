@@ -1,0 +1,124 @@
+//! What a database error means for the caller.
+
+use sqlx::error::ErrorKind;
+use sqlx::sqlite::SqliteError;
+
+use crate::domain::error::Error;
+
+/// What a caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// Another transaction interfered: run the transaction again.
+    Conflict,
+    /// The database cannot be used now: try later.
+    Unavailable,
+    /// A defect of the service or of the stored data.
+    Internal,
+}
+
+/// The message never contains data of the statement that failed.
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match meaning(&error) {
+            Meaning::Conflict => Self::write_conflict().caused_by(error),
+            Meaning::Unavailable => Self::unavailable(error),
+            Meaning::Internal => Self::internal(error),
+        }
+    }
+}
+
+fn meaning(error: &sqlx::Error) -> Meaning {
+    match error {
+        sqlx::Error::Database(error) if error.kind() == ErrorKind::UniqueViolation => {
+            Meaning::Conflict
+        }
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            match error.try_downcast_ref::<SqliteError>() {
+                Some(_) => sqlite_meaning(&code),
+                None => postgres_meaning(&code),
+            }
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Meaning::Unavailable,
+        _ => Meaning::Internal,
+    }
+}
+
+/// By SQLite's extended result code.
+fn sqlite_meaning(code: &str) -> Meaning {
+    /// Primary codes: busy, locked, read-only, I/O error, corrupt, full, cannot
+    /// open, not a database.
+    const UNUSABLE: [u32; 8] = [5, 6, 8, 10, 11, 13, 14, 26];
+    match code.parse::<u32>() {
+        Ok(code) if UNUSABLE.contains(&(code & 0xff)) => Meaning::Unavailable,
+        _ => Meaning::Internal,
+    }
+}
+
+/// By SQLSTATE alone: Citus does not pass on the names of tables and
+/// constraints.
+fn postgres_meaning(sqlstate: &str) -> Meaning {
+    match sqlstate {
+        // Unique violation, serialization failure, deadlock.
+        "23505" | "40001" | "40P01" => Meaning::Conflict,
+        // Read-only transaction, idle transaction ended, lock not available.
+        "25006" | "25P03" | "55P03" => Meaning::Unavailable,
+        _ => match sqlstate.get(..2) {
+            // Connection failure, out of resources, operator intervention, system
+            // error.
+            Some("08" | "53" | "57" | "58") => Meaning::Unavailable,
+            _ => Meaning::Internal,
+        },
+    }
+}
+
+/// Whether an error of Postgres means that its connection, and most likely every
+/// other one, is broken or leads to a server that takes no more changes.
+pub(in crate::store) fn is_disconnected(error: &Error) -> bool {
+    let Some(cause) = std::error::Error::source(error) else { return false };
+    if cause.is::<tokio::time::error::Elapsed>() {
+        return true;
+    }
+    match cause.downcast_ref() {
+        Some(sqlx::Error::Io(_)) => true,
+        Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+            code.starts_with("08") || code.starts_with("57P") || code == "25006"
+        }),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Meaning::{Conflict, Internal, Unavailable};
+    use super::*;
+
+    #[test]
+    fn postgres_errors_are_mapped_by_sqlstate() {
+        for (sqlstate, meaning) in [
+            ("40001", Conflict),
+            ("40P01", Conflict),
+            ("55P03", Unavailable),
+            ("57P01", Unavailable),
+            ("08006", Unavailable),
+            ("53300", Unavailable),
+            ("42P01", Internal),
+            ("23502", Internal),
+            ("", Internal),
+        ] {
+            assert_eq!(postgres_meaning(sqlstate), meaning, "{sqlstate}");
+        }
+    }
+
+    #[test]
+    fn sqlite_errors_are_mapped_by_primary_code() {
+        // SQLITE_BUSY_SNAPSHOT, SQLITE_READONLY, SQLITE_ERROR.
+        for (code, meaning) in [("517", Unavailable), ("8", Unavailable), ("1", Internal)] {
+            assert_eq!(sqlite_meaning(code), meaning, "{code}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Contacts by id or key, and their changes.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::{PageCursor, Workspace};
+use crate::domain::consent::ConsentSummary;
+use crate::domain::contact::{Contact, Recipient};
+use crate::domain::error::Result;
+
+/// A contact as stored, with its profile still encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContactRow {
+    /// Never changes.
+    pub contact_id: Uuid,
+    /// The profile, see [`encode_profile`](super::encode_profile).
+    pub record: Bytes,
+    /// Incremented by every change of the profile.
+    pub version: i64,
+    /// What the contact shows of the person's consent.
+    pub consent: ConsentSummary,
+    /// The key a page is ordered by. Empty outside of pages, and in pages
+    /// ordered by creation.
+    pub sort_key: String,
+}
+
+impl ContactRow {
+    /// The cursor of a page that ends with this row.
+    pub fn cursor(&self) -> PageCursor {
+        PageCursor { sort_key: self.sort_key.clone(), contact_id: self.contact_id }
+    }
+}
+
+/// Reads contacts.
+#[async_trait]
+pub trait ContactReader {
+    /// Returns the contacts of these recipients, in the order of `recipients`.
+    /// The id of a merged contact finds the one it was merged into. In a write
+    /// transaction the contacts are locked until it ends.
+    async fn find_contacts(
+        &mut self,
+        workspace: &Workspace,
+        recipients: &[Recipient],
+    ) -> Result<Vec<Option<ContactRow>>>;
+}
+
+/// Writes contacts.
+#[async_trait]
+pub trait ContactWriter {
+    /// Adds contacts, without their consent rows.
+    async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()>;
+    /// Changes profiles. Each pair is a contact before and after the change.
+    async fn update_contacts(
+        &mut self,
+        workspace: &Workspace,
+        changes: &[(Contact, Contact)],
+    ) -> Result<()>;
+    /// Deletes contacts with their index entries and redirects. Consent rows and
+    /// ledger entries stay.
+    async fn delete_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()>;
+    /// Redirects the id `from`, and every id that was redirected to it, to the
+    /// contact `to`. Stored responses about `from` are then about `to`.
+    async fn redirect_contact(&mut self, workspace: &Workspace, from: Uuid, to: Uuid)
+    -> Result<()>;
+    /// Writes the consent summaries that contacts show.
+    async fn set_contact_consent(
+        &mut self,
+        workspace: &Workspace,
+        consents: &[(Uuid, ConsentSummary)],
+    ) -> Result<()>;
+}

@@ -1,0 +1,82 @@
+//! The ledger of consent events.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::Workspace;
+use crate::domain::contact::Contact;
+use crate::domain::error::Result;
+use crate::domain::keyring::Keyring;
+use crate::domain::ledger::{Entry, Head};
+use crate::domain::phone::MatchKey;
+
+/// Identifies the ledger entries and stored responses of one person, from their
+/// time as a contact and before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subjects {
+    /// The contact, and those that were merged into it.
+    pub contact_ids: Vec<Uuid>,
+    /// The hashed keys of the person.
+    pub keys: Vec<MatchKey>,
+}
+
+impl Subjects {
+    /// The subjects of a contact. Entries from before the person became a
+    /// contact are under hashed keys.
+    pub fn of(contact: &Contact, keyring: &Keyring, workspace: &Workspace) -> Self {
+        let mut contact_ids = vec![contact.contact_id];
+        contact_ids.extend(&contact.profile.merged_contact_ids);
+        let hashed =
+            |key: &MatchKey| keyring.hashed_all(&workspace.workspace_id, key).collect::<Vec<_>>();
+        let keys = contact.profile.match_keys().iter().flat_map(hashed).collect();
+        Self { contact_ids, keys }
+    }
+
+    /// The subjects of a non-contact.
+    pub fn of_non_contact(key: &MatchKey, keyring: &Keyring, workspace: &Workspace) -> Self {
+        let keys = keyring.hashed_all(&workspace.workspace_id, key).collect();
+        Self { contact_ids: Vec::new(), keys }
+    }
+}
+
+/// Reads the ledger.
+#[async_trait]
+pub trait LedgerReader {
+    /// Returns the entries after the position `after`, in order.
+    async fn ledger_entries(
+        &mut self,
+        workspace: &Workspace,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>>;
+    /// Returns the entries of one person before the position `before` whose
+    /// details are not erased, newest first.
+    async fn ledger_entries_about(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>>;
+}
+
+/// Writes the ledger.
+#[async_trait]
+pub trait LedgerWriter {
+    /// Appends entries, after which the ledger ends with `head`. Requires
+    /// [`next_consent_revision`](super::WorkspaceWriter::next_consent_revision)
+    /// earlier in the transaction, which locks the end of the ledger.
+    async fn append_ledger_entries(
+        &mut self,
+        workspace: &Workspace,
+        entries: &[Entry],
+        head: &Head,
+    ) -> Result<()>;
+    /// Erases the personal details of one person's entries. Returns the positions
+    /// of these entries, which stay.
+    async fn erase_ledger_details(
+        &mut self,
+        workspace: &Workspace,
+        subjects: &Subjects,
+    ) -> Result<Vec<i64>>;
+}

@@ -1,0 +1,234 @@
+//! SQL of pages and counts of contacts.
+//!
+//! Two plans find a page of a filter: walk along the order and skip contacts that
+//! do not match, or find all matches by an index and sort them. Either can be a
+//! thousand times slower than the other, depending on how many contacts match and
+//! where they are, which the planner's statistics do not predict well enough. So the
+//! walk runs first, with a limit, and the index after it.
+
+use async_trait::async_trait;
+use sqlx::{Postgres, QueryBuilder, Row};
+use uuid::Uuid;
+
+use super::contact_row::{COLUMN_COUNT, COLUMNS, decode};
+use super::filter;
+use super::session::{PostgresSession, expect_rows};
+use super::values::row_limit;
+use crate::domain::error::Result;
+use crate::store::{ContactRow, DirectoryReader, Order, OrderBy, PageCursor, Selection, Workspace};
+
+/// How many contacts a walk reads per contact of the page before it gives up, and
+/// how many at least, which takes about 10 ms.
+const WALKED_PER_ROW: usize = 40;
+const WALKED_AT_LEAST: usize = 10_000;
+/// The same along a name. They are lower because neighbours in this order are not
+/// neighbours on disk.
+const WALKED_PER_NAME: usize = 10;
+const WALKED_AT_LEAST_BY_NAME: usize = 2000;
+
+#[async_trait]
+impl DirectoryReader for PostgresSession {
+    async fn list_contacts(
+        &mut self,
+        workspace: &Workspace,
+        selection: &Selection,
+        order: Order,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ContactRow>> {
+        let page = Page { workspace, selection, order, after, limit };
+        let rows = read(self, page).await?;
+        if !self.locks_rows() {
+            return Ok(rows);
+        }
+        // A second step, because FOR UPDATE would lock every contact that a short
+        // walk reads.
+        let ids = rows.iter().map(|row| row.contact_id).collect();
+        let locked = page.fetch(self, page.locked(ids)).await?;
+        expect_rows(locked.len() as u64, rows.len())?;
+        Ok(locked)
+    }
+
+    async fn count_contacts(
+        &mut self,
+        workspace: &Workspace,
+        selection: &Selection,
+    ) -> Result<i64> {
+        let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*)");
+        push_contacts(&mut sql, workspace);
+        push_selection(&mut sql, selection);
+        let query = sql.build().persistent(is_constant(selection));
+        Ok(self.fetch_one(query).await?.get(0))
+    }
+}
+
+/// The page to read.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    workspace: &'a Workspace,
+    selection: &'a Selection,
+    order: Order,
+    after: Option<&'a PageCursor>,
+    limit: usize,
+}
+
+async fn read(db: &mut PostgresSession, page: Page<'_>) -> Result<Vec<ContactRow>> {
+    if !is_indexed(page.selection) {
+        return page.fetch(db, page.walk()).await;
+    }
+    let rows = page.fetch(db, page.short_walk()).await?;
+    match rows.len() == page.limit {
+        true => Ok(rows),
+        false => page.fetch(db, page.sorted()).await,
+    }
+}
+
+impl Page<'_> {
+    async fn fetch(
+        &self,
+        db: &mut PostgresSession,
+        mut sql: QueryBuilder<Postgres>,
+    ) -> Result<Vec<ContactRow>> {
+        let rows = db.fetch_all(sql.build().persistent(is_constant(self.selection))).await?;
+        let sort_key = |row: &_| match self.sort_key() {
+            Some(_) => Row::get(row, COLUMN_COUNT),
+            None => String::new(),
+        };
+        rows.iter().map(|row| decode(row, sort_key(row))).collect()
+    }
+
+    /// Walks along the order until the page is full.
+    fn walk(&self) -> QueryBuilder<Postgres> {
+        // Without OFFSET 0 the planner may sort all contacts for every page, because
+        // it expects most filters to match fewer than they do.
+        self.walk_over(|sql| {
+            sql.push(" OFFSET 0");
+        })
+    }
+
+    /// Walks along the order with a limit.
+    fn short_walk(&self) -> QueryBuilder<Postgres> {
+        let (per_row, at_least) = match self.order.by {
+            OrderBy::CreateTime => (WALKED_PER_ROW, WALKED_AT_LEAST),
+            OrderBy::FirstName | OrderBy::LastName => (WALKED_PER_NAME, WALKED_AT_LEAST_BY_NAME),
+        };
+        let walked = self.limit.saturating_mul(per_row).max(at_least);
+        self.walk_over(|sql| push_limit(sql, walked))
+    }
+
+    fn walk_over(&self, end: impl FnOnce(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
+        let mut sql = self.select();
+        sql.push(" FROM (SELECT c.*");
+        push_contacts(&mut sql, self.workspace);
+        self.push_after(&mut sql);
+        self.push_order(&mut sql, "");
+        end(&mut sql);
+        sql.push(") AS c WHERE true");
+        push_selection(&mut sql, self.selection);
+        self.push_order(&mut sql, "");
+        push_limit(&mut sql, self.limit);
+        sql
+    }
+
+    /// Finds all matches by an index and sorts them. The order is one that no index
+    /// has, so that the planner cannot walk along one.
+    fn sorted(&self) -> QueryBuilder<Postgres> {
+        let mut sql = self.select();
+        push_contacts(&mut sql, self.workspace);
+        self.push_after(&mut sql);
+        push_selection(&mut sql, self.selection);
+        self.push_order(&mut sql, "::text || ''");
+        push_limit(&mut sql, self.limit);
+        sql
+    }
+
+    /// Locks those of these contacts that still match.
+    fn locked(&self, contact_ids: Vec<Uuid>) -> QueryBuilder<Postgres> {
+        let mut sql = self.select();
+        push_contacts(&mut sql, self.workspace);
+        sql.push(" AND c.contact_id = ANY(").push_bind(contact_ids).push(")");
+        push_selection(&mut sql, self.selection);
+        self.push_order(&mut sql, "");
+        sql.push(" FOR UPDATE");
+        sql
+    }
+
+    fn select(&self) -> QueryBuilder<Postgres> {
+        let mut sql = QueryBuilder::new("SELECT ");
+        sql.push(COLUMNS);
+        if let Some(column) = self.sort_key() {
+            sql.push(", ").push(column);
+        }
+        sql
+    }
+
+    fn push_after(&self, sql: &mut QueryBuilder<Postgres>) {
+        let Some(cursor) = self.after else { return };
+        let beyond = if self.order.descending { " < " } else { " > " };
+        match self.sort_key() {
+            Some(column) => {
+                sql.push(" AND (").push(column).push(", c.contact_id)").push(beyond).push("(");
+                sql.push_bind(cursor.sort_key.clone()).push(", ");
+                sql.push_bind(cursor.contact_id).push(")");
+            }
+            None => {
+                sql.push(" AND c.contact_id").push(beyond).push_bind(cursor.contact_id);
+            }
+        }
+    }
+
+    fn push_order(&self, sql: &mut QueryBuilder<Postgres>, suffix: &'static str) {
+        let direction = if self.order.descending { " DESC" } else { "" };
+        sql.push(" ORDER BY ");
+        if let Some(column) = self.sort_key() {
+            sql.push(column).push(suffix).push(direction).push(", ");
+        }
+        sql.push("c.contact_id").push(suffix).push(direction);
+    }
+
+    fn sort_key(&self) -> Option<&'static str> {
+        match self.order.by {
+            OrderBy::CreateTime => None,
+            OrderBy::FirstName => Some("c.first_name_key"),
+            OrderBy::LastName => Some("c.last_name_key"),
+        }
+    }
+}
+
+/// Whether an index finds the selected contacts.
+fn is_indexed(selection: &Selection) -> bool {
+    !selection.words.is_empty() || selection.filter.as_ref().is_some_and(filter::is_indexed)
+}
+
+/// Whether the statement has one of a few texts, so that it should stay prepared.
+/// The text of each filter is different and would evict others. Also, a prepared
+/// statement is soon planned for any value, while the right plan depends on how many
+/// contacts have it.
+fn is_constant(selection: &Selection) -> bool {
+    selection.filter.is_none() && selection.words.is_empty()
+}
+
+fn push_contacts(sql: &mut QueryBuilder<Postgres>, workspace: &Workspace) {
+    sql.push(" FROM contact AS c WHERE c.workspace_id = ");
+    sql.push_bind(workspace.workspace_id.clone());
+}
+
+fn push_selection(sql: &mut QueryBuilder<Postgres>, selection: &Selection) {
+    if !selection.words.is_empty() {
+        sql.push(" AND c.words @@ ").push_bind(search_query(&selection.words)).push("::tsquery");
+    }
+    if let Some(expr) = &selection.filter {
+        sql.push(" AND ");
+        filter::push(sql, selection.now, expr);
+    }
+}
+
+fn push_limit(sql: &mut QueryBuilder<Postgres>, limit: usize) {
+    sql.push(" LIMIT ").push_bind(row_limit(limit));
+}
+
+/// Matches names in which each word is a prefix of a word. Words consist of
+/// letters and digits and are quoted, so none of them is syntax.
+fn search_query(words: &[String]) -> String {
+    words.iter().map(|word| format!("'{word}':*")).collect::<Vec<_>>().join(" & ")
+}

@@ -1,0 +1,101 @@
+//! Write transactions and the operations that run in them.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{KeyLock, Workspace, Writer};
+use crate::domain::Time;
+use crate::domain::error::{Error, Result};
+use crate::domain::ids::IdGenerator;
+use crate::domain::keyring::{KeyId, Keyring};
+
+/// A change of the database that happens in one transaction, as a whole or not
+/// at all.
+pub trait Operation: Send + Sync + 'static {
+    /// The result for the caller.
+    type Output: Send + 'static;
+
+    /// Makes the change. Runs again in a new transaction after a write conflict,
+    /// so it must not have side effects outside of the transaction.
+    fn run<'a>(
+        &'a self,
+        tx: &'a mut Transaction,
+    ) -> impl Future<Output = Result<Self::Output>> + Send + 'a;
+}
+
+/// An open write transaction with everything an [`Operation`] needs.
+pub struct Transaction {
+    /// Reads and writes the database.
+    pub db: Box<dyn Writer>,
+    /// When the transaction began.
+    pub now: Time,
+    /// Responses stored before this time count as expired.
+    pub responses_since: Time,
+    ids: Arc<IdGenerator>,
+    keyring: Arc<Keyring>,
+}
+
+impl Transaction {
+    pub(super) fn new(
+        db: Box<dyn Writer>,
+        now: Time,
+        responses_since: Time,
+        ids: Arc<IdGenerator>,
+        keyring: Arc<Keyring>,
+    ) -> Self {
+        Self { db, now, responses_since, ids, keyring }
+    }
+
+    /// Makes an id for something new.
+    pub fn new_id(&self) -> Uuid {
+        self.ids.next(self.now)
+    }
+
+    /// Returns random bytes for a key or a salt.
+    ///
+    /// # Errors
+    /// When the operating system has none.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        getrandom::fill(&mut bytes).map_err(Error::internal)?;
+        Ok(bytes)
+    }
+
+    /// The keys that non-contacts are hashed with.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring)
+    }
+
+    /// Locks the workspace's suppression keys until the transaction ends.
+    ///
+    /// # Errors
+    /// When the keyring lacks one of them: rows under that key would be missed.
+    pub async fn lock_suppression_keys(
+        &mut self,
+        workspace: &Workspace,
+        lock: KeyLock,
+    ) -> Result<()> {
+        let current = self.keyring.current();
+        let keys = self.db.lock_suppression_keys(workspace, current, lock).await?;
+        require_keys(&self.keyring, &keys)
+    }
+}
+
+/// The keyring lacks a suppression key that the database uses. Suppressions under
+/// this key would not be found.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the key file lacks version {0} of the key, or has another one under this number: start with \
+     the key file that the other servers of this database use"
+)]
+struct MissingKey(u32);
+
+/// Fails unless the keyring has all registered keys.
+pub(super) fn require_keys(keyring: &Keyring, registered: &[KeyId]) -> Result<()> {
+    match keyring.missing(registered) {
+        Some(key) => Err(Error::unavailable(MissingKey(key.version))),
+        None => Ok(()),
+    }
+}

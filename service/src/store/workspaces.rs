@@ -1,0 +1,62 @@
+//! Workspaces.
+
+use async_trait::async_trait;
+
+use crate::domain::Time;
+use crate::domain::error::Result;
+use crate::domain::ledger::Head;
+
+/// A workspace as stored. Every access to its data takes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workspace {
+    /// `[a-z][a-z0-9_-]{0,62}`.
+    pub workspace_id: String,
+    /// Free text.
+    pub display_name: String,
+    /// When it was created.
+    pub create_time: Time,
+    /// Incremented by every change of consent in the workspace.
+    pub consent_revision: i64,
+    /// The end of its ledger.
+    pub ledger: Head,
+    /// Authenticates the workspace's page and resume tokens.
+    pub token_key: [u8; 32],
+    /// SQLite's short key for the workspace. 0 on Postgres, and until stored.
+    pub row_key: i64,
+}
+
+/// How a transaction locks the workspace it writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Allows other writers, but nobody deletes the workspace or its definitions:
+    /// for writing contacts, which use definitions.
+    Shared,
+    /// Excludes all other writers: for deleting definitions or the workspace.
+    Exclusive,
+}
+
+/// Reads workspaces.
+#[async_trait]
+pub trait WorkspaceReader {
+    /// Returns the workspace with this id.
+    async fn workspace(&mut self, workspace_id: &str) -> Result<Option<Workspace>>;
+    /// Returns workspaces with ids greater than `after`, ordered by id.
+    async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>>;
+}
+
+/// Writes workspaces.
+#[async_trait]
+pub trait WorkspaceWriter {
+    /// Returns the workspace with this id and locks it until the transaction
+    /// ends.
+    async fn lock_workspace(&mut self, workspace_id: &str, lock: Lock)
+    -> Result<Option<Workspace>>;
+    /// Adds a workspace. Returns false if the id is taken.
+    async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<bool>;
+    /// Deletes a workspace with everything in it. Returns how many contacts it
+    /// had.
+    async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64>;
+    /// Increments the consent revision. Returns it together with the end of the
+    /// ledger. Until the transaction ends, no other one changes either.
+    async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)>;
+}
