@@ -24,7 +24,7 @@ pub type OptInFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 ///         recipient: Recipient,
 ///         _: MessageCategory,
 ///     ) -> OptInFuture<'_, Result<CheckResult, Error>> {
-///         let ana = person == Recipient::phone("15551234567");
+///         let ana = recipient == Recipient::phone("15551234567");
 ///         Box::pin(async move {
 ///             Ok(if ana { CheckResult::allow() } else { CheckResult::deny(CheckReason::OptedOut) })
 ///         })
