@@ -304,7 +304,7 @@ async fn opted_out_row_stands_against_every_id_it_names(app: TestApp) {
         let contact = NewContact::new().phone(phone).whatsapp_user_id(user);
         ImportRow::new(contact).consent(ImportConsent::opted_out())
     };
-    let user = Recipient::whatsapp_user_id;
+    let user = |id: &str| Recipient::whatsapp_user_id(id.to_owned());
     for (n, on_conflict) in [(0, OnConflict::Skip), (1, OnConflict::Merge), (2, OnConflict::Fail)] {
         let (known, other, new) = (format!("US.{n}1"), format!("US.{n}2"), format!("US.{n}3"));
         let contact = NewContact::new().phone(phone(n)).whatsapp_user_id(&known);

@@ -1,5 +1,5 @@
-//! The cases of `docs/consent.md`, by number: each was a wrong yes. Those about requests,
-//! the ledger's content and workspaces are tested where these are.
+//! The cases that an outside review turned into wrong answers. Those about requests, the
+//! ledger's content and workspaces are in the conformance suite.
 
 use super::super::CheckReason::*;
 use super::super::*;
