@@ -35,8 +35,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn record(client: &ContactsClient, body: &Value) -> Result<usize, Box<dyn Error>> {
     let changes = preference_changes(body);
     for change in &changes {
-        let PreferenceChange { recipient, preference, sender, occurred, message_id, request_id } =
-            change;
+        let PreferenceChange {
+            recipient,
+            also,
+            preference,
+            sender,
+            occurred,
+            message_id,
+            request_id,
+        } = change;
         let mut record = client
             .opt_in()
             .record_platform_preference(recipient, *preference)
@@ -46,6 +53,9 @@ async fn record(client: &ContactsClient, body: &Value) -> Result<usize, Box<dyn 
         if let Some(occurred) = occurred {
             record = record.occurred_time(*occurred);
         }
+        if let Some(also) = also {
+            record = record.also(also);
+        }
         record.await?;
     }
     Ok(changes.len())
@@ -54,6 +64,8 @@ async fn record(client: &ContactsClient, body: &Value) -> Result<usize, Box<dyn 
 /// A preference that a person set in WhatsApp.
 struct PreferenceChange<'b> {
     recipient: Recipient,
+    /// The other id of the person, if the webhook has both.
+    also: Option<Recipient>,
     preference: PlatformPreference,
     /// Meta's id of the business's phone number that it applies to.
     sender: &'b str,
@@ -115,11 +127,10 @@ impl<'b> PreferenceChange<'b> {
         message_id: &'b str,
     ) -> Option<Self> {
         let [phone, user_id] = names.map(|name| stated[name].as_str().filter(|id| !id.is_empty()));
-        let recipient = match (phone, user_id) {
-            // Use the phone number if both are present.
-            (Some(phone), _) => Recipient::phone(phone),
-            (None, Some(user_id)) => Recipient::whatsapp_user_id(user_id),
-            (None, None) => return None,
+        let user = user_id.map(Recipient::whatsapp_user_id);
+        let (recipient, also) = match phone {
+            Some(phone) => (Recipient::phone(phone), user),
+            None => (user?, None),
         };
         // A number in some webhooks, and text in others.
         let time = &stated["timestamp"];
@@ -129,6 +140,7 @@ impl<'b> PreferenceChange<'b> {
             [sender, message_id, phone.or(user_id)?, &time.to_string(), &format!("{preference:?}")];
         Some(Self {
             recipient,
+            also,
             preference,
             sender,
             occurred: seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),

@@ -49,7 +49,12 @@ impl Operation for ImportChunks {
         if self.options.create_missing_tags {
             self.create_missing_tags(tx, &workspace, &mut definitions).await?;
         }
-        self.validate(&definitions, tx)?;
+        // What is wrong with the whole call fails each row, if one of them objects: no
+        // objection is lost with the rest.
+        let fault = match self.validate(&definitions, tx) {
+            Err(error) if self.rows().any(|row| self.objects(row)) => Some(error),
+            validated => validated.map(|()| None)?,
+        };
 
         let people: Vec<Recipient> = self.rows().flat_map(|row| people(&row.profile)).collect();
         let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
@@ -59,7 +64,11 @@ impl Operation for ImportChunks {
             for (index, row) in chunk {
                 let keys = row.profile.match_keys();
                 let savepoint = unit.savepoint(&keys);
-                match self.import_row(tx, &mut unit, &definitions, row) {
+                let imported = match &fault {
+                    Some(fault) => Err(fault.for_another_caller()),
+                    None => self.import_row(tx, &mut unit, &definitions, row),
+                };
+                match imported {
                     Ok(RowOutcome::Created) => outcome.created += 1,
                     Ok(RowOutcome::Updated) => outcome.updated += 1,
                     Ok(RowOutcome::Unchanged) => outcome.unchanged += 1,
@@ -161,6 +170,12 @@ impl ImportChunks {
         }
         let said = !skipped && state(tx, unit, entry, &named, statement)?;
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
+    }
+
+    /// Whether a row, or the call for it, says that somebody objects.
+    fn objects(&self, row: &ImportRow) -> bool {
+        let statement = row.consent.as_ref().or(self.options.consent.as_ref());
+        statement.is_some_and(|statement| statement.status == OptInStatus::OptedOut)
     }
 
     /// Records the opt-out of a row that failed, so that it is not lost with the row.

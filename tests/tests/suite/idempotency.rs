@@ -89,7 +89,6 @@ async fn another_request_with_the_same_id_is_rejected(app: TestApp) {
     let refused = [
         create("Bo").await.refused(),
         app.contacts().update(phone(1)).first_name("Bo").request_id(&id).await.refused(),
-        app.opt_in().record_opt_out(phone(1)).request_id(&id).await.refused(),
         app.contacts().delete(phone(1)).request_id(&id).await.refused(),
         app.tags().delete("vip").request_id(&id).await.refused(),
         app.contacts()
@@ -106,6 +105,9 @@ async fn another_request_with_the_same_id_is_rejected(app: TestApp) {
     let kept = app.contacts().get(phone(1)).await.expect("a contact");
     assert_eq!((kept.first_name.as_deref(), kept.tags.len()), (Some("Ana"), 0));
     assert!(app.opt_in().events(phone(1)).await.expect("events").items.is_empty());
+    // Only an objection is recorded all the same: it is never refused for what comes with it.
+    app.opt_in().record_opt_out(phone(1)).request_id(&id).await.expect("an opt-out");
+    assert_eq!(app.opt_in().events(phone(1)).await.expect("events").items.len(), 1);
 
     // Ids are scoped by workspace and case-insensitive.
     app.workspaces().create("acme").await.expect("a workspace");
