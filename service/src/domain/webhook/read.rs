@@ -245,8 +245,9 @@ impl Reader<'_> {
         place: Place,
     ) {
         // The parent id only names the person where nothing else does: Meta's stop is not about it.
-        let names_nobody = fields.iter().all(|field| item.all(field).all(Json::is_absent));
-        let fields = if names_nobody { &[parent] } else { fields };
+        let is_named = |field: &str| !item.all(field).all(Json::is_absent);
+        let by_parent = is_named(parent) && !fields.iter().any(|field| is_named(field));
+        let fields = if by_parent { &[parent] } else { fields };
         if let Some(identities) = self.objectors(item, fields, place) {
             self.change.actions.push(Action::PlatformStop {
                 sender_phone_number_id: self

@@ -296,8 +296,6 @@ fn assert_nothing_is_invented(payload: &[u8], webhook: &Webhook) -> Result<(), T
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
     #[test]
     fn no_bytes_panic(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&payload, &stop_words());

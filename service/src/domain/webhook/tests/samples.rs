@@ -108,7 +108,7 @@ fn malformed_items_are_reported_and_the_rest_goes_on() {
             "stop 106540352242922 of GB.9F8E7D6C5B4A3921 at 1767225600".to_owned(),
             "stop 106540352242922 of 16505551234 at ?".to_owned(),
             format!("{preferences}[0].wa_id is malformed"),
-            format!("{preferences}[1].parent_user_id is missing"),
+            format!("{preferences}[1].wa_id is missing"),
             format!("{preferences}[2].wa_id is malformed"),
             format!("{preferences}[3].timestamp is malformed"),
             format!("{preferences}[4].user_id is malformed"),
