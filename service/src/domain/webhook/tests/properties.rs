@@ -343,7 +343,9 @@ proptest! {
         let mut value = value_of(payload);
         let mut found = Vec::new();
         paths(&value, &ID_FIELDS, "", &mut found);
-        prop_assume!(!found.is_empty());
+        if found.is_empty() {
+            return Ok(());
+        }
         let path = found[which.index(found.len())].clone();
         let before = read(payload);
         *value.pointer_mut(&path).expect("a path") = junk;
@@ -376,9 +378,7 @@ proptest! {
         for path in found {
             *value.pointer_mut(&path).expect("a path") = junk.clone();
         }
-        let webhook = parse(value.to_string().as_bytes(), &stop_words());
-        prop_assume!(webhook.is_ok());
-        let webhook = webhook.expect("checked");
+        let webhook = read(value.to_string());
         let stops = webhook.actions().filter(|action| matches!(action, Action::PlatformStop { .. }));
         prop_assert_eq!(stops.count(), 1);
     }
