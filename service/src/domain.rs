@@ -16,6 +16,7 @@ pub mod phone;
 pub mod search;
 pub mod tag;
 pub mod text;
+pub mod webhook;
 
 /// A timestamp in UTC. Stored with microsecond precision.
 pub type Time = chrono::DateTime<chrono::Utc>;

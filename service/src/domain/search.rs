@@ -85,12 +85,17 @@ pub fn normalised(first_name: &str, last_name: &str) -> String {
     words(&format!("{first_name} {last_name}")).join(" ")
 }
 
-fn split(text: &str) -> Vec<String> {
+/// The text without case, accents and invisible characters.
+pub(super) fn folded(text: &str) -> String {
     // NFC at the end makes が one character, so that か is not a prefix of it.
-    let folded: String = match text.is_ascii() {
+    match text.is_ascii() {
         true => text.to_ascii_lowercase(),
         false => text.nfkd().filter(|c| !is_dropped(*c)).flat_map(fold).nfc().collect(),
-    };
+    }
+}
+
+fn split(text: &str) -> Vec<String> {
+    let folded = folded(text);
     let mut words: Vec<String> = Vec::new();
     for word in folded.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c)) {
         let word: String = word.chars().take(MAX_WORD_CHARS).collect();

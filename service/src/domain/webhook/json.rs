@@ -1,0 +1,213 @@
+//! A JSON document that remembers repeated keys.
+//!
+//! `serde_json::Value` keeps the last of two members with the same name, so that
+//! `{"value": "stop", "value": "resume"}` would read as a resume. Here both stay, and each reader
+//! decides: an objection takes all of them, a permission refuses the object.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// One JSON value.
+pub(super) enum Json {
+    Null,
+    Bool,
+    /// None for anything but an integer from 0 to `u64::MAX`.
+    Number(Option<u64>),
+    Text(String),
+    List(Vec<Json>),
+    Object(Object),
+}
+
+/// The members of a JSON object, in their order.
+pub(super) struct Object {
+    members: Vec<(String, Json)>,
+    repeats: bool,
+}
+
+/// Absence, for objects that lack a member.
+static NULL: Json = Json::Null;
+
+impl Json {
+    pub(super) fn as_object(&self) -> Option<&Object> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing was sent. Some senders write null or an empty text for it.
+    pub(super) fn is_absent(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+impl Object {
+    fn new(members: Vec<(String, Json)>) -> Self {
+        let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        let repeats = names.windows(2).any(|pair| pair[0] == pair[1]);
+        Self { members, repeats }
+    }
+
+    /// Whether two members have the same name, so that nobody can tell which one counts.
+    pub(super) fn repeats(&self) -> bool {
+        self.repeats
+    }
+
+    /// All members of that name.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Json> {
+        self.members.iter().filter(move |(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// The first member of that name, or null. For objects that do not repeat names.
+    pub(super) fn get(&self, name: &str) -> &Json {
+        self.all(name).next().unwrap_or(&NULL)
+    }
+
+    /// The texts of all members of that name.
+    pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.all(name).filter_map(Json::as_text)
+    }
+
+    /// The objects among all members of that name.
+    pub(super) fn objects(&self, name: &str) -> impl Iterator<Item = &Object> {
+        self.all(name).filter_map(Json::as_object)
+    }
+
+    /// The elements of all lists of that name.
+    pub(super) fn elements(&self, name: &str) -> impl Iterator<Item = &Json> {
+        self.all(name).flat_map(|list| match list {
+            Json::List(elements) => elements.as_slice(),
+            _ => &[],
+        })
+    }
+}
+
+/// Whether lists and objects are nested deeper than `max`. Reads the bytes only, so it is decided
+/// before anything is built; what is no JSON gets some answer.
+pub(super) fn is_deeper_than(max: usize, json: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut in_text = false;
+    let mut escaped = false;
+    for byte in json.bytes() {
+        if in_text {
+            in_text = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > max {
+            return true;
+        }
+    }
+    false
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Json, E> {
+        Ok(Json::Bool)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Json, E> {
+        Ok(Json::Number(Some(number)))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Json, E> {
+        Ok(Json::Number(u64::try_from(number).ok()))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Number(None))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Json, E> {
+        Ok(Json::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            elements.push(element);
+        }
+        Ok(Json::List(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Json::Object(Object::new(members)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_counted_outside_texts() {
+        assert!(!is_deeper_than(2, r#"{"a": [1, "[[[{\"[\\"], "b": {}}"#));
+        assert!(is_deeper_than(2, r#"{"a": [[]]}"#));
+        assert!(is_deeper_than(3, &"[".repeat(1_000_000)));
+        assert!(!is_deeper_than(1, "]]]]{}"));
+    }
+
+    #[test]
+    fn repeated_names_are_kept_and_noticed() {
+        let json: Json = serde_json::from_str(r#"{"v": "stop", "w": 1, "v": "resume"}"#).unwrap();
+        let object = json.as_object().unwrap();
+        assert!(object.repeats());
+        assert_eq!(object.texts("v").collect::<Vec<_>>(), ["stop", "resume"]);
+        assert!(matches!(object.get("w"), Json::Number(Some(1))));
+        assert!(object.get("x").is_absent());
+    }
+
+    #[test]
+    fn huge_and_odd_numbers_are_no_integers() {
+        for number in ["-1", "1.0", "1e3", "18446744073709551616", "123456789012345678901234567890"]
+        {
+            let json: Json = serde_json::from_str(number).unwrap();
+            assert!(matches!(json, Json::Number(None)), "{number}");
+        }
+    }
+}
