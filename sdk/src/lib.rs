@@ -48,6 +48,7 @@
 //! # Features
 //!
 //! - `tls`: `https://` addresses.
+//! - `receipts`: verifies decision receipts offline, with `contacts_sdk::receipt`.
 //! - `proto`: the protobuf messages, `From` conversions for them, and the generated clients. These
 //!   follow tonic's and prost's versions.
 //!
@@ -65,6 +66,8 @@ mod model;
 mod opt_in;
 mod paging;
 mod pipeline;
+#[cfg(feature = "receipts")]
+pub mod receipt;
 pub mod request;
 mod retry;
 mod tags;

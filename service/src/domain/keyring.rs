@@ -2,10 +2,13 @@
 //! ones, and those who objected and are no contacts. A plain hash of a phone
 //! number is found by trying all numbers; a keyed one is not.
 
+mod receipt_key;
+
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contacts_proto::receipt::SigningKey;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
@@ -37,6 +40,7 @@ struct Key {
     id: KeyId,
     /// The secret is worked in once, not for every person.
     state: Hmac<Sha256>,
+    receipt_key: SigningKey,
 }
 
 /// Why a text is no keyring. The messages show nothing of it.
@@ -139,7 +143,8 @@ impl Key {
         let code = state.clone().chain_update("fingerprint of a suppression key").finalize();
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&code.into_bytes()[..16]);
-        Self { id: KeyId { version, fingerprint }, state }
+        let receipt_key = receipt_key::derive(&state);
+        Self { id: KeyId { version, fingerprint }, state, receipt_key }
     }
 
     fn seal(&self, hash: &[u8; 32]) -> [u8; 32] {
