@@ -58,7 +58,7 @@ fn text(text: &str) -> Option<Value> {
 }
 
 fn id(bytes: &[u8]) -> Option<Value> {
-    Uuid::from_slice(bytes).ok().map(|id| json!(id))
+    Uuid::from_slice(bytes).ok().map(|id| json!(id.to_string()))
 }
 
 fn time(timestamp: Option<&Timestamp>) -> Option<Value> {
