@@ -30,7 +30,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use contacts_proto::receipt::{self, Recipient, VerifiedReceipt};
+use contacts_proto::receipt::{self, VerifiedReceipt};
 pub use contacts_proto::receipt::{KeyId, PublicKey, PublicKeyError, ReceiptError};
 
 use crate::model::{CheckReason, Decision, MessageCategory, Person};
@@ -133,10 +133,13 @@ impl VerifiedDecision {
     /// False if the receipt has no salt, see [`has_salt`](Self::has_salt).
     pub fn is_about(&self, person: impl Into<Person>) -> bool {
         match person.into() {
-            Person::Phone(number) => digits(&number)
-                .is_some_and(|digits| self.verified.is_about(Recipient::PhoneNumber(&digits))),
-            Person::WhatsAppUserId(id) => self.verified.is_about(Recipient::WhatsAppUserId(&id)),
-            Person::ContactId(id) => self.verified.is_about(Recipient::ContactId(&id)),
+            Person::Phone(number) => digits(&number).is_some_and(|digits| {
+                self.verified.is_about(receipt::Recipient::PhoneNumber(&digits))
+            }),
+            Person::WhatsAppUserId(id) => {
+                self.verified.is_about(receipt::Recipient::WhatsAppUserId(&id))
+            }
+            Person::ContactId(id) => self.verified.is_about(receipt::Recipient::ContactId(&id)),
         }
     }
 
@@ -187,9 +190,9 @@ mod tests {
             ..v1::DecisionStatement::default()
         };
         let recipients = [
-            Recipient::PhoneNumber("15551234567"),
-            Recipient::WhatsAppUserId("US.1"),
-            Recipient::ContactId("c1"),
+            receipt::Recipient::PhoneNumber("15551234567"),
+            receipt::Recipient::WhatsAppUserId("US.1"),
+            receipt::Recipient::ContactId("c1"),
         ];
         let text = receipt::sign(&key(), statement, recipients, &[1; 16]);
         DecisionReceipt::parse(text).expect("a receipt")
