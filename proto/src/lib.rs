@@ -19,6 +19,8 @@ pub mod v1 {
 }
 
 mod contact_batch;
+#[cfg(feature = "receipt")]
+pub mod receipt;
 
 pub use contact_batch::ContactBatch;
 pub use prost_types::{FieldMask, Timestamp};

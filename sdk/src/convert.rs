@@ -9,6 +9,8 @@ mod enums;
 mod error;
 mod export;
 mod import;
+#[cfg(feature = "receipts")]
+mod receipt;
 
 use std::time::SystemTime;
 

@@ -51,6 +51,8 @@
 //! # Features
 //!
 //! - `tls`: connections to `https://` addresses.
+//! - `receipts`: verifies decision receipts offline, with `contacts_sdk::receipt`. No server issues
+//!   them yet.
 //! - `proto`: the protobuf messages, conversions between them and this crate's types, and the
 //!   generated clients. These follow the versions of tonic and prost, and are not covered by this
 //!   crate's version promise.
@@ -71,6 +73,8 @@ mod model;
 mod opt_in;
 mod paging;
 mod pipeline;
+#[cfg(feature = "receipts")]
+pub mod receipt;
 pub mod request;
 mod retry;
 mod tags;

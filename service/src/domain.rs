@@ -13,6 +13,7 @@ pub mod keyring;
 pub mod ledger;
 pub mod merge;
 pub mod phone;
+pub mod receipt;
 pub mod search;
 pub mod tag;
 pub mod text;

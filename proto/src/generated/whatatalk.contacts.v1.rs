@@ -6331,6 +6331,88 @@ pub mod contact_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What a decision receipt states: what was asked, what was answered, and which
+/// event decided. It holds no phone number and no user id.
+///
+/// A receipt is the text `cr1.<statement>.<signature>.<salt>`, each part in
+/// base64url without padding. To verify one without the SDK:
+///
+/// 1. `statement` is this message, encoded.
+/// 1. `signature` is Ed25519, by the key `key_id`, over the bytes
+///    `contacts-receipt/1\n` followed by the text before the second dot,
+///    `cr1.<statement>`.
+/// 1. `salt` is 16 random bytes, and `salt_hash` the first 16 bytes of
+///    SHA-256(`contacts-receipt/salt/1\n` + salt). A receipt without the salt and
+///    the dot before it is valid too.
+/// 1. A person was asked about if `recipient_hashes` contains
+///    SHA-256(`contacts-receipt/recipient/1\n` + salt + kind + id). `kind` is `p`
+///    for a phone number (digits only, country code first), `u` for a WhatsApp
+///    user id, `c` for a contact id and `e` for an external id.
+///
+/// Phone numbers are few enough to try all of them, so a receipt with its salt
+/// is personal data. Without the salt nobody can find out the number: remove it
+/// when the person is erased, and the receipt still verifies.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecisionStatement {
+    /// First 8 bytes of the SHA-256 of the public key.
+    #[prost(bytes = "vec", tag = "1")]
+    pub key_id: ::prost::alloc::vec::Vec<u8>,
+    /// As asked; never empty.
+    #[prost(string, tag = "2")]
+    pub workspace_id: ::prost::alloc::string::String,
+    /// Each id asked about, see above: of a phone number one for every form in
+    /// which WhatsApp may write it, and of a contact_id or external_id also the
+    /// number or user id that a message would go to. 32 bytes each.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub recipient_hashes: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// See above. 16 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub salt_hash: ::prost::alloc::vec::Vec<u8>,
+    /// As asked; never UNSPECIFIED.
+    #[prost(enumeration = "MessageCategory", tag = "5")]
+    pub category: i32,
+    /// As asked; empty if no sender was named.
+    #[prost(string, tag = "6")]
+    pub sender_phone_number_id: ::prost::alloc::string::String,
+    /// As asked: the time the answer is about. Absent: `check_time`.
+    #[prost(message, optional, tag = "7")]
+    pub as_of_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The answer.
+    #[prost(enumeration = "Decision", tag = "8")]
+    pub decision: i32,
+    /// Why.
+    #[prost(enumeration = "CheckReason", tag = "9")]
+    pub reason: i32,
+    /// The contact, as the 16 bytes of a UUID; empty if the person was none.
+    #[prost(bytes = "vec", tag = "10")]
+    pub contact_id: ::prost::alloc::vec::Vec<u8>,
+    /// The identity the answer is about, as the 16 bytes of a UUID; empty if it is
+    /// unknown.
+    #[prost(bytes = "vec", tag = "11")]
+    pub identity_id: ::prost::alloc::vec::Vec<u8>,
+    /// The event that decided, as the 16 bytes of a UUID; empty if there is none.
+    #[prost(bytes = "vec", tag = "12")]
+    pub event_id: ::prost::alloc::vec::Vec<u8>,
+    /// When the person agreed, objected or stopped; absent if neither.
+    #[prost(message, optional, tag = "13")]
+    pub consent_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The server's time of the answer.
+    #[prost(message, optional, tag = "14")]
+    pub check_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The workspace's consent revision that was read, if it was.
+    #[prost(int64, optional, tag = "15")]
+    pub consent_revision: ::core::option::Option<i64>,
+}
+impl ::prost::Name for DecisionStatement {
+    const NAME: &'static str = "DecisionStatement";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.DecisionStatement".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.DecisionStatement".into()
+    }
+}
 /// Reasons of errors.
 ///
 /// Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo in its

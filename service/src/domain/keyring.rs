@@ -4,10 +4,13 @@
 //! A plain hash of a phone number can be reversed by hashing all phone numbers. A keyed hash (HMAC)
 //! cannot, as long as the key is not in the database.
 
+mod receipt_key;
+
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contacts_proto::receipt::SigningKey;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
@@ -39,6 +42,7 @@ struct Key {
     id: KeyId,
     /// HMAC state initialised with the secret, to be cloned for each hash.
     state: Hmac<Sha256>,
+    receipt_key: SigningKey,
 }
 
 /// Error of [`Keyring::parse`]. The messages never repeat the text.
@@ -141,7 +145,8 @@ impl Key {
         let code = state.clone().chain_update("fingerprint of a suppression key").finalize();
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&code.into_bytes()[..16]);
-        Self { id: KeyId { version, fingerprint }, state }
+        let receipt_key = receipt_key::derive(&state);
+        Self { id: KeyId { version, fingerprint }, state, receipt_key }
     }
 
     fn seal(&self, hash: &[u8; 32]) -> [u8; 32] {
