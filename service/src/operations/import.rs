@@ -52,7 +52,7 @@ impl Operation for ImportChunks {
         // What is wrong with the whole call fails each row, if one of them objects: no
         // objection is lost with the rest.
         let fault = match self.validate(&definitions, tx) {
-            Err(error) if self.rows().any(|row| self.objects(row)) => Some(error),
+            Err(error) if self.rows().any(|row| self.objection(row).is_some()) => Some(error),
             validated => validated.map(|()| None)?,
         };
 
@@ -121,7 +121,7 @@ impl ImportChunks {
         profile.tags.extend(self.options.add_tags.iter().cloned());
         profile.validate().map_err(below)?;
         profile.validate_against(definitions).map_err(below)?;
-        let statement = row.consent.as_ref().or(self.options.consent.as_ref());
+        let statement = self.statement(row);
         if let Some(statement) = &row.consent {
             statement.said(tx.now).map_err(|error| error.in_parent("consent"))?;
         }
@@ -172,10 +172,14 @@ impl ImportChunks {
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
     }
 
-    /// Whether a row, or the call for it, says that somebody objects.
-    fn objects(&self, row: &ImportRow) -> bool {
-        let statement = row.consent.as_ref().or(self.options.consent.as_ref());
-        statement.is_some_and(|statement| statement.status == OptInStatus::OptedOut)
+    /// What a row, or the call for it, says of consent.
+    fn statement<'a>(&'a self, row: &'a ImportRow) -> Option<&'a Statement> {
+        row.consent.as_ref().or(self.options.consent.as_ref())
+    }
+
+    /// The same, if it is that somebody objects.
+    fn objection<'a>(&'a self, row: &'a ImportRow) -> Option<&'a Statement> {
+        self.statement(row).filter(|statement| statement.status == OptInStatus::OptedOut)
     }
 
     /// Records the opt-out of a row that failed, so that it is not lost with the row.
@@ -186,9 +190,7 @@ impl ImportChunks {
         row: &ImportRow,
         error: Error,
     ) -> Error {
-        let statement = row.consent.as_ref().or(self.options.consent.as_ref());
-        let objects = |statement: &&Statement| statement.status == OptInStatus::OptedOut;
-        let Some(objection) = statement.filter(objects) else { return error };
+        let Some(objection) = self.objection(row) else { return error };
         let keys = row.profile.match_keys();
         let recorded = !keys.is_empty() && object(tx, unit, &keys, objection).is_ok();
         match recorded {
