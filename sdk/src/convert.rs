@@ -97,6 +97,7 @@ mod public {
         AttributeValue -> v1::AttributeValue;
         Recipient -> v1::Recipient;
         Evidence -> v1::OptInEvidence;
+        OptInPolicy -> v1::OptInPolicy;
         ImportRow -> v1::ImportRow;
         ImportConsent -> v1::ImportConsent;
         ImportOptions -> v1::ImportOptions;

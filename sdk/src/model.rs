@@ -36,4 +36,4 @@ pub use new_contact::NewContact;
 pub use order_by::OrderBy;
 pub use recipient::Recipient;
 pub use tag::Tag;
-pub use workspace::Workspace;
+pub use workspace::{EvidenceField, OptInPolicy, OptInPolicyPeriod, Workspace};

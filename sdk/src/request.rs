@@ -18,4 +18,7 @@ pub use crate::opt_in::{
     RecordPlatformPreference,
 };
 pub use crate::tags::{CreateTag, DeleteTag, GetTag, ListTags, UpdateTag};
-pub use crate::workspaces::{CreateWorkspace, DeleteWorkspace, GetWorkspace, ListWorkspaces};
+pub use crate::workspaces::{
+    CreateWorkspace, DeleteWorkspace, GetOptInPolicies, GetWorkspace, ListWorkspaces,
+    UpdateWorkspace,
+};

@@ -9,6 +9,7 @@ use contacts_service::config::{Database, KeyCommand, MigrateArgs, WorkspaceComma
 use contacts_service::database::{self, key_path, open_existing};
 use contacts_service::domain::Time;
 use contacts_service::domain::ledger::Head;
+use contacts_service::domain::workspace::WorkspaceSettings;
 use contacts_service::erasures::{self, Summary};
 use contacts_service::key_file;
 use contacts_service::operations::workspaces::{self, CreateWorkspace};
@@ -39,7 +40,13 @@ pub async fn workspace(command: WorkspaceCommand) -> Outcome {
     match command {
         WorkspaceCommand::Create { database, id: workspace_id, display_name } => {
             let store = open(&database.database, Access::Write).await?;
-            let created = store.write(CreateWorkspace { workspace_id, display_name }).await;
+            let created = store
+                .write(CreateWorkspace {
+                    workspace_id,
+                    display_name,
+                    settings: WorkspaceSettings::default(),
+                })
+                .await;
             store.close().await;
             say(format_args!("{}", created?.workspace_id));
         }

@@ -18,6 +18,7 @@ pub mod search;
 pub mod tag;
 pub mod text;
 pub mod webhook;
+pub mod workspace;
 
 /// A timestamp in UTC. Stored with microsecond precision.
 pub type Time = chrono::DateTime<chrono::Utc>;

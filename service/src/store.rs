@@ -15,6 +15,7 @@ mod directory;
 mod duplicates;
 mod ledger;
 mod log_redaction;
+mod policy;
 pub mod postgres;
 mod receipts;
 mod record;
@@ -41,6 +42,7 @@ pub use self::directory::{DirectoryReader, Order, OrderBy, PageCursor, Selection
 pub use self::duplicates::{DuplicateCandidate, DuplicateKey, DuplicateReader};
 pub use self::ledger::{LedgerReader, LedgerWriter, Subjects};
 pub(crate) use self::log_redaction::loggable;
+pub(crate) use self::policy::{policy_of, wire_policy};
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};
 pub use self::record::decode_profile;
 pub(crate) use self::record::{

@@ -6543,6 +6543,10 @@ pub enum ErrorReason {
     /// may be somebody else's by now.
     /// Metadata: {"contact_id": "01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f"}
     FormerIdentity = 54,
+    /// FAILED_PRECONDITION: the workspace's policy demands evidence that the opt-in does
+    /// not have. See OptInPolicy.
+    /// Metadata: {"fields": "wording,url"}
+    EvidenceRequired = 55,
     /// ABORTED: the resource has changed since its etag was read. Read it again.
     /// Metadata: {}
     EtagMismatch = 60,
@@ -6617,6 +6621,7 @@ impl ErrorReason {
             Self::CountMismatch => "ERROR_REASON_COUNT_MISMATCH",
             Self::ConsentConflict => "ERROR_REASON_CONSENT_CONFLICT",
             Self::FormerIdentity => "ERROR_REASON_FORMER_IDENTITY",
+            Self::EvidenceRequired => "ERROR_REASON_EVIDENCE_REQUIRED",
             Self::EtagMismatch => "ERROR_REASON_ETAG_MISMATCH",
             Self::RequestInFlight => "ERROR_REASON_REQUEST_IN_FLIGHT",
             Self::WriteConflict => "ERROR_REASON_WRITE_CONFLICT",
@@ -6668,6 +6673,7 @@ impl ErrorReason {
             "ERROR_REASON_COUNT_MISMATCH" => Some(Self::CountMismatch),
             "ERROR_REASON_CONSENT_CONFLICT" => Some(Self::ConsentConflict),
             "ERROR_REASON_FORMER_IDENTITY" => Some(Self::FormerIdentity),
+            "ERROR_REASON_EVIDENCE_REQUIRED" => Some(Self::EvidenceRequired),
             "ERROR_REASON_ETAG_MISMATCH" => Some(Self::EtagMismatch),
             "ERROR_REASON_REQUEST_IN_FLIGHT" => Some(Self::RequestInFlight),
             "ERROR_REASON_WRITE_CONFLICT" => Some(Self::WriteConflict),
@@ -7592,6 +7598,9 @@ pub struct Workspace {
     /// Output only. When the workspace was created.
     #[prost(message, optional, tag = "3")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the business decides about consent.
+    #[prost(message, optional, tag = "4")]
+    pub settings: ::core::option::Option<WorkspaceSettings>,
 }
 impl ::prost::Name for Workspace {
     const NAME: &'static str = "Workspace";
@@ -7603,10 +7612,103 @@ impl ::prost::Name for Workspace {
         "/whatatalk.contacts.v1.Workspace".into()
     }
 }
+/// What a business decides about consent in its workspace.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkspaceSettings {
+    /// Words with which people opt out in a message, such as `STOP` and `PARAR`. The
+    /// whole message has to be the word; case, accents and punctuation around it do not
+    /// count. At most 50, each of 1 to 40 characters. Spaces around a word are removed,
+    /// and a word that is listed twice is kept once. Without any, no message is read as
+    /// an opt-out.
+    #[prost(string, repeated, tag = "1")]
+    pub stop_words: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What an opt-in must have, and how long it holds.
+    #[prost(message, optional, tag = "2")]
+    pub opt_in_policy: ::core::option::Option<OptInPolicy>,
+}
+impl ::prost::Name for WorkspaceSettings {
+    const NAME: &'static str = "WorkspaceSettings";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.WorkspaceSettings".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.WorkspaceSettings".into()
+    }
+}
+/// What a workspace demands of opt-ins. Absent or empty: nothing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OptInPolicy {
+    /// The fields of OptInEvidence that an opt-in needs, whatever its source. One
+    /// without them fails with EVIDENCE_REQUIRED, in an import for its row. Opt-outs are
+    /// never refused for it. Applies to what is recorded from now on.
+    #[prost(enumeration = "OptInEvidenceField", repeated, tag = "1")]
+    pub required_evidence: ::prost::alloc::vec::Vec<i32>,
+    /// The age after which a permission counts as EXPIRED: in checks,
+    /// `Contact.opt_in`, filters, lists, streams and exports, also for opt-ins from
+    /// before the policy. An earlier `expire_time` still counts.
+    #[prost(message, optional, tag = "2")]
+    pub max_age_days: ::core::option::Option<MaxAgeDays>,
+}
+impl ::prost::Name for OptInPolicy {
+    const NAME: &'static str = "OptInPolicy";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.OptInPolicy".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.OptInPolicy".into()
+    }
+}
+/// Ages in days of 24 hours, from 1 to 36500. 0 means no limit. The age counts from
+/// the latest opt-in of a personal source; if there is none, from the first report.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MaxAgeDays {
+    /// Of a permission of marketing messages.
+    #[prost(int32, tag = "1")]
+    pub marketing: i32,
+    /// Of a permission of utility messages.
+    #[prost(int32, tag = "2")]
+    pub utility: i32,
+    /// Of a permission of authentication messages.
+    #[prost(int32, tag = "3")]
+    pub authentication: i32,
+}
+impl ::prost::Name for MaxAgeDays {
+    const NAME: &'static str = "MaxAgeDays";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.MaxAgeDays".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.MaxAgeDays".into()
+    }
+}
+/// A policy and the time from which it applied, until the next one began.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OptInPolicyPeriod {
+    /// The policy.
+    #[prost(message, optional, tag = "1")]
+    pub policy: ::core::option::Option<OptInPolicy>,
+    /// When it began.
+    #[prost(message, optional, tag = "2")]
+    pub begin_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for OptInPolicyPeriod {
+    const NAME: &'static str = "OptInPolicyPeriod";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.OptInPolicyPeriod".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.OptInPolicyPeriod".into()
+    }
+}
 /// Request of CreateWorkspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateWorkspaceRequest {
-    /// The workspace to create. `workspace_id` or `display_name` is required.
+    /// The workspace to create. `workspace_id` or `display_name` is required; `settings`
+    /// may be set.
     #[prost(message, optional, tag = "1")]
     pub workspace: ::core::option::Option<Workspace>,
 }
@@ -7655,11 +7757,15 @@ impl ::prost::Name for GetWorkspaceRequest {
     }
 }
 /// Response of GetWorkspace.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetWorkspaceResponse {
     /// The workspace.
     #[prost(message, optional, tag = "1")]
     pub workspace: ::core::option::Option<Workspace>,
+    /// Its policies, newest first. The last one began with the workspace, unless there
+    /// were more than 100: then the older ones are left out.
+    #[prost(message, repeated, tag = "2")]
+    pub opt_in_policies: ::prost::alloc::vec::Vec<OptInPolicyPeriod>,
 }
 impl ::prost::Name for GetWorkspaceResponse {
     const NAME: &'static str = "GetWorkspaceResponse";
@@ -7711,6 +7817,47 @@ impl ::prost::Name for ListWorkspacesResponse {
         "/whatatalk.contacts.v1.ListWorkspacesResponse".into()
     }
 }
+/// Request of UpdateWorkspace.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateWorkspaceRequest {
+    /// `workspace_id` selects the workspace; empty means `default`. The other fields are
+    /// the new values.
+    #[prost(message, optional, tag = "1")]
+    pub workspace: ::core::option::Option<Workspace>,
+    /// Fields to change: `display_name`, `settings.stop_words`,
+    /// `settings.opt_in_policy`, or `settings` for both. If absent, the fields of
+    /// `workspace` that are not empty. Each is replaced as a whole: naming one that is
+    /// empty in `workspace` clears it.
+    #[prost(message, optional, tag = "2")]
+    pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
+}
+impl ::prost::Name for UpdateWorkspaceRequest {
+    const NAME: &'static str = "UpdateWorkspaceRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.UpdateWorkspaceRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.UpdateWorkspaceRequest".into()
+    }
+}
+/// Response of UpdateWorkspace.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateWorkspaceResponse {
+    /// The workspace as stored.
+    #[prost(message, optional, tag = "1")]
+    pub workspace: ::core::option::Option<Workspace>,
+}
+impl ::prost::Name for UpdateWorkspaceResponse {
+    const NAME: &'static str = "UpdateWorkspaceResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.UpdateWorkspaceResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.UpdateWorkspaceResponse".into()
+    }
+}
 /// Request of DeleteWorkspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteWorkspaceRequest {
@@ -7746,6 +7893,55 @@ impl ::prost::Name for DeleteWorkspaceResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/whatatalk.contacts.v1.DeleteWorkspaceResponse".into()
+    }
+}
+/// A field of OptInEvidence, with the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OptInEvidenceField {
+    /// Not set.
+    Unspecified = 0,
+    /// `wording`.
+    Wording = 1,
+    /// `wording_version`.
+    WordingVersion = 2,
+    /// `business_name`.
+    BusinessName = 3,
+    /// `url`.
+    Url = 4,
+    /// `message_id`.
+    MessageId = 5,
+    /// `actor`.
+    Actor = 6,
+}
+impl OptInEvidenceField {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OPT_IN_EVIDENCE_FIELD_UNSPECIFIED",
+            Self::Wording => "OPT_IN_EVIDENCE_FIELD_WORDING",
+            Self::WordingVersion => "OPT_IN_EVIDENCE_FIELD_WORDING_VERSION",
+            Self::BusinessName => "OPT_IN_EVIDENCE_FIELD_BUSINESS_NAME",
+            Self::Url => "OPT_IN_EVIDENCE_FIELD_URL",
+            Self::MessageId => "OPT_IN_EVIDENCE_FIELD_MESSAGE_ID",
+            Self::Actor => "OPT_IN_EVIDENCE_FIELD_ACTOR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPT_IN_EVIDENCE_FIELD_UNSPECIFIED" => Some(Self::Unspecified),
+            "OPT_IN_EVIDENCE_FIELD_WORDING" => Some(Self::Wording),
+            "OPT_IN_EVIDENCE_FIELD_WORDING_VERSION" => Some(Self::WordingVersion),
+            "OPT_IN_EVIDENCE_FIELD_BUSINESS_NAME" => Some(Self::BusinessName),
+            "OPT_IN_EVIDENCE_FIELD_URL" => Some(Self::Url),
+            "OPT_IN_EVIDENCE_FIELD_MESSAGE_ID" => Some(Self::MessageId),
+            "OPT_IN_EVIDENCE_FIELD_ACTOR" => Some(Self::Actor),
+            _ => None,
+        }
     }
 }
 /// Generated client implementations.
@@ -7877,7 +8073,7 @@ pub mod workspace_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Returns one workspace.
+        /// Returns one workspace, with the history of its opt-in policy.
         ///
         /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND).
         pub async fn get_workspace(
@@ -7935,6 +8131,44 @@ pub mod workspace_service_client {
                     GrpcMethod::new(
                         "whatatalk.contacts.v1.WorkspaceService",
                         "ListWorkspaces",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes the display name or the settings of a workspace. A repetition changes
+        /// nothing more, so there is no `request_id`.
+        ///
+        /// A new opt-in policy applies at once, to every answer of the service: see
+        /// OptInPolicy.
+        ///
+        /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND).
+        ///
+        /// Example: `{"workspace": {"workspace_id": "acme", "settings": {"opt_in_policy":  {"required_evidence": ["OPT_IN_EVIDENCE_FIELD_WORDING"], "max_age_days":  {"marketing": 730}}}}, "update_mask": {"paths": ["settings.opt_in_policy"]}}`.
+        pub async fn update_workspace(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateWorkspaceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateWorkspaceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.WorkspaceService/UpdateWorkspace",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "whatatalk.contacts.v1.WorkspaceService",
+                        "UpdateWorkspace",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -8004,7 +8238,7 @@ pub mod workspace_service_server {
             tonic::Response<super::CreateWorkspaceResponse>,
             tonic::Status,
         >;
-        /// Returns one workspace.
+        /// Returns one workspace, with the history of its opt-in policy.
         ///
         /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND).
         async fn get_workspace(
@@ -8020,6 +8254,22 @@ pub mod workspace_service_server {
             request: tonic::Request<super::ListWorkspacesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListWorkspacesResponse>,
+            tonic::Status,
+        >;
+        /// Changes the display name or the settings of a workspace. A repetition changes
+        /// nothing more, so there is no `request_id`.
+        ///
+        /// A new opt-in policy applies at once, to every answer of the service: see
+        /// OptInPolicy.
+        ///
+        /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND).
+        ///
+        /// Example: `{"workspace": {"workspace_id": "acme", "settings": {"opt_in_policy":  {"required_evidence": ["OPT_IN_EVIDENCE_FIELD_WORDING"], "max_age_days":  {"marketing": 730}}}}, "update_mask": {"paths": ["settings.opt_in_policy"]}}`.
+        async fn update_workspace(
+            &self,
+            request: tonic::Request<super::UpdateWorkspaceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateWorkspaceResponse>,
             tonic::Status,
         >;
         /// Deletes a workspace with everything in it: contacts, tags, attributes and
@@ -8238,6 +8488,52 @@ pub mod workspace_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListWorkspacesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.WorkspaceService/UpdateWorkspace" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateWorkspaceSvc<T: WorkspaceService>(pub Arc<T>);
+                    impl<
+                        T: WorkspaceService,
+                    > tonic::server::UnaryService<super::UpdateWorkspaceRequest>
+                    for UpdateWorkspaceSvc<T> {
+                        type Response = super::UpdateWorkspaceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateWorkspaceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WorkspaceService>::update_workspace(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateWorkspaceSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

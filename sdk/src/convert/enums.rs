@@ -3,7 +3,8 @@ use contacts_proto::v1;
 use super::{FromProto, IntoProto};
 use crate::model::{
     AttributeType, CheckReason, ContactView, Decision, DeleteReason, DuplicateReason,
-    MessageCategory, OnConflict, OptInEventKind, OptInSource, OptInStatus, PlatformPreference,
+    EvidenceField, MessageCategory, OnConflict, OptInEventKind, OptInSource, OptInStatus,
+    PlatformPreference,
 };
 
 /// Enums that a newer server may extend. An unknown value keeps its number.
@@ -45,6 +46,36 @@ open! {
     }
     OptInSource { WebForm InboundMessage Ivr Paper Import Operator Api Platform }
     OptInStatus { NotAsked OptedIn OptedOut }
+}
+
+impl FromProto<i32> for EvidenceField {
+    fn from_proto(number: i32) -> Self {
+        use v1::OptInEvidenceField as Field;
+        match Field::try_from(number) {
+            Ok(Field::Wording) => Self::Wording,
+            Ok(Field::WordingVersion) => Self::WordingVersion,
+            Ok(Field::BusinessName) => Self::BusinessName,
+            Ok(Field::Url) => Self::Url,
+            Ok(Field::MessageId) => Self::MessageId,
+            Ok(Field::Actor) => Self::Actor,
+            Ok(Field::Unspecified) | Err(_) => Self::Unknown(number),
+        }
+    }
+}
+
+impl IntoProto<i32> for EvidenceField {
+    fn into_proto(self) -> i32 {
+        use v1::OptInEvidenceField as Field;
+        match self {
+            Self::Wording => Field::Wording.into(),
+            Self::WordingVersion => Field::WordingVersion.into(),
+            Self::BusinessName => Field::BusinessName.into(),
+            Self::Url => Field::Url.into(),
+            Self::MessageId => Field::MessageId.into(),
+            Self::Actor => Field::Actor.into(),
+            Self::Unknown(number) => number,
+        }
+    }
 }
 
 impl IntoProto<i32> for ContactView {

@@ -102,6 +102,9 @@ pub const CONSENT_CONFLICT: &str = "CONSENT_CONFLICT";
 /// FAILED_PRECONDITION: the number or user id is a former one of a contact, and may be somebody else's
 /// by now. Metadata: `contact_id`.
 pub const FORMER_IDENTITY: &str = "FORMER_IDENTITY";
+/// FAILED_PRECONDITION: the workspace's policy demands evidence that the opt-in does not have. See
+/// [`OptInPolicy`](crate::OptInPolicy). Metadata: `fields`.
+pub const EVIDENCE_REQUIRED: &str = "EVIDENCE_REQUIRED";
 /// ABORTED: the resource has changed since its etag was read. Read it again.
 pub const ETAG_MISMATCH: &str = "ETAG_MISMATCH";
 /// ABORTED: another call with this request_id is in progress. Retry.

@@ -45,11 +45,12 @@ macro_rules! calls {
     (@request_id $class:ident $this:ident) => { { let _ = $this; None } };
 }
 
-// `read` changes nothing. `change` has a request_id. `once` has none and is never retried.
+// `read` changes nothing. `repeatable` does the same twice. `change` has a request_id. `once` has none and is never retried.
 calls! {
     workspaces.create_workspace: once CreateWorkspaceRequest -> CreateWorkspaceResponse;
     workspaces.get_workspace: read GetWorkspaceRequest -> GetWorkspaceResponse;
     workspaces.list_workspaces: read ListWorkspacesRequest -> ListWorkspacesResponse;
+    workspaces.update_workspace: repeatable UpdateWorkspaceRequest -> UpdateWorkspaceResponse;
     workspaces.delete_workspace: once DeleteWorkspaceRequest -> DeleteWorkspaceResponse;
 
     contacts.create_contact: change CreateContactRequest -> CreateContactResponse;

@@ -129,6 +129,7 @@ service! { WorkspaceService {
     create_workspace CreateWorkspaceRequest -> CreateWorkspaceResponse;
     get_workspace GetWorkspaceRequest -> GetWorkspaceResponse;
     list_workspaces ListWorkspacesRequest -> ListWorkspacesResponse;
+    update_workspace UpdateWorkspaceRequest -> UpdateWorkspaceResponse;
     delete_workspace DeleteWorkspaceRequest -> DeleteWorkspaceResponse;
 }}
 

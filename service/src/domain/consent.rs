@@ -3,6 +3,7 @@
 
 mod event;
 pub mod fold;
+mod policy;
 mod summary;
 
 pub use event::{
@@ -13,6 +14,7 @@ pub use fold::{
     Change, Check, CheckReason, Clock, IdentityConsent, IdentityId, NoEffect, Outcome, Person,
     Role, Said, Verdict, decide,
 };
+pub use policy::{EvidenceField, MAX_POLICIES, OptInPolicy, PolicyPeriod};
 pub use summary::{ConsentSummary, OptInStatus};
 
 /// Stands for all of the business's numbers.

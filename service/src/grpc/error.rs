@@ -111,7 +111,8 @@ fn code(reason: Reason) -> Code {
         | Reason::AttributeInUse
         | Reason::CountMismatch
         | Reason::ConsentConflict
-        | Reason::FormerIdentity => Code::FailedPrecondition,
+        | Reason::FormerIdentity
+        | Reason::EvidenceRequired => Code::FailedPrecondition,
         Reason::EtagMismatch
         | Reason::RequestInFlight
         | Reason::WriteConflict

@@ -30,9 +30,11 @@ impl WorkspaceService for Api {
         &self,
         request: Request<v1::GetWorkspaceRequest>,
     ) -> Result<Response<v1::GetWorkspaceResponse>, Status> {
-        let found = workspaces::get(&self.store, &request.get_ref().workspace_id).await?;
+        let id = &request.get_ref().workspace_id;
+        let (found, policies) = workspaces::get_with_policies(&self.store, id).await?;
         let workspace = Some(workspace::encode(found));
-        Ok(Response::new(v1::GetWorkspaceResponse { workspace }))
+        let opt_in_policies = policies.iter().map(workspace::encode_period).collect();
+        Ok(Response::new(v1::GetWorkspaceResponse { workspace, opt_in_policies }))
     }
 
     async fn list_workspaces(
@@ -40,6 +42,17 @@ impl WorkspaceService for Api {
         request: Request<v1::ListWorkspacesRequest>,
     ) -> Result<Response<v1::ListWorkspacesResponse>, Status> {
         Ok(Response::new(list(self, request.get_ref()).await?))
+    }
+
+    async fn update_workspace(
+        &self,
+        request: Request<v1::UpdateWorkspaceRequest>,
+    ) -> Result<Response<v1::UpdateWorkspaceResponse>, Status> {
+        let update = workspace::decode_update(request.into_inner())?;
+        let updated =
+            self.store.write(update).await.map_err(|error| error.in_parent("workspace"))?;
+        let workspace = Some(workspace::encode(updated));
+        Ok(Response::new(v1::UpdateWorkspaceResponse { workspace }))
     }
 
     async fn delete_workspace(

@@ -1,7 +1,11 @@
-//! Creating, reading and deleting workspaces.
+//! Creating, reading, changing and deleting workspaces.
 
+use chrono::TimeDelta;
+
+use crate::domain::consent::{MAX_POLICIES, OptInPolicy, PolicyPeriod};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::Head;
+use crate::domain::workspace::WorkspaceSettings;
 use crate::domain::{ids, tag, text};
 use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace};
 
@@ -14,6 +18,8 @@ pub struct CreateWorkspace {
     pub workspace_id: String,
     /// The id if empty.
     pub display_name: String,
+    /// What the business decided about consent.
+    pub settings: WorkspaceSettings,
 }
 
 impl Operation for CreateWorkspace {
@@ -36,6 +42,7 @@ impl Operation for CreateWorkspace {
             display_name,
             create_time: tx.now,
             consent_revision: 0,
+            settings: self.settings.clone(),
             token_key: tx.random()?,
             row_key: 0,
         };
@@ -49,6 +56,9 @@ impl Operation for CreateWorkspace {
         // Registers the current key: from now on, the database cannot be opened with a
         // key file that lacks it.
         let stored = lock_workspace(tx, &made.workspace_id, Lock::Shared).await?;
+        let policy = made.settings.opt_in_policy.clone();
+        let period = PolicyPeriod { begin_time: made.create_time, policy };
+        tx.db.add_opt_in_policy(&stored, &period, None).await?;
         tx.lock_suppression_keys(&stored, KeyLock::Shared).await?;
         Ok(made)
     }
@@ -59,11 +69,71 @@ pub async fn ensure_default(store: &Store) -> Result<()> {
     let create = CreateWorkspace {
         workspace_id: DEFAULT_WORKSPACE.to_owned(),
         display_name: "Default".to_owned(),
+        settings: WorkspaceSettings::default(),
     };
     match store.write(create).await {
         Err(error) if error.reason() != Reason::WorkspaceAlreadyExists => Err(error),
         _ => Ok(()),
     }
+}
+
+/// One field of an update mask with its new value.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the field it sets")]
+pub enum WorkspaceChange {
+    DisplayName(String),
+    StopWords(Vec<String>),
+    OptInPolicy(OptInPolicy),
+}
+
+/// Changes a workspace.
+#[derive(Debug)]
+pub struct UpdateWorkspace {
+    /// The workspace to change. Empty stands for the default one.
+    pub workspace_id: String,
+    /// The changes, in order.
+    pub changes: Vec<WorkspaceChange>,
+}
+
+impl Operation for UpdateWorkspace {
+    type Output = Workspace;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Workspace> {
+        // Nothing is recorded meanwhile: what is recorded after the response had this policy.
+        let before = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
+        let mut workspace = before.clone();
+        for change in &self.changes {
+            match change.clone() {
+                WorkspaceChange::DisplayName(name) if name.is_empty() => {
+                    workspace.display_name = workspace.workspace_id.clone();
+                }
+                WorkspaceChange::DisplayName(name) => workspace.display_name = name,
+                WorkspaceChange::StopWords(words) => workspace.settings.stop_words = words,
+                WorkspaceChange::OptInPolicy(policy) => workspace.settings.opt_in_policy = policy,
+            }
+        }
+        text::validate_field("display_name", &workspace.display_name, text::DISPLAY_NAME)?;
+        if workspace == before {
+            return Ok(workspace);
+        }
+        tx.db.update_workspace(&workspace).await?;
+        if workspace.settings.opt_in_policy != before.settings.opt_in_policy {
+            begin_policy(tx, &workspace).await?;
+        }
+        Ok(workspace)
+    }
+}
+
+/// Adds the policy of a workspace to its history. It begins now, and after the one before,
+/// also where the clock went back.
+async fn begin_policy(tx: &mut Transaction, workspace: &Workspace) -> Result<()> {
+    let policies = tx.db.opt_in_policies(workspace).await?;
+    let after = |last: &PolicyPeriod| last.begin_time + TimeDelta::microseconds(1);
+    let begin_time = policies.first().map(after).map_or(tx.now, |after| after.max(tx.now));
+    let period = PolicyPeriod { begin_time, policy: workspace.settings.opt_in_policy.clone() };
+    let oldest_kept = policies.get(MAX_POLICIES - 2).filter(|_| policies.len() >= MAX_POLICIES);
+    let keep_from = oldest_kept.map(|oldest| oldest.begin_time);
+    tx.db.add_opt_in_policy(workspace, &period, keep_from).await
 }
 
 /// Deletes a workspace with everything in it. Returns how many contacts it had.
@@ -95,6 +165,18 @@ impl Operation for DeleteWorkspace {
 /// Returns one workspace.
 pub async fn get(store: &Store, workspace_id: &str) -> Result<Workspace> {
     workspace(&mut *store.read().await?, workspace_id).await
+}
+
+/// Returns one workspace, and its policies, newest first.
+pub async fn get_with_policies(
+    store: &Store,
+    workspace_id: &str,
+) -> Result<(Workspace, Vec<PolicyPeriod>)> {
+    let mut db = store.read_snapshot().await?;
+    let found = workspace(&mut *db, workspace_id).await?;
+    let policies = db.opt_in_policies(&found).await?;
+    db.close().await;
+    Ok((found, policies))
 }
 
 /// Returns workspaces with ids greater than `after`, ordered by id.

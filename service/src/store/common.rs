@@ -10,8 +10,8 @@ pub(super) use columns::Columns;
 pub(super) use errors::is_disconnected;
 pub(super) use find::{ContactLookup, find_contacts};
 pub(super) use rows::{
-    attribute, check_row, consent_row, head, key_id, receipt, stored_response,
-    stored_response_info, tag, workspace,
+    attribute, check_row, consent_row, head, key_id, policy_period, receipt, stop_words,
+    stored_response, stored_response_info, tag, workspace,
 };
 pub use values::sort_key;
 pub(super) use values::{NameKeys, micros, name_keys, status, status_code, time};

@@ -188,6 +188,7 @@ mod tests {
     use crate::domain::Time;
     use crate::domain::error::Reason;
     use crate::domain::ledger::Head;
+    use crate::domain::workspace::WorkspaceSettings;
     use crate::store::{Workspace, WorkspaceReader, WorkspaceWriter};
 
     fn workspace() -> Workspace {
@@ -196,6 +197,7 @@ mod tests {
             display_name: String::new(),
             create_time: Time::default(),
             consent_revision: 0,
+            settings: WorkspaceSettings::default(),
             ledger: Head::empty("default"),
             token_key: [0; 32],
             row_key: 0,

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 
 use crate::domain::Time;
+use crate::domain::consent::PolicyPeriod;
 use crate::domain::error::Result;
 use crate::domain::ledger::Head;
+use crate::domain::workspace::WorkspaceSettings;
 
 /// A workspace as stored. Every access to its data takes one.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,8 @@ pub struct Workspace {
     pub create_time: Time,
     /// Incremented by every change of consent in the workspace.
     pub consent_revision: i64,
+    /// What the business decided about consent.
+    pub settings: WorkspaceSettings,
     /// The end of its ledger.
     pub ledger: Head,
     /// Authenticates the workspace's page and resume tokens.
@@ -42,6 +46,10 @@ pub trait WorkspaceReader {
     async fn workspace(&mut self, workspace_id: &str) -> Result<Option<Workspace>>;
     /// Returns workspaces with ids greater than `after`, ordered by id.
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>>;
+    /// Returns the policies of a workspace, newest first. The last one began with the
+    /// workspace, unless there were more than
+    /// [`MAX_POLICIES`](crate::domain::consent::MAX_POLICIES).
+    async fn opt_in_policies(&mut self, workspace: &Workspace) -> Result<Vec<PolicyPeriod>>;
 }
 
 /// Writes workspaces.
@@ -53,6 +61,15 @@ pub trait WorkspaceWriter {
     -> Result<Option<Workspace>>;
     /// Adds a workspace. Returns false if the id is taken.
     async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<bool>;
+    /// Replaces the display name and the settings. The workspace is locked.
+    async fn update_workspace(&mut self, workspace: &Workspace) -> Result<()>;
+    /// Adds a policy to the history, and removes those before `keep_from`.
+    async fn add_opt_in_policy(
+        &mut self,
+        workspace: &Workspace,
+        period: &PolicyPeriod,
+        keep_from: Option<Time>,
+    ) -> Result<()>;
     /// Deletes a workspace with everything in it. Returns how many contacts it
     /// had.
     async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64>;

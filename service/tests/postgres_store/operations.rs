@@ -8,6 +8,7 @@ use contacts_service::domain::consent::{CheckReason, EventKind, OptInStatus};
 use contacts_service::domain::contact::{Change, Profile, Recipient};
 use contacts_service::domain::error::Reason;
 use contacts_service::domain::phone::WhatsAppUserId;
+use contacts_service::domain::workspace::WorkspaceSettings;
 use contacts_service::operations::{
     attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags, workspaces,
 };
@@ -312,6 +313,7 @@ fn workspaces_do_not_share_data() {
         let other = workspaces::CreateWorkspace {
             workspace_id: "other".to_owned(),
             display_name: String::new(),
+            settings: WorkspaceSettings::default(),
         };
         store.write(other).await.unwrap();
         create_definitions(&store).await;

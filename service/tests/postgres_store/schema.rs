@@ -93,7 +93,7 @@ fn a_statement_that_only_mentions_the_workspace_does_not_bind_it() {
 /// Statements that are built from parts are covered by the tests of query plans.
 #[test]
 fn every_statement_names_its_workspace() {
-    const TABLES: [&str; 12] = [
+    const TABLES: [&str; 13] = [
         "workspace",
         "tag",
         "attribute",
@@ -106,6 +106,7 @@ fn every_statement_names_its_workspace() {
         "deletion_receipt",
         "stored_response",
         "suppression_key",
+        "opt_in_policy",
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/postgres");
     let mut statements = 0;

@@ -1,6 +1,8 @@
 //! WorkspaceService, and the isolation of workspaces.
 
-use contacts_sdk::{AttributeType, MessageCategory, NewContact, OptInSource, reason};
+use contacts_sdk::{
+    AttributeType, EvidenceField, MessageCategory, NewContact, OptInPolicy, OptInSource, reason,
+};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 #[apply(on_each_store!)]
@@ -44,6 +46,91 @@ async fn invalid_workspace_id_is_rejected(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
+async fn settings_are_changed_one_by_one(app: TestApp) {
+    let workspaces = app.workspaces();
+    workspaces.create("acme").await.expect("a workspace");
+    let words = [" STOP ", "stop!", "Não quero"];
+    let updated = workspaces.update("acme").stop_words(words).await.expect("a workspace");
+    assert_eq!(updated.stop_words, ["STOP", "Não quero"]);
+    assert_eq!((&*updated.display_name, &updated.opt_in_policy), ("acme", &OptInPolicy::new()));
+
+    let policy = OptInPolicy::new()
+        .require(EvidenceField::Url)
+        .require(EvidenceField::Wording)
+        .require(EvidenceField::Url)
+        .max_age_days(MessageCategory::Marketing, 730);
+    let update = workspaces.update("acme").opt_in_policy(policy).display_name("Acme");
+    let updated = update.await.expect("a workspace");
+    assert_eq!(updated.stop_words, ["STOP", "Não quero"]);
+    let fields = [EvidenceField::Wording, EvidenceField::Url];
+    assert_eq!(updated.opt_in_policy.required_evidence, fields);
+    assert_eq!(updated.opt_in_policy.max_age_days_of(MessageCategory::Marketing), Some(730));
+    assert_eq!(updated.opt_in_policy.max_age_days_of(MessageCategory::Utility), None);
+    assert_eq!(workspaces.get("acme").await.expect("a workspace"), updated);
+    let listed = workspaces.list().await.expect("workspaces").items;
+    assert_eq!(listed[0], updated);
+
+    // The other workspace has its own.
+    let other = workspaces.get("default").await.expect("a workspace");
+    assert_eq!((other.stop_words, other.opt_in_policy), (vec![], OptInPolicy::new()));
+
+    let cleared = workspaces.update("acme").stop_words([""; 0]).display_name("").await;
+    let cleared = cleared.expect("a workspace");
+    assert_eq!((&*cleared.display_name, &*cleared.stop_words), ("acme", &[][..]));
+    assert_eq!(cleared.opt_in_policy, updated.opt_in_policy);
+}
+
+#[apply(on_each_store!)]
+async fn policies_are_kept_with_the_time_each_began(app: TestApp) {
+    let workspaces = app.workspaces();
+    let made = workspaces.create("acme").await.expect("a workspace");
+    let policy = |days| OptInPolicy::new().max_age_days(MessageCategory::Utility, days);
+    for days in [1, 2, 2] {
+        workspaces.update("acme").opt_in_policy(policy(days)).await.expect("a workspace");
+    }
+    workspaces.update("acme").stop_words(["STOP"]).await.expect("a workspace");
+    let history = workspaces.opt_in_policies("acme").await.expect("policies");
+    let policies: Vec<_> = history.iter().map(|period| period.policy.clone()).collect();
+    assert_eq!(policies, [policy(2), policy(1), OptInPolicy::new()]);
+    assert_eq!(history[2].begin_time, made.create_time);
+    assert!(history.is_sorted_by(|newer, older| newer.begin_time > older.begin_time));
+
+    // The oldest go when there are more than a hundred.
+    for days in 3..=101 {
+        workspaces.update("acme").opt_in_policy(policy(days)).await.expect("a workspace");
+    }
+    let history = workspaces.opt_in_policies("acme").await.expect("policies");
+    let policies: Vec<_> = history.iter().map(|period| period.policy.clone()).collect();
+    assert_eq!(policies, (2..=101).rev().map(policy).collect::<Vec<_>>());
+
+    workspaces.delete("acme").confirm("acme").await.expect("a count");
+    workspaces.create("acme").await.expect("a workspace");
+    let history = workspaces.opt_in_policies("acme").await.expect("policies");
+    assert_eq!(history.len(), 1);
+}
+
+#[apply(on_each_store!)]
+async fn settings_out_of_bounds_are_refused(app: TestApp) {
+    let update = || app.workspaces().update("default");
+    let refused = update().stop_words(["STOP", " "]).await;
+    refused.refused_at(reason::INVALID_TEXT, "workspace.settings.stop_words[1]");
+    let refused = update().stop_words(["x".repeat(41)]).await;
+    refused.refused_at(reason::LIMIT_EXCEEDED, "workspace.settings.stop_words[0]");
+    let refused = update().stop_words((0..51).map(|n| n.to_string())).await;
+    refused.refused_at(reason::LIMIT_EXCEEDED, "workspace.settings.stop_words");
+    let policy = OptInPolicy::new().max_age_days(MessageCategory::Authentication, 36_501);
+    let field = "workspace.settings.opt_in_policy.max_age_days.authentication";
+    update().opt_in_policy(policy).await.refused_at(reason::LIMIT_EXCEEDED, field);
+    let policy = OptInPolicy::new().require(EvidenceField::Unknown(7));
+    let refused = update().opt_in_policy(policy).await;
+    refused.refused_at(reason::INVALID_ARGUMENT, "workspace.settings.opt_in_policy");
+    let refused = update().display_name("x".repeat(101)).await;
+    refused.refused_at(reason::LIMIT_EXCEEDED, "workspace.display_name");
+    let workspace = app.workspaces().get("default").await.expect("a workspace");
+    assert_eq!((workspace.stop_words, workspace.opt_in_policy), (vec![], OptInPolicy::new()));
+}
+
+#[apply(on_each_store!)]
 async fn workspaces_are_listed_by_id_in_pages(app: TestApp) {
     for id in ["zeta", "acme", "mid"] {
         app.workspaces().create(id).await.expect("a workspace");
@@ -72,6 +159,8 @@ async fn every_call_rejects_an_unknown_workspace(app: TestApp) {
         lost.opt_in().check_batch(&[phone(1)], MessageCategory::Marketing).await.refused(),
         lost.opt_in().record_opt_out(phone(1)).await.refused(),
         lost.opt_in().events(phone(1)).await.refused(),
+        app.workspaces().update("nowhere").display_name("x").await.refused(),
+        app.workspaces().opt_in_policies("nowhere").await.refused(),
         app.workspaces().delete("nowhere").confirm("nowhere").await.refused(),
     ];
     for error in errors {

@@ -60,6 +60,7 @@ mod tests {
     use crate::domain::attribute::AttributeField;
     use crate::domain::contact::ContactField;
     use crate::domain::tag::TagField;
+    use crate::domain::workspace::WorkspaceField;
 
     fn mask(paths: &[&str]) -> Option<FieldMask> {
         Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
@@ -101,7 +102,7 @@ mod tests {
             let writable = F::VARIANTS.iter().map(|field| (*field).into());
             sorted(writable.chain(not_writable.iter().copied()).map(str::to_owned).collect())
         }
-        use contacts_proto::v1::{Attribute, Contact, Tag};
+        use contacts_proto::v1::{Attribute, Contact, Tag, Workspace, WorkspaceSettings};
         let times = ["create_time", "update_time"];
         let tag = expected::<TagField>(&[&["tag_id", "contact_count"][..], &times].concat());
         assert_eq!(sorted(declared::<Tag>()), tag);
@@ -119,5 +120,13 @@ mod tests {
         ];
         let contact = expected::<ContactField>(&[&contact[..], &times].concat());
         assert_eq!(sorted(declared::<Contact>()), contact);
+        // The settings are paths of their own.
+        let settings = declared::<WorkspaceSettings>();
+        let settings = settings.into_iter().map(|field| format!("settings.{field}"));
+        let paths = settings.chain(["display_name".to_owned()]).collect();
+        let writable = WorkspaceField::VARIANTS.iter().map(|field| <&str>::from(*field).to_owned());
+        assert_eq!(sorted(paths), sorted(writable.collect()));
+        let workspace = ["workspace_id", "display_name", "create_time", "settings"];
+        assert_eq!(sorted(declared::<Workspace>()), sorted(workspace.map(str::to_owned).to_vec()));
     }
 }

@@ -6,22 +6,28 @@ use uuid::Uuid;
 
 use super::Columns;
 use crate::domain::attribute::{AttributeDefinition, AttributeType};
-use crate::domain::consent::{IdentityConsent, IdentityId};
+use crate::domain::consent::{IdentityConsent, IdentityId, PolicyPeriod};
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::KeyId;
 use crate::domain::ledger::Head;
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
+use crate::domain::workspace::WorkspaceSettings;
+use crate::store::policy::decode_policy;
 use crate::store::{CheckRow, ConsentRow, Receipt, StoredResponse, StoredResponseInfo, Workspace};
 
 /// `workspace_id`, `display_name`, `create_time`, `consent_revision`,
-/// `token_key`, `ledger_length`, `ledger_hash`.
+/// `token_key`, `ledger_length`, `ledger_hash`, `stop_words`, `opt_in_policy`.
 pub(in crate::store) fn workspace(row: &impl Columns, row_key: i64) -> Result<Workspace> {
     Ok(Workspace {
         workspace_id: row.string(0),
         display_name: row.string(1),
         create_time: row.time(2),
         consent_revision: row.int(3),
+        settings: WorkspaceSettings {
+            stop_words: row.text(7).lines().map(str::to_owned).collect(),
+            opt_in_policy: decode_policy(row.bytes(8))?,
+        },
         ledger: head(row.text(0), row.int(5), row.bytes(6))?,
         token_key: row
             .bytes(4)
@@ -29,6 +35,16 @@ pub(in crate::store) fn workspace(row: &impl Columns, row_key: i64) -> Result<Wo
             .map_err(|_| Error::internal("a workspace's token key is not 32 bytes"))?,
         row_key,
     })
+}
+
+/// How `stop_words` are stored: one a line. None of them has a line break.
+pub(in crate::store) fn stop_words(workspace: &Workspace) -> String {
+    workspace.settings.stop_words.join("\n")
+}
+
+/// `begin_time`, `policy`.
+pub(in crate::store) fn policy_period(row: &impl Columns) -> Result<PolicyPeriod> {
+    Ok(PolicyPeriod { begin_time: row.time(0), policy: decode_policy(row.bytes(1))? })
 }
 
 /// The end of a workspace's ledger. The hash of an empty ledger is not stored.

@@ -16,7 +16,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
 /// Every table except the list of migrations. All others are colocated with the
 /// first.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "workspace",
     "tag",
     "attribute",
@@ -30,6 +30,7 @@ const TABLES: [&str; 13] = [
     "deletion_receipt",
     "stored_response",
     "suppression_key",
+    "opt_in_policy",
 ];
 
 /// Migrates the schema to this version. Several processes may do so at once: an

@@ -6,34 +6,51 @@ use sqlx::Row;
 use super::session::PostgresSession;
 use super::usage::UsageChanges;
 use super::values::row_limit;
+use crate::domain::Time;
+use crate::domain::consent::PolicyPeriod;
 use crate::domain::error::Result;
 use crate::domain::ledger::Head;
-use crate::store::common::{head, micros, workspace};
+use crate::store::common::{head, micros, policy_period, stop_words, workspace};
+use crate::store::policy::encode_policy;
 use crate::store::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
 
 /// The row key, which Postgres does not use: its tables have the workspace_id.
 const NO_ROW_KEY: i64 = 0;
 
+/// The columns that [`workspace`] reads.
+macro_rules! columns {
+    () => {
+        "workspace_id, display_name, create_time, consent_revision, token_key, ledger_length,
+         ledger_hash, stop_words, opt_in_policy"
+    };
+}
+
 #[async_trait]
 impl WorkspaceReader for PostgresSession {
     async fn workspace(&mut self, workspace_id: &str) -> Result<Option<Workspace>> {
-        let query = sqlx::query(
-            "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
-                 ledger_length, ledger_hash
-             FROM workspace WHERE workspace_id = $1",
-        );
+        let query =
+            sqlx::query(concat!("SELECT ", columns!(), " FROM workspace WHERE workspace_id = $1"));
         let row = self.fetch_optional(query.bind(workspace_id)).await?;
         row.map(|row| workspace(&row, NO_ROW_KEY)).transpose()
     }
 
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
-        let query = sqlx::query(
-            "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
-                 ledger_length, ledger_hash
-             FROM workspace WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2",
-        );
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM workspace WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2"
+        ));
         let rows = self.fetch_all(query.bind(after).bind(row_limit(limit))).await?;
         rows.iter().map(|row| workspace(row, NO_ROW_KEY)).collect()
+    }
+
+    async fn opt_in_policies(&mut self, workspace: &Workspace) -> Result<Vec<PolicyPeriod>> {
+        let query = sqlx::query(
+            "SELECT begin_time, policy FROM opt_in_policy WHERE workspace_id = $1
+             ORDER BY begin_time DESC",
+        );
+        let rows = self.fetch_all(query.bind(&workspace.workspace_id)).await?;
+        rows.iter().map(policy_period).collect()
     }
 }
 
@@ -48,14 +65,14 @@ impl WorkspaceWriter for PostgresSession {
             // Compatible with itself and with an update of the consent revision,
             // which is not a key column. Not with FOR UPDATE.
             Lock::Shared => {
-                "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
-                     ledger_length, ledger_hash
-                 FROM workspace WHERE workspace_id = $1 FOR KEY SHARE"
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM workspace WHERE workspace_id = $1 FOR KEY SHARE"
+                )
             }
             Lock::Exclusive => {
-                "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
-                     ledger_length, ledger_hash
-                 FROM workspace WHERE workspace_id = $1 FOR UPDATE"
+                concat!("SELECT ", columns!(), " FROM workspace WHERE workspace_id = $1 FOR UPDATE")
             }
         });
         let row = self.fetch_optional(query.bind(workspace_id)).await?;
@@ -66,8 +83,8 @@ impl WorkspaceWriter for PostgresSession {
         let query = sqlx::query(
             "INSERT INTO workspace
                  (workspace_id, display_name, create_time, consent_revision, token_key,
-                  ledger_length, ledger_hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+                  ledger_length, ledger_hash, stop_words, opt_in_policy)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
         )
         .bind(&workspace.workspace_id)
         .bind(&workspace.display_name)
@@ -75,8 +92,45 @@ impl WorkspaceWriter for PostgresSession {
         .bind(workspace.consent_revision)
         .bind(workspace.token_key.as_slice())
         .bind(workspace.ledger.length)
-        .bind(workspace.ledger.hash.as_slice());
+        .bind(workspace.ledger.hash.as_slice())
+        .bind(stop_words(workspace))
+        .bind(encode_policy(&workspace.settings.opt_in_policy));
         Ok(self.execute(query).await? == 1)
+    }
+
+    async fn update_workspace(&mut self, workspace: &Workspace) -> Result<()> {
+        let query = sqlx::query(
+            "UPDATE workspace SET display_name = $1, stop_words = $2, opt_in_policy = $3
+             WHERE workspace_id = $4",
+        )
+        .bind(&workspace.display_name)
+        .bind(stop_words(workspace))
+        .bind(encode_policy(&workspace.settings.opt_in_policy))
+        .bind(&workspace.workspace_id);
+        self.execute(query).await?;
+        Ok(())
+    }
+
+    async fn add_opt_in_policy(
+        &mut self,
+        workspace: &Workspace,
+        period: &PolicyPeriod,
+        keep_from: Option<Time>,
+    ) -> Result<()> {
+        let query = sqlx::query(
+            "INSERT INTO opt_in_policy (workspace_id, begin_time, policy) VALUES ($1, $2, $3)",
+        )
+        .bind(&workspace.workspace_id)
+        .bind(micros(period.begin_time))
+        .bind(encode_policy(&period.policy));
+        self.execute(query).await?;
+        if let Some(keep_from) = keep_from {
+            let query = sqlx::query(
+                "DELETE FROM opt_in_policy WHERE workspace_id = $1 AND begin_time < $2",
+            );
+            self.execute(query.bind(&workspace.workspace_id).bind(micros(keep_from))).await?;
+        }
+        Ok(())
     }
 
     async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64> {
@@ -96,6 +150,7 @@ impl WorkspaceWriter for PostgresSession {
             "DELETE FROM deletion_receipt WHERE workspace_id = $1",
             "DELETE FROM stored_response WHERE workspace_id = $1",
             "DELETE FROM suppression_key WHERE workspace_id = $1",
+            "DELETE FROM opt_in_policy WHERE workspace_id = $1",
             "DELETE FROM tag WHERE workspace_id = $1",
             "DELETE FROM attribute WHERE workspace_id = $1",
             "DELETE FROM workspace WHERE workspace_id = $1",

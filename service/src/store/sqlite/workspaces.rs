@@ -7,35 +7,52 @@ use sqlx::sqlite::SqliteRow;
 use super::session::SqliteSession;
 use super::vacuum;
 use super::values::row_limit;
+use crate::domain::Time;
+use crate::domain::consent::PolicyPeriod;
 use crate::domain::error::Result;
 use crate::domain::ledger::Head;
-use crate::store::common::{head, micros, workspace};
+use crate::store::common::{head, micros, policy_period, stop_words, workspace};
+use crate::store::policy::encode_policy;
 use crate::store::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
+
+/// The columns that [`workspace`] reads, and the row key.
+macro_rules! columns {
+    () => {
+        "workspace_id, display_name, create_time, consent_revision, token_key, ledger_length,
+         ledger_hash, stop_words, opt_in_policy, workspace_key"
+    };
+}
 
 #[async_trait]
 impl WorkspaceReader for SqliteSession {
     async fn workspace(&mut self, workspace_id: &str) -> Result<Option<Workspace>> {
-        let query = sqlx::query(
-            "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
-                 ledger_length, ledger_hash, workspace_key
-             FROM workspace WHERE workspace_id = ?",
-        );
+        let query =
+            sqlx::query(concat!("SELECT ", columns!(), " FROM workspace WHERE workspace_id = ?"));
         let row = self.fetch_optional(query.bind(workspace_id)).await?;
         row.as_ref().map(decode).transpose()
     }
 
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
-        let query = sqlx::query(
-            "SELECT workspace_id, display_name, create_time, consent_revision, token_key,
-                 ledger_length, ledger_hash, workspace_key
-             FROM workspace WHERE workspace_id > ? ORDER BY workspace_id LIMIT ?",
-        );
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM workspace WHERE workspace_id > ? ORDER BY workspace_id LIMIT ?"
+        ));
         self.fetch_all(query.bind(after).bind(row_limit(limit))).await?.iter().map(decode).collect()
+    }
+
+    async fn opt_in_policies(&mut self, workspace: &Workspace) -> Result<Vec<PolicyPeriod>> {
+        let query = sqlx::query(
+            "SELECT begin_time, policy FROM opt_in_policy WHERE workspace_key = ?
+             ORDER BY begin_time DESC",
+        );
+        let rows = self.fetch_all(query.bind(workspace.row_key)).await?;
+        rows.iter().map(policy_period).collect()
     }
 }
 
 fn decode(row: &SqliteRow) -> Result<Workspace> {
-    workspace(row, row.get(7))
+    workspace(row, row.get(9))
 }
 
 #[async_trait]
@@ -49,8 +66,8 @@ impl WorkspaceWriter for SqliteSession {
         let query = sqlx::query(
             "INSERT INTO workspace
                  (workspace_id, display_name, create_time, consent_revision, token_key,
-                  ledger_length, ledger_hash)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                  ledger_length, ledger_hash, stop_words, opt_in_policy)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(&workspace.workspace_id)
         .bind(&workspace.display_name)
@@ -58,8 +75,44 @@ impl WorkspaceWriter for SqliteSession {
         .bind(workspace.consent_revision)
         .bind(workspace.token_key.as_slice())
         .bind(workspace.ledger.length)
-        .bind(workspace.ledger.hash.as_slice());
+        .bind(workspace.ledger.hash.as_slice())
+        .bind(stop_words(workspace))
+        .bind(encode_policy(&workspace.settings.opt_in_policy));
         Ok(self.execute(query).await? == 1)
+    }
+
+    async fn update_workspace(&mut self, workspace: &Workspace) -> Result<()> {
+        let query = sqlx::query(
+            "UPDATE workspace SET display_name = ?, stop_words = ?, opt_in_policy = ?
+             WHERE workspace_key = ?",
+        )
+        .bind(&workspace.display_name)
+        .bind(stop_words(workspace))
+        .bind(encode_policy(&workspace.settings.opt_in_policy))
+        .bind(workspace.row_key);
+        self.execute(query).await?;
+        Ok(())
+    }
+
+    async fn add_opt_in_policy(
+        &mut self,
+        workspace: &Workspace,
+        period: &PolicyPeriod,
+        keep_from: Option<Time>,
+    ) -> Result<()> {
+        let query = sqlx::query(
+            "INSERT INTO opt_in_policy (workspace_key, begin_time, policy) VALUES (?, ?, ?)",
+        )
+        .bind(workspace.row_key)
+        .bind(micros(period.begin_time))
+        .bind(encode_policy(&period.policy));
+        self.execute(query).await?;
+        if let Some(keep_from) = keep_from {
+            let query =
+                sqlx::query("DELETE FROM opt_in_policy WHERE workspace_key = ? AND begin_time < ?");
+            self.execute(query.bind(workspace.row_key).bind(micros(keep_from))).await?;
+        }
+        Ok(())
     }
 
     async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64> {
@@ -81,6 +134,7 @@ impl WorkspaceWriter for SqliteSession {
             "DELETE FROM deletion_receipt WHERE workspace_key = ?",
             "DELETE FROM stored_response WHERE workspace_key = ?",
             "DELETE FROM suppression_key WHERE workspace_key = ?",
+            "DELETE FROM opt_in_policy WHERE workspace_key = ?",
             "DELETE FROM tag WHERE workspace_key = ?",
             "DELETE FROM attribute WHERE workspace_key = ?",
             "DELETE FROM workspace WHERE workspace_key = ?",

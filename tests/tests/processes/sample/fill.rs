@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use contacts_sdk::{
     AttributeType, ContactsClient, DeleteReason, Error, Evidence, ImportConsent, ImportOptions,
-    ImportRow, MessageCategory, NewContact, OnConflict, OptInSource, Recipient,
+    ImportRow, MessageCategory, NewContact, OnConflict, OptInPolicy, OptInSource, Recipient,
 };
 use contacts_tests::timestamp;
 
@@ -47,6 +47,8 @@ pub async fn fill(client: &ContactsClient) -> Result<(), Error> {
     erase(&default).await?;
 
     client.workspaces().create(ACME).display_name("Acme, S.A.").await?;
+    let policy = OptInPolicy::new().max_age_days(MessageCategory::Marketing, 36_500);
+    client.workspaces().update(ACME).stop_words(["STOP"]).opt_in_policy(policy).await?;
     let acme = client.with_workspace(ACME);
     acme.tags().create("VIP at Acme").tag_id("vip").await?;
     let same_number = NewContact::new().phone(ANA).first_name("Annika").tag("vip");

@@ -11,7 +11,17 @@ CREATE TABLE workspace (
     consent_revision bigint NOT NULL, -- incremented by every change of consent
     ledger_length    bigint NOT NULL, -- the end of the ledger, see opt_in_event
     ledger_hash      bytea  NOT NULL,
-    token_key        bytea  NOT NULL  -- authenticates page and resume tokens
+    token_key        bytea  NOT NULL, -- authenticates page and resume tokens
+    opt_in_policy    bytea  NOT NULL, -- the encoded message; that of now, see opt_in_policy
+    stop_words       text   COLLATE "C" NOT NULL -- one a line
+);
+
+-- The policies of a workspace, with the time from which each applied.
+CREATE TABLE opt_in_policy (
+    begin_time   bigint NOT NULL,
+    workspace_id text   COLLATE "C" NOT NULL,
+    policy       bytea  NOT NULL,
+    PRIMARY KEY (workspace_id, begin_time)
 );
 
 CREATE TABLE tag (

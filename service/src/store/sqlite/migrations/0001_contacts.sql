@@ -9,8 +9,18 @@ CREATE TABLE workspace (
     consent_revision INTEGER NOT NULL, -- incremented by every change of consent
     ledger_length    INTEGER NOT NULL, -- the end of the ledger, see opt_in_event
     ledger_hash      BLOB    NOT NULL,
-    token_key        BLOB    NOT NULL  -- authenticates page and resume tokens
+    token_key        BLOB    NOT NULL, -- authenticates page and resume tokens
+    stop_words       TEXT    NOT NULL, -- one a line
+    opt_in_policy    BLOB    NOT NULL  -- the encoded message; that of now, see opt_in_policy
 );
+
+-- The policies of a workspace, with the time from which each applied.
+CREATE TABLE opt_in_policy (
+    workspace_key INTEGER NOT NULL,
+    begin_time    INTEGER NOT NULL,
+    policy        BLOB    NOT NULL,
+    PRIMARY KEY (workspace_key, begin_time)
+) WITHOUT ROWID;
 
 -- The sequence of the last id made, so that ids grow across restarts even if the
 -- clock goes back.
