@@ -17,6 +17,8 @@ use std::time::SystemTime;
 use contacts_proto::Timestamp;
 
 pub(crate) use consent::batch_result;
+#[cfg(feature = "receipts")]
+pub(crate) use receipt::receipt_keys;
 
 use crate::error::{Error, Result};
 

@@ -51,8 +51,8 @@
 //! # Features
 //!
 //! - `tls`: connections to `https://` addresses.
-//! - `receipts`: verifies decision receipts offline, with `contacts_sdk::receipt`. No server issues
-//!   them yet.
+//! - `receipts`: verifies decision receipts offline, with `contacts_sdk::receipt`. Checks return them
+//!   without this feature, as text.
 //! - `proto`: the protobuf messages, conversions between them and this crate's types, and the
 //!   generated clients. These follow the versions of tonic and prost, and are not covered by this
 //!   crate's version promise.

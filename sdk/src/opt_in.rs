@@ -2,12 +2,16 @@ mod check;
 mod check_stream;
 mod checker;
 mod events;
+#[cfg(feature = "receipts")]
+mod receipt_keys;
 mod record;
 
 pub use check::{BatchCheckOptIn, CheckOptIn};
 pub use check_stream::{CheckOptInStream, CheckStream, CheckedBatch};
 pub use checker::{OptInChecker, OptInFuture};
 pub use events::ListOptInEvents;
+#[cfg(feature = "receipts")]
+pub use receipt_keys::ListReceiptKeys;
 pub use record::{RecordOptIn, RecordOptOut, RecordPlatformPreference};
 
 use crate::handle::Handle;
@@ -161,5 +165,12 @@ impl OptIn {
     /// Lists the consent events of a person, newest first.
     pub fn events(&self, recipient: impl Into<Recipient>) -> ListOptInEvents {
         ListOptInEvents::new(&self.handle, recipient.into())
+    }
+
+    /// Lists the public keys that verify the server's [receipts](crate::receipt), oldest first. Store
+    /// them apart from the receipts: keys that came with a receipt prove nothing.
+    #[cfg(feature = "receipts")]
+    pub fn receipt_keys(&self) -> ListReceiptKeys {
+        ListReceiptKeys::new(&self.handle)
     }
 }

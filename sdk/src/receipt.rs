@@ -1,8 +1,23 @@
 //! Decision receipts: proof of what a check answered, verified offline.
 //!
-//! A check that asks for a receipt gets a short text, signed by the server, to be stored beside the
-//! message that was or was not sent. Whoever has the server's public keys, which `contacts-service
-//! receipt public-keys` prints, can verify it years later without the server and its database:
+//! A check that [asks for a receipt](crate::request::CheckOptIn::receipt) gets a short text, signed by
+//! the server, to be stored beside the message that was or was not sent:
+//!
+//! ```no_run
+//! # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
+//! use contacts_sdk::MessageCategory;
+//!
+//! let check = client.opt_in().check("15551234567", MessageCategory::Marketing).receipt().await?;
+//! if check.is_allowed() {
+//!     // send the template, and store check.receipt with it
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whoever has the server's public keys, which `contacts-service receipt public-keys` prints and
+//! [`OptIn::receipt_keys`](crate::OptIn::receipt_keys) returns, can verify it years later without the
+//! server and its database:
 //!
 //! ```
 //! use contacts_sdk::receipt::{DecisionReceipt, PublicKey, ReceiptError};
@@ -44,6 +59,18 @@ pub struct DecisionReceipt {
     key_id: KeyId,
 }
 
+/// A public key of a server, returned by [`OptIn::receipt_keys`](crate::OptIn::receipt_keys).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiptKey {
+    /// The key. Store it apart from the receipts.
+    pub public_key: PublicKey,
+    /// The version of the server's key, counted from 1.
+    pub version: i32,
+    /// Whether new receipts are signed with it.
+    pub is_current: bool,
+}
+
 /// What a verified receipt states.
 ///
 /// The signature shows that the server gave this answer, and nothing else: compare
@@ -74,8 +101,6 @@ pub struct VerifiedDecision {
     pub consent_time: Option<SystemTime>,
     /// The server's time of the answer.
     pub check_time: Option<SystemTime>,
-    /// How many changes of consent the workspace had, if the check read it.
-    pub consent_revision: Option<i64>,
     /// The key that signed the receipt.
     pub key_id: KeyId,
     pub(crate) verified: VerifiedReceipt,
@@ -210,7 +235,7 @@ mod tests {
         assert_eq!(decision.check_time, Some(check_time));
         assert_eq!(decision.key_id, receipt().key_id());
         assert_eq!((decision.contact_id, decision.sender_phone_number_id), (None, None));
-        assert_eq!((decision.as_of_time, decision.consent_revision), (None, None));
+        assert_eq!(decision.as_of_time, None);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub use crate::contacts::{
     ExportContactData, GetContact, ImportContacts, LinkIdentity, ListContacts, MergeContacts,
     StreamContacts, StreamDuplicates, UpdateContact, UpdateContactTags,
 };
+#[cfg(feature = "receipts")]
+pub use crate::opt_in::ListReceiptKeys;
 pub use crate::opt_in::{
     BatchCheckOptIn, CheckOptIn, CheckOptInStream, ListOptInEvents, RecordOptIn, RecordOptOut,
     RecordPlatformPreference,

@@ -1,5 +1,7 @@
 //! The commands that do their work and exit.
 
+pub mod receipt;
+
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -22,7 +22,7 @@ use clap::{Args, FromArgMatches};
 
 pub use self::cli::{
     AuditCommand, Cli, Command, ConfigFile, DatabaseArgs, ErasureCommand, KeyCommand, MigrateArgs,
-    ServerArgs, WorkspaceCommand,
+    ReceiptCommand, ServerArgs, WorkspaceCommand,
 };
 pub use self::database::{Database, DatabaseUrl, PostgresUrl};
 pub use self::limits::{Limits, Timeouts};

@@ -11,9 +11,9 @@ use tempfile::NamedTempFile;
 use crate::domain::keyring::{Keyring, KeyringError, Secret};
 
 const HEADER: &str = "\
-# Suppression keys of a contacts service. It stores opt-outs and erasures of people without a contact
-# under hashes with these keys. Keep this file secret, back it up apart from the database, and never
-# remove a line.
+# Keys of a contacts service. It stores opt-outs and erasures of people without a contact under hashes
+# with these keys, and signs decision receipts with keys derived from them. Keep this file secret, back
+# it up apart from the database, and never remove a line.
 ";
 
 /// Why a key file cannot be used. The messages show no key.

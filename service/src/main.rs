@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
+use commands::receipt::Unproven;
 use contacts_service::config::{AuditCommand, Cli, Command, ErasureCommand};
 use contacts_service::{Config, Server, bind, shutdown, telemetry};
 
@@ -23,7 +24,8 @@ async fn main() -> ExitCode {
         Err(error) => {
             // There is nobody to tell when standard error is closed.
             drop(writeln!(std::io::stderr(), "contacts-service: {error}"));
-            ExitCode::FAILURE
+            let unproven = error.downcast_ref::<Unproven>();
+            unproven.map_or(ExitCode::FAILURE, |unproven| ExitCode::from(unproven.code()))
         }
     }
 }
@@ -45,6 +47,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         }
         Command::Vacuum(arguments) => commands::vacuum(&arguments.database).await,
         Command::Key(command) => commands::key(command).await,
+        Command::Receipt(command) => commands::receipt::receipt(command),
     }
 }
 

@@ -10,7 +10,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::domain::Time;
-use crate::domain::consent::{Check, CheckReason, IdentityConsent, Sending, Verdict, decide};
+use crate::domain::consent::{
+    Check, CheckReason, IdentityConsent, IdentityId, Sending, Verdict, decide,
+};
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, match_key_of};
@@ -34,12 +36,16 @@ pub struct Checker {
 }
 
 /// The outcome of one check.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CheckOutcome {
     /// Determines the decision, see [`CheckReason::decision`].
     pub reason: CheckReason,
     /// None if the person is not a contact.
     pub contact_id: Option<Uuid>,
+    /// The identity that was decided about. None if nothing is known of it.
+    pub identity_id: Option<IdentityId>,
+    /// Of a contact that was named by its id: the identity that a message would go to.
+    pub primary_key: Option<MatchKey>,
     /// The event that determined the reason, if there was one.
     pub event_id: Option<Uuid>,
     /// When the person made the statement of that event.
@@ -63,15 +69,17 @@ impl Checker {
         sending: &Sending<'_>,
     ) -> Result<CheckOutcome> {
         let workspace_id = named(workspace_id)?;
-        let row = match recipient {
-            Recipient::Key(key) => self.coalescer.read(workspace_id, key.clone()).await?,
+        let (primary_key, row) = match recipient {
+            Recipient::Key(key) => (None, self.coalescer.read(workspace_id, key.clone()).await?),
             Recipient::Id(_) => self.check_contact(workspace_id, recipient).await?,
         };
         let now = self.store.now();
         let verdict = verdict(row.as_ref(), sending, now);
         Ok(CheckOutcome {
             reason: verdict.reason,
-            contact_id: row.and_then(|row| row.contact_id),
+            contact_id: row.as_ref().and_then(|row| row.contact_id),
+            identity_id: row.map(|row| row.identity_id),
+            primary_key,
             event_id: verdict.event,
             consent_time: verdict.time,
             check_time: now,
@@ -107,22 +115,25 @@ impl Checker {
         Ok((reasons, now))
     }
 
-    /// Reads the consent of a contact, by one of its keys. If another contact got
-    /// the key in between (a number released, a contact merged), it reads again.
+    /// Reads the consent of the identity of a contact that a message would go to. If
+    /// another contact got it in between (a number released, a contact merged), it reads
+    /// again.
     async fn check_contact(
         &self,
         workspace_id: &str,
         recipient: &Recipient,
-    ) -> Result<Option<CheckRow>> {
+    ) -> Result<(Option<MatchKey>, Option<CheckRow>)> {
         for _ in 0..LOOKUPS {
             let recipients = std::slice::from_ref(recipient);
             let found = operations::read::find(&self.store, workspace_id, recipients).await?;
-            let Some(contact) = found.into_iter().flatten().next() else { return Ok(None) };
+            let Some(contact) = found.into_iter().flatten().next() else {
+                return Ok((None, None));
+            };
             let keys = decode_profile(&contact)?.profile.match_keys();
-            let Some(key) = keys.into_iter().next() else { return Ok(None) };
-            let row = self.coalescer.read(workspace_id, key).await?;
+            let Some(key) = keys.into_iter().next() else { return Ok((None, None)) };
+            let row = self.coalescer.read(workspace_id, key.clone()).await?;
             if row.as_ref().is_some_and(|row| row.contact_id == Some(contact.contact_id)) {
-                return Ok(row);
+                return Ok((Some(key), row));
             }
         }
         Err(Error::new(Reason::WriteConflict, "the contact is being changed; retry"))

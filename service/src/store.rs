@@ -52,6 +52,7 @@ pub use self::responses::{
     NewStoredResponse, ResponseReader, ResponseWriter, StoredResponse, StoredResponseInfo,
 };
 pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
+pub(crate) use self::transaction::random;
 use self::transaction::require_keys;
 pub use self::transaction::{Operation, Transaction};
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};

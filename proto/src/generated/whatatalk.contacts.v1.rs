@@ -1384,6 +1384,10 @@ pub struct CheckOptInRequest {
     /// number. If empty, a stop for any number denies. At most 64 characters.
     #[prost(string, tag = "6")]
     pub sender_phone_number_id: ::prost::alloc::string::String,
+    /// Whether the response shall have a receipt. It is signed with a key of the key
+    /// file and stored nowhere.
+    #[prost(bool, tag = "7")]
+    pub receipt: bool,
     /// The person. Required.
     #[prost(oneof = "check_opt_in_request::Recipient", tags = "2, 3, 4")]
     pub recipient: ::core::option::Option<check_opt_in_request::Recipient>,
@@ -1438,6 +1442,12 @@ pub struct CheckOptInResponse {
     /// Server time of the check. An opt-in with an earlier `expire_time` has expired.
     #[prost(message, optional, tag = "6")]
     pub check_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// If the request asked for it: the receipt, text of about 400 characters. Store it
+    /// beside the message; a denial has one too. It holds no phone number and no user id,
+    /// but hashes of them, by which whoever knows the number recognises it.
+    /// DecisionStatement describes the format.
+    #[prost(string, tag = "7")]
+    pub receipt: ::prost::alloc::string::String,
 }
 impl ::prost::Name for CheckOptInResponse {
     const NAME: &'static str = "CheckOptInResponse";
@@ -1858,6 +1868,63 @@ impl ::prost::Name for ListOptInEventsResponse {
         "/whatatalk.contacts.v1.ListOptInEventsResponse".into()
     }
 }
+/// Request of ListReceiptKeys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListReceiptKeysRequest {}
+impl ::prost::Name for ListReceiptKeysRequest {
+    const NAME: &'static str = "ListReceiptKeysRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.ListReceiptKeysRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.ListReceiptKeysRequest".into()
+    }
+}
+/// Response of ListReceiptKeys.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListReceiptKeysResponse {
+    /// One per version of the key file, oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<ReceiptKey>,
+}
+impl ::prost::Name for ListReceiptKeysResponse {
+    const NAME: &'static str = "ListReceiptKeysResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.ListReceiptKeysResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.ListReceiptKeysResponse".into()
+    }
+}
+/// A public key that verifies decision receipts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReceiptKey {
+    /// Names the key in receipts: the first 8 bytes of the SHA-256 of the public key, as
+    /// 16 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub key_id: ::prost::alloc::string::String,
+    /// The Ed25519 public key, 32 bytes in base64url without padding: 43 characters.
+    #[prost(string, tag = "2")]
+    pub public_key: ::prost::alloc::string::String,
+    /// Version of the key file's line, counted from 1.
+    #[prost(int32, tag = "3")]
+    pub version: i32,
+    /// Whether new receipts are signed with it.
+    #[prost(bool, tag = "4")]
+    pub is_current: bool,
+}
+impl ::prost::Name for ReceiptKey {
+    const NAME: &'static str = "ReceiptKey";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.ReceiptKey".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.ReceiptKey".into()
+    }
+}
 /// Whether a message may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2228,6 +2295,9 @@ pub mod opt_in_service_client {
         /// Errors: INVALID_ARGUMENT for a malformed number or id; NOT_FOUND
         /// (WORKSPACE_NOT_FOUND); UNAVAILABLE (DATABASE_UNAVAILABLE).
         ///
+        /// With `receipt`, the response has a signed statement of what was asked and
+        /// answered, which proves the answer without the server: see DecisionStatement.
+        ///
         /// Example: `{"phone_number": "15551234567", "category":  "MESSAGE_CATEGORY_MARKETING"}`.
         pub async fn check_opt_in(
             &mut self,
@@ -2491,6 +2561,41 @@ pub mod opt_in_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the public keys that verify decision receipts, oldest first. A key stays
+        /// listed after `contacts-service key rotate`, so that older receipts verify. Keep a
+        /// copy apart from the receipts: who verifies with keys from the same source as the
+        /// receipt verifies nothing.
+        ///
+        /// Example: `{}`.
+        pub async fn list_receipt_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListReceiptKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReceiptKeysResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.OptInService/ListReceiptKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "whatatalk.contacts.v1.OptInService",
+                        "ListReceiptKeys",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2515,6 +2620,9 @@ pub mod opt_in_service_server {
         ///
         /// Errors: INVALID_ARGUMENT for a malformed number or id; NOT_FOUND
         /// (WORKSPACE_NOT_FOUND); UNAVAILABLE (DATABASE_UNAVAILABLE).
+        ///
+        /// With `receipt`, the response has a signed statement of what was asked and
+        /// answered, which proves the answer without the server: see DecisionStatement.
         ///
         /// Example: `{"phone_number": "15551234567", "category":  "MESSAGE_CATEGORY_MARKETING"}`.
         async fn check_opt_in(
@@ -2639,6 +2747,19 @@ pub mod opt_in_service_server {
             request: tonic::Request<super::ListOptInEventsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListOptInEventsResponse>,
+            tonic::Status,
+        >;
+        /// Lists the public keys that verify decision receipts, oldest first. A key stays
+        /// listed after `contacts-service key rotate`, so that older receipts verify. Keep a
+        /// copy apart from the receipts: who verifies with keys from the same source as the
+        /// receipt verifies nothing.
+        ///
+        /// Example: `{}`.
+        async fn list_receipt_keys(
+            &self,
+            request: tonic::Request<super::ListReceiptKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReceiptKeysResponse>,
             tonic::Status,
         >;
     }
@@ -3035,6 +3156,52 @@ pub mod opt_in_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListOptInEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.OptInService/ListReceiptKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListReceiptKeysSvc<T: OptInService>(pub Arc<T>);
+                    impl<
+                        T: OptInService,
+                    > tonic::server::UnaryService<super::ListReceiptKeysRequest>
+                    for ListReceiptKeysSvc<T> {
+                        type Response = super::ListReceiptKeysResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListReceiptKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as OptInService>::list_receipt_keys(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListReceiptKeysSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -6332,7 +6499,9 @@ pub mod contact_service_server {
     }
 }
 /// What a decision receipt states: what was asked, what was answered, and which
-/// event decided. It holds no phone number and no user id.
+/// event decided. It holds no phone number and no user id. The receipt of somebody
+/// unknown has the decision DENY, the reason UNKNOWN_CONTACT and the hashes of what
+/// was asked; a malformed number or id makes the check fail, without a receipt.
 ///
 /// A receipt is the text `cr1.<statement>.<signature>.<salt>`, each part in
 /// base64url without padding. To verify one without the SDK:
@@ -6399,9 +6568,6 @@ pub struct DecisionStatement {
     /// The server's time of the answer.
     #[prost(message, optional, tag = "14")]
     pub check_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The workspace's consent revision that was read, if it was.
-    #[prost(int64, optional, tag = "15")]
-    pub consent_revision: ::core::option::Option<i64>,
 }
 impl ::prost::Name for DecisionStatement {
     const NAME: &'static str = "DecisionStatement";

@@ -7,8 +7,10 @@ use super::KeyId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiptError {
-    /// The text is not a receipt, or is incomplete.
+    /// The text is not a receipt.
     Malformed,
+    /// The text begins as a receipt, and its end is missing.
+    Truncated,
     /// A format that this version does not know.
     UnknownVersion(u32),
     /// None of the given keys has the id that the receipt names.
@@ -27,8 +29,12 @@ impl fmt::Display for ReceiptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed => f.write_str(
-                "this is not a complete decision receipt: pass the text that the check returned, \
-                 unchanged; it begins with cr1. and has three or four parts between dots",
+                "this is not a decision receipt: pass the text that the check returned, unchanged; \
+                 it begins with cr1. and has three or four parts between dots",
+            ),
+            Self::Truncated => f.write_str(
+                "the end of the receipt is missing: pass the whole text that the check returned; \
+                 a field that it was stored in may have been too short",
             ),
             Self::UnknownVersion(version) => write!(
                 f,

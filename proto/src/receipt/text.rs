@@ -29,11 +29,15 @@ impl<'a> Parts<'a> {
         let mut parts = text.split('.');
         check_version(parts.next().unwrap_or_default())?;
         let (Some(statement), Some(signature)) = (parts.next(), parts.next()) else {
-            return Err(ReceiptError::Malformed);
+            return Err(ReceiptError::Truncated);
         };
         let salt = parts.next();
         if parts.next().is_some() {
             return Err(ReceiptError::Malformed);
+        }
+        let (last, size) = salt.map_or((signature, SIGNATURE_SIZE), |salt| (salt, SALT_SIZE));
+        if last.len() < base64_length(size) {
+            return Err(ReceiptError::Truncated);
         }
         Ok(Self {
             signed: &text[..PREFIX.len() + 1 + statement.len()],
@@ -69,6 +73,11 @@ fn check_version(prefix: &str) -> Result<(), ReceiptError> {
         Some(version) => Err(ReceiptError::UnknownVersion(version)),
         None => Err(ReceiptError::Malformed),
     }
+}
+
+/// Characters of this many bytes, without padding.
+fn base64_length(size: usize) -> usize {
+    (size * 8).div_ceil(6)
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, ReceiptError> {

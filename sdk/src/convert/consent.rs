@@ -27,6 +27,7 @@ impl FromProto<v1::CheckOptInResponse> for CheckResult {
             event_id: non_empty(message.event_id),
             consent_time: time(message.consent_time),
             check_time: time(message.check_time),
+            receipt: non_empty(message.receipt),
         }
     }
 }

@@ -56,6 +56,10 @@ pub struct CheckResult {
     pub consent_time: Option<SystemTime>,
     /// The server's time of the check.
     pub check_time: Option<SystemTime>,
+    /// The receipt, if the check [asked for one](crate::request::CheckOptIn::receipt): a signed
+    /// statement of question and answer. Store it beside the message. `contacts_sdk::receipt`, of the
+    /// feature `receipts`, verifies it.
+    pub receipt: Option<String>,
 }
 
 impl CheckResult {
@@ -77,6 +81,7 @@ impl CheckResult {
             event_id: None,
             consent_time: None,
             check_time: None,
+            receipt: None,
         }
     }
 

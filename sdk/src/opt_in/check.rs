@@ -2,7 +2,7 @@ use contacts_proto::v1;
 
 use crate::call::{Prepared, request};
 use crate::convert::{FromProto, IntoProto, batch_result};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::model::{BatchCheckResult, CheckResult, MessageCategory, Recipient};
 
@@ -19,7 +19,7 @@ impl CheckOptIn {
                 workspace_id: handle.workspace_id(),
                 category: category.into_proto(),
                 recipient: Some(recipient.into_proto()),
-                sender_phone_number_id: String::new(),
+                ..v1::CheckOptInRequest::default()
             },
         ))
     }
@@ -31,9 +31,23 @@ impl CheckOptIn {
         self
     }
 
+    /// Asks for a [receipt](CheckResult::receipt), which proves the answer later. A denial has one too.
+    pub fn receipt(mut self) -> Self {
+        self.0.message.receipt = true;
+        self
+    }
+
     /// Sends the request. Treat an error as a denial.
+    ///
+    /// Fails with [`InvalidResponse`](crate::ErrorKind::InvalidResponse) if a receipt was asked for and
+    /// the server, which is older, sent none.
     pub async fn send(self) -> Result<CheckResult> {
-        Ok(CheckResult::from_proto(self.0.send().await?))
+        let asked = self.0.message.receipt;
+        let result = CheckResult::from_proto(self.0.send().await?);
+        if asked && result.receipt.is_none() {
+            return Err(Error::invalid_response("a receipt was asked for, and there is none"));
+        }
+        Ok(result)
     }
 }
 

@@ -85,4 +85,5 @@ calls! {
     opt_in.record_platform_preference:
         change RecordPlatformPreferenceRequest -> RecordPlatformPreferenceResponse;
     opt_in.list_opt_in_events: read ListOptInEventsRequest -> ListOptInEventsResponse;
+    opt_in.list_receipt_keys: read ListReceiptKeysRequest -> ListReceiptKeysResponse;
 }

@@ -44,6 +44,15 @@ async fn only_the_decision_allow_permits_sending() {
 }
 
 #[tokio::test]
+async fn a_check_that_asked_for_a_receipt_fails_without_one() {
+    let old = answering(v1::Decision::Allow.into(), v1::CheckReason::OptedIn).client().await;
+    let check = || old.opt_in().check("15551234567", MARKETING);
+    assert_eq!(check().await.expect("an answer").receipt, None);
+    let refused = check().receipt().await.expect_err("no receipt");
+    assert_eq!(refused.kind(), ErrorKind::InvalidResponse);
+}
+
+#[tokio::test]
 async fn may_send_is_false_for_every_error() {
     for status in [
         unavailable(),

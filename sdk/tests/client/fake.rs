@@ -179,6 +179,7 @@ service! { OptInService {
     record_platform_preference
         RecordPlatformPreferenceRequest -> RecordPlatformPreferenceResponse;
     list_opt_in_events ListOptInEventsRequest -> ListOptInEventsResponse;
+    list_receipt_keys ListReceiptKeysRequest -> ListReceiptKeysResponse;
     => CheckOptInStreamStream:
         check_opt_in_stream Streaming<CheckOptInStreamRequest> => CheckOptInStreamResponse;
 }}

@@ -3,10 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use contacts_proto::receipt::PublicKey;
+use uuid::Uuid;
 
+use super::value::Unrepeated;
 use super::{Config, Database};
 use crate::domain::Time;
+use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::ledger::Head;
+use crate::domain::phone::MatchKey;
 
 /// The command line of `contacts-service`.
 #[derive(Clone, Debug, Parser)]
@@ -54,6 +59,9 @@ pub enum Command {
     /// Create, rotate and list suppression keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Verify decision receipts, and print the keys for it.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
 }
 
 /// The configuration file.
@@ -173,6 +181,41 @@ pub enum KeyCommand {
     List(DatabaseArgs),
 }
 
+/// What can be done with decision receipts.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ReceiptCommand {
+    /// Print the public keys that verify receipts, oldest first.
+    ///
+    /// Prints one line per version of the key file: the key's id, a tab, and the key. Reads
+    /// the key file only. Keep the lines where those who show receipts cannot change them.
+    PublicKeys(DatabaseArgs),
+    /// Verify a receipt offline, and print what it states as JSON.
+    ///
+    /// Exit codes: 0 valid; 1 the key file cannot be read; 2 a mistake on the command line;
+    /// 3 not a complete receipt; 4 signed with another key; 5 changed or forged; 6 valid, but
+    /// about another person than --about; 7 valid, but without the salt that shows whom it is
+    /// about. A valid receipt may say DENY: read `decision`.
+    Verify {
+        /// Text of the receipt; - reads standard input.
+        receipt: String,
+        /// Public key of the server, as `receipt public-keys` prints it.
+        ///
+        /// Can be repeated. Without it, those of the key file verify.
+        #[arg(long = "public-key", value_name = "KEY", allow_hyphen_values = true)]
+        public_keys: Vec<PublicKey>,
+        /// Phone number, WhatsApp user id or contact id that the receipt has to be about.
+        #[arg(
+            long,
+            value_name = "PERSON",
+            value_parser = Unrepeated::new("--about <PERSON>", person)
+        )]
+        about: Option<Recipient>,
+        /// The database whose key file is read if there is no --public-key.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
 /// What can be done with workspaces.
 #[derive(Clone, Debug, Subcommand)]
 pub enum WorkspaceCommand {
@@ -191,6 +234,19 @@ pub enum WorkspaceCommand {
     },
     /// List the workspaces: id, a tab, and the display name.
     List(DatabaseArgs),
+}
+
+fn person(text: &str) -> Result<Recipient, String> {
+    let key = || match parse_phone("about", text) {
+        Ok(number) => Some(number.match_key()),
+        Err(_) => parse_user_id("about", text).ok().map(|id| MatchKey::user(&id)),
+    };
+    let id = Uuid::try_parse(text).ok().map(Recipient::Id);
+    id.or_else(|| key().map(Recipient::Key)).ok_or_else(|| {
+        "expected a phone number with its country code, a WhatsApp user id such as \
+         US.13491208655302741918, or a contact id"
+            .to_owned()
+    })
 }
 
 fn time(text: &str) -> Result<Time, String> {

@@ -1,15 +1,14 @@
 //! Which database, and where its key file is.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use clap::builder::TypedValueParser;
-use clap::error::ErrorKind;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+
+use super::value::Unrepeated;
 
 /// Which database, and where its key file is.
 #[derive(Clone, Debug, Args)]
@@ -25,14 +24,14 @@ pub struct Database {
         value_name = "URL",
         default_value = "sqlite://contacts.db",
         hide_env_values = true,
-        value_parser = DatabaseUrlParser
+        value_parser = Unrepeated::new("--database-url <URL>", DatabaseUrl::from_str)
     )]
     pub url: DatabaseUrl,
 
     /// File with the suppression keys.
     ///
     /// Opt-outs and erasures of people without a contact are stored under keyed
-    /// hashes. SQLite: defaults to the path of the database with .key appended, and
+    /// hashes, and decision receipts are signed. SQLite: defaults to the path of the database with .key appended, and
     /// is created with a new database. Postgres: required, and the same for all
     /// servers; `contacts-service key create` creates it.
     #[arg(long, env = "CONTACTS_KEY_FILE", value_name = "PATH")]
@@ -164,27 +163,6 @@ impl fmt::Debug for DatabaseUrl {
 impl fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PostgresUrl({self})")
-    }
-}
-
-/// Parses a URL. Unlike clap's own errors, those of this do not repeat the value.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DatabaseUrlParser;
-
-impl TypedValueParser for DatabaseUrlParser {
-    type Value = DatabaseUrl;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        _: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<DatabaseUrl, clap::Error> {
-        let text = value.to_str().ok_or_else(|| "not UTF-8".to_owned());
-        text.and_then(str::parse).map_err(|reason| {
-            let message = format!("invalid value for '--database-url <URL>': {reason}\n");
-            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
-        })
     }
 }
 

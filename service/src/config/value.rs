@@ -1,10 +1,13 @@
 //! Values with units: durations, sizes, counts.
 
+use std::ffi::OsStr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use chrono::TimeDelta;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 
 /// Shortest time that something may be kept for.
 const MIN_RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -73,6 +76,37 @@ pub(super) fn calls(text: &str) -> Result<usize, String> {
 pub(super) fn connections(text: &str) -> Result<u32, String> {
     let connections = text.parse().ok().filter(|count| (1..=10_000).contains(count));
     connections.ok_or_else(|| "expected a number between 1 and 10000".to_owned())
+}
+
+/// Parses a value. Unlike clap's own errors, those of this do not repeat it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unrepeated<T> {
+    flag: &'static str,
+    parse: fn(&str) -> Result<T, String>,
+}
+
+impl<T> Unrepeated<T> {
+    /// The parser of a flag, named as in the help.
+    pub(super) const fn new(flag: &'static str, parse: fn(&str) -> Result<T, String>) -> Self {
+        Self { flag, parse }
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unrepeated<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let text = value.to_str().ok_or_else(|| "not UTF-8".to_owned());
+        text.and_then(self.parse).map_err(|reason| {
+            let message = format!("invalid value for '{}': {reason}\n", self.flag);
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
 }
 
 #[cfg(test)]

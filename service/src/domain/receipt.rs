@@ -9,12 +9,13 @@ mod json;
 #[cfg(test)]
 mod tests;
 
-use contacts_proto::receipt::{self, Recipient, Salt, SigningKey};
+use contacts_proto::receipt::{self, Salt, SigningKey, VerifiedReceipt};
 use contacts_proto::{Timestamp, v1};
 pub use json::to_json;
 use uuid::Uuid;
 
 use super::Time;
+use super::contact::Recipient;
 use super::phone::{MatchKey, PhoneNumber};
 
 /// What a check was asked.
@@ -44,6 +45,15 @@ pub enum AskedId<'a> {
     ExternalId(&'a str),
 }
 
+impl<'a> From<&'a Recipient> for AskedId<'a> {
+    fn from(recipient: &'a Recipient) -> Self {
+        match recipient {
+            Recipient::Key(key) => Self::Key(key),
+            Recipient::Id(id) => Self::ContactId(*id),
+        }
+    }
+}
+
 /// What the check answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
@@ -61,8 +71,6 @@ pub struct Answer {
     pub consent_time: Option<Time>,
     /// Time of the answer.
     pub check_time: Time,
-    /// The workspace's consent revision, if the check read it.
-    pub consent_revision: Option<i64>,
 }
 
 /// Signs an answer and returns the text of the receipt. Takes about 20 µs of processor time.
@@ -81,7 +89,6 @@ pub fn sign(key: &SigningKey, salt: &Salt, question: &Question<'_>, answer: &Ans
         event_id: bytes(answer.event_id),
         consent_time: answer.consent_time.map(timestamp),
         check_time: Some(timestamp(answer.check_time)),
-        consent_revision: answer.consent_revision,
         ..v1::DecisionStatement::default()
     };
     let ids: Vec<_> = question.recipients.iter().flat_map(ids).collect();
@@ -97,12 +104,12 @@ enum Hashed<'a> {
 }
 
 impl Hashed<'_> {
-    fn recipient(&self) -> Recipient<'_> {
+    fn recipient(&self) -> receipt::Recipient<'_> {
         match self {
-            Self::PhoneNumber(number) => Recipient::PhoneNumber(number.as_str()),
-            Self::WhatsAppUserId(id) => Recipient::WhatsAppUserId(id),
-            Self::ContactId(id) => Recipient::ContactId(id),
-            Self::ExternalId(id) => Recipient::ExternalId(id),
+            Self::PhoneNumber(number) => receipt::Recipient::PhoneNumber(number.as_str()),
+            Self::WhatsAppUserId(id) => receipt::Recipient::WhatsAppUserId(id),
+            Self::ContactId(id) => receipt::Recipient::ContactId(id),
+            Self::ExternalId(id) => receipt::Recipient::ExternalId(id),
         }
     }
 }
@@ -121,6 +128,11 @@ fn ids<'a>(asked: &AskedId<'a>) -> Vec<Hashed<'a>> {
             _ => Vec::new(),
         },
     }
+}
+
+/// Whether a receipt is about this id. Any form of a number finds it.
+pub fn is_about(receipt: &VerifiedReceipt, asked: &AskedId<'_>) -> bool {
+    ids(asked).iter().any(|id| receipt.is_about(id.recipient()))
 }
 
 fn bytes(id: Option<Uuid>) -> Vec<u8> {

@@ -9,6 +9,7 @@ pub(crate) mod contact_mask;
 pub(crate) mod identity;
 pub(crate) mod import;
 mod mask;
+pub(crate) mod receipt;
 pub(crate) mod recipient;
 pub(crate) mod tag;
 mod time;

@@ -7,12 +7,13 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::api::Api;
-use super::convert::{consent, recipient};
+use super::convert::{consent, receipt, recipient};
 use super::mutation::{Mutation, MutationResponse};
 use super::{check_stream, opt_in_events};
 use crate::domain::consent::{ConsentEvent, ConsentSummary};
 use crate::domain::error::Result;
 use crate::operations::idempotency::EncodedResponse;
+use crate::operations::named;
 use crate::operations::opt_in::{RecordConsent, RecordPlatformPreference};
 use crate::store::{Store, timestamp, wire_summary};
 
@@ -28,7 +29,14 @@ impl OptInService for Api {
         let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
         let recipient = recipient::decode(request.recipient)?;
         let outcome = self.checker.check(&request.workspace_id, &recipient, &sending).await?;
-        Ok(Response::new(consent::encode_outcome(outcome)))
+        let mut response = consent::encode_outcome(&outcome);
+        if request.receipt {
+            let workspace_id = named(&request.workspace_id)?;
+            let keyring = self.store.keyring();
+            response.receipt =
+                receipt::sign(keyring, workspace_id, &recipient, &sending, &outcome)?;
+        }
+        Ok(Response::new(response))
     }
 
     async fn batch_check_opt_in(
@@ -102,6 +110,14 @@ impl OptInService for Api {
         request: Request<v1::ListOptInEventsRequest>,
     ) -> Result<Response<v1::ListOptInEventsResponse>, Status> {
         Ok(Response::new(opt_in_events::list(self, request.into_inner()).await?))
+    }
+
+    async fn list_receipt_keys(
+        &self,
+        _: Request<v1::ListReceiptKeysRequest>,
+    ) -> Result<Response<v1::ListReceiptKeysResponse>, Status> {
+        let keys = receipt::encode_keys(self.store.keyring());
+        Ok(Response::new(v1::ListReceiptKeysResponse { keys }))
     }
 }
 

@@ -17,6 +17,8 @@ pub type CheckRows = HashMap<MatchKey, CheckRow>;
 /// What a check needs to know about one identity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckRow {
+    /// The id under which the ledger knows the identity.
+    pub identity_id: IdentityId,
     /// None for a non-contact, of whom only objections are known.
     pub contact_id: Option<Uuid>,
     /// Whether the contact had the identity before, and may have lost it.

@@ -63,14 +63,8 @@ impl Transaction {
     ///
     /// # Errors
     /// When the operating system has none.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that makes keys and salts of rows"
-    )]
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        getrandom::fill(&mut bytes).map_err(Error::internal)?;
-        Ok(bytes)
+        random()
     }
 
     /// The keys that non-contacts are hashed with.
@@ -91,6 +85,17 @@ impl Transaction {
         let keys = self.db.lock_suppression_keys(workspace, current, lock).await?;
         require_keys(&self.keyring, &keys)
     }
+}
+
+/// Returns random bytes for a key or a salt.
+///
+/// # Errors
+/// When the operating system has none.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes keys and salts")]
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(Error::internal)?;
+    Ok(bytes)
 }
 
 /// The keyring lacks a suppression key that the database uses. Suppressions under

@@ -3,6 +3,7 @@
 
 mod beside_a_server;
 mod errors;
+mod receipts;
 mod settings;
 mod sqlite_file;
 mod tls;

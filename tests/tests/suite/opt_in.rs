@@ -7,6 +7,7 @@ mod concurrency;
 mod ledger;
 mod platform;
 mod property;
+mod receipts;
 mod record;
 
 use contacts_sdk::{CheckReason, CheckResult, MessageCategory, Recipient};

@@ -24,7 +24,6 @@ pub fn to_json(receipt: &VerifiedReceipt) -> Value {
         event_id,
         consent_time,
         check_time,
-        consent_revision,
     } = &receipt.statement;
     let category_name = v1::MessageCategory::try_from(*category).map(|it| it.as_str_name());
     let decision_name = v1::Decision::try_from(*decision).map(|it| it.as_str_name());
@@ -42,7 +41,6 @@ pub fn to_json(receipt: &VerifiedReceipt) -> Value {
         ("event_id", id(event_id)),
         ("consent_time", time(consent_time.as_ref())),
         ("check_time", time(check_time.as_ref())),
-        ("consent_revision", consent_revision.map(|revision| json!(revision))),
     ];
     let set = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(set.collect::<Map<_, _>>())

@@ -1,4 +1,4 @@
-use contacts_proto::receipt::{ReceiptError, verify};
+use contacts_proto::receipt::{ReceiptError, Recipient, verify};
 use serde_json::json;
 
 use super::*;
@@ -20,7 +20,6 @@ fn answer() -> Answer {
         event_id: Some(Uuid::from_u128(3)),
         consent_time: Some(time(1_795_000_000)),
         check_time: time(1_795_355_671),
-        consent_revision: None,
     }
 }
 
@@ -43,7 +42,7 @@ fn public_keys(keyring: &Keyring) -> Vec<receipt::PublicKey> {
 }
 
 /// Signs the usual answer about these ids, and verifies it.
-fn verified(recipients: &[AskedId<'_>]) -> receipt::VerifiedReceipt {
+fn verified(recipients: &[AskedId<'_>]) -> VerifiedReceipt {
     let text = sign(keyring().receipt_key(), &SALT, &question(recipients), &answer());
     verify(&text, &public_keys(&keyring())).expect("a valid receipt")
 }
@@ -79,7 +78,6 @@ fn what_an_answer_lacks_is_not_stated() {
         identity_id: None,
         event_id: None,
         consent_time: None,
-        consent_revision: Some(0),
         ..answer()
     };
     let text = sign(keyring().receipt_key(), &SALT, &asked_then, &unknown);
@@ -87,7 +85,6 @@ fn what_an_answer_lacks_is_not_stated() {
     let stated = to_json(&receipt);
     assert_eq!(stated["as_of_time"], "1970-01-01T00:00:00.123456Z");
     assert_eq!(stated["reason"], "UNKNOWN_CONTACT");
-    assert_eq!(stated["consent_revision"], 0);
     for name in ["contact_id", "identity_id", "event_id", "consent_time"] {
         assert!(stated.get(name).is_none(), "{name}");
     }

@@ -322,7 +322,7 @@ pub(crate) fn encode_category(category: MessageCategory) -> v1::MessageCategory 
 }
 
 /// Encodes the outcome of one check.
-pub(crate) fn encode_outcome(outcome: CheckOutcome) -> v1::CheckOptInResponse {
+pub(crate) fn encode_outcome(outcome: &CheckOutcome) -> v1::CheckOptInResponse {
     let id = |id: Option<uuid::Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
     v1::CheckOptInResponse {
         decision: encode_decision(outcome.reason).into(),
@@ -331,6 +331,7 @@ pub(crate) fn encode_outcome(outcome: CheckOutcome) -> v1::CheckOptInResponse {
         event_id: id(outcome.event_id),
         consent_time: outcome.consent_time.map(timestamp),
         check_time: Some(timestamp(outcome.check_time)),
+        receipt: String::new(),
     }
 }
 
@@ -341,14 +342,14 @@ pub(crate) fn encode_outcomes(reasons: &[CheckReason]) -> (Vec<i32>, Vec<i32>) {
     (reasons.iter().map(decision).collect(), reasons.iter().map(reason).collect())
 }
 
-fn encode_decision(reason: CheckReason) -> v1::Decision {
+pub(super) fn encode_decision(reason: CheckReason) -> v1::Decision {
     match reason.decision() {
         Decision::Allow => v1::Decision::Allow,
         Decision::Deny => v1::Decision::Deny,
     }
 }
 
-fn encode_reason(reason: CheckReason) -> v1::CheckReason {
+pub(super) fn encode_reason(reason: CheckReason) -> v1::CheckReason {
     match reason {
         CheckReason::OptedIn => v1::CheckReason::OptedIn,
         CheckReason::NotAsked => v1::CheckReason::NotAsked,

@@ -94,10 +94,10 @@ pub(in crate::store) fn attribute(
 /// `match_key`, `contact_id`, `identity_id`, `is_former`, `consent`, `update_time`,
 /// `revision`.
 pub(in crate::store) fn consent_row(row: &impl Columns) -> Result<ConsentRow> {
-    let CheckRow { contact_id, is_former, consent } = check_row(row)?;
+    let CheckRow { identity_id, contact_id, is_former, consent } = check_row(row)?;
     Ok(ConsentRow {
         match_key: MatchKey::from_stored(row.string(0)),
-        identity_id: IdentityId(row.id(2)),
+        identity_id,
         contact_id,
         is_former,
         consent,
@@ -108,8 +108,10 @@ pub(in crate::store) fn consent_row(row: &impl Columns) -> Result<ConsentRow> {
 
 /// As for [`consent_row`], without the last two.
 pub(in crate::store) fn check_row(row: &impl Columns) -> Result<CheckRow> {
-    let consent = IdentityConsent::decode(IdentityId(row.id(2)), row.bytes(4));
+    let identity_id = IdentityId(row.id(2));
+    let consent = IdentityConsent::decode(identity_id, row.bytes(4));
     Ok(CheckRow {
+        identity_id,
         contact_id: row.optional_id(1),
         is_former: row.flag(3),
         consent: consent.map_err(Error::internal)?,

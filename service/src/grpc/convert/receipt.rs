@@ -1,0 +1,53 @@
+//! Decision receipts, and the keys that verify them.
+
+use contacts_proto::v1;
+
+use super::consent::{encode_category, encode_decision, encode_reason};
+use crate::domain::consent::Sending;
+use crate::domain::contact::Recipient;
+use crate::domain::error::Result;
+use crate::domain::keyring::Keyring;
+use crate::domain::receipt::{self, Answer, AskedId, Question};
+use crate::opt_in::CheckOutcome;
+use crate::store::random;
+
+/// Signs the outcome of a check.
+pub(crate) fn sign(
+    keyring: &Keyring,
+    workspace_id: &str,
+    recipient: &Recipient,
+    sending: &Sending<'_>,
+    outcome: &CheckOutcome,
+) -> Result<String> {
+    let mut recipients = vec![AskedId::from(recipient)];
+    recipients.extend(outcome.primary_key.as_ref().map(AskedId::Key));
+    let question = Question {
+        workspace_id,
+        recipients: &recipients,
+        category: encode_category(sending.category),
+        sender_phone_number_id: sending.sender_phone_number_id,
+        as_of_time: None,
+    };
+    let answer = Answer {
+        decision: encode_decision(outcome.reason),
+        reason: encode_reason(outcome.reason),
+        contact_id: outcome.contact_id,
+        identity_id: outcome.identity_id.map(|id| id.0),
+        event_id: outcome.event_id,
+        consent_time: outcome.consent_time,
+        check_time: outcome.check_time,
+    };
+    Ok(receipt::sign(keyring.receipt_key(), &random()?, &question, &answer))
+}
+
+/// Encodes the public keys, oldest first. The last one signs.
+pub(crate) fn encode_keys(keyring: &Keyring) -> Vec<v1::ReceiptKey> {
+    let current = keyring.current().version;
+    let encode = |(version, key): (u32, contacts_proto::receipt::PublicKey)| v1::ReceiptKey {
+        key_id: key.id().to_string(),
+        public_key: key.to_string(),
+        version: i32::try_from(version).unwrap_or(i32::MAX),
+        is_current: version == current,
+    };
+    keyring.receipt_public_keys().map(encode).collect()
+}
