@@ -94,7 +94,7 @@ pub use error::{Error, ErrorKind, FieldViolation, Resource, reason};
 pub use filter::Filter;
 pub use model::{
     Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome, CheckReason,
-    CheckResult, ChunkResult, Contact, ContactData, ContactField, ContactView, Decision,
+    CheckResult, ChunkResult, Contact, ContactData, ContactField, ContactIdentity, ContactView, Decision,
     DeleteReason, DeletionReceipt, DuplicateReason, Evidence, EvidenceField, ImportConsent,
     ImportOptions, ImportRow, ImportSummary, MessageCategory, NewContact, OnConflict, OptInEvent,
     OptInEventKind, OptInPolicy, OptInPolicyPeriod, OptInRecord, OptInSource, OptInStatus,

@@ -23,7 +23,7 @@ pub use consent::{
     Evidence, MessageCategory, OptInEvent, OptInEventKind, OptInRecord, OptInSource, OptInStatus,
     OptInSummary, PlatformPreference,
 };
-pub use contact::{Contact, ContactView};
+pub use contact::{Contact, ContactIdentity, ContactView};
 pub use contact_field::ContactField;
 pub use deletion::{DeleteReason, DeletionReceipt};
 pub use duplicates::DuplicateReason;

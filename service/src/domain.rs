@@ -5,6 +5,7 @@ pub mod attribute;
 pub mod consent;
 pub mod contact;
 pub mod error;
+pub mod external_id;
 pub mod filter;
 pub mod identity;
 pub mod ids;

@@ -71,7 +71,9 @@ impl Checker {
         let workspace_id = named(workspace_id)?;
         let (primary_key, row) = match recipient {
             Recipient::Key(key) => (None, self.coalescer.read(workspace_id, key.clone()).await?),
-            Recipient::Id(_) => self.check_contact(workspace_id, recipient).await?,
+            Recipient::Id(_) | Recipient::ExternalId(_) => {
+                self.check_contact(workspace_id, recipient).await?
+            }
         };
         let now = self.store.now();
         let verdict = verdict(row.as_ref(), sending, now);

@@ -46,7 +46,7 @@ pub(crate) use self::policy::{policy_of, wire_policy};
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};
 pub use self::record::decode_profile;
 pub(crate) use self::record::{
-    encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
+    encode_consents, encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
 };
 pub use self::responses::{
     NewStoredResponse, ResponseReader, ResponseWriter, StoredResponse, StoredResponseInfo,

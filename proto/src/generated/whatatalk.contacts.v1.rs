@@ -1005,12 +1005,14 @@ pub struct Contact {
     /// the form in which it was created.
     #[prost(string, tag = "2")]
     pub phone_number: ::prost::alloc::string::String,
-    /// Meta's business-scoped user id, such as `US.13491208655302741918`, for people
-    /// who hide their phone number. Opaque and unique in the workspace. A replaced
-    /// id is kept in `former_whatsapp_user_ids`; a cleared id is not. A contact must
-    /// have a `phone_number`, a `whatsapp_user_id`, or both.
-    #[prost(string, tag = "3")]
-    pub whatsapp_user_id: ::prost::alloc::string::String,
+    /// Meta's business-scoped user ids, such as `US.13491208655302741918`, for people
+    /// who hide their phone number: one per business portfolio, and a parent id such as
+    /// `US.ENT.11815799212886844830`. Opaque, each unique in the workspace. At most 20.
+    /// A message to a contact without a phone number goes to the first. A replaced id is
+    /// kept in `former_whatsapp_user_ids`. A contact must have a `phone_number`,
+    /// `whatsapp_user_ids`, or both.
+    #[prost(string, repeated, tag = "3")]
+    pub whatsapp_user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// First name. At most 200 characters.
     #[prost(string, tag = "4")]
     pub first_name: ::prost::alloc::string::String,
@@ -1036,6 +1038,12 @@ pub struct Contact {
     /// read. A change of consent does not change the etag.
     #[prost(string, tag = "10")]
     pub etag: ::prost::alloc::string::String,
+    /// The business's own id of the person, such as its customer number. Unique in the
+    /// workspace, and compared byte for byte. 1 to 255 characters on one line, without
+    /// spaces at the ends. Selects the contact in requests. Set once; to change it,
+    /// name it in the update mask of ContactService.UpdateContact.
+    #[prost(string, tag = "11")]
+    pub external_id: ::prost::alloc::string::String,
     /// Email address. At most 254 characters, with exactly one `@`.
     #[prost(string, tag = "16")]
     pub email: ::prost::alloc::string::String,
@@ -1063,6 +1071,16 @@ pub struct Contact {
     /// refer to this contact. At most 50.
     #[prost(string, repeated, tag = "20")]
     pub merged_contact_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Output only. External ids of the contacts that were merged into this one. They
+    /// find this contact.
+    #[prost(string, repeated, tag = "21")]
+    pub merged_external_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Output only. Each phone number and user id of the person, with its own opt-in:
+    /// the current phone number, the current user ids, then former ones. `opt_in` is
+    /// that of the first. Only in responses about single contacts and in
+    /// BatchGetContacts and ListContacts; streams leave it out.
+    #[prost(message, repeated, tag = "22")]
+    pub identities: ::prost::alloc::vec::Vec<ContactIdentity>,
 }
 impl ::prost::Name for Contact {
     const NAME: &'static str = "Contact";
@@ -1072,6 +1090,75 @@ impl ::prost::Name for Contact {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/whatatalk.contacts.v1.Contact".into()
+    }
+}
+/// A phone number or user id of a person, and what was said under it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ContactIdentity {
+    /// Whether the person had it before. A former identity allows no message, whatever
+    /// was agreed to under it.
+    #[prost(bool, tag = "3")]
+    pub is_former: bool,
+    /// Since when it belongs to the contact. Absent if the contact was created with it.
+    #[prost(message, optional, tag = "4")]
+    pub join_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// One entry per category. An opt-out is the person's, so it is in each identity.
+    #[prost(message, repeated, tag = "5")]
+    pub consents: ::prost::alloc::vec::Vec<RecordedConsent>,
+    /// Exactly one is set.
+    #[prost(oneof = "contact_identity::Identity", tags = "1, 2")]
+    pub identity: ::core::option::Option<contact_identity::Identity>,
+}
+/// Nested message and enum types in `ContactIdentity`.
+pub mod contact_identity {
+    /// Exactly one is set.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Identity {
+        /// A phone number.
+        #[prost(string, tag = "1")]
+        PhoneNumber(::prost::alloc::string::String),
+        /// A WhatsApp user id.
+        #[prost(string, tag = "2")]
+        WhatsappUserId(::prost::alloc::string::String),
+    }
+}
+impl ::prost::Name for ContactIdentity {
+    const NAME: &'static str = "ContactIdentity";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.ContactIdentity".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.ContactIdentity".into()
+    }
+}
+/// The recorded consent of a person for one category.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedConsent {
+    /// The category.
+    #[prost(enumeration = "MessageCategory", tag = "1")]
+    pub category: i32,
+    /// The latest status. It remains OPTED_IN after the opt-in has expired.
+    #[prost(enumeration = "OptInStatus", tag = "2")]
+    pub status: i32,
+    /// Id of the consent event that decided the status. Empty if there is none.
+    #[prost(string, tag = "3")]
+    pub event_id: ::prost::alloc::string::String,
+    /// When the person made the statement. Absent if there is none.
+    #[prost(message, optional, tag = "4")]
+    pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// For an opt-in: when it expires. Absent if it is valid until withdrawn.
+    #[prost(message, optional, tag = "5")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for RecordedConsent {
+    const NAME: &'static str = "RecordedConsent";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RecordedConsent".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RecordedConsent".into()
     }
 }
 /// The value of a custom attribute. The attribute's type decides which field is
@@ -1146,7 +1233,7 @@ impl ::prost::Name for OptInSummary {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Recipient {
     /// Exactly one is set.
-    #[prost(oneof = "recipient::Recipient", tags = "1, 2, 3")]
+    #[prost(oneof = "recipient::Recipient", tags = "1, 2, 3, 4")]
     pub recipient: ::core::option::Option<recipient::Recipient>,
 }
 /// Nested message and enum types in `Recipient`.
@@ -1157,12 +1244,15 @@ pub mod recipient {
         /// As Contact.phone_number. Any equivalent form, and any former number, matches.
         #[prost(string, tag = "1")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As one of Contact.whatsapp_user_ids. A former user id matches too.
         #[prost(string, tag = "2")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
         #[prost(string, tag = "3")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id. That of a merged contact matches the survivor.
+        #[prost(string, tag = "4")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for Recipient {
@@ -1255,7 +1345,7 @@ impl MessageCategory {
 pub enum ContactView {
     /// The same as FULL.
     Unspecified = 0,
-    /// Ids, phone number, names, tags, times, opt-in and etag.
+    /// Ids, phone number, user ids, names, tags, times, opt-in and etag.
     Basic = 1,
     /// All fields.
     Full = 2,
@@ -1389,7 +1479,7 @@ pub struct CheckOptInRequest {
     #[prost(bool, tag = "7")]
     pub receipt: bool,
     /// The person. Required.
-    #[prost(oneof = "check_opt_in_request::Recipient", tags = "2, 3, 4")]
+    #[prost(oneof = "check_opt_in_request::Recipient", tags = "2, 3, 4, 15")]
     pub recipient: ::core::option::Option<check_opt_in_request::Recipient>,
 }
 /// Nested message and enum types in `CheckOptInRequest`.
@@ -1401,13 +1491,16 @@ pub mod check_opt_in_request {
         /// decision is DENY with the reason FORMER_IDENTITY or that of an objection.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id works like a former number.
+        /// As one of Contact.whatsapp_user_ids. A former user id works like a former number.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor. Checks
         /// the phone number if the contact has one, otherwise the user id.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "15")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for CheckOptInRequest {
@@ -1590,7 +1683,7 @@ pub struct RecordOptInRequest {
     #[prost(string, tag = "10")]
     pub request_id: ::prost::alloc::string::String,
     /// The person. Required.
-    #[prost(oneof = "record_opt_in_request::Recipient", tags = "2, 3, 4")]
+    #[prost(oneof = "record_opt_in_request::Recipient", tags = "2, 3, 4, 11")]
     pub recipient: ::core::option::Option<record_opt_in_request::Recipient>,
 }
 /// Nested message and enum types in `RecordOptInRequest`.
@@ -1602,12 +1695,15 @@ pub mod record_opt_in_request {
         /// with FORMER_IDENTITY.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id fails with FORMER_IDENTITY.
+        /// As one of Contact.whatsapp_user_ids. A former user id fails with FORMER_IDENTITY.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "11")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for RecordOptInRequest {
@@ -1671,7 +1767,7 @@ pub struct RecordOptOutRequest {
     #[prost(message, repeated, tag = "10")]
     pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// The person. Required. A phone number or user id need not belong to a contact.
-    #[prost(oneof = "record_opt_out_request::Recipient", tags = "2, 3, 4")]
+    #[prost(oneof = "record_opt_out_request::Recipient", tags = "2, 3, 4, 11")]
     pub recipient: ::core::option::Option<record_opt_out_request::Recipient>,
 }
 /// Nested message and enum types in `RecordOptOutRequest`.
@@ -1683,12 +1779,15 @@ pub mod record_opt_out_request {
         /// matches.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As one of Contact.whatsapp_user_ids. A former user id matches too.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "11")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for RecordOptOutRequest {
@@ -1754,7 +1853,10 @@ pub struct RecordPlatformPreferenceRequest {
     #[prost(message, repeated, tag = "10")]
     pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// The person. Required. A phone number or user id need not belong to a contact.
-    #[prost(oneof = "record_platform_preference_request::Recipient", tags = "2, 3, 4")]
+    #[prost(
+        oneof = "record_platform_preference_request::Recipient",
+        tags = "2, 3, 4, 11"
+    )]
     pub recipient: ::core::option::Option<record_platform_preference_request::Recipient>,
 }
 /// Nested message and enum types in `RecordPlatformPreferenceRequest`.
@@ -1766,12 +1868,15 @@ pub mod record_platform_preference_request {
         /// matches.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As one of Contact.whatsapp_user_ids. A former user id matches too.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "11")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for RecordPlatformPreferenceRequest {
@@ -1818,7 +1923,7 @@ pub struct ListOptInEventsRequest {
     #[prost(string, tag = "6")]
     pub page_token: ::prost::alloc::string::String,
     /// The person. Required.
-    #[prost(oneof = "list_opt_in_events_request::Recipient", tags = "2, 3, 4")]
+    #[prost(oneof = "list_opt_in_events_request::Recipient", tags = "2, 3, 4, 7")]
     pub recipient: ::core::option::Option<list_opt_in_events_request::Recipient>,
 }
 /// Nested message and enum types in `ListOptInEventsRequest`.
@@ -1830,12 +1935,15 @@ pub mod list_opt_in_events_request {
         /// matches.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As one of Contact.whatsapp_user_ids. A former user id matches too.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "7")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for ListOptInEventsRequest {
@@ -3263,7 +3371,7 @@ pub struct CreateContactRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// The contact to create. `phone_number` or `whatsapp_user_id` is required.
+    /// The contact to create. `phone_number` or `whatsapp_user_ids` is required.
     /// Output-only fields must be empty.
     #[prost(message, optional, tag = "2")]
     pub contact: ::core::option::Option<Contact>,
@@ -3311,7 +3419,7 @@ pub struct GetContactRequest {
     #[prost(enumeration = "ContactView", tag = "5")]
     pub view: i32,
     /// The person. Required.
-    #[prost(oneof = "get_contact_request::Recipient", tags = "2, 3, 4")]
+    #[prost(oneof = "get_contact_request::Recipient", tags = "2, 3, 4, 6")]
     pub recipient: ::core::option::Option<get_contact_request::Recipient>,
 }
 /// Nested message and enum types in `GetContactRequest`.
@@ -3323,12 +3431,15 @@ pub mod get_contact_request {
         /// matches.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As one of Contact.whatsapp_user_ids. A former user id matches too.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "6")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for GetContactRequest {
@@ -3434,17 +3545,20 @@ pub struct UpdateContactRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// The contact to change, selected by `contact_id`, else by `phone_number`, else
-    /// by `whatsapp_user_id`. The other fields are the new values. If `etag` is set
-    /// and the profile has changed since, the call fails with ABORTED.
+    /// The contact to change, selected by `contact_id`, else by `external_id` unless
+    /// the mask names it, else by `phone_number`, else by the first of
+    /// `whatsapp_user_ids`. If no contact has the external id, the phone number or
+    /// user id selects it. The other fields are the new values. If `etag` is set and
+    /// the profile has changed since, the call fails with ABORTED.
     #[prost(message, optional, tag = "2")]
     pub contact: ::core::option::Option<Contact>,
     /// Fields to change: `first_name`, `last_name`, `email`, `tags`, `attributes`,
-    /// `attributes.<id>`, `whatsapp_user_id`. A field that is in the mask but empty in
-    /// `contact` is cleared. `attributes` replaces all attributes, `attributes.city`
-    /// one of them. A replaced `whatsapp_user_id` becomes a former one. If the mask
-    /// is absent, the fields of `contact` that are not empty change, each attribute
-    /// on its own, except for the field that selects the contact.
+    /// `attributes.<id>`, `whatsapp_user_ids`, `external_id`. A field that is in the
+    /// mask but empty in `contact` is cleared. `attributes` replaces all attributes,
+    /// `attributes.city` one of them. User ids left out of `whatsapp_user_ids` become
+    /// former ones. If the mask is absent, the fields of `contact` that are not empty
+    /// change, except for the field that selects the contact: each attribute on its
+    /// own, user ids are added, and an external id is set if the contact has none.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// Whether to create the contact if it does not exist.
@@ -3499,7 +3613,7 @@ pub struct DeleteContactRequest {
     #[prost(string, tag = "7")]
     pub request_id: ::prost::alloc::string::String,
     /// The person. Required.
-    #[prost(oneof = "delete_contact_request::Recipient", tags = "2, 3, 4")]
+    #[prost(oneof = "delete_contact_request::Recipient", tags = "2, 3, 4, 8")]
     pub recipient: ::core::option::Option<delete_contact_request::Recipient>,
 }
 /// Nested message and enum types in `DeleteContactRequest`.
@@ -3511,12 +3625,15 @@ pub mod delete_contact_request {
         /// with FORMER_IDENTITY.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id fails with FORMER_IDENTITY.
+        /// As one of Contact.whatsapp_user_ids. A former user id fails with FORMER_IDENTITY.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "8")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for DeleteContactRequest {
@@ -3579,18 +3696,18 @@ pub struct LinkIdentityRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// The new phone number, as Contact.phone_number.
+    /// The new phone number, as Contact.phone_number. It replaces the one there is.
     #[prost(string, tag = "5")]
     pub new_phone_number: ::prost::alloc::string::String,
-    /// The new user id, as Contact.whatsapp_user_id.
+    /// The new user id, as one of Contact.whatsapp_user_ids. It is added to those
+    /// there are, or replaces the one in `replaces`.
     #[prost(string, tag = "6")]
     pub new_whatsapp_user_id: ::prost::alloc::string::String,
-    /// Former phone numbers and user ids to remove from the contact, because they no
-    /// longer belong to the person: for example, the operator reassigned the number.
-    /// May include the number or id that this call replaces. They no longer select
-    /// the contact. If the person has opted out, the opt-out remains in effect for
-    /// the next holder. INVALID_ARGUMENT for a value that is not a former number or
-    /// id of the contact.
+    /// Phone numbers and user ids to remove from the contact, because they no longer
+    /// belong to the person: for example, the operator reassigned the number. Former
+    /// ones, the one that this call replaces, or one of several user ids. They no
+    /// longer select the contact. If the person has opted out, the opt-out remains in
+    /// effect for the next holder. INVALID_ARGUMENT for any other value.
     #[prost(string, repeated, tag = "7")]
     pub release: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// If set, the call fails with ABORTED (ETAG_MISMATCH) if the profile has
@@ -3612,8 +3729,13 @@ pub struct LinkIdentityRequest {
     /// With carry_opt_in: what shows it.
     #[prost(message, optional, tag = "12")]
     pub evidence: ::core::option::Option<OptInEvidence>,
+    /// With `new_whatsapp_user_id`: the user id of the contact that it replaces, which
+    /// becomes a former one. Empty if the new one is added. INVALID_ARGUMENT for a
+    /// user id that the contact does not have.
+    #[prost(string, tag = "14")]
+    pub replaces: ::prost::alloc::string::String,
     /// The person. Required.
-    #[prost(oneof = "link_identity_request::Recipient", tags = "2, 3, 4")]
+    #[prost(oneof = "link_identity_request::Recipient", tags = "2, 3, 4, 13")]
     pub recipient: ::core::option::Option<link_identity_request::Recipient>,
 }
 /// Nested message and enum types in `LinkIdentityRequest`.
@@ -3625,12 +3747,15 @@ pub mod link_identity_request {
         /// accepted only to release.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id is accepted only to release.
+        /// As one of Contact.whatsapp_user_ids. A former user id is accepted only to release.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a merged contact matches the survivor.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "13")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for LinkIdentityRequest {
@@ -3728,7 +3853,7 @@ pub struct ExportContactDataRequest {
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
     /// The person. Required.
-    #[prost(oneof = "export_contact_data_request::Recipient", tags = "2, 3, 4")]
+    #[prost(oneof = "export_contact_data_request::Recipient", tags = "2, 3, 4, 5")]
     pub recipient: ::core::option::Option<export_contact_data_request::Recipient>,
 }
 /// Nested message and enum types in `ExportContactDataRequest`.
@@ -3740,12 +3865,15 @@ pub mod export_contact_data_request {
         /// matches.
         #[prost(string, tag = "2")]
         PhoneNumber(::prost::alloc::string::String),
-        /// As Contact.whatsapp_user_id. A former user id matches too.
+        /// As one of Contact.whatsapp_user_ids. A former user id matches too.
         #[prost(string, tag = "3")]
         WhatsappUserId(::prost::alloc::string::String),
         /// As Contact.contact_id. The id of a deleted contact selects its receipts.
         #[prost(string, tag = "4")]
         ContactId(::prost::alloc::string::String),
+        /// As Contact.external_id.
+        #[prost(string, tag = "5")]
+        ExternalId(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for ExportContactDataRequest {
@@ -3830,35 +3958,6 @@ impl ::prost::Name for RecordedPlatformPreference {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/whatatalk.contacts.v1.RecordedPlatformPreference".into()
-    }
-}
-/// The recorded consent of a person for one category.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RecordedConsent {
-    /// The category.
-    #[prost(enumeration = "MessageCategory", tag = "1")]
-    pub category: i32,
-    /// The latest status. It remains OPTED_IN after the opt-in has expired.
-    #[prost(enumeration = "OptInStatus", tag = "2")]
-    pub status: i32,
-    /// Id of the consent event that decided the status. Empty if there is none.
-    #[prost(string, tag = "3")]
-    pub event_id: ::prost::alloc::string::String,
-    /// When the person made the statement. Absent if there is none.
-    #[prost(message, optional, tag = "4")]
-    pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// For an opt-in: when it expires. Absent if it is valid until withdrawn.
-    #[prost(message, optional, tag = "5")]
-    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
-}
-impl ::prost::Name for RecordedConsent {
-    const NAME: &'static str = "RecordedConsent";
-    const PACKAGE: &'static str = "whatatalk.contacts.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "whatatalk.contacts.v1.RecordedConsent".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/whatatalk.contacts.v1.RecordedConsent".into()
     }
 }
 /// Describes a response that is stored so that a repetition of the request returns
@@ -4753,8 +4852,8 @@ pub mod contact_service_client {
         /// Creates a contact.
         ///
         /// Errors: ALREADY_EXISTS (CONTACT_ALREADY_EXISTS) if a contact has, or once had,
-        /// the phone number in any equivalent form or the user id; the metadata contains
-        /// its `contact_id`.
+        /// the phone number in any equivalent form or a user id, or has the external id;
+        /// the metadata contains its `contact_id`.
         ///
         /// Example:
         ///
@@ -4933,8 +5032,8 @@ pub mod contact_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Gives a contact a new phone number, a new user id, or both. The contact keeps
-        /// its id and history. The replaced number or id becomes a former one: reads find
+        /// Gives a contact a new phone number, a further or new user id, or both. The contact
+        /// keeps its id and history. A replaced number or id becomes a former one: reads find
         /// the contact by it, an opt-out from it counts, and it allows no message.
         ///
         /// What the contact objected to applies to the new number. What it agreed to does
@@ -4989,8 +5088,9 @@ pub mod contact_service_client {
         /// Deleting the survivor erases the data of both.
         ///
         /// Profile: the survivor keeps its values. Fields that it lacks, and fields in
-        /// `take_mask`, are taken from `merged`. Tags are combined. The phone number and
-        /// user id that do not become current become former ones.
+        /// `take_mask`, are taken from `merged`. Tags and user ids are combined. The phone
+        /// number that does not become current becomes a former one. Both external ids find
+        /// the survivor.
         ///
         /// Consent: objections of either contact stand against all numbers and user ids
         /// of both. Each number and user id keeps its own opt-ins, and gets none of the
@@ -5374,8 +5474,8 @@ pub mod contact_service_server {
         /// Creates a contact.
         ///
         /// Errors: ALREADY_EXISTS (CONTACT_ALREADY_EXISTS) if a contact has, or once had,
-        /// the phone number in any equivalent form or the user id; the metadata contains
-        /// its `contact_id`.
+        /// the phone number in any equivalent form or a user id, or has the external id;
+        /// the metadata contains its `contact_id`.
         ///
         /// Example:
         ///
@@ -5447,8 +5547,8 @@ pub mod contact_service_server {
             tonic::Response<super::DeleteContactResponse>,
             tonic::Status,
         >;
-        /// Gives a contact a new phone number, a new user id, or both. The contact keeps
-        /// its id and history. The replaced number or id becomes a former one: reads find
+        /// Gives a contact a new phone number, a further or new user id, or both. The contact
+        /// keeps its id and history. A replaced number or id becomes a former one: reads find
         /// the contact by it, an opt-out from it counts, and it allows no message.
         ///
         /// What the contact objected to applies to the new number. What it agreed to does
@@ -5481,8 +5581,9 @@ pub mod contact_service_server {
         /// Deleting the survivor erases the data of both.
         ///
         /// Profile: the survivor keeps its values. Fields that it lacks, and fields in
-        /// `take_mask`, are taken from `merged`. Tags are combined. The phone number and
-        /// user id that do not become current become former ones.
+        /// `take_mask`, are taken from `merged`. Tags and user ids are combined. The phone
+        /// number that does not become current becomes a former one. Both external ids find
+        /// the survivor.
         ///
         /// Consent: objections of either contact stand against all numbers and user ids
         /// of both. Each number and user id keeps its own opt-ins, and gets none of the
@@ -6667,6 +6768,10 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT: any other error; see the field violation.
     /// Metadata: {"field": "page_size"}
     InvalidArgument = 23,
+    /// INVALID_ARGUMENT: the value is not an external id: 1 to 255 characters on one
+    /// line, without spaces at the ends.
+    /// Metadata: {"field": "external_id"}
+    InvalidExternalId = 24,
     /// NOT_FOUND: the workspace does not exist.
     /// Metadata: {"workspace_id": "acme"}
     WorkspaceNotFound = 30,
@@ -6682,8 +6787,8 @@ pub enum ErrorReason {
     /// ALREADY_EXISTS: the workspace id is taken.
     /// Metadata: {"workspace_id": "acme"}
     WorkspaceAlreadyExists = 40,
-    /// ALREADY_EXISTS: a contact has the phone number, in any equivalent form, or the
-    /// user id. With `former`, the contact had it earlier.
+    /// ALREADY_EXISTS: a contact has the phone number, in any equivalent form, the user
+    /// id or the external id. With `former`, the contact had it earlier.
     /// Metadata: {"field": "contact.phone_number", "contact_id": "0190…", "former": "true"}
     ContactAlreadyExists = 41,
     /// ALREADY_EXISTS: a tag with this id or display name exists.
@@ -6774,6 +6879,7 @@ impl ErrorReason {
             Self::InvalidTime => "ERROR_REASON_INVALID_TIME",
             Self::RequestIdReused => "ERROR_REASON_REQUEST_ID_REUSED",
             Self::InvalidArgument => "ERROR_REASON_INVALID_ARGUMENT",
+            Self::InvalidExternalId => "ERROR_REASON_INVALID_EXTERNAL_ID",
             Self::WorkspaceNotFound => "ERROR_REASON_WORKSPACE_NOT_FOUND",
             Self::ContactNotFound => "ERROR_REASON_CONTACT_NOT_FOUND",
             Self::TagNotFound => "ERROR_REASON_TAG_NOT_FOUND",
@@ -6826,6 +6932,7 @@ impl ErrorReason {
             "ERROR_REASON_INVALID_TIME" => Some(Self::InvalidTime),
             "ERROR_REASON_REQUEST_ID_REUSED" => Some(Self::RequestIdReused),
             "ERROR_REASON_INVALID_ARGUMENT" => Some(Self::InvalidArgument),
+            "ERROR_REASON_INVALID_EXTERNAL_ID" => Some(Self::InvalidExternalId),
             "ERROR_REASON_WORKSPACE_NOT_FOUND" => Some(Self::WorkspaceNotFound),
             "ERROR_REASON_CONTACT_NOT_FOUND" => Some(Self::ContactNotFound),
             "ERROR_REASON_TAG_NOT_FOUND" => Some(Self::TagNotFound),

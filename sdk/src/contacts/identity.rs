@@ -23,15 +23,21 @@ impl LinkIdentity {
         ))
     }
 
-    /// Sets the new phone number.
+    /// Sets the new phone number, which replaces the one there is.
     pub fn phone(mut self, number: impl Into<String>) -> Self {
         self.0.message.new_phone_number = number.into();
         self
     }
 
-    /// Sets the new user id.
+    /// Sets the new user id. It is added to those there are, unless it [`replaces`](Self::replaces) one.
     pub fn whatsapp_user_id(mut self, id: impl Into<String>) -> Self {
         self.0.message.new_whatsapp_user_id = id.into();
+        self
+    }
+
+    /// Names the user id that the new one replaces. It becomes a former one.
+    pub fn replaces(mut self, user_id: impl Into<String>) -> Self {
+        self.0.message.replaces = user_id.into();
         self
     }
 
@@ -44,7 +50,7 @@ impl LinkIdentity {
         self
     }
 
-    /// Removes a former phone number or user id that no longer belongs to the person. An opt-out remains
+    /// Removes a former phone number, or a user id, that no longer belongs to the person. An opt-out remains
     /// in effect for its next holder.
     pub fn release(mut self, number_or_id: impl Into<String>) -> Self {
         self.0.message.release.push(number_or_id.into());

@@ -33,8 +33,9 @@ impl UpdateContact {
         let mut contact = v1::Contact::default();
         match recipient {
             Recipient::Phone(number) => contact.phone_number = number,
-            Recipient::WhatsAppUserId(id) => contact.whatsapp_user_id = id,
+            Recipient::WhatsAppUserId(id) => contact.whatsapp_user_ids = vec![id],
             Recipient::ContactId(id) => contact.contact_id = id,
+            Recipient::ExternalId(id) => contact.external_id = id,
         }
         Self(Prepared::new(
             handle,
@@ -96,14 +97,22 @@ impl UpdateContact {
         self.email("")
     }
 
-    /// Sets Meta's business-scoped user id. The contact must be selected by its id or phone number.
-    pub fn whatsapp_user_id(self, id: impl Into<String>) -> Self {
-        self.set(ContactField::WhatsAppUserId, |contact| contact.whatsapp_user_id = id.into())
+    /// Replaces all of Meta's business-scoped user ids; those left out become former ones. To add one, use
+    /// [`Contacts::link_identity`](crate::Contacts::link_identity). The contact must not be selected by
+    /// a user id.
+    pub fn whatsapp_user_ids(self, ids: impl IntoIterator<Item: Into<String>>) -> Self {
+        let ids = ids.into_iter().map(Into::into).collect();
+        self.set(ContactField::WhatsAppUserIds, |contact| contact.whatsapp_user_ids = ids)
     }
 
-    /// Clears Meta's business-scoped user id. The contact must be selected by its id or phone number.
-    pub fn clear_whatsapp_user_id(self) -> Self {
-        self.whatsapp_user_id("")
+    /// Sets or changes the business's own id of the person. The contact must not be selected by it.
+    pub fn external_id(self, id: impl Into<String>) -> Self {
+        self.set(ContactField::ExternalId, |contact| contact.external_id = id.into())
+    }
+
+    /// Clears the business's own id of the person.
+    pub fn clear_external_id(self) -> Self {
+        self.external_id("")
     }
 
     /// Replaces all tags. To add or remove single tags, use
@@ -161,15 +170,18 @@ impl UpdateContact {
     /// Sends the request. Returns the contact as stored.
     ///
     /// Fails with [`is_invalid_argument`](crate::Error::is_invalid_argument), without being sent, if it
-    /// changes the user id of a contact that is selected by its user id: the message has room for only
-    /// one of them.
+    /// changes the user ids of a contact that is selected by a user id, or the external id of one that is
+    /// selected by it: the message has room for only one of them.
     pub async fn send(mut self) -> Result<Contact> {
-        let changes_user_id =
-            self.paths().iter().any(|path| *path == ContactField::WhatsAppUserId.to_string());
+        let changes = |path: &str| {
+            let changes_ids = path == ContactField::WhatsAppUserIds.to_string();
+            changes_ids || path == ContactField::ExternalId.to_string()
+        };
+        let changes_name = self.paths().iter().any(|path| changes(path));
         let contact = self.contact();
-        if changes_user_id && contact.contact_id.is_empty() && contact.phone_number.is_empty() {
+        if changes_name && contact.contact_id.is_empty() && contact.phone_number.is_empty() {
             return Err(Error::invalid_argument(
-                "select the contact by its id or phone number to change its user id",
+                "select the contact by its id or phone number to change its user ids or external id",
             ));
         }
         present(self.0.send().await?.contact)

@@ -2,7 +2,8 @@ use contacts_proto::v1::{self, attribute_value::Value};
 
 use super::{FromProto, IntoProto, non_empty, time};
 use crate::model::{
-    AttributeValue, Contact, DeleteReason, DeletionReceipt, NewContact, OptInSummary, Recipient,
+    AttributeValue, Contact, ContactIdentity, DeleteReason, DeletionReceipt, NewContact,
+    OptInSummary, Recipient, RecordedConsent,
 };
 
 impl FromProto<v1::Contact> for Contact {
@@ -11,7 +12,8 @@ impl FromProto<v1::Contact> for Contact {
         Self {
             contact_id: message.contact_id,
             phone_number: non_empty(message.phone_number),
-            whatsapp_user_id: non_empty(message.whatsapp_user_id),
+            whatsapp_user_ids: message.whatsapp_user_ids,
+            external_id: non_empty(message.external_id),
             first_name: non_empty(message.first_name),
             last_name: non_empty(message.last_name),
             email: non_empty(message.email),
@@ -22,6 +24,8 @@ impl FromProto<v1::Contact> for Contact {
             former_phone_numbers: message.former_phone_numbers,
             former_whatsapp_user_ids: message.former_whatsapp_user_ids,
             merged_contact_ids: message.merged_contact_ids,
+            merged_external_ids: message.merged_external_ids,
+            identities: message.identities.into_iter().filter_map(identity).collect(),
             opt_in: message.opt_in.map(OptInSummary::from_proto).unwrap_or_default(),
             create_time: time(message.create_time),
             update_time: time(message.update_time),
@@ -30,12 +34,27 @@ impl FromProto<v1::Contact> for Contact {
     }
 }
 
+/// None for a kind of identity that this version does not know.
+fn identity(message: v1::ContactIdentity) -> Option<ContactIdentity> {
+    let identity = match message.identity? {
+        v1::contact_identity::Identity::PhoneNumber(number) => Recipient::Phone(number),
+        v1::contact_identity::Identity::WhatsappUserId(id) => Recipient::WhatsAppUserId(id),
+    };
+    Some(ContactIdentity {
+        identity,
+        is_former: message.is_former,
+        join_time: time(message.join_time),
+        consents: message.consents.into_iter().map(RecordedConsent::from_proto).collect(),
+    })
+}
+
 impl IntoProto<v1::Contact> for NewContact {
     fn into_proto(self) -> v1::Contact {
         let attributes = self.attributes.into_iter();
         v1::Contact {
             phone_number: self.phone_number,
-            whatsapp_user_id: self.whatsapp_user_id,
+            whatsapp_user_ids: self.whatsapp_user_ids,
+            external_id: self.external_id,
             first_name: self.first_name,
             last_name: self.last_name,
             email: self.email,
@@ -99,6 +118,7 @@ macro_rules! recipients {
                     Self::Phone(number) => v1::$request::Recipient::PhoneNumber(number),
                     Self::WhatsAppUserId(id) => v1::$request::Recipient::WhatsappUserId(id),
                     Self::ContactId(id) => v1::$request::Recipient::ContactId(id),
+                    Self::ExternalId(id) => v1::$request::Recipient::ExternalId(id),
                 }
             }
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::{AttributeValue, OptInSummary};
+use super::{AttributeValue, OptInSummary, Recipient, RecordedConsent};
 
 /// A person that a business can message.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,8 +12,10 @@ pub struct Contact {
     /// Phone number: digits, starting with the country code, such as `15551234567`. `None` for people who
     /// hide their number.
     pub phone_number: Option<String>,
-    /// Meta's business-scoped user id.
-    pub whatsapp_user_id: Option<String>,
+    /// Meta's business-scoped user ids: one per business portfolio, and a parent.
+    pub whatsapp_user_ids: Vec<String>,
+    /// The business's own id of the person.
+    pub external_id: Option<String>,
     /// First name.
     pub first_name: Option<String>,
     /// Last name.
@@ -32,6 +34,12 @@ pub struct Contact {
     /// Ids of contacts that were merged into this one. They refer to this contact. Not in
     /// [`ContactView::Basic`].
     pub merged_contact_ids: Vec<String>,
+    /// External ids of contacts that were merged into this one. They refer to this contact. Not in
+    /// [`ContactView::Basic`].
+    pub merged_external_ids: Vec<String>,
+    /// Each phone number and user id of the person with its own consent: the current phone number,
+    /// current user ids, then former ones. Not in [`ContactView::Basic`] and not in streams.
+    pub identities: Vec<ContactIdentity>,
     /// Consent, per category. Before sending, call [`OptIn::check`](crate::OptIn::check).
     pub opt_in: OptInSummary,
     /// When the contact was created.
@@ -55,11 +63,26 @@ impl Contact {
     }
 }
 
+/// A phone number or user id of a contact, and what was said under it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ContactIdentity {
+    /// The phone number or user id.
+    pub identity: Recipient,
+    /// Whether the person had it before. A former identity allows no message, whatever was agreed to
+    /// under it.
+    pub is_former: bool,
+    /// Since when it belongs to the contact. `None` if the contact was created with it.
+    pub join_time: Option<SystemTime>,
+    /// One entry per category. An opt-out is the person's, so it is in each identity.
+    pub consents: Vec<RecordedConsent>,
+}
+
 /// Which fields of a contact a response contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ContactView {
-    /// Ids, phone number, names, tags, times, opt-in and etag.
+    /// Ids, phone number, user ids, names, tags, times, opt-in and etag.
     Basic,
     /// All fields.
     #[default]

@@ -13,8 +13,10 @@ use std::fmt;
 pub enum ContactField {
     /// `phone_number`
     PhoneNumber,
-    /// `whatsapp_user_id`
-    WhatsAppUserId,
+    /// `whatsapp_user_ids`: all user ids together.
+    WhatsAppUserIds,
+    /// `external_id`
+    ExternalId,
     /// `first_name`
     FirstName,
     /// `last_name`
@@ -33,7 +35,8 @@ impl fmt::Display for ContactField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PhoneNumber => "phone_number",
-            Self::WhatsAppUserId => "whatsapp_user_id",
+            Self::WhatsAppUserIds => "whatsapp_user_ids",
+            Self::ExternalId => "external_id",
             Self::FirstName => "first_name",
             Self::LastName => "last_name",
             Self::Email => "email",

@@ -4,7 +4,8 @@ use super::AttributeValue;
 
 /// A contact to create or import.
 ///
-/// A phone number or a user id is required. The server validates the values. To record consent, use
+/// A phone number or a user id is required, unless an import names an existing contact by its external
+/// id. The server validates the values. To record consent, use
 /// [`OptIn::record_opt_in`](crate::OptIn::record_opt_in).
 ///
 /// ```
@@ -21,7 +22,8 @@ use super::AttributeValue;
 #[must_use]
 pub struct NewContact {
     pub(crate) phone_number: String,
-    pub(crate) whatsapp_user_id: String,
+    pub(crate) whatsapp_user_ids: Vec<String>,
+    pub(crate) external_id: String,
     pub(crate) first_name: String,
     pub(crate) last_name: String,
     pub(crate) email: String,
@@ -42,9 +44,15 @@ impl NewContact {
         self
     }
 
-    /// Sets Meta's business-scoped user id. Unique in the workspace.
+    /// Adds one of Meta's business-scoped user ids. Each is unique in the workspace. At most 20.
     pub fn whatsapp_user_id(mut self, id: impl Into<String>) -> Self {
-        self.whatsapp_user_id = id.into();
+        self.whatsapp_user_ids.push(id.into());
+        self
+    }
+
+    /// Sets the business's own id of the person: at most 255 characters. Unique in the workspace.
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.external_id = id.into();
         self
     }
 

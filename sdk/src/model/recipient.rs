@@ -19,6 +19,8 @@ pub enum Recipient {
     WhatsAppUserId(String),
     /// The contact's id. The id of a merged contact matches the survivor.
     ContactId(String),
+    /// The business's own id of the contact. That of a merged contact matches the survivor.
+    ExternalId(String),
 }
 
 impl Recipient {
@@ -30,6 +32,11 @@ impl Recipient {
     /// Selects a person by Meta's business-scoped user id.
     pub fn whatsapp_user_id(id: impl Into<String>) -> Self {
         Self::WhatsAppUserId(id.into())
+    }
+
+    /// Selects a contact by the business's own id.
+    pub fn external_id(id: impl Into<String>) -> Self {
+        Self::ExternalId(id.into())
     }
 
     /// Selects a contact by its id.

@@ -284,10 +284,10 @@ async fn an_update_mask_has_exactly_the_fields_that_are_set() {
     assert_eq!(attributes.keys().collect::<Vec<_>>(), ["orders", "tier"]);
 
     let by_user_id = contacts.update(Recipient::whatsapp_user_id("US.1"));
-    let error = by_user_id.clone().whatsapp_user_id("US.2").await.expect_err("ambiguous");
+    let error = by_user_id.clone().whatsapp_user_ids(["US.2"]).await.expect_err("ambiguous");
     assert!(error.is_invalid_argument());
     by_user_id.last_name("Lima").await.expect("updated");
-    assert_eq!(sent().contact.expect("a contact").whatsapp_user_id, "US.1");
+    assert_eq!(sent().contact.expect("a contact").whatsapp_user_ids, ["US.1"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use super::Time;
 use super::attribute::{self, AttributeDefinition, AttributeValue, MAX_ATTRIBUTES_PER_CONTACT};
 use super::consent::ConsentSummary;
 use super::error::{Error, Reason, Result};
+use super::external_id::ExternalId;
 use super::filter::Definitions;
+use super::identity::MAX_USER_IDS;
 use super::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use super::tag::{self, MAX_TAGS_PER_CONTACT};
 use super::text;
@@ -19,7 +21,8 @@ use super::text;
 #[expect(missing_docs, reason = "the fields are documented in contact.proto")]
 pub struct Profile {
     pub phone_number: Option<PhoneNumber>,
-    pub whatsapp_user_id: Option<WhatsAppUserId>,
+    pub whatsapp_user_ids: Vec<WhatsAppUserId>,
+    pub external_id: Option<ExternalId>,
     pub first_name: String,
     pub last_name: String,
     pub email: String,
@@ -28,6 +31,7 @@ pub struct Profile {
     pub former_phone_numbers: Vec<PhoneNumber>,
     pub former_whatsapp_user_ids: Vec<WhatsAppUserId>,
     pub merged_contact_ids: Vec<Uuid>,
+    pub merged_external_ids: Vec<ExternalId>,
 }
 
 /// A contact as stored.
@@ -78,14 +82,16 @@ pub enum Recipient {
     Id(Uuid),
     /// A phone number or WhatsApp user id.
     Key(MatchKey),
+    /// The business's own id of a contact.
+    ExternalId(ExternalId),
 }
 
 impl Recipient {
-    /// The key, unless the contact is named by its id.
+    /// The key, if a phone number or user id names the person, who need not be a contact.
     pub fn key(&self) -> Option<&MatchKey> {
         match self {
             Self::Key(key) => Some(key),
-            Self::Id(_) => None,
+            Self::Id(_) | Self::ExternalId(_) => None,
         }
     }
 }
@@ -102,9 +108,18 @@ pub enum View {
 impl Profile {
     /// Validates everything that does not depend on the workspace's definitions.
     pub fn validate(&self) -> Result<()> {
-        if self.phone_number.is_none() && self.whatsapp_user_id.is_none() {
-            let message = "a contact needs a phone_number or a whatsapp_user_id";
+        if self.phone_number.is_none() && self.whatsapp_user_ids.is_empty() {
+            let message = "a contact needs a phone_number or whatsapp_user_ids";
             return Err(Error::invalid(Reason::RequiredFieldMissing, "phone_number", message));
+        }
+        self.validate_fields()
+    }
+
+    /// The same without an identity, for what an external id names.
+    pub fn validate_fields(&self) -> Result<()> {
+        if self.whatsapp_user_ids.len() > MAX_USER_IDS {
+            let actual = self.whatsapp_user_ids.len();
+            return Err(Error::limit("whatsapp_user_ids", MAX_USER_IDS, actual));
         }
         text::validate_field("first_name", &self.first_name, text::NAME)?;
         text::validate_field("last_name", &self.last_name, text::NAME)?;
@@ -141,8 +156,11 @@ impl Profile {
         keep(&mut self.first_name, &row.first_name);
         keep(&mut self.last_name, &row.last_name);
         keep(&mut self.email, &row.email);
-        if let (None, Some(id)) = (&self.whatsapp_user_id, &row.whatsapp_user_id) {
-            self.set_whatsapp_user_id(id.clone());
+        for id in &row.whatsapp_user_ids {
+            self.add_whatsapp_user_id(id.clone());
+        }
+        if let (None, Some(id)) = (&self.external_id, &row.external_id) {
+            self.set_external_id(Some(id.clone()));
         }
         if let (None, Some(number)) = (self.phone_number, row.phone_number) {
             self.set_phone_number(number);
@@ -185,8 +203,9 @@ pub enum ContactField {
     Email,
     Tags,
     Attributes,
-    #[strum(serialize = "whatsapp_user_id")]
-    WhatsAppUserId,
+    #[strum(serialize = "whatsapp_user_ids")]
+    WhatsAppUserIds,
+    ExternalId,
 }
 
 /// A change of a profile, from an update mask.
@@ -196,10 +215,16 @@ pub enum Change {
     FirstName(String),
     LastName(String),
     Email(String),
-    WhatsAppUserId(Option<WhatsAppUserId>),
+    /// Those left out become former ones.
+    WhatsAppUserIds(Vec<WhatsAppUserId>),
+    AddWhatsAppUserIds(Vec<WhatsAppUserId>),
+    ExternalId(Option<ExternalId>),
     Tags(BTreeSet<String>),
     Attributes(BTreeMap<String, AttributeValue>),
-    Attribute { id: String, value: Option<AttributeValue> },
+    Attribute {
+        id: String,
+        value: Option<AttributeValue>,
+    },
 }
 
 impl Change {
@@ -209,8 +234,11 @@ impl Change {
             Self::FirstName(name) => profile.first_name = name,
             Self::LastName(name) => profile.last_name = name,
             Self::Email(email) => profile.email = email,
-            Self::WhatsAppUserId(Some(id)) => profile.set_whatsapp_user_id(id),
-            Self::WhatsAppUserId(None) => profile.whatsapp_user_id = None,
+            Self::WhatsAppUserIds(ids) => profile.set_whatsapp_user_ids(ids),
+            Self::AddWhatsAppUserIds(ids) => {
+                ids.into_iter().for_each(|id| profile.add_whatsapp_user_id(id));
+            }
+            Self::ExternalId(id) => profile.set_external_id(id),
             Self::Tags(tags) => profile.tags = tags,
             Self::Attributes(attributes) => profile.attributes = attributes,
             Self::Attribute { id, value: Some(value) } => {

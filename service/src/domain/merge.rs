@@ -2,6 +2,7 @@
 
 use super::contact::{Contact, Profile};
 use super::error::{Error, Reason, Result};
+use super::identity::MAX_USER_IDS;
 use super::phone::{PhoneNumber, WhatsAppUserId};
 
 /// How to resolve conflicts. By default, the survivor's values win, its missing values are filled from
@@ -19,7 +20,8 @@ pub struct MergeRules {
 #[expect(missing_docs, reason = "each variant is the field of that name")]
 pub enum MergeField {
     PhoneNumber,
-    WhatsAppUserId,
+    WhatsAppUserIds,
+    ExternalId,
     FirstName,
     LastName,
     Email,
@@ -44,7 +46,7 @@ impl MergeRules {
     }
 
     /// Builds the survivor's profile. It has all phone numbers and user ids of both contacts, current
-    /// or former.
+    /// or former, and is found by the external ids of both.
     pub fn merge(&self, survivor: &Contact, merged_contact: &Contact) -> Profile {
         let mut profile = survivor.profile.clone();
         let merged = &merged_contact.profile;
@@ -70,6 +72,7 @@ impl MergeRules {
             }
         }
         self.merge_ids(&mut profile, merged);
+        self.merge_external_ids(&mut profile, merged);
         profile.merged_contact_ids.extend(&merged.merged_contact_ids);
         profile.merged_contact_ids.push(merged_contact.contact_id);
         profile
@@ -80,7 +83,7 @@ impl MergeRules {
         let numbers = merged.former_phone_numbers.iter().chain(&merged.phone_number);
         let numbers = numbers.filter(|number| !known.contains(&number.match_key())).copied();
         profile.former_phone_numbers.extend(numbers.collect::<Vec<PhoneNumber>>());
-        let ids = merged.former_whatsapp_user_ids.iter().chain(&merged.whatsapp_user_id);
+        let ids = merged.former_whatsapp_user_ids.iter();
         let ids = ids.filter(|id| !known.contains(&id.match_key())).cloned();
         profile.former_whatsapp_user_ids.extend(ids.collect::<Vec<WhatsAppUserId>>());
         // The setters remove the new current value from the former ones.
@@ -89,10 +92,27 @@ impl MergeRules {
         {
             profile.set_phone_number(number);
         }
-        if let Some(id) = &merged.whatsapp_user_id
-            && (profile.whatsapp_user_id.is_none() || self.takes(&MergeField::WhatsAppUserId))
-        {
-            profile.set_whatsapp_user_id(id.clone());
+        let mut ids = vec![profile.whatsapp_user_ids.clone(), merged.whatsapp_user_ids.clone()];
+        if self.takes(&MergeField::WhatsAppUserIds) {
+            ids.reverse();
+        }
+        let mut ids = ids.concat();
+        // Those beyond what a contact has room for are found, and allow nothing.
+        let beyond = ids.split_off(ids.len().min(MAX_USER_IDS));
+        profile.set_whatsapp_user_ids(ids);
+        profile.former_whatsapp_user_ids.extend(beyond);
+    }
+
+    /// The survivor is found by all external ids of both.
+    fn merge_external_ids(&self, profile: &mut Profile, merged: &Profile) {
+        profile.merged_external_ids.extend(merged.merged_external_ids.iter().cloned());
+        if let Some(id) = &merged.external_id {
+            let takes = profile.external_id.is_none() || self.takes(&MergeField::ExternalId);
+            let other = match takes {
+                true => profile.external_id.replace(id.clone()),
+                false => Some(id.clone()),
+            };
+            profile.merged_external_ids.extend(other);
         }
     }
 }
@@ -137,7 +157,7 @@ mod tests {
         };
         let two = Profile {
             phone_number: Some(number("15557654321")),
-            whatsapp_user_id: WhatsAppUserId::parse("US.2").ok(),
+            whatsapp_user_ids: WhatsAppUserId::parse("US.2").into_iter().collect(),
             first_name: "Anna".to_owned(),
             email: "ana@example.com".to_owned(),
             tags: BTreeSet::from(["b".to_owned()]),
@@ -159,7 +179,7 @@ mod tests {
         assert_eq!(values, [text("1"), text("1"), text("2")]);
         assert_eq!(both.phone_number, one.profile.phone_number);
         assert_eq!(both.former_phone_numbers, [number("447700900123"), number("15557654321")]);
-        assert_eq!(both.whatsapp_user_id, two.profile.whatsapp_user_id);
+        assert_eq!(both.whatsapp_user_ids, two.profile.whatsapp_user_ids);
         assert!(both.former_whatsapp_user_ids.is_empty());
         assert_eq!(both.merged_contact_ids, [Uuid::from_u128(9), Uuid::from_u128(2)]);
         let keys: BTreeSet<_> = both.match_keys().into_iter().collect();

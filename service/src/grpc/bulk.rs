@@ -7,6 +7,7 @@ use contacts_proto::v1::batch_get_contacts_result::Result as Item;
 use prost::Message;
 
 use super::api::Api;
+use super::contacts;
 use super::convert::{contact, import, recipient};
 use super::error::to_rpc_status;
 use super::idempotency::IdempotencyKey;
@@ -15,7 +16,6 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
 use crate::operations::import::ImportChunks;
-use crate::operations::read;
 use crate::operations::tag_edit::{EditTags, TagTarget};
 
 /// Most recipients of one request.
@@ -34,7 +34,7 @@ pub(super) async fn get(
     let count = request.recipients.len();
     let (recipients, malformed) = decode_recipients(request.recipients)?;
     let (indexes, recipients): (Vec<_>, Vec<_>) = recipients.into_iter().unzip();
-    let found = read::find(&api.store, &request.workspace_id, &recipients).await?;
+    let found = contacts::find(&api.store, &request.workspace_id, &recipients, view).await?;
 
     let failure = |error: &Error| Item::Error(to_rpc_status(error));
     let mut items = vec![None; count];

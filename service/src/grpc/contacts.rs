@@ -10,11 +10,12 @@ use super::convert::{contact, contact_mask, decode_enum, identity, recipient};
 use super::mutation::contact_response;
 use super::tokens::Tokens;
 use super::{bulk, duplicates, export, import, pages, stream};
+use crate::domain::contact::{Recipient, View};
 use crate::domain::error::{Error, Result};
 use crate::operations::contacts::{CreateContact, DeleteContact};
 use crate::operations::read::{self, Query};
 use crate::operations::token::Cursor;
-use crate::store::{ContactRow, OrderBy, PageCursor};
+use crate::store::{ContactRow, OrderBy, PageCursor, Store};
 
 #[tonic::async_trait]
 impl ContactService for Api {
@@ -42,7 +43,7 @@ impl ContactService for Api {
         let request = request.into_inner();
         let view = contact::decode_view(request.view)?;
         let recipient = recipient::decode(request.recipient)?;
-        let found = read::find(&self.store, &request.workspace_id, &[recipient]).await?;
+        let found = find(&self.store, &request.workspace_id, &[recipient], view).await?;
         let row = found.into_iter().flatten().next().ok_or_else(Error::contact_not_found)?;
         let contact = Some(contact::encode(&row, view, self.store.now())?);
         Ok(Response::new(v1::GetContactResponse { contact }))
@@ -156,6 +157,19 @@ impl ContactService for Api {
     }
 }
 
+/// Finds contacts, with their identities if the view shows them.
+pub(super) async fn find(
+    store: &Store,
+    workspace_id: &str,
+    recipients: &[Recipient],
+    view: View,
+) -> Result<Vec<Option<ContactRow>>> {
+    match view {
+        View::Full => read::find_with_identities(store, workspace_id, recipients).await,
+        View::Basic => read::find(store, workspace_id, recipients).await,
+    }
+}
+
 async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListContactsResponse> {
     let size = pages::size(request.page_size)?;
     let view = contact::decode_view(request.view)?;
@@ -178,12 +192,15 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
         .open_page(&page_token)?
         .map(|Cursor { id, text, .. }| PageCursor { sort_key: text, contact_id: id });
     let mut rows = read::list(&mut *session, &selected, order, after.as_ref(), size + 1).await?;
-    drop(session);
     let size = size.min(fitting(&rows));
     let next_page_token = pages::cut(&mut rows, size, &tokens, |last| {
         let PageCursor { sort_key, contact_id } = last.cursor();
         Cursor { id: contact_id, text: sort_key, count: 0 }
     });
+    if view == View::Full {
+        read::add_identities(&mut *session, workspace, rows.iter_mut()).await?;
+    }
+    drop(session);
     let now = api.store.now();
     let contacts = rows.iter().map(|row| contact::encode(row, view, now)).collect::<Result<_>>()?;
     Ok(v1::ListContactsResponse { contacts, next_page_token })

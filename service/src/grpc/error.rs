@@ -80,6 +80,7 @@ fn code(reason: Reason) -> Code {
         | Reason::InvalidPhoneNumber
         | Reason::InvalidWhatsappUserId
         | Reason::InvalidId
+        | Reason::InvalidExternalId
         | Reason::ReservedId
         | Reason::InvalidText
         | Reason::InvalidEmail

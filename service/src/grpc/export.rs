@@ -6,12 +6,12 @@ use prost::Message;
 use super::api::Api;
 use super::convert::{consent as consent_convert, contact, recipient};
 use super::{opt_in_events, pages};
+use crate::domain::consent::IdentityConsent;
 use crate::domain::consent::fold::Stop;
-use crate::domain::consent::{IdentityConsent, MessageCategory, OptInStatus};
 use crate::domain::contact::View;
 use crate::domain::error::Result;
 use crate::operations::{export, workspaces};
-use crate::store::{StoredResponseInfo, timestamp};
+use crate::store::{StoredResponseInfo, encode_consents, timestamp};
 
 /// Most events, and most saved answers, in one response.
 const MAX_ITEMS: usize = 1000;
@@ -65,31 +65,6 @@ pub(super) async fn export(
         receipts: held.receipts.into_iter().map(contact::encode_receipt).collect(),
         export_time: Some(timestamp(now)),
     })
-}
-
-fn encode_consents(consent: &IdentityConsent) -> Vec<v1::RecordedConsent> {
-    let encode = |category| {
-        let objection = consent.objections.opt_out(category);
-        let permission = consent.permission(category);
-        let (status, event_id, occurred_time) = match (objection, permission) {
-            (Some(objection), _) => {
-                (OptInStatus::OptedOut, Some(objection.event), Some(objection.time))
-            }
-            (None, Some(permission)) => {
-                (OptInStatus::OptedIn, Some(permission.event), Some(permission.time))
-            }
-            (None, None) => (OptInStatus::NotAsked, None, None),
-        };
-        let expire_time = permission.filter(|_| objection.is_none()).and_then(|p| p.expire);
-        v1::RecordedConsent {
-            category: consent_convert::encode_category(category).into(),
-            status: consent_convert::encode_status(status).into(),
-            event_id: event_id.map(|id| id.to_string()).unwrap_or_default(),
-            occurred_time: occurred_time.map(timestamp),
-            expire_time: expire_time.map(timestamp),
-        }
-    };
-    MessageCategory::ALL.into_iter().map(encode).collect()
 }
 
 fn encode_preferences(consent: &IdentityConsent) -> Vec<v1::RecordedPlatformPreference> {

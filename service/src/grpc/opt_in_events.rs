@@ -38,6 +38,7 @@ fn tokens(workspace: &Workspace, recipient: &Recipient) -> Tokens {
     let recipient = match recipient {
         Recipient::Id(id) => id.to_string(),
         Recipient::Key(key) => key.as_str().to_owned(),
+        Recipient::ExternalId(id) => format!("x{id}"),
     };
     Tokens::of::<v1::ListOptInEventsRequest>(workspace, &[&recipient])
 }

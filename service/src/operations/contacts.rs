@@ -2,7 +2,8 @@
 
 use crate::domain::contact::{Change, Profile, Recipient, definition};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::phone::PhoneNumber;
+use crate::domain::external_id::ExternalId;
+use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Lock, Operation, Receipt, Transaction};
 
 use super::unit_of_work::{UnitOfWork, former_identity};
@@ -40,10 +41,12 @@ impl Operation for CreateContact {
 pub struct UpdateContact {
     /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
-    /// Identifies the contact.
-    pub person: Recipient,
+    /// Identifies the contact: the first that finds one.
+    pub names: Vec<Recipient>,
     /// The phone number in the request, which has to be the contact's.
     pub phone_number: Option<PhoneNumber>,
+    /// The external id in the request, which has to be the contact's if it has one.
+    pub external_id: Option<ExternalId>,
     /// The changes, in order.
     pub changes: Vec<Change>,
     /// The version the change is based on. Empty for any.
@@ -59,12 +62,19 @@ impl Operation for UpdateContact {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let definitions = definitions(&mut *tx.db, &workspace).await?;
         let below = |error: Error| error.in_parent("contact");
-        let mut people = vec![self.person.clone()];
+        let mut people = self.names.clone();
         people.extend(self.phone_number.as_ref().map(|phone| Recipient::Key(phone.match_key())));
+        people.extend(self.external_id.iter().cloned().map(Recipient::ExternalId));
         people.extend(self.if_missing.iter().flat_map(self::people));
+        let added = |ids: &[WhatsAppUserId]| -> Vec<_> {
+            ids.iter().map(|id| Recipient::Key(id.match_key())).collect()
+        };
         for change in &self.changes {
             match change {
-                Change::WhatsAppUserId(Some(id)) => people.push(Recipient::Key(id.match_key())),
+                Change::WhatsAppUserIds(ids) | Change::AddWhatsAppUserIds(ids) => {
+                    people.extend(added(ids));
+                }
+                Change::ExternalId(Some(id)) => people.push(Recipient::ExternalId(id.clone())),
                 // Clearing an attribute that does not exist is a mistake of the caller.
                 Change::Attribute { id, value: None } => {
                     definition(&definitions, id).map_err(below)?;
@@ -74,15 +84,21 @@ impl Operation for UpdateContact {
         }
         let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
 
-        let existing = unit.find_contact(&self.person);
+        refuse_former(&unit, &self.names).map_err(below)?;
         if self.if_missing.is_some() {
             refuse_former(&unit, &people).map_err(below)?;
         }
+        let existing = self.names.iter().find_map(|name| unit.find_contact(name));
         let mut profile = match existing.and_then(|entry| unit.contact(entry)) {
             Some(contact) => {
                 contact.validate_etag(&self.etag)?;
                 let mut profile = contact.profile.clone();
-                self.keep_phone(&mut profile).map_err(below)?;
+                if let Some(number) = self.phone_number {
+                    keep_phone(&mut profile, number).map_err(below)?;
+                }
+                if let Some(id) = &self.external_id {
+                    keep_external_id(&mut profile, id).map_err(below)?;
+                }
                 profile
             }
             None => self.if_missing.clone().ok_or_else(Error::contact_not_found)?,
@@ -105,24 +121,31 @@ impl Operation for UpdateContact {
     }
 }
 
-impl UpdateContact {
-    /// Checks the phone number in the request. It may be another form of the stored
-    /// number, or the former number that identified the contact. A contact without a
-    /// number gets it. A stored number never changes.
-    fn keep_phone(&self, profile: &mut Profile) -> Result<()> {
-        let Some(sent) = self.phone_number else { return Ok(()) };
-        let same = |kept: PhoneNumber| kept.match_key() == sent.match_key();
-        match profile.phone_number {
-            None => profile.set_phone_number(sent),
-            Some(kept) if same(kept) || self.person == Recipient::Key(sent.match_key()) => {}
-            Some(_) => {
-                let message = "a phone number does not change with the rest: if the person has a \
-                               new one, send it to LinkIdentity; somebody else's is a new contact";
-                return Err(Error::invalid(Reason::ImmutableField, "phone_number", message));
-            }
+/// Checks a phone number sent with other changes: a form of the contact's number, or one
+/// for a contact without a number, which gets it. A stored number never changes.
+pub(super) fn keep_phone(profile: &mut Profile, sent: PhoneNumber) -> Result<()> {
+    match profile.phone_number {
+        None => profile.set_phone_number(sent),
+        Some(kept) if kept.match_key() == sent.match_key() => {}
+        Some(_) => {
+            let message = "a phone number does not change with the rest: if the person has a new \
+                           one, send it to LinkIdentity; somebody else's is a new contact";
+            return Err(Error::invalid(Reason::ImmutableField, "phone_number", message));
         }
-        Ok(())
     }
+    Ok(())
+}
+
+/// The same of the business's own id.
+pub(super) fn keep_external_id(profile: &mut Profile, sent: &ExternalId) -> Result<()> {
+    if profile.external_id.is_none() {
+        profile.set_external_id(Some(sent.clone()));
+    } else if !profile.external_ids().any(|known| known == sent) {
+        let message = "the contact has another external_id: if this one replaces it, send it to \
+                       UpdateContact with external_id in update_mask";
+        return Err(Error::invalid(Reason::ImmutableField, "external_id", message));
+    }
+    Ok(())
 }
 
 /// Refuses a number or user id that a contact had before: it may be somebody else's by
@@ -138,9 +161,11 @@ pub(super) fn refuse_former(unit: &UnitOfWork<'_>, recipients: &[Recipient]) -> 
     Ok(())
 }
 
-/// The names by which a profile's person may be known already.
+/// The names by which a profile's person may be known already: the business's own id, then
+/// the phone number, then user ids.
 pub(super) fn people(profile: &Profile) -> Vec<Recipient> {
-    profile.match_keys().into_iter().map(Recipient::Key).collect()
+    let external_id = profile.external_id.iter().cloned().map(Recipient::ExternalId);
+    external_id.chain(profile.match_keys().into_iter().map(Recipient::Key)).collect()
 }
 
 /// Erases a contact.

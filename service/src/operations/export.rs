@@ -6,7 +6,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::store::{ContactRow, Receipt, Store, StoredResponseInfo, decode_profile};
 
 use super::unit_of_work::former_identity;
-use super::{opt_in, workspace};
+use super::{opt_in, read, workspace};
 
 /// Everything that is stored about one person.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub async fn held(
     let mut db = store.read().await?;
     let workspace = workspace(&mut *db, workspace_id).await?;
     let found = db.find_contacts(&workspace, std::slice::from_ref(person)).await?;
-    let contact = found.into_iter().flatten().next();
+    let mut contact = found.into_iter().flatten().next();
     if let (Some(contact), Recipient::Key(key)) = (&contact, person) {
         let contact = decode_profile(contact)?;
         if contact.profile.is_former(key) {
@@ -43,18 +43,19 @@ pub async fn held(
     let contact_id = match (&contact, person) {
         (Some(contact), _) => Some(contact.contact_id),
         (None, Recipient::Id(id)) => Some(*id),
-        (None, Recipient::Key(_)) => None,
+        (None, Recipient::Key(_) | Recipient::ExternalId(_)) => None,
     };
     let (mut answers, mut receipts) = (Vec::new(), Vec::new());
     if let Some(id) = contact_id {
         answers = db.stored_responses_about(&workspace, id, limit).await?;
         receipts = db.receipts(&workspace, id).await?;
     }
+    read::add_identities(&mut *db, &workspace, contact.iter_mut()).await?;
     drop(db);
     let key = match (&contact, person) {
         (Some(contact), _) => decode_profile(contact)?.profile.match_keys().into_iter().next(),
         (None, Recipient::Key(key)) => Some(key.clone()),
-        (None, Recipient::Id(_)) => None,
+        (None, Recipient::Id(_) | Recipient::ExternalId(_)) => None,
     };
     let (mut consent, mut events) = (None, Vec::new());
     if let Some(key) = key {

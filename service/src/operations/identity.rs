@@ -1,7 +1,7 @@
 //! Changing the phone number and user id of a contact.
 
 use crate::domain::consent::{Evidence, Source};
-use crate::domain::contact::Recipient;
+use crate::domain::contact::{Profile, Recipient};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Lock, Operation, Transaction};
@@ -21,6 +21,8 @@ pub struct LinkIdentity {
     pub phone_number: Option<PhoneNumber>,
     /// The new user id.
     pub whatsapp_user_id: Option<WhatsAppUserId>,
+    /// The user id that it replaces. None: it is added to those there are.
+    pub replaces: Option<WhatsAppUserId>,
     /// Former phone numbers and user ids that now belong to somebody else.
     pub release: Vec<MatchKey>,
     /// What was permitted under the identity that is replaced is permitted under the new
@@ -54,14 +56,14 @@ impl Operation for LinkIdentity {
             profile.set_phone_number(number);
         }
         if let Some(id) = &self.whatsapp_user_id {
-            profile.set_whatsapp_user_id(id.clone());
+            replace_or_add(&mut profile, self.replaces.as_ref(), id)?;
         }
         for key in &self.release {
             if !profile.release(key) {
                 return Err(not_former());
             }
         }
-        profile.validate()?;
+        profile.validate().map_err(new)?;
         let carry = self.carry_opt_in.as_ref().map(|(source, evidence)| Carry {
             to: people[1..].iter().filter_map(Recipient::key).cloned().collect(),
             from: None,
@@ -75,16 +77,37 @@ impl Operation for LinkIdentity {
     }
 }
 
+fn replace_or_add(
+    profile: &mut Profile,
+    replaces: Option<&WhatsAppUserId>,
+    id: &WhatsAppUserId,
+) -> Result<()> {
+    match replaces {
+        // Sent again, it is done already.
+        Some(old)
+            if profile.is_former(&old.match_key()) && profile.whatsapp_user_ids.contains(id) => {}
+        Some(old) if !profile.replace_whatsapp_user_id(old, id.clone()) => {
+            let message = "the contact does not have the user id in replaces: GetContact shows \
+                           those it has; leave replaces out to add the new one to them";
+            return Err(Error::invalid(Reason::InvalidArgument, "replaces", message));
+        }
+        Some(_) => {}
+        None => profile.add_whatsapp_user_id(id.clone()),
+    }
+    Ok(())
+}
+
 /// Renames the field of an error to the one of the request.
 fn new(error: Error) -> Error {
-    match error.field().map(|field| format!("new_{field}")) {
-        Some(field) => error.with_field(field),
-        None => error,
+    match error.field() {
+        Some("whatsapp_user_ids") => error.with_field("new_whatsapp_user_id"),
+        Some("phone_number") => error.with_field("new_phone_number"),
+        _ => error,
     }
 }
 
 fn not_former() -> Error {
-    let message = "release has what is no former number or user id of this contact; GetContact \
-                   shows them, and what it has now is released with the call that replaces it";
+    let message = "release has what is no former number and no user id of this contact; GetContact \
+                   shows them, and the number it has now is released with the call that replaces it";
     Error::invalid(Reason::InvalidArgument, "release", message)
 }

@@ -12,9 +12,10 @@ use crate::domain::phone::MatchKey;
 use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Lock, Operation, Transaction, Workspace};
 
-use super::contacts::people;
-use super::contacts::refuse_former;
-use super::unit_of_work::{EntryId, Named, UnitOfWork, already_exists, consent_conflict};
+use super::contacts::{keep_external_id, keep_phone, people, refuse_former};
+use super::unit_of_work::{
+    EntryId, Named, UnitOfWork, already_exists, consent_conflict, external_id_exists,
+};
 use super::{definitions, lock_workspace};
 
 /// How many rows one transaction stores, if that many have arrived. A transaction
@@ -56,14 +57,13 @@ impl Operation for ImportChunks {
             validated => validated.map(|()| None)?,
         };
 
-        let people: Vec<Recipient> = self.rows().flat_map(|row| people(&row.profile)).collect();
-        let mut unit = UnitOfWork::load(tx, &workspace, &people).await?;
+        let all: Vec<Recipient> = self.rows().flat_map(|row| people(&row.profile)).collect();
+        let mut unit = UnitOfWork::load(tx, &workspace, &all).await?;
         let mut outcomes = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
             let mut outcome = ChunkOutcome::default();
             for (index, row) in chunk {
-                let keys = row.profile.match_keys();
-                let savepoint = unit.savepoint(&keys);
+                let savepoint = unit.savepoint(&people(&row.profile));
                 let imported = match &fault {
                     Some(fault) => Err(fault.for_another_caller()),
                     None => self.import_row(tx, &mut unit, &definitions, row),
@@ -119,7 +119,7 @@ impl ImportChunks {
         let below = |error: Error| error.in_parent("contact");
         let mut profile = row.profile.clone();
         profile.tags.extend(self.options.add_tags.iter().cloned());
-        profile.validate().map_err(below)?;
+        profile.validate_fields().map_err(below)?;
         profile.validate_against(definitions).map_err(below)?;
         let statement = self.statement(row);
         if let Some(statement) = &row.consent {
@@ -127,12 +127,16 @@ impl ImportChunks {
         }
         let people = people(&profile);
         refuse_former(unit, &people).map_err(below)?;
-        let named = Named::Keys(profile.match_keys());
+        let named = match profile.match_keys() {
+            keys if keys.is_empty() => Named::Contact,
+            keys => Named::Keys(keys),
+        };
 
-        // If a row has both, the phone number identifies the contact.
+        // If a row has several, the external id identifies the contact, then the phone number.
         let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
+            profile.validate().map_err(below)?;
             let entry = unit.create(tx, profile).map_err(below)?;
-            state(tx, unit, entry, &named, statement)?;
+            state(tx, unit, entry, (&named, &people), statement)?;
             return Ok(RowOutcome::Created);
         };
         let existing = unit.contact(entry).ok_or_else(Error::contact_not_found)?;
@@ -142,17 +146,20 @@ impl ImportChunks {
                 let keys = profile.match_keys();
                 let theirs = existing.profile.match_keys();
                 let taken = keys.iter().find(|key| theirs.contains(key)).or(keys.first());
-                let error = match taken {
-                    Some(key) => {
-                        below(already_exists(key, existing, "change it with UpdateContact"))
-                    }
-                    None => Error::contact_not_found(),
-                };
-                return Err(error);
+                return Err(below(match taken {
+                    Some(key) => already_exists(key, existing, "change it with UpdateContact"),
+                    None => external_id_exists(existing),
+                }));
             }
             OnConflict::Skip => false,
             OnConflict::Merge => {
                 let mut merged = existing.profile.clone();
+                if let Some(number) = profile.phone_number {
+                    keep_phone(&mut merged, number).map_err(below)?;
+                }
+                if let Some(id) = &profile.external_id {
+                    keep_external_id(&mut merged, id).map_err(below)?;
+                }
                 merged.merge(&profile);
                 merged.validate().map_err(below)?;
                 unit.update(tx, entry, merged, None).map_err(below)?
@@ -168,7 +175,7 @@ impl ImportChunks {
                 return Err(consent_conflict(why).with_field("consent"));
             }
         }
-        let said = !skipped && state(tx, unit, entry, &named, statement)?;
+        let said = !skipped && state(tx, unit, entry, (&named, &people), statement)?;
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
     }
 
@@ -191,13 +198,11 @@ impl ImportChunks {
         error: Error,
     ) -> Error {
         let Some(objection) = self.objection(row) else { return error };
-        let keys = row.profile.match_keys();
-        let recorded = !keys.is_empty() && object(tx, unit, &keys, objection).is_ok();
-        match recorded {
-            true => error
+        match object(tx, unit, &people(&row.profile), objection) {
+            Ok(recorded) if recorded.is_some() => error
                 .with_advice("the row's opt-out counts all the same")
                 .with_metadata("opt_out", "recorded"),
-            false => error,
+            _ => error,
         }
     }
 
@@ -237,38 +242,49 @@ fn state(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
     entry: EntryId,
-    named: &Named,
+    (named, people): (&Named, &[Recipient]),
     statement: Option<&Statement>,
 ) -> Result<bool> {
     match statement {
         None => Ok(false),
         Some(statement) if statement.status == OptInStatus::OptedOut => {
-            let Named::Keys(keys) = named else { return Ok(false) };
-            object(tx, unit, keys, statement)
+            Ok(object(tx, unit, people, statement)?.unwrap_or(false))
         }
         Some(claim) => claim_opt_in(tx, unit, entry, named, claim),
     }
 }
 
 /// Records the objection of a row against the persons of all ids that it names, without
-/// effect too: an older one that is known nowhere else is history.
+/// effect too: an older one that is known nowhere else is history. Returns whether
+/// anything changed, or None if the row names nobody.
 fn object(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
-    keys: &[MatchKey],
+    people: &[Recipient],
     objection: &Statement,
-) -> Result<bool> {
-    let mut changed = false;
-    for key in keys {
-        let known = unit.find(&Recipient::Key(key.clone()));
-        let entry = known.unwrap_or_else(|| unit.add_non_contact(key.clone()));
-        // One event for each person, with all ids of it that the row names.
-        let is_of_entry =
-            |key: &&MatchKey| unit.find(&Recipient::Key((*key).clone())) == Some(entry);
-        let named: Vec<_> = keys.iter().filter(is_of_entry).cloned().collect();
-        if named.first() == Some(key) {
-            changed |= object_one(tx, unit, entry, &Named::Keys(named), objection)?;
+) -> Result<Option<bool>> {
+    // One event for each person, with all ids of it that the row names.
+    let mut persons: Vec<(EntryId, Vec<MatchKey>)> = Vec::new();
+    for person in people {
+        let entry = match (unit.find(person), person) {
+            (Some(entry), _) => entry,
+            (None, Recipient::Key(key)) => unit.add_non_contact(key.clone()),
+            (None, Recipient::Id(_) | Recipient::ExternalId(_)) => continue,
+        };
+        let key = person.key().cloned();
+        match persons.iter_mut().find(|(known, _)| *known == entry) {
+            Some((_, keys)) => keys.extend(key),
+            None => persons.push((entry, key.into_iter().collect())),
         }
+    }
+    let mut changed = None;
+    for (entry, keys) in persons {
+        let named = match keys.is_empty() {
+            true => Named::Contact,
+            false => Named::Keys(keys),
+        };
+        let one = object_one(tx, unit, entry, &named, objection)?;
+        changed = Some(changed.unwrap_or(false) | one);
     }
     Ok(changed)
 }
@@ -315,8 +331,7 @@ fn refuse_hidden_objection(
 /// What stands against one id of a failed row stands against the contact that another of
 /// its ids names: a no belongs to the person, and the row says that they are one.
 fn spread_objections(tx: &Transaction, unit: &mut UnitOfWork<'_>, row: &ImportRow) -> Result<()> {
-    let keys = row.profile.match_keys();
-    let people: Vec<_> = keys.iter().cloned().map(Recipient::Key).collect();
+    let people = people(&row.profile);
     let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
         return Ok(());
     };

@@ -124,10 +124,10 @@ fn persons(
         let known = persons.iter_mut().find(|(known, _)| *known == entry);
         match (known, recipient) {
             (None, Recipient::Key(key)) => persons.push((entry, Named::Keys(vec![key.clone()]))),
-            (None, Recipient::Id(_)) => persons.push((entry, Named::Contact)),
+            (None, _) => persons.push((entry, Named::Contact)),
             (Some((_, Named::Keys(keys))), Recipient::Key(key)) => keys.push(key.clone()),
-            (Some((_, named)), Recipient::Id(_)) => *named = Named::Contact,
             (Some((_, Named::Contact)), Recipient::Key(_)) => {}
+            (Some((_, named)), _) => *named = Named::Contact,
         }
     }
     Ok(persons)
@@ -148,7 +148,9 @@ pub async fn events(
     let subjects = match (found.into_iter().flatten().next(), person) {
         (Some(row), _) => Subjects::of(&decode_profile(&row)?, store.keyring(), &workspace),
         (None, Recipient::Key(key)) => Subjects::of_non_contact(key, store.keyring(), &workspace),
-        (None, Recipient::Id(_)) => return Err(Error::contact_not_found()),
+        (None, Recipient::Id(_) | Recipient::ExternalId(_)) => {
+            return Err(Error::contact_not_found());
+        }
     };
     let before = before.unwrap_or(i64::MAX);
     let entries = db.ledger_entries_about(&workspace, &subjects, before, limit).await?;

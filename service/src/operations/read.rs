@@ -1,10 +1,14 @@
 //! Finding, listing and counting contacts.
 
+use crate::domain::consent::IdentityConsent;
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{self, FilterError};
+use crate::domain::identity::ContactIdentity;
 use crate::domain::search::{self, SearchError};
-use crate::store::{ContactRow, Order, OrderBy, PageCursor, Reader, Selection, Store, Workspace};
+use crate::store::{
+    ContactRow, Order, OrderBy, PageCursor, Reader, Selection, Store, Workspace, decode_profile,
+};
 
 use super::{definitions, workspace};
 
@@ -17,6 +21,51 @@ pub async fn find(
     let mut db = store.read().await?;
     let workspace = workspace(&mut *db, workspace_id).await?;
     db.find_contacts(&workspace, people).await
+}
+
+/// The same, with the contacts' identities.
+pub async fn find_with_identities(
+    store: &Store,
+    workspace_id: &str,
+    people: &[Recipient],
+) -> Result<Vec<Option<ContactRow>>> {
+    let mut db = store.read().await?;
+    let workspace = workspace(&mut *db, workspace_id).await?;
+    let mut found = db.find_contacts(&workspace, people).await?;
+    add_identities(&mut *db, &workspace, found.iter_mut().flatten()).await?;
+    Ok(found)
+}
+
+/// Adds to contacts their identities, each with what was said under it.
+pub async fn add_identities(
+    db: &mut dyn Reader,
+    workspace: &Workspace,
+    contacts: impl Iterator<Item = &mut ContactRow>,
+) -> Result<()> {
+    let mut contacts: Vec<_> = contacts.collect();
+    let mut keys = Vec::with_capacity(contacts.len());
+    for contact in &mut contacts {
+        let profile = decode_profile(contact)?.profile;
+        contact.identities = profile
+            .identities()
+            .map(|(identity, is_former)| {
+                keys.push(identity.match_key());
+                ContactIdentity { identity, is_former, consent: IdentityConsent::default() }
+            })
+            .collect();
+    }
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut rows = db.consent(workspace, &keys).await?.into_iter();
+    for contact in contacts {
+        for (identity, row) in contact.identities.iter_mut().zip(&mut rows) {
+            // Released since the contact was read, it is no longer the contact's.
+            let row = row.filter(|row| row.contact_id == Some(contact.contact_id));
+            identity.consent = row.map(|row| row.consent).unwrap_or_default();
+        }
+    }
+    Ok(())
 }
 
 /// Which contacts a request selects, as it was sent.

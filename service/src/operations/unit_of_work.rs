@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 pub use identities::Carry;
 pub use record::{Named, Recording};
-pub use refusal::{already_exists, consent_conflict, former_identity};
+pub use refusal::{already_exists, consent_conflict, external_id_exists, former_identity};
 use uuid::Uuid;
 
 use self::persons::Entry;
@@ -22,6 +22,7 @@ pub(super) use self::persons::new_identity;
 pub(super) use self::write::upsert_suppressions;
 use crate::domain::consent::{ConsentEvent, ConsentSummary};
 use crate::domain::contact::{Contact, Recipient};
+use crate::domain::external_id::ExternalId;
 use crate::domain::phone::MatchKey;
 use crate::store::{ContactRow, Workspace, encode_profile};
 
@@ -31,6 +32,7 @@ pub struct UnitOfWork<'a> {
     entries: Vec<Entry>,
     by_key: HashMap<MatchKey, usize>,
     by_id: HashMap<Uuid, usize>,
+    by_external_id: HashMap<ExternalId, usize>,
     events: Vec<ConsentEvent>,
     /// Events without effect, which may be in the ledger already.
     history: Vec<Uuid>,
@@ -59,6 +61,8 @@ impl UnitOfWork<'_> {
         if let Some(contact) = &self.entries[entry].after {
             self.by_id.insert(contact.contact_id, entry);
             self.by_id.extend(contact.profile.merged_contact_ids.iter().map(|id| (*id, entry)));
+            let external_ids = contact.profile.external_ids();
+            self.by_external_id.extend(external_ids.map(|id| (id.clone(), entry)));
         }
         EntryId(entry)
     }
@@ -68,6 +72,11 @@ impl UnitOfWork<'_> {
         match recipient {
             Recipient::Id(id) => self.by_id.get(id),
             Recipient::Key(key) => self.by_key.get(key),
+            // One that a contact had when the unit began may be gone.
+            Recipient::ExternalId(id) => self.by_external_id.get(id).filter(|entry| {
+                let contact = self.entries[**entry].after.as_ref();
+                contact.is_some_and(|contact| contact.profile.external_ids().any(|its| its == id))
+            }),
         }
         .map(|entry| EntryId(*entry))
     }
@@ -91,6 +100,7 @@ impl UnitOfWork<'_> {
             version: contact.version,
             consent: self.summary(entry),
             sort_key: String::new(),
+            identities: self.entries[entry.0].identities(),
         })
     }
 

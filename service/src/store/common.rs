@@ -2,12 +2,14 @@
 
 mod columns;
 mod errors;
+mod external_ids;
 mod find;
 mod rows;
 mod values;
 
 pub(super) use columns::Columns;
 pub(super) use errors::is_disconnected;
+pub(super) use external_ids::ExternalIdChanges;
 pub(super) use find::{ContactLookup, find_contacts};
 pub(super) use rows::{
     attribute, check_row, consent_row, head, key_id, policy_period, receipt, stop_words,

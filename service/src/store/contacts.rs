@@ -8,6 +8,7 @@ use super::{PageCursor, Workspace};
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
+use crate::domain::identity::ContactIdentity;
 
 /// A contact as stored, with its profile still encoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub struct ContactRow {
     /// The key a page is ordered by. Empty outside of pages, and in pages
     /// ordered by creation.
     pub sort_key: String,
+    /// Its identities with their consent. Empty unless they were asked for.
+    pub identities: Vec<ContactIdentity>,
 }
 
 impl ContactRow {
@@ -36,7 +39,7 @@ impl ContactRow {
 #[async_trait]
 pub trait ContactReader {
     /// Returns the contacts of these recipients, in the order of `recipients`.
-    /// The id of a merged contact finds the one it was merged into. In a write
+    /// The id or external id of a merged contact finds the one it was merged into. In a write
     /// transaction the contacts are locked until it ends.
     async fn find_contacts(
         &mut self,

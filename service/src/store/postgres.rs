@@ -14,6 +14,7 @@ mod copy;
 mod definitions;
 mod directory;
 mod duplicates;
+mod external_ids;
 mod filter;
 mod insert_contacts;
 mod ledger;

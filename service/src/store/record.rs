@@ -5,6 +5,8 @@
 //! This is the only conversion between domain and wire outside of `grpc`. Decoding the
 //! record and encoding it again would be the largest cost of a stream.
 
+mod identity;
+
 use bytes::{Buf, Bytes, BytesMut};
 use contacts_proto::{Timestamp, v1};
 use prost::Message;
@@ -17,6 +19,7 @@ use crate::domain::attribute::AttributeValue;
 use crate::domain::consent::{ConsentSummary, MessageCategory, OptInStatus};
 use crate::domain::contact::{self, Contact, Profile, View};
 use crate::domain::error::{Error, Result};
+use crate::domain::external_id::ExternalId;
 use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
 
 /// The first field that `View::Basic` leaves out. Fields are encoded in the order of
@@ -29,11 +32,7 @@ pub(crate) fn encode_profile(contact: &Contact) -> Bytes {
     let message = v1::Contact {
         contact_id: contact.contact_id.to_string(),
         phone_number: profile.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
-        whatsapp_user_id: profile
-            .whatsapp_user_id
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        whatsapp_user_ids: texts(&profile.whatsapp_user_ids),
         first_name: profile.first_name.clone(),
         last_name: profile.last_name.clone(),
         tags: profile.tags.iter().cloned().collect(),
@@ -41,6 +40,7 @@ pub(crate) fn encode_profile(contact: &Contact) -> Bytes {
         update_time: Some(timestamp(contact.update_time)),
         opt_in: None,
         etag: String::new(),
+        external_id: profile.external_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         email: profile.email.clone(),
         attributes: profile
             .attributes
@@ -50,6 +50,8 @@ pub(crate) fn encode_profile(contact: &Contact) -> Bytes {
         former_phone_numbers: texts(&profile.former_phone_numbers),
         former_whatsapp_user_ids: texts(&profile.former_whatsapp_user_ids),
         merged_contact_ids: texts(&profile.merged_contact_ids),
+        merged_external_ids: texts(&profile.merged_external_ids),
+        identities: Vec::new(),
     };
     message.encode_to_vec().into()
 }
@@ -70,7 +72,8 @@ pub fn decode_profile(row: &ContactRow) -> Result<Contact> {
     let some = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
     let profile = Profile {
         phone_number: some(&message.phone_number).map(|n| phone(&n)).transpose()?,
-        whatsapp_user_id: some(&message.whatsapp_user_id).map(|id| user(&id)).transpose()?,
+        whatsapp_user_ids: all(&message.whatsapp_user_ids, user)?,
+        external_id: some(&message.external_id).map(ExternalId::from_stored),
         first_name: message.first_name,
         last_name: message.last_name,
         email: message.email,
@@ -85,6 +88,11 @@ pub fn decode_profile(row: &ContactRow) -> Result<Contact> {
         merged_contact_ids: all(&message.merged_contact_ids, |id| {
             parse_id(id).ok_or_else(|| Error::internal("a stored record has no id where one was"))
         })?,
+        merged_external_ids: message
+            .merged_external_ids
+            .into_iter()
+            .map(ExternalId::from_stored)
+            .collect(),
     };
     Ok(Contact {
         contact_id: row.contact_id,
@@ -106,7 +114,7 @@ pub(crate) fn record_id(record: &[u8]) -> Result<Uuid> {
         .ok_or_else(|| Error::internal("a stored record does not begin with its id"))
 }
 
-/// Encodes a contact as it is sent: the record, followed by opt-in and etag.
+/// Encodes a contact as it is sent: the record, followed by opt-in, etag and identities.
 pub(crate) fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
     let record = match view {
         View::Full => row.record.clone(),
@@ -115,6 +123,10 @@ pub(crate) fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
     let rest = v1::Contact {
         opt_in: Some(wire_summary(&row.consent, now)),
         etag: contact::etag(row.contact_id, row.version),
+        identities: match view {
+            View::Full => row.identities.iter().map(identity::encode).collect(),
+            View::Basic => Vec::new(),
+        },
         ..v1::Contact::default()
     };
     let mut sent = BytesMut::with_capacity(record.len() + 40);
@@ -153,6 +165,8 @@ fn basic_length(record: &Bytes) -> usize {
     }
     record.len()
 }
+
+pub(crate) use identity::encode_consents;
 
 /// Converts a time for the API.
 pub(crate) fn timestamp(time: Time) -> Timestamp {

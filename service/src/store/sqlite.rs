@@ -8,6 +8,7 @@ mod contacts;
 mod definitions;
 mod directory;
 mod duplicates;
+mod external_ids;
 mod filter;
 mod ledger;
 mod name_index;

@@ -127,7 +127,7 @@ fn opt_outs_by_phone_number_and_by_user_id_all_count() {
     with_database(|database| async move {
         let stores = two_stores(&database).await;
         let user = WhatsAppUserId::parse("BR.1234567890").unwrap();
-        let both = Profile { whatsapp_user_id: Some(user.clone()), ..profile("15551234567") };
+        let both = Profile { whatsapp_user_ids: vec![user.clone()], ..profile("15551234567") };
         create(&stores[0], both).await.unwrap();
         let found = read::find(&stores[0], "", &[person("15551234567")]).await.unwrap();
         let id = found[0].as_ref().unwrap().contact_id;
@@ -202,8 +202,9 @@ fn bulk_edits_keep_what_others_change() {
         let renames = (0..200).map(|i| {
             stores[1].write(contacts::UpdateContact {
                 workspace_id: String::new(),
-                person: person(&format!("1555{:07}", i * 9)),
+                names: vec![person(&format!("1555{:07}", i * 9))],
                 phone_number: None,
+                external_id: None,
                 changes: vec![Change::FirstName(format!("Renamed {i}"))],
                 etag: String::new(),
                 if_missing: None,

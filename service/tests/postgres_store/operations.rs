@@ -9,6 +9,7 @@ use contacts_service::domain::contact::{Change, Profile, Recipient};
 use contacts_service::domain::error::Reason;
 use contacts_service::domain::phone::WhatsAppUserId;
 use contacts_service::domain::workspace::WorkspaceSettings;
+use contacts_service::operations::identity::LinkIdentity;
 use contacts_service::operations::{
     attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags, workspaces,
 };
@@ -36,8 +37,9 @@ fn record(who: &Recipient, status: OptInStatus) -> opt_in::RecordConsent {
 fn update(who: &Recipient, changes: Vec<Change>) -> contacts::UpdateContact {
     contacts::UpdateContact {
         workspace_id: String::new(),
-        person: who.clone(),
+        names: vec![who.clone()],
         phone_number: None,
+        external_id: None,
         changes,
         etag: String::new(),
         if_missing: None,
@@ -88,7 +90,7 @@ fn a_contact_is_created_changed_and_erased() {
             Change::FirstName("Ana".to_owned()),
             Change::Tags(BTreeSet::new()),
             Change::Attribute { id: "city".to_owned(), value: None },
-            Change::WhatsAppUserId(Some(user.clone())),
+            Change::AddWhatsAppUserIds(vec![user.clone()]),
         ];
         assert_eq!(store.write(update(&who, changes)).await.unwrap().version, 2);
         assert_eq!(count(&store, "tags:* OR attributes.city:*", "").await, 0);
@@ -130,15 +132,25 @@ fn a_contact_is_created_changed_and_erased() {
 }
 
 #[test]
-fn the_opt_out_of_a_removed_user_id_stays() {
+fn the_opt_out_of_a_released_user_id_stays() {
     with_database(|database| async move {
         let store = database.store().await;
         let user = WhatsAppUserId::parse("US.1234567890").unwrap();
-        let both = Profile { whatsapp_user_id: Some(user.clone()), ..profile("15551234567") };
+        let both = Profile { whatsapp_user_ids: vec![user.clone()], ..profile("15551234567") };
         create(&store, both).await.unwrap();
         let by_phone = person("15551234567");
         store.write(record(&by_phone, OptInStatus::OptedOut)).await.unwrap();
-        store.write(update(&by_phone, vec![Change::WhatsAppUserId(None)])).await.unwrap();
+        let release = LinkIdentity {
+            workspace_id: String::new(),
+            person: by_phone.clone(),
+            phone_number: None,
+            whatsapp_user_id: None,
+            replaces: None,
+            release: vec![user.match_key()],
+            carry_opt_in: None,
+            etag: String::new(),
+        };
+        store.write(release).await.unwrap();
         let checker = checker(&store);
         for (who, is_contact) in [(Recipient::Key(user.match_key()), false), (by_phone, true)] {
             let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();

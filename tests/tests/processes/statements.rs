@@ -101,7 +101,7 @@ async fn the_rest(client: &ContactsClient) {
     contacts.update_tags().recipients([phone(3)]).add("event_attendee").await.expect("an edit");
     opt_in.record_opt_in(phone(4), OptInSource::Paper).await.expect("an opt-in");
     let by_id = Recipient::whatsapp_user_id("US.4444444444");
-    contacts.update(phone(4)).whatsapp_user_id("US.4444444444").await.expect("an update");
+    contacts.update(phone(4)).whatsapp_user_ids(["US.4444444444"]).await.expect("an update");
     opt_in.record_opt_out(by_id.clone()).await.expect("an opt-out");
     contacts.delete(by_id).await.expect("a receipt");
     client.tags().update("vip").display_name("Very important").await.expect("a tag");

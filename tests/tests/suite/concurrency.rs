@@ -60,7 +60,7 @@ async fn concurrent_edits_do_not_undo_each_other(app: TestApp) {
         app.contacts().update(phone(1)).email("ana@example.com"),
         app.contacts().update(phone(1)).attribute("city", "Lisboa"),
         app.contacts().update(phone(1)).attribute("orders", 3),
-        app.contacts().update(phone(1)).whatsapp_user_id("US.1"),
+        app.contacts().update(phone(1)).whatsapp_user_ids(["US.1"]),
     ];
     let updates = updates.into_iter().map(|update| async move { update.await.map(drop) });
     let (tagged, updated) = futures::join!(join_all(tag_edits), join_all(updates));
@@ -71,7 +71,7 @@ async fn concurrent_edits_do_not_undo_each_other(app: TestApp) {
     assert_eq!(contact.tags, tags);
     assert_eq!(contact.attributes.len(), 2);
     assert!(contact.first_name.is_some() && contact.last_name.is_some() && contact.email.is_some());
-    assert!(contact.whatsapp_user_id.is_some());
+    assert_eq!(contact.whatsapp_user_ids, ["US.1"]);
 }
 
 #[apply(on_each_store!)]
@@ -183,9 +183,10 @@ async fn identifier_never_belongs_to_two_contacts(app: TestApp) {
         let user_owner =
             app.contacts().get(Recipient::whatsapp_user_id(&id)).await.expect("a contact");
         if phone_owner.contact_id == user_owner.contact_id {
-            assert_eq!(phone_owner.whatsapp_user_id.as_deref(), Some(&*id));
+            assert_eq!(phone_owner.whatsapp_user_ids, [id]);
         } else {
-            assert_eq!((phone_owner.whatsapp_user_id, user_owner.phone_number), (None, None));
+            assert!(phone_owner.whatsapp_user_ids.is_empty());
+            assert_eq!(user_owner.phone_number, None);
         }
     }
     let source = OptInSource::Api;

@@ -52,7 +52,7 @@ async fn etag_covers_the_profile_only(app: TestApp) {
     seen.push(etag().await);
     app.make_many([NewContact::new().phone(phone(1)).first_name("Ana")]).await;
     seen.push(etag().await);
-    app.contacts().update(phone(1)).whatsapp_user_id("US.1").await.expect("a contact");
+    app.contacts().update(phone(1)).whatsapp_user_ids(["US.1"]).await.expect("a contact");
     seen.push(etag().await);
     let count = seen.len();
     seen.sort();

@@ -62,14 +62,14 @@ async fn user_ids_of_both_forms_are_accepted_and_others_rejected(app: TestApp) {
         "15551234567",
     ] {
         let made = app.contacts().create(NewContact::new().whatsapp_user_id(id)).await;
-        made.refused_at(reason::INVALID_WHATSAPP_USER_ID, "contact.whatsapp_user_id");
+        made.refused_at(reason::INVALID_WHATSAPP_USER_ID, "contact.whatsapp_user_ids");
     }
 }
 
 #[apply(on_each_store!)]
-async fn user_id_can_be_set_changed_and_cleared(app: TestApp) {
+async fn user_ids_can_be_set_changed_and_cleared(app: TestApp) {
     let made = app.make_opted_in(phone(1)).await;
-    let set = |id: &str| app.contacts().update(phone(1)).whatsapp_user_id(id).send();
+    let set = |id: &str| app.contacts().update(phone(1)).whatsapp_user_ids([id]).send();
     let first = set("US.1").await.expect("a contact");
     assert_eq!(first.contact_id, made.contact_id);
     assert_eq!(by_user(&app, "US.1").await.expect("a contact"), first);
@@ -83,27 +83,27 @@ async fn user_id_can_be_set_changed_and_cleared(app: TestApp) {
     assert_eq!(second.former_whatsapp_user_ids, ["US.1"]);
     assert_eq!(by_user(&app, "US.1").await.expect("a contact"), second);
     assert_eq!(reason_of(&app, "US.1").await, CheckReason::FormerIdentity);
-    // An update by the former id keeps the current one.
+    // It may be somebody else's by now, so nothing is written under it.
     let named = app.contacts().update(Recipient::whatsapp_user_id("US.1")).first_name("Ana").await;
-    assert_eq!(named.expect("a contact").whatsapp_user_id.as_deref(), Some("US.2"));
+    named.refused_for(reason::FORMER_IDENTITY);
     assert_eq!(reason_of(&app, "US.2").await, CheckReason::NotAsked);
 
     let other = app.contacts().create(NewContact::new().whatsapp_user_id("US.3")).await;
     let other = other.expect("a contact");
     let error = set("US.3").await.refused_for(reason::CONTACT_ALREADY_EXISTS);
     assert_eq!(error.existing_contact_id(), Some(&*other.contact_id));
-    assert_eq!(error.metadata("field"), Some("contact.whatsapp_user_id"));
+    assert_eq!(error.metadata("field"), Some("contact.whatsapp_user_ids"));
 
-    let without =
-        app.contacts().update(phone(1)).clear_whatsapp_user_id().await.expect("a contact");
-    assert_eq!(without.whatsapp_user_id, None);
-    by_user(&app, "US.2").await.refused_for(reason::CONTACT_NOT_FOUND);
-    assert_eq!(reason_of(&app, "US.2").await, CheckReason::UnknownContact);
-    by_user(&app, "US.1").await.expect("a former id is not what is cleared");
+    let none = Vec::<String>::new;
+    let without = app.contacts().update(phone(1)).whatsapp_user_ids(none()).await;
+    let without = without.expect("a contact");
+    assert!(without.whatsapp_user_ids.is_empty());
+    assert_eq!(without.former_whatsapp_user_ids, ["US.1", "US.2"]);
+    assert_eq!(reason_of(&app, "US.2").await, CheckReason::FormerIdentity);
     assert!(app.opt_in().may_send(phone(1), MessageCategory::Marketing).await);
 
     // The last identifier of a contact cannot be cleared.
-    let nameless = app.contacts().update(&other).clear_whatsapp_user_id().await;
+    let nameless = app.contacts().update(&other).whatsapp_user_ids(none()).await;
     nameless.refused_at(reason::REQUIRED_FIELD_MISSING, "contact.phone_number");
 }
 
@@ -164,7 +164,8 @@ async fn every_call_accepts_a_user_id(app: TestApp) {
 
     let other = app.make_contact(phone(5)).await;
     app.contacts().merge(&other, ana()).await.expect("a contact");
-    let linked = app.contacts().link_identity(ana()).whatsapp_user_id("US.2").await;
+    let linked =
+        app.contacts().link_identity(ana()).whatsapp_user_id("US.2").replaces("US.1").await;
     assert_eq!(linked.expect("a contact").former_whatsapp_user_ids, ["US.1"]);
     // Under a former id, which may be somebody else's, nothing is exported or erased.
     let export = app.contacts().export_data(ana()).await.map(drop);

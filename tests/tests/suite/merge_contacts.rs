@@ -119,7 +119,7 @@ async fn take_mask_selects_fields_of_the_merged_contact(app: TestApp) {
     let both = merge.await.expect("a contact");
     assert_eq!(both.contact_id, one.contact_id);
     assert_eq!((both.phone_number, both.former_phone_numbers), (Some(phone(2)), vec![phone(1)]));
-    assert_eq!(both.whatsapp_user_id.as_deref(), Some("US.1"));
+    assert_eq!(both.whatsapp_user_ids, ["US.1"]);
     assert_eq!(both.first_name.as_deref(), Some("Anna"));
     assert_eq!(both.tags, ["vip"]);
     assert_eq!(both.attributes["city"].as_str(), Some("Porto"));

@@ -303,15 +303,6 @@ fn encode_source(source: Source) -> v1::OptInSource {
     }
 }
 
-/// Encodes a status.
-pub(crate) fn encode_status(status: OptInStatus) -> v1::OptInStatus {
-    match status {
-        OptInStatus::NotAsked => v1::OptInStatus::NotAsked,
-        OptInStatus::OptedIn => v1::OptInStatus::OptedIn,
-        OptInStatus::OptedOut => v1::OptInStatus::OptedOut,
-    }
-}
-
 /// Encodes a category.
 pub(crate) fn encode_category(category: MessageCategory) -> v1::MessageCategory {
     match category {

@@ -11,6 +11,8 @@ use crate::domain::Time;
 use crate::domain::attribute::AttributeValue;
 use crate::domain::contact::{Profile, View, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Result};
+use crate::domain::external_id::ExternalId;
+use crate::domain::identity::MAX_USER_IDS;
 use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Receipt, timestamp, wire_contact};
 
@@ -52,7 +54,8 @@ pub(crate) fn decode_new(contact: v1::Contact) -> Result<Profile> {
     refuse_output_only(&contact, "leave it out")?;
     Ok(Profile {
         phone_number: decode_phone(&contact)?,
-        whatsapp_user_id: decode_user_id(&contact)?,
+        whatsapp_user_ids: decode_user_ids(&contact)?,
+        external_id: decode_external_id(&contact)?,
         first_name: contact.first_name,
         last_name: contact.last_name,
         email: contact.email,
@@ -73,6 +76,8 @@ pub(super) fn refuse_output_only(contact: &v1::Contact, advice: &str) -> Result<
         ("contact.former_phone_numbers", !contact.former_phone_numbers.is_empty()),
         ("contact.former_whatsapp_user_ids", !contact.former_whatsapp_user_ids.is_empty()),
         ("contact.merged_contact_ids", !contact.merged_contact_ids.is_empty()),
+        ("contact.merged_external_ids", !contact.merged_external_ids.is_empty()),
+        ("contact.identities", !contact.identities.is_empty()),
     ] {
         if set {
             return Err(output_only(field, advice));
@@ -94,11 +99,38 @@ pub(super) fn decode_phone(contact: &v1::Contact) -> Result<Option<PhoneNumber>>
     }
 }
 
-/// Decodes the WhatsApp user id. None if it is empty.
-pub(super) fn decode_user_id(contact: &v1::Contact) -> Result<Option<WhatsAppUserId>> {
-    match contact.whatsapp_user_id.as_str() {
+/// Decodes the WhatsApp user ids.
+pub(super) fn decode_user_ids(contact: &v1::Contact) -> Result<Vec<WhatsAppUserId>> {
+    let ids = &contact.whatsapp_user_ids;
+    if ids.len() > MAX_USER_IDS {
+        return Err(Error::limit("contact.whatsapp_user_ids", MAX_USER_IDS, ids.len()));
+    }
+    let mut decoded = Vec::with_capacity(ids.len());
+    for id in ids {
+        let id = parse_user_id("contact.whatsapp_user_ids", id)?;
+        if !decoded.contains(&id) {
+            decoded.push(id);
+        }
+    }
+    Ok(decoded)
+}
+
+/// Decodes the business's own id. None if it is empty.
+pub(super) fn decode_external_id(contact: &v1::Contact) -> Result<Option<ExternalId>> {
+    match contact.external_id.as_str() {
         "" => Ok(None),
-        id => parse_user_id("contact.whatsapp_user_id", id).map(Some),
+        id => ExternalId::parse("contact.external_id", id).map(Some),
+    }
+}
+
+/// Decodes whatever names the person, without what cannot be read.
+pub(super) fn decode_readable_ids(contact: &v1::Contact) -> Profile {
+    let ids = contact.whatsapp_user_ids.iter().take(MAX_USER_IDS);
+    Profile {
+        phone_number: PhoneNumber::parse(&contact.phone_number).ok(),
+        whatsapp_user_ids: ids.filter_map(|id| WhatsAppUserId::parse(id).ok()).collect(),
+        external_id: decode_external_id(contact).ok().flatten(),
+        ..Profile::default()
     }
 }
 
@@ -148,6 +180,14 @@ mod tests {
                 "contact.former_whatsapp_user_ids",
             ),
             (v1::Contact { merged_contact_ids: one(), ..contact() }, "contact.merged_contact_ids"),
+            (
+                v1::Contact { merged_external_ids: one(), ..contact() },
+                "contact.merged_external_ids",
+            ),
+            (
+                v1::Contact { identities: vec![v1::ContactIdentity::default()], ..contact() },
+                "contact.identities",
+            ),
         ] {
             let error = decode_new(sent).expect_err("refused");
             assert_eq!((error.reason(), error.field()), (Reason::OutputOnlyField, Some(field)));

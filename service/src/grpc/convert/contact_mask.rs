@@ -6,7 +6,6 @@ use strum::VariantArray;
 use super::{attribute, contact, mask, output_only, recipient};
 use crate::domain::contact::{Change, ContactField, Profile, Recipient};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::phone::MatchKey;
 use crate::operations::contacts::UpdateContact;
 
 /// A path of a mask over the fields of a contact.
@@ -46,51 +45,55 @@ pub(super) fn valid_paths() -> String {
 pub(crate) fn decode(request: v1::UpdateContactRequest) -> Result<UpdateContact> {
     let sent = request.contact.ok_or_else(|| Error::required("contact"))?;
     let phone_number = contact::decode_phone(&sent)?;
-    let user_id = contact::decode_user_id(&sent)?;
-    let recipient = if !sent.contact_id.is_empty() {
-        Recipient::Id(recipient::decode_contact_id("contact.contact_id", &sent.contact_id)?)
-    } else if let Some(phone) = &phone_number {
-        Recipient::Key(phone.match_key())
-    } else if let Some(id) = &user_id {
-        Recipient::Key(MatchKey::user(id))
-    } else {
-        let message = "name the contact: send contact.contact_id, contact.phone_number or \
-                       contact.whatsapp_user_id";
-        let field = "contact.phone_number";
-        return Err(Error::invalid(Reason::RequiredFieldMissing, field, message));
+    let whatsapp_user_ids = contact::decode_user_ids(&sent)?;
+    let external_id = contact::decode_external_id(&sent)?;
+    let paths = mask::paths(request.update_mask);
+    let is_masked = |wanted: fn(Path<'_>) -> bool| {
+        let is_wanted = |path: &String| Path::parse(path).is_some_and(wanted);
+        paths.as_ref().map(|paths| paths.iter().any(is_wanted))
     };
-    let identity = Profile { phone_number, whatsapp_user_id: user_id, ..Profile::default() };
-    let if_missing = match request.allow_missing {
-        false => None,
-        true if identity.match_keys().is_empty() => {
-            let message = "allow_missing needs contact.phone_number or contact.whatsapp_user_id: \
-                           a contact_id is made by the server";
-            let field = "contact.phone_number";
-            return Err(Error::invalid(Reason::RequiredFieldMissing, field, message));
-        }
-        true => Some(identity),
+    let sends_phone = is_masked(|path| matches!(path, Path::PhoneNumber | Path::All));
+    let changes_external_id =
+        is_masked(|path| matches!(path, Path::Field(ContactField::ExternalId) | Path::All));
+    let identity = Profile { phone_number, whatsapp_user_ids, external_id, ..Profile::default() };
+    let names = names(&sent, &identity, changes_external_id == Some(true))?;
+    let changes = match &paths {
+        None => populated(&sent)?,
+        Some(paths) => masked(&sent, paths)?,
     };
-    let (mut changes, sends_phone) = match mask::paths(request.update_mask) {
-        None => (populated(&sent)?, true),
-        Some(paths) => {
-            let sends_phone =
-                |path: &String| matches!(Path::parse(path), Some(Path::PhoneNumber | Path::All));
-            let sends_phone = paths.iter().any(sends_phone);
-            (masked(&sent, &paths)?, sends_phone)
-        }
-    };
-    // The user id that addresses the contact may be a former one, which is not
-    // to become its current one again.
-    let addresses = |id: &_| recipient == Recipient::Key(MatchKey::user(id));
-    changes.retain(|c| !matches!(c, Change::WhatsAppUserId(Some(id)) if addresses(id)));
     Ok(UpdateContact {
         workspace_id: request.workspace_id,
-        person: recipient,
-        phone_number: phone_number.filter(|_| sends_phone),
+        names,
+        phone_number: phone_number.filter(|_| sends_phone.unwrap_or(true)),
+        external_id: identity.external_id.clone().filter(|_| paths.is_none()),
         changes,
         etag: sent.etag,
-        if_missing,
+        if_missing: request.allow_missing.then_some(identity),
     })
+}
+
+/// What names the contact, in the order in which it is looked for.
+fn names(
+    sent: &v1::Contact,
+    identity: &Profile,
+    changes_external_id: bool,
+) -> Result<Vec<Recipient>> {
+    if !sent.contact_id.is_empty() {
+        let id = recipient::decode_contact_id("contact.contact_id", &sent.contact_id)?;
+        return Ok(vec![Recipient::Id(id)]);
+    }
+    let external_id = identity.external_id.clone().filter(|_| !changes_external_id);
+    let mut names: Vec<_> = external_id.into_iter().map(Recipient::ExternalId).collect();
+    let keys = identity.match_keys();
+    // One key: whose the others are is what an update may change.
+    names.extend(keys.into_iter().take(1).map(Recipient::Key));
+    if names.is_empty() {
+        let message = "name the contact: send contact.contact_id, contact.external_id, \
+                       contact.phone_number or contact.whatsapp_user_ids";
+        let field = "contact.phone_number";
+        return Err(Error::invalid(Reason::RequiredFieldMissing, field, message));
+    }
+    Ok(names)
 }
 
 /// Without a mask: the populated fields, attributes one by one.
@@ -103,13 +106,18 @@ fn populated(sent: &v1::Contact) -> Result<Vec<Change>> {
             ContactField::LastName => !sent.last_name.is_empty(),
             ContactField::Email => !sent.email.is_empty(),
             ContactField::Tags => !sent.tags.is_empty(),
-            ContactField::WhatsAppUserId => !sent.whatsapp_user_id.is_empty(),
+            // Added, and set if there is none, below.
+            ContactField::WhatsAppUserIds | ContactField::ExternalId => false,
             // Set one by one below, so that the contact's other attributes stay.
             ContactField::Attributes => false,
         };
         if is_populated {
             changes.push(whole_field(sent, *field)?);
         }
+    }
+    match contact::decode_user_ids(sent)? {
+        ids if ids.is_empty() => {}
+        ids => changes.push(Change::AddWhatsAppUserIds(ids)),
     }
     for (id, value) in contact::decode_attributes(sent.attributes.clone())? {
         changes.push(Change::Attribute { id, value: Some(value) });
@@ -151,7 +159,8 @@ fn whole_field(sent: &v1::Contact, field: ContactField) -> Result<Change> {
         ContactField::Attributes => {
             Change::Attributes(contact::decode_attributes(sent.attributes.clone())?)
         }
-        ContactField::WhatsAppUserId => Change::WhatsAppUserId(contact::decode_user_id(sent)?),
+        ContactField::WhatsAppUserIds => Change::WhatsAppUserIds(contact::decode_user_ids(sent)?),
+        ContactField::ExternalId => Change::ExternalId(contact::decode_external_id(sent)?),
     })
 }
 
@@ -173,9 +182,9 @@ fn not_writable(path: &str) -> Error {
         | "etag"
         | "former_phone_numbers"
         | "former_whatsapp_user_ids"
-        | "merged_contact_ids" => {
-            output_only(format_args!("contact.{top}"), "leave it out of update_mask")
-        }
+        | "merged_contact_ids"
+        | "merged_external_ids"
+        | "identities" => output_only(format_args!("contact.{top}"), "leave it out of update_mask"),
         _ => mask::unknown(path, &valid_paths()),
     }
 }
@@ -248,20 +257,34 @@ mod tests {
     }
 
     #[test]
-    fn the_contact_is_addressed_by_id_then_phone_then_user_id() {
+    fn the_contact_is_addressed_by_id_then_external_id_then_phone_then_user_id() {
         let id = "01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f";
         let both = v1::Contact {
             contact_id: id.to_owned(),
-            whatsapp_user_id: "US.123456".to_owned(),
+            whatsapp_user_ids: vec!["US.123456".to_owned()],
+            external_id: "7781".to_owned(),
             ..sent()
         };
         let by_id = update(both.clone(), None).expect("an update");
-        assert!(matches!(by_id.person, Recipient::Id(_)));
+        assert!(matches!(by_id.names[..], [Recipient::Id(_)]));
         assert!(by_id.phone_number.is_some());
-        let by_phone = update(v1::Contact { contact_id: String::new(), ..both.clone() }, None);
-        let by_phone = by_phone.expect("an update");
-        assert!(matches!(&by_phone.person, Recipient::Key(key) if key.is_phone()));
-        assert!(by_phone.changes.iter().any(|c| matches!(c, Change::WhatsAppUserId(Some(_)))));
+        let unnamed = v1::Contact { contact_id: String::new(), ..both };
+        let by_external_id = update(unnamed.clone(), None).expect("an update");
+        let [Recipient::ExternalId(_), Recipient::Key(key)] = &by_external_id.names[..] else {
+            panic!("{:?}", by_external_id.names);
+        };
+        assert!(key.is_phone());
+        assert!(by_external_id.external_id.is_some(), "set if the contact has none");
+        // A mask that names the external id changes it, so it does not address the contact.
+        let by_phone = update(unnamed.clone(), Some(&["external_id"])).expect("an update");
+        assert!(matches!(&by_phone.names[..], [Recipient::Key(key)] if key.is_phone()));
+        assert!(matches!(&by_phone.changes[..], [Change::ExternalId(Some(_))]));
+        let user =
+            v1::Contact { phone_number: String::new(), external_id: String::new(), ..unnamed };
+        let by_user = update(user, None).expect("an update");
+        assert!(matches!(&by_user.names[..], [Recipient::Key(key)] if !key.is_phone()));
+        let adds = |change: &Change| matches!(change, Change::AddWhatsAppUserIds(_));
+        assert!(by_user.changes.iter().any(adds));
         let nobody = v1::Contact { phone_number: String::new(), ..sent() };
         let expected = (Reason::RequiredFieldMissing, "contact.phone_number".to_owned());
         assert_eq!(refused(nobody, None), expected);
@@ -304,12 +327,5 @@ mod tests {
         };
         let update = decode(request(sent())).expect("an update");
         assert_eq!(update.if_missing.expect("a profile").match_keys().len(), 1);
-        let by_id = v1::Contact {
-            contact_id: "01920c5e-7b1a-7c3d-9e4f-5a6b7c8d9e0f".to_owned(),
-            phone_number: String::new(),
-            ..sent()
-        };
-        let error = decode(request(by_id)).expect_err("no name");
-        assert_eq!(error.reason(), Reason::RequiredFieldMissing);
     }
 }

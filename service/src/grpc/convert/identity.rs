@@ -33,6 +33,15 @@ pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdenti
         "" => None,
         id => Some(parse_user_id("new_whatsapp_user_id", id)?),
     };
+    let replaces = match (request.replaces.as_str(), &whatsapp_user_id) {
+        ("", _) => None,
+        (_, None) => {
+            let message = "replaces needs new_whatsapp_user_id; to take a user id from the \
+                           contact, send it in release";
+            return Err(Error::invalid(Reason::InvalidArgument, "replaces", message));
+        }
+        (id, Some(_)) => Some(parse_user_id("replaces", id)?),
+    };
     // A contact has at most so many former numbers, and so many former ids.
     if request.release.len() > 2 * MAX_FORMER_IDS {
         return Err(Error::limit("release", 2 * MAX_FORMER_IDS, request.release.len()));
@@ -44,6 +53,7 @@ pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdenti
         person,
         phone_number,
         whatsapp_user_id,
+        replaces,
         release,
         carry_opt_in,
         etag: request.etag,
@@ -107,7 +117,8 @@ fn decode_taken(path: &str, take: &mut Vec<MergeField>) -> Result<()> {
         ContactField::Email => MergeField::Email,
         ContactField::Tags => MergeField::Tags,
         ContactField::Attributes => MergeField::Attributes,
-        ContactField::WhatsAppUserId => MergeField::WhatsAppUserId,
+        ContactField::WhatsAppUserIds => MergeField::WhatsAppUserIds,
+        ContactField::ExternalId => MergeField::ExternalId,
     };
     match Path::parse(path).ok_or_else(|| unknown_taken(path))? {
         Path::All => {
@@ -151,7 +162,7 @@ mod tests {
         };
         let city = MergeField::Attribute("city".to_owned());
         assert_eq!(take(&["tags", "attributes.city"]), Ok(vec![MergeField::Tags, city]));
-        assert_eq!(take(&["*"]).expect("all").len(), 7);
+        assert_eq!(take(&["*"]).expect("all").len(), 8);
         for path in ["opt_in", "contact_id", "attributes.", "name"] {
             let (reason, message) = take(&[path]).expect_err("no field");
             assert_eq!(reason, Reason::InvalidUpdateMask, "{path}");

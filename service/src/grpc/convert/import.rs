@@ -8,7 +8,6 @@ use super::{consent, contact, decode_enum};
 use crate::domain::contact::Profile;
 use crate::domain::error::{Error, Result};
 use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
-use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
 use crate::grpc::error::to_rpc_status;
 use crate::operations::import::empty_row;
 
@@ -56,17 +55,18 @@ pub(crate) fn decode_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows>
 fn decode_row(row: v1::ImportRow) -> Result<ImportRow> {
     let contact = row.contact.ok_or_else(empty_row)?;
     let consent = consent::decode_import(row.consent)?;
-    let identity = (contact.phone_number.clone(), contact.whatsapp_user_id.clone());
+    let named = v1::Contact {
+        phone_number: contact.phone_number.clone(),
+        whatsapp_user_ids: contact.whatsapp_user_ids.clone(),
+        external_id: contact.external_id.clone(),
+        ..v1::Contact::default()
+    };
     match contact::decode_new(contact) {
         Ok(profile) => Ok(ImportRow { profile, consent, fault: None }),
         Err(error) => {
             // An opt-out is stored even if the rest of its row is invalid.
-            let profile = Profile {
-                phone_number: PhoneNumber::parse(&identity.0).ok(),
-                whatsapp_user_id: WhatsAppUserId::parse(&identity.1).ok(),
-                ..Profile::default()
-            };
-            match profile.match_keys().is_empty() {
+            let profile = contact::decode_readable_ids(&named);
+            match profile == Profile::default() {
                 true => Err(error),
                 false => Ok(ImportRow { profile, consent, fault: Some(Arc::new(error)) }),
             }

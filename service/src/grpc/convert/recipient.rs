@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
+use crate::domain::external_id::ExternalId;
 use crate::domain::phone::MatchKey;
 use crate::store::parse_id;
 
@@ -24,9 +25,13 @@ pub(crate) fn decode(recipient: Option<impl RecipientOneof>) -> Result<Recipient
         Some(Oneof::WhatsappUserId(id)) => {
             Ok(Recipient::Key(MatchKey::user(&parse_user_id("whatsapp_user_id", &id)?)))
         }
+        Some(Oneof::ExternalId(id)) => {
+            Ok(Recipient::ExternalId(ExternalId::parse("external_id", &id)?))
+        }
         Some(Oneof::ContactId(id)) => Ok(Recipient::Id(decode_contact_id("contact_id", &id)?)),
         None => {
-            let message = "name the person: send phone_number, whatsapp_user_id or contact_id";
+            let message = "name the person: send phone_number, whatsapp_user_id, contact_id or \
+                           external_id";
             Err(Error::invalid(Reason::RequiredFieldMissing, "phone_number", message))
         }
     }
@@ -83,6 +88,7 @@ macro_rules! inline_recipients {
                     Self::PhoneNumber(number) => Oneof::PhoneNumber(number),
                     Self::WhatsappUserId(id) => Oneof::WhatsappUserId(id),
                     Self::ContactId(id) => Oneof::ContactId(id),
+                    Self::ExternalId(id) => Oneof::ExternalId(id),
                 }
             }
         }
@@ -116,6 +122,7 @@ mod tests {
                 "whatsapp_user_id",
             ),
             (Some(Oneof::ContactId("7".to_owned())), Reason::InvalidId, "contact_id"),
+            (Some(Oneof::ExternalId(" 7".to_owned())), Reason::InvalidExternalId, "external_id"),
         ] {
             let error = decode(recipient).expect_err("refused");
             assert_eq!((error.reason(), error.field()), (reason, Some(field)));

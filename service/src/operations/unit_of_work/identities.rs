@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use super::persons::{Entry, new_identity};
+use super::refusal::external_id_exists;
 use super::{EntryId, UnitOfWork, already_exists};
 use crate::domain::Time;
 use crate::domain::consent::{
@@ -34,6 +35,7 @@ impl UnitOfWork<'_> {
     pub fn create(&mut self, tx: &Transaction, profile: Profile) -> Result<EntryId> {
         let keys = profile.match_keys();
         self.ensure_free(&keys, None)?;
+        self.ensure_external_ids_free(&profile, None)?;
         let contact = Contact {
             contact_id: tx.new_id(),
             profile,
@@ -89,6 +91,7 @@ impl UnitOfWork<'_> {
         let keys = profile.match_keys();
         let added: Vec<_> = keys.iter().filter(|key| !known.contains(key)).cloned().collect();
         self.ensure_free(&added, Some(entry))?;
+        self.ensure_external_ids_free(&profile, Some(entry))?;
         dropped.extend(known.iter().filter(|key| !keys.contains(key)).cloned());
         dropped.dedup();
         let stored_version = self.entries[entry.0].before.as_ref().map(|before| before.version);
@@ -279,6 +282,18 @@ impl UnitOfWork<'_> {
                     Some(_) => "if the two are one person, join them with MergeContacts",
                 };
                 return Err(already_exists(key, contact, advice));
+            }
+        }
+        Ok(())
+    }
+
+    fn ensure_external_ids_free(&self, profile: &Profile, by: Option<EntryId>) -> Result<()> {
+        for id in profile.external_ids() {
+            let owner = self.find_contact(&Recipient::ExternalId(id.clone()));
+            if let Some(owner) = owner.filter(|owner| Some(*owner) != by)
+                && let Some(contact) = self.contact(owner)
+            {
+                return Err(external_id_exists(contact));
             }
         }
         Ok(())

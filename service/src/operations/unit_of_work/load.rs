@@ -9,6 +9,7 @@ use super::persons::{Entry, new_identity};
 use crate::domain::consent::{Person, Role};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
+use crate::domain::external_id::ExternalId;
 use crate::domain::phone::MatchKey;
 use crate::store::{ConsentRow, Transaction, Workspace, decode_profile};
 
@@ -24,6 +25,7 @@ impl<'a> UnitOfWork<'a> {
             entries: Vec::new(),
             by_key: HashMap::new(),
             by_id: HashMap::new(),
+            by_external_id: HashMap::new(),
             events: Vec::new(),
             history: Vec::new(),
             merges: Vec::new(),
@@ -33,23 +35,26 @@ impl<'a> UnitOfWork<'a> {
         // Sorted: transactions that lock the same rows lock them in one order.
         let mut keys: BTreeSet<MatchKey> = BTreeSet::new();
         let mut ids: BTreeSet<Uuid> = BTreeSet::new();
+        let mut external_ids: BTreeSet<ExternalId> = BTreeSet::new();
         for recipient in recipients {
             match recipient {
                 Recipient::Id(id) => drop(ids.insert(*id)),
                 Recipient::Key(key) => drop(keys.insert(key.clone())),
+                Recipient::ExternalId(id) => drop(external_ids.insert(id.clone())),
             }
         }
         let asked = keys.clone();
         let mut rows = fetch_consent(tx, workspace, keys).await?;
         ids.extend(rows.values().filter_map(|row| row.contact_id));
-        let recipients: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
+        let external_ids = external_ids.into_iter().map(Recipient::ExternalId);
+        let recipients: Vec<_> = ids.into_iter().map(Recipient::Id).chain(external_ids).collect();
         let contacts = match recipients.as_slice() {
             [] => Vec::new(),
             some => tx.db.find_contacts(workspace, some).await?,
         };
         let mut contacts =
             contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
-        // One contact may have been named by its id and by that of one merged into it.
+        // One contact may have been named by several ids.
         contacts.sort_by_key(|contact| contact.contact_id);
         contacts.dedup_by_key(|contact| contact.contact_id);
         // All of a contact's rows, since what stands against it is on all of them.

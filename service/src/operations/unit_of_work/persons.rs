@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::domain::Time;
 use crate::domain::consent::{ConsentSummary, IdentityConsent, IdentityId, Person};
 use crate::domain::contact::Contact;
+use crate::domain::identity::{ContactIdentity, Identity};
 use crate::domain::phone::MatchKey;
 
 #[derive(Clone)]
@@ -86,6 +87,17 @@ impl Entry {
         let primary = self.keys().into_iter().next();
         let id = primary.and_then(|key| self.ids.get(&key).copied());
         id.and_then(|id| self.person.row(id)).unwrap_or_default()
+    }
+
+    /// The contact's identities, each with its consent.
+    pub(super) fn identities(&self) -> Vec<ContactIdentity> {
+        let Some(contact) = &self.after else { return Vec::new() };
+        let with_consent = |(identity, is_former): (Identity, bool)| {
+            let id = self.ids.get(&identity.match_key()).copied();
+            let consent = id.and_then(|id| self.person.row(id)).unwrap_or_default();
+            ContactIdentity { identity, is_former, consent }
+        };
+        contact.profile.identities().map(with_consent).collect()
     }
 
     pub(super) fn summary(&self) -> ConsentSummary {

@@ -40,7 +40,7 @@ pub fn consent_conflict(why: NoEffect) -> Error {
 pub fn former_identity(key: &MatchKey, contact: &Contact) -> Error {
     let id = contact.contact_id.to_string();
     let what = if key.is_phone() { "phone number" } else { "user id" };
-    let field = if key.is_phone() { "phone_number" } else { "whatsapp_user_id" };
+    let field = if key.is_phone() { "phone_number" } else { "whatsapp_user_ids" };
     let message = format!(
         "this is a former {what} of contact {id} and may be somebody else's by now: name the \
          contact by contact_id if you mean it; if the {what} is somebody else's, release it \
@@ -51,12 +51,24 @@ pub fn former_identity(key: &MatchKey, contact: &Contact) -> Error {
         .with_metadata("contact_id", id)
 }
 
+/// The error for an external id that another contact has.
+pub fn external_id_exists(contact: &Contact) -> Error {
+    let id = contact.contact_id.to_string();
+    let message = format!(
+        "contact {id} has this external id; change it there with UpdateContact, or, if the two are \
+         one person, join them with MergeContacts"
+    );
+    Error::invalid(Reason::ContactAlreadyExists, "external_id", message)
+        .with_resource("contact", id.clone())
+        .with_metadata("contact_id", id)
+}
+
 /// The error for a number or user id that a contact has, or had before.
 pub fn already_exists(key: &MatchKey, contact: &Contact, advice: &str) -> Error {
     let id = contact.contact_id.to_string();
     let (field, what) = match key.is_phone() {
         true => ("phone_number", "phone number"),
-        false => ("whatsapp_user_id", "user id"),
+        false => ("whatsapp_user_ids", "user id"),
     };
     let former = contact.profile.is_former(key);
     let message = match (former, key.is_phone()) {

@@ -1,8 +1,9 @@
 //! Taking back what was done for one row of an import, so that it happens as a whole or
 //! not at all.
 
-use super::UnitOfWork;
 use super::persons::Entry;
+use super::{EntryId, UnitOfWork};
+use crate::domain::contact::Recipient;
 use crate::domain::phone::MatchKey;
 
 /// What a row may change, as it was before.
@@ -16,11 +17,12 @@ pub struct Savepoint {
 }
 
 impl UnitOfWork<'_> {
-    /// Remembers what is known of these keys.
-    pub fn savepoint(&self, keys: &[MatchKey]) -> Savepoint {
-        let places: Vec<_> =
-            keys.iter().map(|key| (key.clone(), self.by_key.get(key).copied())).collect();
-        let mut touched: Vec<_> = places.iter().filter_map(|(_, place)| *place).collect();
+    /// Remembers what is known of these people.
+    pub fn savepoint(&self, people: &[Recipient]) -> Savepoint {
+        let keys = people.iter().filter_map(Recipient::key);
+        let places: Vec<_> = keys.map(|key| (key.clone(), self.by_key.get(key).copied())).collect();
+        let found = people.iter().filter_map(|person| self.find(person));
+        let mut touched: Vec<_> = found.map(|EntryId(at)| at).collect();
         touched.sort_unstable();
         touched.dedup();
         Savepoint {
@@ -42,8 +44,11 @@ impl UnitOfWork<'_> {
                     self.by_key.remove(&key);
                 }
             }
-            if let Some(id) = entry.contact_id() {
-                self.by_id.remove(&id);
+            if let Some(contact) = &entry.after {
+                self.by_id.remove(&contact.contact_id);
+                for id in contact.profile.external_ids() {
+                    self.by_external_id.remove(id);
+                }
             }
         }
         self.events.truncate(events);

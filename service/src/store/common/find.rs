@@ -19,6 +19,12 @@ pub(in crate::store) trait ContactLookup {
         workspace: &Workspace,
         keys: BTreeSet<&str>,
     ) -> Result<HashMap<String, Uuid>>;
+    /// The ids of the contacts with these external ids.
+    async fn contact_ids_by_external_id(
+        &mut self,
+        workspace: &Workspace,
+        external_ids: BTreeSet<&str>,
+    ) -> Result<HashMap<String, Uuid>>;
     /// The contacts with these ids, locked in a write transaction.
     async fn contacts_by_id(
         &mut self,
@@ -39,20 +45,26 @@ pub(in crate::store) async fn find_contacts(
     workspace: &Workspace,
     recipients: &[Recipient],
 ) -> Result<Vec<Option<ContactRow>>> {
-    let keys: BTreeSet<&str> = recipients
-        .iter()
-        .filter_map(|recipient| match recipient {
-            Recipient::Key(key) => Some(key.as_str()),
-            Recipient::Id(_) => None,
-        })
-        .collect();
+    let (mut keys, mut external_ids) = (BTreeSet::new(), BTreeSet::new());
+    for recipient in recipients {
+        match recipient {
+            Recipient::Key(key) => drop(keys.insert(key.as_str())),
+            Recipient::ExternalId(id) => drop(external_ids.insert(id.as_str())),
+            Recipient::Id(_) => {}
+        }
+    }
     let ids_by_key = match keys.is_empty() {
         true => HashMap::new(),
         false => db.contact_ids(workspace, keys).await?,
     };
+    let ids_by_external_id = match external_ids.is_empty() {
+        true => HashMap::new(),
+        false => db.contact_ids_by_external_id(workspace, external_ids).await?,
+    };
     let id_of = |recipient: &Recipient| match recipient {
         Recipient::Id(id) => Some(*id),
         Recipient::Key(key) => ids_by_key.get(key.as_str()).copied(),
+        Recipient::ExternalId(id) => ids_by_external_id.get(id.as_str()).copied(),
     };
     let wanted: BTreeSet<Uuid> = recipients.iter().filter_map(id_of).collect();
     let mut rows = match wanted.is_empty() {

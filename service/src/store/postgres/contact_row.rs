@@ -40,6 +40,7 @@ pub(super) fn decode(row: &PgRow, sort_key: String) -> Result<ContactRow> {
             update_time: row.optional_time(6),
         },
         sort_key,
+        identities: Vec::new(),
     })
 }
 

@@ -7,12 +7,12 @@ use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::contact_row::{COLUMNS, bind_profiles, decode};
-use super::insert_contacts;
 use super::session::{PostgresSession, ROWS};
+use super::{external_ids, insert_contacts};
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
-use crate::store::common::{ContactLookup, find_contacts, micros, status_code};
+use crate::store::common::{ContactLookup, ExternalIdChanges, find_contacts, micros, status_code};
 use crate::store::{ContactReader, ContactRow, ContactWriter, Workspace};
 
 #[async_trait]
@@ -40,6 +40,14 @@ impl ContactLookup for PostgresSession {
         let keys: Vec<_> = keys.into_iter().collect();
         let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(keys)).await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    async fn contact_ids_by_external_id(
+        &mut self,
+        workspace: &Workspace,
+        external_ids: BTreeSet<&str>,
+    ) -> Result<HashMap<String, Uuid>> {
+        external_ids::find(self, workspace, external_ids).await
     }
 
     async fn contacts_by_id(
@@ -75,6 +83,8 @@ impl ContactLookup for PostgresSession {
 impl ContactWriter for PostgresSession {
     async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
         insert_contacts::insert(self, workspace, contacts).await?;
+        let added = contacts.iter().map(|c| (c.contact_id, None, Some(&c.profile)));
+        external_ids::update(self, workspace, ExternalIdChanges::of(added)).await?;
         for contact in contacts {
             self.usage.add(workspace, None, Some(&contact.profile));
         }
@@ -106,6 +116,10 @@ impl ContactWriter for PostgresSession {
             let query = bind_profiles(query.bind(&workspace.workspace_id), &after)?.bind(seen);
             self.execute_exactly(query, chunk.len()).await?;
         }
+        let ids = changes
+            .iter()
+            .map(|(before, after)| (after.contact_id, Some(&before.profile), Some(&after.profile)));
+        external_ids::update(self, workspace, ExternalIdChanges::of(ids)).await?;
         for (before, after) in changes {
             self.usage.add(workspace, Some(&before.profile), Some(&after.profile));
         }
@@ -122,6 +136,8 @@ impl ContactWriter for PostgresSession {
             "DELETE FROM contact_redirect WHERE workspace_id = $1 AND contact_id = ANY($2)",
         );
         self.execute(query.bind(&workspace.workspace_id).bind(&ids)).await?;
+        let removed = contacts.iter().map(|c| (c.contact_id, Some(&c.profile), None));
+        external_ids::update(self, workspace, ExternalIdChanges::of(removed)).await?;
         for contact in contacts {
             self.usage.add(workspace, Some(&contact.profile), None);
         }

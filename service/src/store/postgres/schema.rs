@@ -22,6 +22,7 @@ const TABLES: [&str; 14] = [
     "attribute",
     "contact",
     "contact_redirect",
+    "external_id",
     "usage_count",
     "consent",
     "opt_in_event",

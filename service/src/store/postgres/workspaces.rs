@@ -143,6 +143,7 @@ impl WorkspaceWriter for PostgresSession {
             "DELETE FROM contact WHERE workspace_id = $1",
             "DELETE FROM usage_count WHERE workspace_id = $1",
             "DELETE FROM contact_redirect WHERE workspace_id = $1",
+            "DELETE FROM external_id WHERE workspace_id = $1",
             "DELETE FROM consent WHERE workspace_id = $1",
             "DELETE FROM opt_in_event_detail WHERE workspace_id = $1",
             "DELETE FROM opt_in_event_pointer WHERE workspace_id = $1",

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::contact_row::{ProfileChange, push_profile};
 use super::session::{ROWS, SqliteSession};
 use super::values::{json, seq};
-use super::{name_index, row_batch, usage};
+use super::{external_ids, name_index, row_batch, usage};
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::Result;
-use crate::store::common::{ContactLookup, find_contacts, micros, status_code};
+use crate::store::common::{ContactLookup, ExternalIdChanges, find_contacts, micros, status_code};
 use crate::store::{ContactReader, ContactRow, ContactWriter, Workspace};
 
 #[async_trait]
@@ -42,6 +42,14 @@ impl ContactLookup for SqliteSession {
         );
         let rows = self.fetch_all(query.bind(json(&keys)?).bind(workspace.row_key)).await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    async fn contact_ids_by_external_id(
+        &mut self,
+        workspace: &Workspace,
+        external_ids: BTreeSet<&str>,
+    ) -> Result<HashMap<String, Uuid>> {
+        external_ids::find(self, workspace, &external_ids).await
     }
 
     async fn contacts_by_id(
@@ -119,6 +127,8 @@ impl ContactWriter for SqliteSession {
         let changes: Vec<_> = contacts.iter().map(change).collect();
         name_index::insert(self, workspace, &changes).await?;
         usage::update(self, workspace, &changes, &tag_keys).await?;
+        let added = contacts.iter().map(|c| (c.contact_id, None, Some(&c.profile)));
+        external_ids::update(self, workspace, ExternalIdChanges::of(added)).await?;
         let last = contacts.iter().map(|contact| seq(contact.contact_id)).max().unwrap_or(0);
         let query = sqlx::query(
             "INSERT INTO sequence (id, last) VALUES (1, ?)
@@ -169,6 +179,8 @@ impl ContactWriter for SqliteSession {
         });
         self.execute_all(statements).await?;
         name_index::insert(self, workspace, &changes).await?;
+        let ids = changes.iter().map(|c| (c.contact_id, Some(c.before), Some(c.after)));
+        external_ids::update(self, workspace, ExternalIdChanges::of(ids)).await?;
         usage::update(self, workspace, &changes, &tag_keys).await
     }
 
@@ -179,6 +191,8 @@ impl ContactWriter for SqliteSession {
         let changes: Vec<_> = contacts.iter().map(change).collect();
         name_index::delete(self, workspace, &changes).await?;
         usage::update(self, workspace, &changes, &tag_keys).await?;
+        let ids = contacts.iter().map(|c| (c.contact_id, Some(&c.profile), None));
+        external_ids::update(self, workspace, ExternalIdChanges::of(ids)).await?;
         for contact in contacts {
             let query = sqlx::query("DELETE FROM contact WHERE workspace_key = ? AND seq = ?");
             self.execute(query.bind(workspace.row_key).bind(seq(contact.contact_id))).await?;

@@ -64,6 +64,7 @@ fn decode(about: &str, records: &mut Bytes) -> Option<Result<ContactRow>> {
                 update_time,
             },
             sort_key,
+            identities: Vec::new(),
         })
     })())
 }

@@ -127,6 +127,7 @@ impl WorkspaceWriter for SqliteSession {
              WHERE tag_key IN (SELECT tag_key FROM tag WHERE workspace_key = ?)",
             "DELETE FROM contact WHERE workspace_key = ?",
             "DELETE FROM contact_redirect WHERE workspace_key = ?",
+            "DELETE FROM external_id WHERE workspace_key = ?",
             "DELETE FROM consent WHERE workspace_key = ?",
             "DELETE FROM opt_in_event_detail WHERE workspace_key = ?",
             "DELETE FROM opt_in_event_pointer WHERE workspace_key = ?",

@@ -20,7 +20,7 @@ async fn created_contact_has_the_fields_sent(app: TestApp) {
         .attribute("city", "Lisboa");
     let made = app.contacts().create(ana).await.expect("a contact");
     assert_eq!(made.phone_number.as_deref(), Some("15551234567"));
-    assert_eq!(made.whatsapp_user_id.as_deref(), Some("US.13491208655302741918"));
+    assert_eq!(made.whatsapp_user_ids, ["US.13491208655302741918"]);
     assert_eq!(
         (made.first_name.as_deref(), made.last_name.as_deref()),
         (Some("Ana"), Some("García"))

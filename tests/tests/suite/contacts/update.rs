@@ -108,7 +108,7 @@ async fn update_creates_a_missing_contact_only_if_allowed(app: TestApp) {
 
     let by_user = app.contacts().update(Recipient::whatsapp_user_id("US.9")).first_name("Bo");
     let by_user = by_user.allow_missing(true).await.expect("a contact");
-    assert_eq!(by_user.whatsapp_user_id.as_deref(), Some("US.9"));
+    assert_eq!(by_user.whatsapp_user_ids, ["US.9"]);
     let by_id = Recipient::contact_id(uuid::Uuid::now_v7().to_string());
     let by_id = app.contacts().update(by_id).first_name("Bo").allow_missing(true).await;
     by_id.refused_at(reason::REQUIRED_FIELD_MISSING, "contact.phone_number");

@@ -194,7 +194,7 @@ async fn opt_out_of_a_user_id_applies_when_it_joins_a_number(app: TestApp) {
     }
     let kept = app.contacts().get(phone(2)).await.expect("a contact");
     // The row says that they are one person, so the no is that of the contact, too.
-    assert_eq!((kept.whatsapp_user_id, kept.opt_in.marketing), (None, OptInStatus::OptedOut));
+    assert_eq!((kept.whatsapp_user_ids.len(), kept.opt_in.marketing), (0, OptInStatus::OptedOut));
     assert_eq!(app.contacts().count().await.expect("a count"), 2);
 }
 

@@ -136,14 +136,10 @@ async fn import_adds_a_user_id_to_a_contact_with_a_phone_number(app: TestApp) {
     app.contacts().create(only_user).await.expect("a contact");
     let rows = vec![row(phone(2)).whatsapp_user_id("US.2"), row(phone(1)).whatsapp_user_id("US.2")];
     let chunk = import(&app, merge(), rows).await;
-    assert_eq!(
-        app.contacts().get(phone(2)).await.expect("a contact").whatsapp_user_id.as_deref(),
-        Some("US.2")
-    );
-    assert_eq!(
-        app.contacts().get(phone(1)).await.expect("a contact").whatsapp_user_id.as_deref(),
-        Some("US.1")
-    );
+    for (n, id) in [(1, "US.1"), (2, "US.2")] {
+        let contact = app.contacts().get(phone(n)).await.expect("a contact");
+        assert_eq!(contact.whatsapp_user_ids, [id]);
+    }
     assert_eq!(chunk.created, 0);
     assert_eq!(app.contacts().count().await.expect("a count"), 2);
 }

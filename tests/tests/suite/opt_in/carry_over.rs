@@ -40,13 +40,14 @@ async fn opt_out_of_a_user_id_applies_to_the_contact_it_joins(app: TestApp) {
     app.make_opted_in(phone(1)).await;
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
     // The user id turns out to belong to the same person.
-    let joined = app.contacts().update(phone(1)).whatsapp_user_id("US.1").await.expect("a contact");
+    let joined =
+        app.contacts().update(phone(1)).whatsapp_user_ids(["US.1"]).await.expect("a contact");
     assert_eq!(joined.opt_in.marketing, OptInStatus::OptedOut);
     for name in [Recipient::phone(phone(1)), hidden(), Recipient::from(&joined)] {
         assert_eq!(reason_of(&app, name).await, CheckReason::OptedOut);
     }
-    // Clearing the user id lifts neither the contact's opt-out nor that of the id.
-    app.contacts().update(phone(1)).clear_whatsapp_user_id().await.expect("a contact");
+    // Releasing the user id lifts neither the contact's opt-out nor that of the id.
+    app.contacts().link_identity(phone(1)).release("US.1").await.expect("a contact");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedOut);
     assert_eq!(reason_of(&app, hidden()).await, CheckReason::OptedOut);
     let other = app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await;

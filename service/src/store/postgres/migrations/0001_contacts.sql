@@ -101,6 +101,14 @@ CREATE TABLE contact_redirect (
 
 CREATE INDEX contact_redirect_contact ON contact_redirect (workspace_id, contact_id);
 
+-- The business's own ids of contacts, also of those merged into them.
+CREATE TABLE external_id (
+    contact_id   uuid NOT NULL,
+    workspace_id text COLLATE "C" NOT NULL,
+    external_id  text COLLATE "C" NOT NULL,
+    PRIMARY KEY (workspace_id, external_id)
+);
+
 -- Everything a check reads, by phone number or user id, which is also how contacts are
 -- found by these. A row without a contact_id is a suppression: somebody who opted out
 -- or was erased, and is no contact. Its match_key is a keyed hash. What is said is in

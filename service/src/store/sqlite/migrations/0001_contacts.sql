@@ -96,6 +96,14 @@ CREATE TABLE contact_redirect (
 
 CREATE INDEX contact_redirect_contact ON contact_redirect (workspace_key, contact_id);
 
+-- The business's own ids of contacts, also of those merged into them.
+CREATE TABLE external_id (
+    workspace_key INTEGER NOT NULL,
+    external_id   TEXT    NOT NULL,
+    contact_id    BLOB    NOT NULL,
+    PRIMARY KEY (workspace_key, external_id)
+) WITHOUT ROWID;
+
 -- For filters on a rare tag.
 CREATE TABLE contact_tag (
     tag_key INTEGER NOT NULL,

@@ -1,0 +1,52 @@
+//! The identities of a contact as the API shows them.
+
+use contacts_proto::v1;
+use contacts_proto::v1::contact_identity::Identity as Oneof;
+
+use super::timestamp;
+use crate::domain::consent::{IdentityConsent, MessageCategory};
+use crate::domain::identity::{ContactIdentity, Identity};
+
+/// Encodes one identity with its consent.
+pub(super) fn encode(identity: &ContactIdentity) -> v1::ContactIdentity {
+    v1::ContactIdentity {
+        identity: Some(match &identity.identity {
+            Identity::PhoneNumber(number) => Oneof::PhoneNumber(number.to_string()),
+            Identity::WhatsAppUserId(id) => Oneof::WhatsappUserId(id.to_string()),
+        }),
+        is_former: identity.is_former,
+        join_time: identity.consent.own.joined.map(timestamp),
+        consents: encode_consents(&identity.consent),
+    }
+}
+
+/// Encodes what is recorded of an identity, one entry per category.
+pub(crate) fn encode_consents(consent: &IdentityConsent) -> Vec<v1::RecordedConsent> {
+    MessageCategory::ALL.into_iter().map(|category| recorded(consent, category)).collect()
+}
+
+fn recorded(consent: &IdentityConsent, category: MessageCategory) -> v1::RecordedConsent {
+    use v1::{MessageCategory as Category, OptInStatus as Status};
+    let objection = consent.objections.opt_out(category);
+    let permission = consent.permission(category);
+    let (status, event, time) = match (objection, permission) {
+        (Some(objection), _) => (Status::OptedOut, Some(objection.event), Some(objection.time)),
+        (None, Some(permission)) => {
+            (Status::OptedIn, Some(permission.event), Some(permission.time))
+        }
+        (None, None) => (Status::NotAsked, None, None),
+    };
+    let expire = permission.filter(|_| objection.is_none()).and_then(|p| p.expire);
+    let category = match category {
+        MessageCategory::Marketing => Category::Marketing,
+        MessageCategory::Utility => Category::Utility,
+        MessageCategory::Authentication => Category::Authentication,
+    };
+    v1::RecordedConsent {
+        category: category.into(),
+        status: status.into(),
+        event_id: event.map(|id| id.to_string()).unwrap_or_default(),
+        occurred_time: time.map(timestamp),
+        expire_time: expire.map(timestamp),
+    }
+}
