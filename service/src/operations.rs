@@ -12,7 +12,7 @@ pub(crate) mod duplicates;
 pub(crate) mod erasure;
 pub(crate) mod export;
 pub mod idempotency;
-pub(crate) mod identity;
+pub mod identity;
 pub mod import;
 mod ledger;
 pub(crate) mod merge;

@@ -23,6 +23,8 @@ pub const INVALID_PHONE_NUMBER: &str = "INVALID_PHONE_NUMBER";
 pub const INVALID_WHATSAPP_USER_ID: &str = "INVALID_WHATSAPP_USER_ID";
 /// INVALID_ARGUMENT: the value does not have the form of an id. Metadata: `field`.
 pub const INVALID_ID: &str = "INVALID_ID";
+/// INVALID_ARGUMENT: the value is not an external id. Metadata: `field`.
+pub const INVALID_EXTERNAL_ID: &str = "INVALID_EXTERNAL_ID";
 /// INVALID_ARGUMENT: the id is reserved, such as `opted_in` for an attribute. Metadata: `field`,
 /// `id`.
 pub const RESERVED_ID: &str = "RESERVED_ID";
