@@ -94,12 +94,13 @@ pub use error::{Error, ErrorKind, FieldViolation, Resource, reason};
 pub use filter::Filter;
 pub use model::{
     Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome, CheckReason,
-    CheckResult, ChunkResult, Contact, ContactData, ContactField, ContactIdentity, ContactView, Decision,
-    DeleteReason, DeletionReceipt, DuplicateReason, Evidence, EvidenceField, ImportConsent,
-    ImportOptions, ImportRow, ImportSummary, MessageCategory, NewContact, OnConflict, OptInEvent,
-    OptInEventKind, OptInPolicy, OptInPolicyPeriod, OptInRecord, OptInSource, OptInStatus,
-    OptInSummary, OrderBy, PlatformPreference, Recipient, RecordedConsent,
-    RecordedPlatformPreference, RowFailure, StoredResponse, Tag, TagUpdate, Workspace,
+    CheckResult, ChunkResult, Contact, ContactData, ContactField, ContactIdentity, ContactView,
+    Decision, DeleteReason, DeletionReceipt, DuplicateReason, Evidence, EvidenceField,
+    ImportConsent, ImportOptions, ImportRow, ImportSummary, MessageCategory, NewContact,
+    OnConflict, OptInEvent, OptInEventKind, OptInPolicy, OptInPolicyPeriod, OptInRecord,
+    OptInSource, OptInStatus, OptInSummary, OrderBy, PlatformPreference, Recipient,
+    RecordedConsent, RecordedPlatformPreference, RowFailure, StoredResponse, Tag, TagUpdate,
+    Workspace,
 };
 pub use opt_in::{CheckStream, CheckedBatch, OptIn, OptInChecker, OptInFuture};
 pub use paging::{Items, Page, Pages};

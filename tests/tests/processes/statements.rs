@@ -103,6 +103,10 @@ async fn the_rest(client: &ContactsClient) {
     let by_id = Recipient::whatsapp_user_id("US.4444444444");
     contacts.update(phone(4)).whatsapp_user_ids(["US.4444444444"]).await.expect("an update");
     opt_in.record_opt_out(by_id.clone()).await.expect("an opt-out");
+    contacts.update(phone(4)).external_id("7781").await.expect("an update");
+    let by_external_id = Recipient::external_id("7781");
+    opt_in.record_opt_out(by_external_id.clone()).await.expect("an opt-out");
+    contacts.get(by_external_id).await.expect("a contact");
     contacts.delete(by_id).await.expect("a receipt");
     client.tags().update("vip").display_name("Very important").await.expect("a tag");
     client.tags().delete("vip").force(true).await.expect("deleted");

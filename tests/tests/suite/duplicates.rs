@@ -157,7 +157,8 @@ async fn large_group_lists_its_oldest_and_counts_the_rest(app: TestApp) {
     assert_eq!(found.len(), 2);
     for (group, from) in found.iter().zip([0, 350]) {
         assert_eq!((group.contact_count, group.contacts.len()), (350, 100));
-        let oldest = app.contacts().get(phone(from)).await.expect("a contact");
+        let mut oldest = app.contacts().get(phone(from)).await.expect("a contact");
+        oldest.identities.clear();
         assert_eq!(group.contacts[0], oldest);
         assert!(group.contacts.is_sorted_by(|a, b| a.contact_id < b.contact_id));
     }

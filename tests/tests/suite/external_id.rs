@@ -109,14 +109,15 @@ async fn external_id_is_set_once_and_changed_with_a_mask(app: TestApp) {
 
     // Unique in the workspace: an external id names one person.
     let taken = app.contacts().create(NewContact::new().phone(phone(2)).external_id("b")).await;
-    let error = taken.refused_at(reason::CONTACT_ALREADY_EXISTS, "contact.external_id");
+    let error = taken.refused_for(reason::CONTACT_ALREADY_EXISTS);
+    assert_eq!(error.metadata("field"), Some("contact.external_id"));
     assert_eq!(error.existing_contact_id(), Some(&*changed.contact_id));
     app.make_contact(phone(2)).await;
     app.contacts()
         .update(phone(2))
         .external_id("b")
         .await
-        .refused_at(reason::CONTACT_ALREADY_EXISTS, "contact.external_id");
+        .refused_for(reason::CONTACT_ALREADY_EXISTS);
     // Named by the external id of one and the number of another, neither changes.
     update(&app, sent(2, "b"), false)
         .await

@@ -50,7 +50,7 @@ async fn survivor_is_found_by_every_identifier_of_both(app: TestApp) {
     assert_eq!(both.contact_id, one.contact_id);
     assert_eq!(both.merged_contact_ids, [&*two.contact_id]);
     assert_eq!(both.former_phone_numbers, [phone(2)]);
-    assert_eq!(both.former_whatsapp_user_ids, ["US.2"]);
+    assert_eq!(both.whatsapp_user_ids, ["US.1", "US.2"]);
     assert_eq!(
         (both.first_name.as_deref(), both.last_name.as_deref()),
         (Some("Ana"), Some("Souza"))
@@ -119,7 +119,7 @@ async fn take_mask_selects_fields_of_the_merged_contact(app: TestApp) {
     let both = merge.await.expect("a contact");
     assert_eq!(both.contact_id, one.contact_id);
     assert_eq!((both.phone_number, both.former_phone_numbers), (Some(phone(2)), vec![phone(1)]));
-    assert_eq!(both.whatsapp_user_ids, ["US.1"]);
+    assert_eq!(both.whatsapp_user_ids, ["US.1", "US.2"]);
     assert_eq!(both.first_name.as_deref(), Some("Anna"));
     assert_eq!(both.tags, ["vip"]);
     assert_eq!(both.attributes["city"].as_str(), Some("Porto"));

@@ -117,6 +117,8 @@ mod tests {
             "former_phone_numbers",
             "former_whatsapp_user_ids",
             "merged_contact_ids",
+            "merged_external_ids",
+            "identities",
         ];
         let contact = expected::<ContactField>(&[&contact[..], &times].concat());
         assert_eq!(sorted(declared::<Contact>()), contact);

@@ -16,7 +16,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
 /// Every table except the list of migrations. All others are colocated with the
 /// first.
-const TABLES: [&str; 14] = [
+const TABLES: &[&str] = &[
     "workspace",
     "tag",
     "attribute",
@@ -75,7 +75,7 @@ async fn distribute_tables(db: &mut PgConnection) -> Result<()> {
     }
     for table in TABLES {
         // The first table gets a colocation group of its own, which the others join.
-        let group = if table == TABLES[0] { "none" } else { TABLES[0] };
+        let group = if *table == TABLES[0] { "none" } else { TABLES[0] };
         let sql = "SELECT create_distributed_table($1::text::regclass, 'workspace_id',
                                                    colocate_with => $2)
                    WHERE NOT EXISTS (SELECT FROM pg_dist_partition

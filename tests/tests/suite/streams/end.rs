@@ -83,7 +83,9 @@ async fn streamed_contact_equals_that_of_get(app: TestApp) {
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
 
     for view in [ContactView::Full, ContactView::Basic] {
-        let got = app.contacts().get(phone(1)).view(view).await.expect("a contact");
+        let mut got = app.contacts().get(phone(1)).view(view).await.expect("a contact");
+        // Streams leave them out: they would cost a read of the consent of each.
+        got.identities.clear();
         let streamed: Vec<_> =
             app.contacts().segment().view(view).stream().try_collect().await.expect("all");
         assert_eq!(streamed, [got]);
