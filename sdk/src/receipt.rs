@@ -154,7 +154,7 @@ impl VerifiedDecision {
 
     /// Whether the check asked about this person. Text is a phone number; any form finds it.
     ///
-    /// A check by contact_id is also about the number or user id that a message would have gone to.
+    /// A check by contact_id or external_id is also about the number or user id that a message would have gone to.
     /// False if the receipt has no salt, see [`has_salt`](Self::has_salt).
     pub fn is_about(&self, person: impl Into<Recipient>) -> bool {
         match person.into() {
@@ -165,6 +165,9 @@ impl VerifiedDecision {
                 self.verified.is_about(receipt::Recipient::WhatsAppUserId(&id))
             }
             Recipient::ContactId(id) => self.verified.is_about(receipt::Recipient::ContactId(&id)),
+            Recipient::ExternalId(id) => {
+                self.verified.is_about(receipt::Recipient::ExternalId(&id))
+            }
         }
     }
 

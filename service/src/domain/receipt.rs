@@ -50,6 +50,7 @@ impl<'a> From<&'a Recipient> for AskedId<'a> {
         match recipient {
             Recipient::Key(key) => Self::Key(key),
             Recipient::Id(id) => Self::ContactId(*id),
+            Recipient::ExternalId(id) => Self::ExternalId(id.as_str()),
         }
     }
 }
