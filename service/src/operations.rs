@@ -47,6 +47,21 @@ pub async fn lock_workspace(tx: &mut Transaction, id: &str, lock: Lock) -> Resul
     tx.db.lock_workspace(id, lock).await?.ok_or_else(|| workspace_not_found(id))
 }
 
+/// What began in a workspace ends with it, with NOT_FOUND: also if a workspace of the same id was
+/// made since.
+fn ensure_same(began: &Workspace, now: Option<&Workspace>) -> Result<()> {
+    match now {
+        Some(now) if now.is_same(began) => Ok(()),
+        _ => Err(workspace_not_found(&began.workspace_id)),
+    }
+}
+
+/// The same for a page: read after it, since nothing says which workspace it is of.
+async fn ensure_still_there(db: &mut dyn Reader, workspace: &Workspace) -> Result<()> {
+    let now = db.workspace(&workspace.workspace_id).await?;
+    ensure_same(workspace, now.as_ref())
+}
+
 /// Resolves the id of a request: empty stands for the default workspace. NOT_FOUND
 /// if it cannot be the id of a workspace.
 pub(crate) fn named(id: &str) -> Result<&str> {

@@ -79,6 +79,7 @@ pub(super) async fn upsert(
     let rows = import::decode_rows("rows", request.rows)?;
     let upsert = ImportChunks {
         workspace_id: request.workspace_id,
+        began_in: None,
         options: import::decode_options(v1::ImportOptions {
             on_conflict: request.on_conflict,
             create_missing_tags: request.create_missing_tags,

@@ -27,7 +27,7 @@ use crate::domain::import::ImportOptions;
 use crate::domain::phone::MatchKey;
 use crate::operations::import::{ImportChunks, ROWS_PER_TRANSACTION};
 use crate::operations::workspaces;
-use crate::store::Store;
+use crate::store::{Store, Workspace};
 
 const MAX_CHUNK_ID: usize = 255;
 /// Most chunks of one commit: those that fail as a whole hold no rows.
@@ -68,7 +68,7 @@ struct Import {
 /// Where and how the chunks of an import are stored.
 struct Target {
     store: Store,
-    workspace_id: String,
+    workspace: Workspace,
     options: ImportOptions,
 }
 
@@ -191,7 +191,7 @@ impl Import {
         // So that an unknown workspace is reported before the first chunk arrives.
         let workspace = workspaces::get(&self.store, &first.workspace_id).await?;
         let store = self.store.clone();
-        Ok(Some(Target { store, workspace_id: workspace.workspace_id, options }))
+        Ok(Some(Target { store, workspace, options }))
     }
 
     fn idle(&self) -> Error {
@@ -215,7 +215,8 @@ impl Target {
             valid.push(chunk.rows.valid);
         }
         let operation = ImportChunks {
-            workspace_id: self.workspace_id.clone(),
+            workspace_id: self.workspace.workspace_id.clone(),
+            began_in: Some(self.workspace.clone()),
             options: self.options.clone(),
             chunks: valid,
         };

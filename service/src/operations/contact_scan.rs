@@ -10,6 +10,8 @@ use crate::store::{
     decode_profile,
 };
 
+use super::ensure_still_there;
+
 /// How many contacts are rewritten at a time.
 pub const REWRITE_PAGE: usize = 1000;
 
@@ -57,6 +59,7 @@ impl ContactScan {
         let limit = self.page_size;
         let rows =
             db.list_contacts(&self.workspace, &self.selection, BY_CREATION, after, limit).await?;
+        ensure_still_there(&mut *db, &self.workspace).await?;
         self.finished = rows.len() < limit;
         let bytes: usize = rows.iter().map(|row| row.record.len()).sum();
         let fitting = PAGE_BYTES * rows.len() / bytes.max(1);

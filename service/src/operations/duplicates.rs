@@ -8,6 +8,8 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::store::{ContactRow, DuplicateCandidate, DuplicateKey, Store, Workspace};
 
+use super::ensure_still_there;
+
 /// The largest number of contacts that is read of one group.
 pub const MAX_CONTACTS: usize = 100;
 /// Pages grow: small first pages return the first groups early. Each page reads all
@@ -130,6 +132,7 @@ impl Duplicates {
             let (after, limit) = (self.after.as_ref(), self.page_size);
             self.page =
                 db.duplicate_candidates(&self.workspace, likeness, after, limit).await?.into();
+            ensure_still_there(&mut *db, &self.workspace).await?;
             self.page_size = (limit * 8).min(LARGEST_PAGE);
             if let Some(last) = self.page.back() {
                 self.after = Some(last.clone());
@@ -148,6 +151,7 @@ impl Duplicates {
         let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
         let mut db = self.store.read_stream().await?;
         let found = db.find_contacts(&self.workspace, &people).await?;
+        ensure_still_there(&mut *db, &self.workspace).await?;
         let mut contacts: Vec<_> = found.into_iter().flatten().collect();
         contacts.sort_by_key(|row| row.contact_id);
         contacts.dedup_by_key(|row| row.contact_id);

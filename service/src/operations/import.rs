@@ -16,7 +16,7 @@ use super::contacts::{keep_external_id, keep_phone, people, refuse_former};
 use super::unit_of_work::{
     EntryId, Named, UnitOfWork, already_exists, consent_conflict, external_id_exists,
 };
-use super::{definitions, lock_workspace};
+use super::{definitions, ensure_same, lock_workspace};
 
 /// How many rows one transaction stores, if that many have arrived. A transaction
 /// writes each page of an index once, however many rows change it.
@@ -27,6 +27,8 @@ pub const ROWS_PER_TRANSACTION: usize = 5000;
 pub struct ImportChunks {
     /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
+    /// The workspace in which the import began, for one of several chunks.
+    pub began_in: Option<Workspace>,
     /// The options of the import.
     pub options: ImportOptions,
     /// The valid rows of each chunk, with their index in it.
@@ -46,6 +48,9 @@ impl Operation for ImportChunks {
 
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        if let Some(began) = &self.began_in {
+            ensure_same(began, Some(&workspace))?;
+        }
         let mut definitions = definitions(&mut *tx.db, &workspace).await?;
         if self.options.create_missing_tags {
             self.create_missing_tags(tx, &workspace, &mut definitions).await?;

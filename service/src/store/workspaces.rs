@@ -29,6 +29,14 @@ pub struct Workspace {
     pub row_key: i64,
 }
 
+impl Workspace {
+    /// Whether the other is this workspace, and not one that was made with its id after it was
+    /// deleted: each has a key of its own.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.workspace_id == other.workspace_id && self.token_key == other.token_key
+    }
+}
+
 /// How a transaction locks the workspace it writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {

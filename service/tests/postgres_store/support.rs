@@ -177,7 +177,8 @@ pub async fn import_rows(store: &Store, rows: Vec<ImportRow>) -> ChunkOutcome {
         consent: None,
     };
     let chunks = vec![rows.into_iter().enumerate().collect()];
-    let import = import::ImportChunks { workspace_id: String::new(), options, chunks };
+    let import =
+        import::ImportChunks { workspace_id: String::new(), began_in: None, options, chunks };
     store.write(import).await.unwrap().remove(0)
 }
 

@@ -26,6 +26,7 @@ mod health;
 mod idempotency;
 mod identity;
 mod imports;
+mod incarnations;
 mod link_identity;
 mod merge_contacts;
 mod opt_in;
