@@ -1,5 +1,6 @@
 //! The commands that do their work and exit.
 
+pub mod ledger;
 pub mod receipt;
 
 use std::error::Error;
@@ -120,14 +121,7 @@ pub async fn list_erasures(database: &Database, workspace: Option<String>, since
 
 /// `erasure replay`
 pub async fn replay_erasures(database: &Database, file: &Path) -> Outcome {
-    let lines: Box<dyn BufRead> = match file.as_os_str() == "-" {
-        true => Box::new(std::io::stdin().lock()),
-        false => {
-            let opened = File::open(file);
-            let opened = opened.map_err(|e| format!("cannot read {}: {e}", file.display()))?;
-            Box::new(BufReader::new(opened))
-        }
-    };
+    let lines = open_lines(file)?;
     // No server may answer from the restored database before.
     let (store, _lock) = open_existing(database, Access::Write, true).await?;
     let refused = |line, error| {
@@ -141,6 +135,15 @@ pub async fn replay_erasures(database: &Database, file: &Path) -> Outcome {
         0 => Ok(()),
         _ => Err(format!("{failed} of the lines could not be applied").into()),
     }
+}
+
+/// Opens a file of lines, or standard input.
+fn open_lines(file: &Path) -> Result<Box<dyn BufRead>, Box<dyn Error>> {
+    if file.as_os_str() == "-" {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    let opened = File::open(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+    Ok(Box::new(BufReader::new(opened)))
 }
 
 /// `vacuum`

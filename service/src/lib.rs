@@ -20,6 +20,7 @@ pub mod domain;
 pub mod erasures;
 mod grpc;
 pub mod key_file;
+pub mod ledger_export;
 pub mod operations;
 pub mod opt_in;
 mod server;

@@ -39,6 +39,12 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Audit(AuditCommand::Verify { database, workspace, head }) => {
             commands::verify(&database.database, workspace, head).await
         }
+        Command::Audit(AuditCommand::Export { database, workspace, after }) => {
+            commands::ledger::export(&database.database, &workspace, after).await
+        }
+        Command::Audit(AuditCommand::Restore { database, file }) => {
+            commands::ledger::restore(&database.database, &file).await
+        }
         Command::Erasure(ErasureCommand::List { database, since, workspace }) => {
             commands::list_erasures(&database.database, workspace, since.unwrap_or_default()).await
         }

@@ -18,6 +18,7 @@ mod ledger;
 pub(crate) mod merge;
 pub mod opt_in;
 pub mod read;
+pub mod restore;
 pub mod retention;
 pub mod suppression;
 pub mod tag_edit;

@@ -8447,7 +8447,8 @@ pub mod workspace_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Deletes a workspace with everything in it: contacts, tags, attributes and
-        /// consent events. This cannot be undone.
+        /// consent events. This cannot be undone. The consent ledger proves who agreed to
+        /// what: keep it first with `contacts-service audit export --workspace …`.
         ///
         /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND); INVALID_ARGUMENT if
         /// `confirm_workspace_id` is not the same id.
@@ -8546,7 +8547,8 @@ pub mod workspace_service_server {
             tonic::Status,
         >;
         /// Deletes a workspace with everything in it: contacts, tags, attributes and
-        /// consent events. This cannot be undone.
+        /// consent events. This cannot be undone. The consent ledger proves who agreed to
+        /// what: keep it first with `contacts-service audit export --workspace …`.
         ///
         /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND); INVALID_ARGUMENT if
         /// `confirm_workspace_id` is not the same id.

@@ -131,6 +131,34 @@ pub enum AuditCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+    /// Print the consent ledger of a workspace as lines of JSON, with personal data.
+    ///
+    /// After the events come lines that say whose the identities are, and a last line
+    /// with the head of the ledger. An export that was cut off, or an older one, is
+    /// continued with --after and appended to. Safe to run beside a server.
+    Export {
+        /// The workspace.
+        #[arg(long, value_name = "ID")]
+        workspace: String,
+        /// Only events after this position, the length in the head of an earlier export.
+        #[arg(long, value_name = "POSITION", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
+        after: i64,
+        /// The database to read.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Make a workspace again from its export.
+    ///
+    /// Every check is answered as before, and the ledger is the same. Profiles, tags
+    /// and attributes are not in an export: import them afterwards. Run it before servers
+    /// use the database, with the key file of that time. Verifies the ledger on the way.
+    Restore {
+        /// File with lines of `audit export`; - reads standard input.
+        file: PathBuf,
+        /// The database to change.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
 }
 
 /// What can be done with erasures.

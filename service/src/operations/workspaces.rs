@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use crate::domain::Time;
 use crate::domain::consent::{MAX_POLICIES, OptInPolicy, PolicyPeriod};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::Head;
@@ -26,6 +27,17 @@ impl Operation for CreateWorkspace {
     type Output = Workspace;
 
     async fn run(&self, tx: &mut Transaction) -> Result<Workspace> {
+        self.run_at(tx, tx.now).await
+    }
+}
+
+impl CreateWorkspace {
+    /// Creates it as of `create_time`.
+    pub(super) async fn run_at(
+        &self,
+        tx: &mut Transaction,
+        create_time: Time,
+    ) -> Result<Workspace> {
         text::validate_field("display_name", &self.display_name, text::DISPLAY_NAME)?;
         let workspace_id = match self.workspace_id.as_str() {
             "" => tag::derive_id("workspace_id", &self.display_name)?,
@@ -40,7 +52,7 @@ impl Operation for CreateWorkspace {
             ledger: Head::empty(&workspace_id),
             workspace_id,
             display_name,
-            create_time: tx.now,
+            create_time,
             consent_revision: 0,
             settings: self.settings.clone(),
             token_key: tx.random()?,
@@ -153,7 +165,8 @@ impl Operation for DeleteWorkspace {
             return Err(Error::required("workspace_id"));
         }
         if self.confirmation != self.workspace_id {
-            let message = "repeat the workspace_id here: this erases everything in it";
+            let message = "repeat the workspace_id here: this erases everything in it, the consent \
+                           ledger too; keep that first with contacts-service audit export";
             let field = "confirm_workspace_id";
             return Err(Error::invalid(Reason::InvalidArgument, field, message));
         }

@@ -80,6 +80,12 @@ pub trait LedgerWriter {
         workspace: &Workspace,
         subjects: &Subjects,
     ) -> Result<Vec<i64>>;
+    /// Erases the personal details of the entries at these positions. Reads all details.
+    async fn erase_ledger_details_at(
+        &mut self,
+        workspace: &Workspace,
+        positions: &[i64],
+    ) -> Result<()>;
     /// Makes the details of non-contacts, by their hashed keys, those of a contact.
     async fn claim_ledger_details(
         &mut self,

@@ -27,6 +27,7 @@ mod idempotency;
 mod identity;
 mod imports;
 mod incarnations;
+mod ledger_export;
 mod link_identity;
 mod merge_contacts;
 mod opt_in;

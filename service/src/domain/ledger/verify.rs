@@ -103,6 +103,13 @@ impl Verifier {
         self.head
     }
 
+    /// Takes a detail that was there as erased by the next entry. False if it was missing already.
+    pub fn erase_detail(&mut self, position: i64) -> bool {
+        let was_there = !self.missing_details.remove(position);
+        self.missing_details.insert(position);
+        was_there
+    }
+
     /// Verifies the next entry.
     pub fn next(&mut self, entry: &Entry) -> Result<(), IntegrityError> {
         let position = self.head.length + 1;

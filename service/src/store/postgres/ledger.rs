@@ -119,6 +119,18 @@ impl LedgerWriter for PostgresSession {
         Ok(self.fetch_all(query).await?.iter().map(|row| row.get(0)).collect())
     }
 
+    async fn erase_ledger_details_at(
+        &mut self,
+        workspace: &Workspace,
+        positions: &[i64],
+    ) -> Result<()> {
+        let query = sqlx::query(
+            "DELETE FROM opt_in_event_detail WHERE workspace_id = $1 AND position = ANY($2)",
+        );
+        self.execute(query.bind(&workspace.workspace_id).bind(positions)).await?;
+        Ok(())
+    }
+
     async fn claim_ledger_details(
         &mut self,
         workspace: &Workspace,

@@ -146,6 +146,19 @@ impl LedgerWriter for SqliteSession {
         Ok(self.fetch_all(query).await?.iter().map(|row| row.get(0)).collect())
     }
 
+    async fn erase_ledger_details_at(
+        &mut self,
+        workspace: &Workspace,
+        positions: &[i64],
+    ) -> Result<()> {
+        let query = sqlx::query(
+            "DELETE FROM opt_in_event_detail
+             WHERE workspace_key = ? AND position IN (SELECT value FROM json_each(?))",
+        );
+        self.execute(query.bind(workspace.row_key).bind(json(positions)?)).await?;
+        Ok(())
+    }
+
     async fn claim_ledger_details(
         &mut self,
         workspace: &Workspace,
