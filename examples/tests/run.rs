@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use contacts_sdk::{
     CheckReason, ContactsClient, MessageCategory, NewContact, OptInSource, Recipient,
@@ -110,8 +111,13 @@ async fn webhooks_record_who_stopped_marketing() -> Result {
     opt_in.record_opt_in(&ana, OptInSource::WebForm).await?;
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
 
-    let preferences = data.join("webhook-user-preferences.json");
-    assert_eq!(stdout(&webhook(&url, &preferences).await?), "2 recorded\n");
+    // User ids are learned only from webhooks of the last 30 days.
+    let text = std::fs::read_to_string(data.join("webhook-user-preferences.json"))?;
+    #[expect(clippy::disallowed_methods, reason = "a client with a clock of its own")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
+    let preferences = folder.path().join("preferences.json");
+    std::fs::write(&preferences, text.replace("1767225600", &now).replace("1767225660", &now))?;
+    assert_eq!(stdout(&webhook(&url, &preferences).await?), "2 recorded, 1 linked\n");
     let check = opt_in.check(&ana, MessageCategory::Marketing).sender_phone_number_id(SENDER);
     assert_eq!(check.await?.reason, CheckReason::PlatformOptedOut);
     let elsewhere = opt_in.check(&ana, MessageCategory::Marketing).sender_phone_number_id("1");
@@ -119,9 +125,13 @@ async fn webhooks_record_who_stopped_marketing() -> Result {
     let bo = opt_in.events(Recipient::whatsapp_user_id("DE.9F8E7D6C5B4A3921")).await?.items;
     assert_eq!(bo.len(), 1);
 
+    // The webhook told that this is her, too.
+    let hers = Recipient::whatsapp_user_id("BR.1A2B3C4D5E6F7A8B");
+    assert_eq!(client.contacts().get(hers).await?.contact_id, ana.contact_id);
+
     // Only error 131050 is about consent.
     let statuses = data.join("webhook-statuses.json");
-    assert_eq!(stdout(&webhook(&url, &statuses).await?), "1 recorded\n");
+    assert_eq!(stdout(&webhook(&url, &statuses).await?), "1 recorded, 0 linked\n");
     let stopped = opt_in.events("14155550123").await?.items;
     assert_eq!(stopped[0].evidence.message_id, "wamid.HBgMNTUyMTg3NjU0MzIxFQIAERgSQzQ3");
     let checked = opt_in.check("14155550123", MessageCategory::Marketing).await?;
@@ -131,25 +141,27 @@ async fn webhooks_record_who_stopped_marketing() -> Result {
     }
 
     // Meta sends webhooks more than once.
+    let known = opt_in.events(&ana).await?.items.len();
     for payload in [&preferences, &statuses] {
-        stdout(&webhook(&url, payload).await?);
+        assert_eq!(stdout(&webhook(&url, payload).await?), "0 recorded, 0 linked\n");
     }
-    assert_eq!(opt_in.events(&ana).await?.items.len(), 2);
+    assert_eq!(opt_in.events(&ana).await?.items.len(), known);
     assert_eq!(opt_in.events("14155550123").await?.items.len(), 1);
 
     // Other kinds of webhooks, and webhooks without a person, are ignored.
     let odd = folder.path().join("odd.json");
     for text in [
-        "{}",
+        r#"{"entry": []}"#,
         r#"{"entry": [{"changes": [{"field": "messages", "value": {"messages": [{}]}}]}]}"#,
         r#"{"entry": [{"changes": [{"value": {"user_preferences":
             [{"category": "marketing_messages", "value": "stop"},
-             {"category": "marketing_messages", "value": "pause", "wa_id": "15551234567"},
-             {"category": "calls", "value": "stop", "wa_id": "15551234567"}]}}]}]}"#,
+             {"category": "marketing_messages", "value": "pause", "wa_id": "15551234567"}]}}]}]}"#,
     ] {
         std::fs::write(&odd, text)?;
-        assert_eq!(stdout(&webhook(&url, &odd).await?), "0 recorded\n", "{text}");
+        assert_eq!(stdout(&webhook(&url, &odd).await?), "0 recorded, 0 linked\n", "{text}");
     }
+    std::fs::write(&odd, "{}")?;
+    assert!(!webhook(&url, &odd).await?.status.success(), "not a webhook");
     server.stop().await?;
     let unreachable = webhook(&url, &preferences).await?;
     assert!(!unreachable.status.success(), "Meta has to send it again");

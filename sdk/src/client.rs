@@ -11,6 +11,7 @@ use crate::contacts::Contacts;
 use crate::handle::Handle;
 use crate::opt_in::OptIn;
 use crate::tags::Tags;
+use crate::webhooks::Webhooks;
 use crate::workspaces::Workspaces;
 
 /// A client of the contacts service.
@@ -79,6 +80,11 @@ impl ContactsClient {
     /// Attributes: the custom fields that contacts can have.
     pub fn attributes(&self) -> Attributes {
         Attributes::new(self.handle.clone())
+    }
+
+    /// Webhooks: forward what Meta sends, to record stops, resumes and changes of numbers.
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.handle.clone())
     }
 
     /// Workspaces: one per business. These calls take the workspace as a parameter and ignore the

@@ -11,6 +11,7 @@ mod export;
 mod import;
 #[cfg(feature = "receipts")]
 mod receipt;
+mod webhook;
 
 use std::time::SystemTime;
 
@@ -92,6 +93,7 @@ mod public {
         Tag <- v1::Tag;
         Attribute <- v1::Attribute;
         Workspace <- v1::Workspace;
+        WebhookReport <- v1::IngestWhatsAppWebhookResponse;
         Error <- rpc::Status;
     }
     public! {

@@ -24,7 +24,7 @@
 //! # Overview
 //!
 //! - [`ContactsClient`] is cheap to clone. Its methods return the calls by topic: [`OptIn`],
-//!   [`Contacts`], [`Tags`], [`Attributes`], [`Workspaces`].
+//!   [`Contacts`], [`Tags`], [`Attributes`], [`Webhooks`], [`Workspaces`].
 //! - Each call is a builder in [`request`]: set the optional parameters, then `.await` it.
 //! - Lists are read page by page, or as streams of pages or items. Segments and imports are streams
 //!   that reconnect and resume. All streams implement the futures `Stream` trait and have a `next`
@@ -79,6 +79,7 @@ pub mod request;
 mod retry;
 mod tags;
 mod transport;
+mod webhooks;
 mod workspaces;
 
 #[cfg(feature = "proto")]
@@ -100,7 +101,7 @@ pub use model::{
     OnConflict, OptInEvent, OptInEventKind, OptInPolicy, OptInPolicyPeriod, OptInRecord,
     OptInSource, OptInStatus, OptInSummary, OrderBy, PlatformPreference, Recipient,
     RecordedConsent, RecordedPlatformPreference, RowFailure, StoredResponse, Tag, TagUpdate,
-    Workspace,
+    WebhookCounts, WebhookOutcome, WebhookReport, WebhookResult, WebhookStatementKind, Workspace,
 };
 pub use opt_in::{CheckStream, CheckedBatch, OptIn, OptInChecker, OptInFuture};
 pub use paging::{Items, Page, Pages};
@@ -108,4 +109,5 @@ pub use retry::RetryPolicy;
 pub use tags::Tags;
 #[cfg(feature = "proto")]
 pub use transport::{Credentials, Service};
+pub use webhooks::Webhooks;
 pub use workspaces::Workspaces;

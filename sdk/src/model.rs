@@ -14,6 +14,7 @@ mod new_contact;
 mod order_by;
 mod recipient;
 mod tag;
+mod webhook;
 mod workspace;
 
 pub use attribute::{Attribute, AttributeType};
@@ -36,4 +37,7 @@ pub use new_contact::NewContact;
 pub use order_by::OrderBy;
 pub use recipient::Recipient;
 pub use tag::Tag;
+pub use webhook::{
+    WebhookCounts, WebhookOutcome, WebhookReport, WebhookResult, WebhookStatementKind,
+};
 pub use workspace::{EvidenceField, OptInPolicy, OptInPolicyPeriod, Workspace};

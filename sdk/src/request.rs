@@ -1,6 +1,6 @@
 //! Request builders, returned by the methods of [`Contacts`](crate::Contacts),
-//! [`OptIn`](crate::OptIn), [`Tags`](crate::Tags), [`Attributes`](crate::Attributes) and
-//! [`Workspaces`](crate::Workspaces).
+//! [`OptIn`](crate::OptIn), [`Tags`](crate::Tags), [`Attributes`](crate::Attributes),
+//! [`Webhooks`](crate::Webhooks) and [`Workspaces`](crate::Workspaces).
 //!
 //! Set the optional parameters, then `.await` the builder; `.send().await` does the same. Every
 //! builder of a single call has `deadline(…)`, and every builder of a change has `request_id(…)`.
@@ -20,6 +20,7 @@ pub use crate::opt_in::{
     RecordPlatformPreference,
 };
 pub use crate::tags::{CreateTag, DeleteTag, GetTag, ListTags, UpdateTag};
+pub use crate::webhooks::IngestWebhook;
 pub use crate::workspaces::{
     CreateWorkspace, DeleteWorkspace, GetOptInPolicies, GetWorkspace, ListWorkspaces,
     UpdateWorkspace,

@@ -13,6 +13,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 mod value;
+mod webhook;
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub use self::postgres::Postgres;
 pub use self::retention::Retention;
 pub use self::sqlite::Sqlite;
 pub use self::value::Kept;
+pub use self::webhook::Webhook;
 
 /// The settings of a server.
 #[derive(Clone, Debug, Args)]
@@ -67,6 +69,10 @@ pub struct Config {
     /// What is kept for a limited time.
     #[command(flatten)]
     pub retention: Retention,
+
+    /// How webhooks are verified.
+    #[command(flatten)]
+    pub webhook: Webhook,
 
     /// How the server uses Postgres.
     #[command(flatten)]

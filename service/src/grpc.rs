@@ -26,6 +26,7 @@ mod stream;
 mod tags;
 mod tokens;
 mod transport;
+mod webhooks;
 mod workspaces;
 mod write_stall;
 
@@ -35,6 +36,7 @@ use contacts_proto::v1::attribute_service_server::AttributeServiceServer;
 use contacts_proto::v1::contact_service_server::ContactServiceServer;
 use contacts_proto::v1::opt_in_service_server::OptInServiceServer;
 use contacts_proto::v1::tag_service_server::TagServiceServer;
+use contacts_proto::v1::webhook_service_server::WebhookServiceServer;
 use contacts_proto::v1::workspace_service_server::WorkspaceServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -48,17 +50,18 @@ use self::api::Api;
 use self::methods::Methods;
 use crate::config::Config;
 use crate::store::Store;
+use crate::webhook_secrets::WebhookSecrets;
 
 /// Serves the API until `drain` is cancelled and the calls under way have ended.
 /// Dropping the future aborts the calls that are left.
 pub(crate) async fn serve(
-    store: Store,
+    (store, webhook_secrets): (Store, WebhookSecrets),
     listener: TcpListener,
     config: &Config,
     drain: CancellationToken,
 ) -> std::io::Result<()> {
     let Config { limits, timeouts, .. } = config;
-    let api = Arc::new(Api::new(store, drain.clone(), timeouts));
+    let api = Arc::new(Api::new(store, webhook_secrets, drain.clone(), timeouts));
     let mut health = HealthReporter::new();
     let routes = routes(api, &health, config).await?;
     let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
@@ -79,13 +82,14 @@ pub(crate) async fn serve(
 
 /// The names that the health service knows: the server as a whole, and each
 /// service.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "",
     <WorkspaceServiceServer<Api> as NamedService>::NAME,
     <ContactServiceServer<Api> as NamedService>::NAME,
     <TagServiceServer<Api> as NamedService>::NAME,
     <AttributeServiceServer<Api> as NamedService>::NAME,
     <OptInServiceServer<Api> as NamedService>::NAME,
+    <WebhookServiceServer<Api> as NamedService>::NAME,
 ];
 
 /// The services, with the limits of their messages.
@@ -114,6 +118,7 @@ async fn routes(
         .add_service(service!(TagServiceServer))
         .add_service(service!(AttributeServiceServer))
         .add_service(service!(OptInServiceServer))
+        .add_service(service!(WebhookServiceServer))
         .add_service(tonic_health::pb::health_server::HealthServer::new(health));
     if !config.listener.no_reflection {
         let builder = || {

@@ -145,14 +145,14 @@ fn folder(path: &Path) -> &Path {
 
 /// A group may read what root owns: orchestrators mount secrets that way.
 #[cfg(unix)]
-fn is_exposed(file: &fs::Metadata) -> bool {
+pub(crate) fn is_exposed(file: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     let forbidden = if file.uid() == 0 { 0o037 } else { 0o077 };
     file.mode() & forbidden != 0
 }
 
 #[cfg(not(unix))]
-fn is_exposed(_: &fs::Metadata) -> bool {
+pub(crate) fn is_exposed(_: &fs::Metadata) -> bool {
     false
 }
 

@@ -27,6 +27,8 @@ mod server;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+mod webhook_secrets;
 
 pub use config::Config;
 pub use server::{RunningServer, Server, ServerError, bind, run};
+pub use webhook_secrets::WebhookSecretError;

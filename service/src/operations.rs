@@ -25,6 +25,7 @@ pub mod tag_edit;
 pub mod tags;
 pub(crate) mod token;
 mod unit_of_work;
+pub mod webhook;
 pub mod workspaces;
 
 use crate::domain::error::{Error, Reason, Result};

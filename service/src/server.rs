@@ -17,6 +17,7 @@ use crate::grpc;
 use crate::key_file::KeyFileError;
 use crate::operations::{retention, workspaces};
 use crate::store::{Store, loggable};
+use crate::webhook_secrets::{WebhookSecretError, WebhookSecrets};
 
 /// Why a server did not start, or stopped by itself, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,9 @@ pub enum ServerError {
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// The file with the secrets of webhooks cannot be used.
+    #[error(transparent)]
+    WebhookSecrets(#[from] WebhookSecretError),
     /// The settings name no key file for a Postgres database.
     #[error(
         "a Postgres database needs --key-file, the same for all its servers: create one with \
@@ -108,20 +112,25 @@ pub struct Server {
     store: Store,
     engine: String,
     lock: Option<DatabaseLock>,
+    webhook_secrets: WebhookSecrets,
 }
 
 impl Server {
     /// Opens the database, and creates the workspace `default` in a new one.
     ///
     /// # Errors
-    /// When the database cannot be opened or written, or is a SQLite file that another server uses.
+    /// When the database cannot be opened or written, or is a SQLite file that another server uses;
+    /// or when the file with the secrets of webhooks cannot be used.
     pub async fn open(config: Config) -> Result<Self, ServerError> {
+        let secret_file = config.webhook.webhook_secret_file.as_deref();
+        let webhook_secrets =
+            secret_file.map(WebhookSecrets::read).transpose()?.unwrap_or_default();
         let (store, lock) = database::open_and_upgrade(&config).await?;
         let failed =
             |source| ServerError::Database { database: config.database.url.to_string(), source };
         workspaces::ensure_default(&store).await.map_err(failed)?;
         let engine = store.engine_version().await.map_err(failed)?;
-        Ok(Self { config, store, engine, lock })
+        Ok(Self { config, store, engine, lock, webhook_secrets })
     }
 
     /// Serves until `shutdown`. Then it accepts no more connections, ends streams with
@@ -135,11 +144,12 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
-        let Self { config, store, engine, lock } = self;
+        let Self { config, store, engine, lock, webhook_secrets } = self;
         log_start(&config, &engine, listener.local_addr()?);
         let drain = CancellationToken::new();
         let grace = config.timeouts.shutdown_grace;
-        let mut serving = Box::pin(grpc::serve(store.clone(), listener, &config, drain.clone()));
+        let api = (store.clone(), webhook_secrets);
+        let mut serving = Box::pin(grpc::serve(api, listener, &config, drain.clone()));
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
             () = shutdown => None,

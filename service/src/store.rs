@@ -23,6 +23,7 @@ mod responses;
 pub mod sqlite;
 mod suppression;
 mod transaction;
+mod webhooks;
 mod workspaces;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
 pub(crate) use self::transaction::random;
 use self::transaction::require_keys;
 pub use self::transaction::{Operation, Transaction};
+pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contacts_sdk::{
-    Attributes, ClientBuilder, Contacts, ContactsClient, MessageCategory, OptIn, Tags, Workspaces,
+    Attributes, ClientBuilder, Contacts, ContactsClient, MessageCategory, OptIn, Tags, Webhooks,
+    Workspaces,
 };
 use contacts_service::config::Database;
 use contacts_service::store::Store;
@@ -188,6 +189,11 @@ impl TestApp {
     /// AttributeService.
     pub fn attributes(&self) -> Attributes {
         self.client.attributes()
+    }
+
+    /// WebhookService.
+    pub fn webhooks(&self) -> Webhooks {
+        self.client.webhooks()
     }
 
     /// WorkspaceService.

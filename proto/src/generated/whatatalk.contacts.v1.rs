@@ -6772,6 +6772,9 @@ pub enum ErrorReason {
     /// line, without spaces at the ends.
     /// Metadata: {"field": "external_id"}
     InvalidExternalId = 24,
+    /// INVALID_ARGUMENT: a webhook is not signed with the app secret of this server.
+    /// Metadata: {"field": "signature"}
+    InvalidSignature = 25,
     /// NOT_FOUND: the workspace does not exist.
     /// Metadata: {"workspace_id": "acme"}
     WorkspaceNotFound = 30,
@@ -6880,6 +6883,7 @@ impl ErrorReason {
             Self::RequestIdReused => "ERROR_REASON_REQUEST_ID_REUSED",
             Self::InvalidArgument => "ERROR_REASON_INVALID_ARGUMENT",
             Self::InvalidExternalId => "ERROR_REASON_INVALID_EXTERNAL_ID",
+            Self::InvalidSignature => "ERROR_REASON_INVALID_SIGNATURE",
             Self::WorkspaceNotFound => "ERROR_REASON_WORKSPACE_NOT_FOUND",
             Self::ContactNotFound => "ERROR_REASON_CONTACT_NOT_FOUND",
             Self::TagNotFound => "ERROR_REASON_TAG_NOT_FOUND",
@@ -6933,6 +6937,7 @@ impl ErrorReason {
             "ERROR_REASON_REQUEST_ID_REUSED" => Some(Self::RequestIdReused),
             "ERROR_REASON_INVALID_ARGUMENT" => Some(Self::InvalidArgument),
             "ERROR_REASON_INVALID_EXTERNAL_ID" => Some(Self::InvalidExternalId),
+            "ERROR_REASON_INVALID_SIGNATURE" => Some(Self::InvalidSignature),
             "ERROR_REASON_WORKSPACE_NOT_FOUND" => Some(Self::WorkspaceNotFound),
             "ERROR_REASON_CONTACT_NOT_FOUND" => Some(Self::ContactNotFound),
             "ERROR_REASON_TAG_NOT_FOUND" => Some(Self::TagNotFound),
@@ -7855,6 +7860,658 @@ pub mod tag_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "whatatalk.contacts.v1.TagService";
     impl<T> tonic::server::NamedService for TagServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Request of IngestWhatsAppWebhook.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IngestWhatsAppWebhookRequest {
+    /// Id of the workspace. Empty means `default`.
+    #[prost(string, tag = "1")]
+    pub workspace_id: ::prost::alloc::string::String,
+    /// The body of the webhook as it was received: JSON, at most 3 MiB, 200 000 JSON
+    /// values, 1000 entries, 1000 changes, 4000 items (preferences, statuses, messages
+    /// and contacts), and nested at most 32 deep. Meta sends at most 3 MB.
+    #[prost(bytes = "vec", tag = "2")]
+    pub payload: ::prost::alloc::vec::Vec<u8>,
+    /// The value of the `X-Hub-Signature-256` header, such as `sha256=` and 64
+    /// hexadecimal digits. Required if the server was started with
+    /// `--webhook-secret-file`, and not read otherwise.
+    #[prost(string, tag = "3")]
+    pub signature: ::prost::alloc::string::String,
+}
+impl ::prost::Name for IngestWhatsAppWebhookRequest {
+    const NAME: &'static str = "IngestWhatsAppWebhookRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.IngestWhatsAppWebhookRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.IngestWhatsAppWebhookRequest".into()
+    }
+}
+/// Response of IngestWhatsAppWebhook.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IngestWhatsAppWebhookResponse {
+    /// What became of each statement, in the order of the webhook. Statements that were
+    /// passed over are in `ignored` only.
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<WebhookResult>,
+    /// How many of `results` have each outcome.
+    #[prost(message, optional, tag = "2")]
+    pub counts: ::core::option::Option<WebhookCounts>,
+    /// How many statements were passed over, by why: `message` (no stop word), `status`
+    /// (without error 131050), `system_message` (of another type), `other_field`,
+    /// `unknown_preference`, `other_category`, `retired_form`, `elsewhere` (permissions
+    /// where Meta documents none), `contradictory_contact` and `unreadable_contact`
+    /// (ids that are not learned).
+    #[prost(btree_map = "string, int32", tag = "3")]
+    pub ignored: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        i32,
+    >,
+    /// Whether the signature was verified. False if the server has no app secret.
+    #[prost(bool, tag = "4")]
+    pub signature_verified: bool,
+}
+impl ::prost::Name for IngestWhatsAppWebhookResponse {
+    const NAME: &'static str = "IngestWhatsAppWebhookResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.IngestWhatsAppWebhookResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.IngestWhatsAppWebhookResponse".into()
+    }
+}
+/// What became of one statement of a webhook.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WebhookResult {
+    /// Index of the entry.
+    #[prost(int32, tag = "1")]
+    pub entry: i32,
+    /// Index of the change in the entry. 0 if the entry has none that can be read.
+    #[prost(int32, tag = "2")]
+    pub change: i32,
+    /// What it says. UNSPECIFIED if it cannot be read.
+    #[prost(enumeration = "WebhookStatementKind", tag = "3")]
+    pub kind: i32,
+    /// What became of it.
+    #[prost(enumeration = "WebhookOutcome", tag = "4")]
+    pub outcome: i32,
+    /// The contact it is about, if there is one.
+    #[prost(string, tag = "5")]
+    pub contact_id: ::prost::alloc::string::String,
+    /// The event that records it. Of several persons, that of the first contact; of a
+    /// change of ids, the last LINKED event.
+    #[prost(string, tag = "6")]
+    pub event_id: ::prost::alloc::string::String,
+    /// The contact that speaks against it: with CONTRADICTS, the one that has the other
+    /// id. If the two are one person, join them with MergeContacts.
+    #[prost(string, tag = "7")]
+    pub other_contact_id: ::prost::alloc::string::String,
+    /// Where it is, for what cannot be read, such as
+    /// `entry\[0\].changes\[0\].value.statuses\[1\].recipient_id`.
+    #[prost(string, tag = "8")]
+    pub path: ::prost::alloc::string::String,
+    /// Why it was not applied, and what to do. Contains no personal data.
+    #[prost(string, tag = "9")]
+    pub message: ::prost::alloc::string::String,
+}
+impl ::prost::Name for WebhookResult {
+    const NAME: &'static str = "WebhookResult";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.WebhookResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.WebhookResult".into()
+    }
+}
+/// How many results have each outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WebhookCounts {
+    /// RECORDED.
+    #[prost(int32, tag = "1")]
+    pub recorded: i32,
+    /// LINKED.
+    #[prost(int32, tag = "2")]
+    pub linked: i32,
+    /// ALREADY_APPLIED.
+    #[prost(int32, tag = "3")]
+    pub already_applied: i32,
+    /// ALREADY_LINKED.
+    #[prost(int32, tag = "4")]
+    pub already_linked: i32,
+    /// UNKNOWN_CONTACT.
+    #[prost(int32, tag = "5")]
+    pub unknown_contact: i32,
+    /// CONTRADICTS.
+    #[prost(int32, tag = "6")]
+    pub contradicts: i32,
+    /// OUTDATED.
+    #[prost(int32, tag = "7")]
+    pub outdated: i32,
+    /// REFUSED.
+    #[prost(int32, tag = "8")]
+    pub refused: i32,
+    /// UNREADABLE.
+    #[prost(int32, tag = "9")]
+    pub unreadable: i32,
+}
+impl ::prost::Name for WebhookCounts {
+    const NAME: &'static str = "WebhookCounts";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.WebhookCounts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.WebhookCounts".into()
+    }
+}
+/// What a statement of a webhook says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WebhookStatementKind {
+    /// It cannot be read.
+    Unspecified = 0,
+    /// The person stopped marketing in WhatsApp.
+    Stop = 1,
+    /// The person resumed marketing in WhatsApp.
+    Resume = 2,
+    /// The person sent a stop word.
+    OptOut = 3,
+    /// The person has a new phone number.
+    NumberChanged = 4,
+    /// The person has a new user id.
+    UserIdChanged = 5,
+    /// A phone number and a user id are one person's.
+    SamePerson = 6,
+}
+impl WebhookStatementKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WEBHOOK_STATEMENT_KIND_UNSPECIFIED",
+            Self::Stop => "WEBHOOK_STATEMENT_KIND_STOP",
+            Self::Resume => "WEBHOOK_STATEMENT_KIND_RESUME",
+            Self::OptOut => "WEBHOOK_STATEMENT_KIND_OPT_OUT",
+            Self::NumberChanged => "WEBHOOK_STATEMENT_KIND_NUMBER_CHANGED",
+            Self::UserIdChanged => "WEBHOOK_STATEMENT_KIND_USER_ID_CHANGED",
+            Self::SamePerson => "WEBHOOK_STATEMENT_KIND_SAME_PERSON",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WEBHOOK_STATEMENT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "WEBHOOK_STATEMENT_KIND_STOP" => Some(Self::Stop),
+            "WEBHOOK_STATEMENT_KIND_RESUME" => Some(Self::Resume),
+            "WEBHOOK_STATEMENT_KIND_OPT_OUT" => Some(Self::OptOut),
+            "WEBHOOK_STATEMENT_KIND_NUMBER_CHANGED" => Some(Self::NumberChanged),
+            "WEBHOOK_STATEMENT_KIND_USER_ID_CHANGED" => Some(Self::UserIdChanged),
+            "WEBHOOK_STATEMENT_KIND_SAME_PERSON" => Some(Self::SamePerson),
+            _ => None,
+        }
+    }
+}
+/// What became of a statement of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WebhookOutcome {
+    /// Never sent.
+    Unspecified = 0,
+    /// A stop, a resume or an opt-out is in the ledger now.
+    Recorded = 1,
+    /// A new number or user id is the contact's now.
+    Linked = 2,
+    /// It was applied before: the webhook, or this part of it, was sent again.
+    AlreadyApplied = 3,
+    /// The contact has these ids already.
+    AlreadyLinked = 4,
+    /// No contact has the ids, so that there is nothing to link to.
+    UnknownContact = 5,
+    /// It is not what is known: its ids are of different contacts, one of them is a
+    /// former one, or the contact has another phone number. Nothing was changed.
+    Contradicts = 6,
+    /// Something later is known of these ids. Nothing was changed.
+    Outdated = 7,
+    /// It cannot be applied, see `message`. Nothing was changed.
+    Refused = 8,
+    /// It has no readable id or time, see `path` and `message`. If `kind` is
+    /// UNSPECIFIED, an objection may still have been recorded under its other ids.
+    Unreadable = 9,
+}
+impl WebhookOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WEBHOOK_OUTCOME_UNSPECIFIED",
+            Self::Recorded => "WEBHOOK_OUTCOME_RECORDED",
+            Self::Linked => "WEBHOOK_OUTCOME_LINKED",
+            Self::AlreadyApplied => "WEBHOOK_OUTCOME_ALREADY_APPLIED",
+            Self::AlreadyLinked => "WEBHOOK_OUTCOME_ALREADY_LINKED",
+            Self::UnknownContact => "WEBHOOK_OUTCOME_UNKNOWN_CONTACT",
+            Self::Contradicts => "WEBHOOK_OUTCOME_CONTRADICTS",
+            Self::Outdated => "WEBHOOK_OUTCOME_OUTDATED",
+            Self::Refused => "WEBHOOK_OUTCOME_REFUSED",
+            Self::Unreadable => "WEBHOOK_OUTCOME_UNREADABLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WEBHOOK_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "WEBHOOK_OUTCOME_RECORDED" => Some(Self::Recorded),
+            "WEBHOOK_OUTCOME_LINKED" => Some(Self::Linked),
+            "WEBHOOK_OUTCOME_ALREADY_APPLIED" => Some(Self::AlreadyApplied),
+            "WEBHOOK_OUTCOME_ALREADY_LINKED" => Some(Self::AlreadyLinked),
+            "WEBHOOK_OUTCOME_UNKNOWN_CONTACT" => Some(Self::UnknownContact),
+            "WEBHOOK_OUTCOME_CONTRADICTS" => Some(Self::Contradicts),
+            "WEBHOOK_OUTCOME_OUTDATED" => Some(Self::Outdated),
+            "WEBHOOK_OUTCOME_REFUSED" => Some(Self::Refused),
+            "WEBHOOK_OUTCOME_UNREADABLE" => Some(Self::Unreadable),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "client")]
+pub mod webhook_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Takes Meta's WhatsApp webhooks as they come, and does what they say about consent
+    /// and identity.
+    #[derive(Debug, Clone)]
+    pub struct WebhookServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl WebhookServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> WebhookServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WebhookServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WebhookServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Records what one webhook says. Forward the body of the HTTP request byte for
+        /// byte, with its `X-Hub-Signature-256` header, and answer Meta with 200 once this
+        /// call returns. Webhooks of any kind may be sent: what says nothing about consent
+        /// and identity is counted and passed over.
+        ///
+        /// What is read:
+        ///
+        /// * `user_preferences`: a stop or a resume of marketing, of the sender in
+        ///  `metadata`, under all ids that name the person.
+        /// * `statuses` with error 131050: a stop. Other errors say nothing of consent.
+        /// * system messages `user_changed_number` and `user_changed_user_id`: the new
+        ///  number and user id are linked to the contact, with what was permitted under
+        ///  the old ones (LinkIdentity with `carry_opt_in` and the source PLATFORM).
+        /// * `contacts` with `wa_id` and `user_id`: the one that is not known yet is linked
+        ///  to the contact that has the other, in the same way. Two ids that contradict
+        ///  what is known are not linked, but shown.
+        /// * messages that are one of the workspace's stop words: an opt-out of all
+        ///  categories.
+        ///
+        /// The call may be repeated: the same webhook again changes nothing, also if only a
+        /// part of it was seen before, or if two servers get it at once. What was applied
+        /// is remembered for 31 days. Older stops, resumes and opt-outs count by their own
+        /// time, so that they still end in the same consent, and ids are not linked by what
+        /// is older than 30 days.
+        ///
+        /// One statement that cannot be read or applied does not affect the others.
+        /// Objections are recorded first, and the call may fail between two statements: send
+        /// the webhook again then.
+        ///
+        /// Errors: INVALID_ARGUMENT (INVALID_SIGNATURE) if the server has an app secret and
+        /// the signature does not fit; INVALID_ARGUMENT (INVALID_ARGUMENT, LIMIT_EXCEEDED)
+        /// if `payload` is no webhook; NOT_FOUND (WORKSPACE_NOT_FOUND). These do not go away
+        /// with a retry. ABORTED and UNAVAILABLE do.
+        ///
+        /// Example (`payload` is base64 in JSON):
+        ///
+        /// ```text
+        /// grpcurl -d "{\"payload\": \"$(base64 -w0 webhook.json)\"}"
+        ///     …/IngestWhatsAppWebhook
+        /// ```
+        pub async fn ingest_whats_app_webhook(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IngestWhatsAppWebhookRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IngestWhatsAppWebhookResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.WebhookService/IngestWhatsAppWebhook",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "whatatalk.contacts.v1.WebhookService",
+                        "IngestWhatsAppWebhook",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "server")]
+pub mod webhook_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WebhookServiceServer.
+    #[async_trait]
+    pub trait WebhookService: std::marker::Send + std::marker::Sync + 'static {
+        /// Records what one webhook says. Forward the body of the HTTP request byte for
+        /// byte, with its `X-Hub-Signature-256` header, and answer Meta with 200 once this
+        /// call returns. Webhooks of any kind may be sent: what says nothing about consent
+        /// and identity is counted and passed over.
+        ///
+        /// What is read:
+        ///
+        /// * `user_preferences`: a stop or a resume of marketing, of the sender in
+        ///  `metadata`, under all ids that name the person.
+        /// * `statuses` with error 131050: a stop. Other errors say nothing of consent.
+        /// * system messages `user_changed_number` and `user_changed_user_id`: the new
+        ///  number and user id are linked to the contact, with what was permitted under
+        ///  the old ones (LinkIdentity with `carry_opt_in` and the source PLATFORM).
+        /// * `contacts` with `wa_id` and `user_id`: the one that is not known yet is linked
+        ///  to the contact that has the other, in the same way. Two ids that contradict
+        ///  what is known are not linked, but shown.
+        /// * messages that are one of the workspace's stop words: an opt-out of all
+        ///  categories.
+        ///
+        /// The call may be repeated: the same webhook again changes nothing, also if only a
+        /// part of it was seen before, or if two servers get it at once. What was applied
+        /// is remembered for 31 days. Older stops, resumes and opt-outs count by their own
+        /// time, so that they still end in the same consent, and ids are not linked by what
+        /// is older than 30 days.
+        ///
+        /// One statement that cannot be read or applied does not affect the others.
+        /// Objections are recorded first, and the call may fail between two statements: send
+        /// the webhook again then.
+        ///
+        /// Errors: INVALID_ARGUMENT (INVALID_SIGNATURE) if the server has an app secret and
+        /// the signature does not fit; INVALID_ARGUMENT (INVALID_ARGUMENT, LIMIT_EXCEEDED)
+        /// if `payload` is no webhook; NOT_FOUND (WORKSPACE_NOT_FOUND). These do not go away
+        /// with a retry. ABORTED and UNAVAILABLE do.
+        ///
+        /// Example (`payload` is base64 in JSON):
+        ///
+        /// ```text
+        /// grpcurl -d "{\"payload\": \"$(base64 -w0 webhook.json)\"}"
+        ///     …/IngestWhatsAppWebhook
+        /// ```
+        async fn ingest_whats_app_webhook(
+            &self,
+            request: tonic::Request<super::IngestWhatsAppWebhookRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IngestWhatsAppWebhookResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Takes Meta's WhatsApp webhooks as they come, and does what they say about consent
+    /// and identity.
+    #[derive(Debug)]
+    pub struct WebhookServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WebhookServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WebhookServiceServer<T>
+    where
+        T: WebhookService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/whatatalk.contacts.v1.WebhookService/IngestWhatsAppWebhook" => {
+                    #[allow(non_camel_case_types)]
+                    struct IngestWhatsAppWebhookSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::IngestWhatsAppWebhookRequest>
+                    for IngestWhatsAppWebhookSvc<T> {
+                        type Response = super::IngestWhatsAppWebhookResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IngestWhatsAppWebhookRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::ingest_whats_app_webhook(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IngestWhatsAppWebhookSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WebhookServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "whatatalk.contacts.v1.WebhookService";
+    impl<T> tonic::server::NamedService for WebhookServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -4,7 +4,7 @@
 use contacts_proto::v1::{
     attribute_service_client::AttributeServiceClient, contact_service_client::ContactServiceClient,
     opt_in_service_client::OptInServiceClient, tag_service_client::TagServiceClient,
-    workspace_service_client::WorkspaceServiceClient,
+    webhook_service_client::WebhookServiceClient, workspace_service_client::WorkspaceServiceClient,
 };
 
 use super::ContactsClient;
@@ -33,6 +33,11 @@ impl ContactsClient {
     /// The generated client of AttributeService, without deadlines and retries.
     pub fn raw_attributes(&self) -> AttributeServiceClient<Service> {
         self.clients().attributes.clone()
+    }
+
+    /// The generated client of WebhookService, without deadlines and retries.
+    pub fn raw_webhooks(&self) -> WebhookServiceClient<Service> {
+        self.clients().webhooks.clone()
     }
 
     /// The generated client of WorkspaceService, without deadlines and retries.

@@ -4,7 +4,7 @@ use super::{FromProto, IntoProto};
 use crate::model::{
     AttributeType, CheckReason, ContactView, Decision, DeleteReason, DuplicateReason,
     EvidenceField, MessageCategory, OnConflict, OptInEventKind, OptInSource, OptInStatus,
-    PlatformPreference,
+    PlatformPreference, WebhookOutcome, WebhookStatementKind,
 };
 
 /// Enums that a newer server may extend. An unknown value keeps its number.
@@ -46,6 +46,11 @@ open! {
     }
     OptInSource { WebForm InboundMessage Ivr Paper Import Operator Api Platform }
     OptInStatus { NotAsked OptedIn OptedOut }
+    WebhookOutcome {
+        Recorded Linked AlreadyApplied AlreadyLinked UnknownContact Contradicts Outdated Refused
+        Unreadable
+    }
+    WebhookStatementKind { Stop Resume OptOut NumberChanged UserIdChanged SamePerson }
 }
 
 impl FromProto<i32> for EvidenceField {

@@ -70,6 +70,8 @@ pub const INVALID_TIME: &str = "INVALID_TIME";
 pub const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
 /// INVALID_ARGUMENT: any other error; see the field violation. Metadata: `field`.
 pub const INVALID_ARGUMENT: &str = "INVALID_ARGUMENT";
+/// INVALID_ARGUMENT: a webhook is not signed with the app secret of the server. Metadata: `field`.
+pub const INVALID_SIGNATURE: &str = "INVALID_SIGNATURE";
 /// NOT_FOUND: the workspace does not exist. Metadata: `workspace_id`.
 pub const WORKSPACE_NOT_FOUND: &str = "WORKSPACE_NOT_FOUND";
 /// NOT_FOUND: the contact does not exist.

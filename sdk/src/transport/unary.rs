@@ -86,4 +86,7 @@ calls! {
         change RecordPlatformPreferenceRequest -> RecordPlatformPreferenceResponse;
     opt_in.list_opt_in_events: read ListOptInEventsRequest -> ListOptInEventsResponse;
     opt_in.list_receipt_keys: read ListReceiptKeysRequest -> ListReceiptKeysResponse;
+
+    webhooks.ingest_whats_app_webhook:
+        repeatable IngestWhatsAppWebhookRequest -> IngestWhatsAppWebhookResponse;
 }

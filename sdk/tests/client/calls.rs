@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contacts_proto::v1;
-use contacts_sdk::{ContactsClient, ErrorKind, NewContact, Recipient, reason};
+use contacts_sdk::{
+    ContactsClient, ErrorKind, NewContact, Recipient, WebhookOutcome, WebhookStatementKind, reason,
+};
 use tokio::net::TcpListener;
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -93,6 +95,44 @@ async fn a_change_without_request_id_is_not_retried() {
     assert!(error.is_unavailable());
     assert_eq!(error.request_id(), None);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_is_sent_again_as_it_is() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let requests = seen.clone();
+    let fake = Fake::default().on(move |request: Request<v1::IngestWhatsAppWebhookRequest>| {
+        let mut requests = requests.lock().expect("requests");
+        requests.push(request.into_inner());
+        let failed = requests.len() == 1;
+        let result = v1::WebhookResult {
+            change: 2,
+            kind: v1::WebhookStatementKind::Stop.into(),
+            outcome: 99,
+            contact_id: "c-1".to_owned(),
+            ..v1::WebhookResult::default()
+        };
+        let response = v1::IngestWhatsAppWebhookResponse {
+            results: vec![result],
+            counts: Some(v1::WebhookCounts { recorded: 7, ..v1::WebhookCounts::default() }),
+            ignored: [("status".to_owned(), 3)].into(),
+            signature_verified: true,
+        };
+        async move { if failed { Err(unavailable()) } else { Ok(response) } }
+    });
+    let webhooks = fake.client().await.with_workspace("acme").webhooks();
+    let report = webhooks.ingest([0xFF, b'{']).signature("sha256=1").await.expect("a report");
+    assert!(report.signature_verified);
+    assert_eq!((report.counts.recorded, report.ignored["status"]), (7, 3));
+    let [result] = &report.results[..] else { panic!("one") };
+    assert_eq!((result.change, result.kind), (2, WebhookStatementKind::Stop));
+    assert_eq!(result.outcome, WebhookOutcome::Unknown(99));
+    assert_eq!((result.contact_id.as_deref(), &result.event_id), (Some("c-1"), &None));
+    let seen = seen.lock().expect("requests");
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!((&*seen[0].workspace_id, &*seen[0].payload), ("acme", &[0xFF, b'{'][..]));
+    assert_eq!(seen[0].signature, "sha256=1");
 }
 
 #[tokio::test]

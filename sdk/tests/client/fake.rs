@@ -9,6 +9,7 @@ use contacts_proto::v1::attribute_service_server::{AttributeService, AttributeSe
 use contacts_proto::v1::contact_service_server::{ContactService, ContactServiceServer};
 use contacts_proto::v1::opt_in_service_server::{OptInService, OptInServiceServer};
 use contacts_proto::v1::tag_service_server::{TagService, TagServiceServer};
+use contacts_proto::v1::webhook_service_server::{WebhookService, WebhookServiceServer};
 use contacts_proto::v1::workspace_service_server::{WorkspaceService, WorkspaceServiceServer};
 use contacts_proto::v1::*;
 use contacts_sdk::{ClientBuilder, ContactsClient, RetryPolicy};
@@ -65,6 +66,7 @@ impl Fake {
             .add_service(ContactServiceServer::from_arc(fake.clone()))
             .add_service(OptInServiceServer::from_arc(fake.clone()))
             .add_service(TagServiceServer::from_arc(fake.clone()))
+            .add_service(WebhookServiceServer::from_arc(fake.clone()))
             .add_service(WorkspaceServiceServer::from_arc(fake))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
@@ -153,6 +155,10 @@ service! { ContactService {
             => StreamDuplicateContactsResponse;
     => ImportContactsStream:
         import_contacts Streaming<ImportContactsRequest> => ImportContactsResponse;
+}}
+
+service! { WebhookService {
+    ingest_whats_app_webhook IngestWhatsAppWebhookRequest -> IngestWhatsAppWebhookResponse;
 }}
 
 service! { TagService {

@@ -92,7 +92,7 @@ impl MergeRules {
         {
             profile.set_phone_number(number);
         }
-        let mut ids = vec![profile.whatsapp_user_ids.clone(), merged.whatsapp_user_ids.clone()];
+        let mut ids = [profile.whatsapp_user_ids.clone(), merged.whatsapp_user_ids.clone()];
         if self.takes(&MergeField::WhatsAppUserIds) {
             ids.reverse();
         }

@@ -20,7 +20,7 @@ mod stop_words;
 
 use std::collections::BTreeMap;
 
-pub use action::{Action, Identity, MessageId};
+pub use action::{Action, Identity, MessageId, left_ids};
 use json::{Json, Object};
 use place::Place;
 use read::{LISTS, Trust, read_value};
@@ -28,8 +28,11 @@ pub use signature::{SignatureError, verify_signature};
 pub use stop_words::{MAX_STOP_WORD_CHARS, MAX_STOP_WORDS, StopWords, StopWordsError};
 use thiserror::Error;
 
-/// Largest payload, in bytes.
-pub const MAX_PAYLOAD: usize = 256 * 1024;
+/// Largest payload, in bytes. Meta's documentation names 3 MB.
+pub const MAX_PAYLOAD: usize = 3 * 1024 * 1024;
+/// Most JSON values of a payload: each takes memory when it is read, an empty list in two bytes of
+/// the payload as much as a text. 1000 updates have about 50 each.
+pub const MAX_VALUES: usize = 200_000;
 /// How deep lists and objects may be nested. Meta nests about ten deep.
 pub const MAX_DEPTH: usize = 32;
 /// Most entries of a webhook. Meta batches at most 1000 updates.
@@ -73,6 +76,10 @@ pub struct Change {
 /// A part of a webhook that should say something and cannot be read. Holds nothing personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
+    /// Index of the entry.
+    pub entry: usize,
+    /// Index of the change in the entry; 0 if the entry itself cannot be read.
+    pub change: usize,
     /// Where, such as `entry[0].changes[0].value.user_preferences[1].wa_id`.
     pub path: String,
     /// Why.
@@ -192,9 +199,7 @@ pub fn parse(payload: &[u8], stop_words: &StopWords) -> Result<Webhook, WebhookE
         return Err(WebhookError::TooLarge { bytes: payload.len() });
     }
     let text = String::from_utf8_lossy(payload);
-    if json::is_deeper_than(MAX_DEPTH, &text) {
-        return Err(WebhookError::TooDeep);
-    }
+    json::measure(&text)?;
     let root: Json = serde_json::from_str(&text)
         .map_err(|error| WebhookError::NotJson { line: error.line(), column: error.column() })?;
     let root = root.as_object().ok_or(WebhookError::NotAWebhook)?;
@@ -263,7 +268,7 @@ impl Webhook {
     }
 
     fn report(&mut self, place: Place, fault: Fault) {
-        self.unreadable.push(Unreadable { path: place.to_string(), fault });
+        self.unreadable.push(place.unreadable(fault));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every handler has: the store, the checker, and changes that happen once
 //! per request_id.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -13,6 +14,7 @@ use crate::config::Timeouts;
 use crate::domain::error::{Error, Reason, Result};
 use crate::opt_in::Checker;
 use crate::store::{Operation, Store};
+use crate::webhook_secrets::WebhookSecrets;
 
 /// The services of the API. Each is implemented in the file of its name.
 #[derive(Clone)]
@@ -20,6 +22,8 @@ pub(super) struct Api {
     pub(super) store: Store,
     pub(super) checker: Checker,
     in_flight: InFlight,
+    /// Verify webhooks.
+    pub(super) webhook_secrets: Arc<WebhookSecrets>,
     /// Cancelled when the server stops: streams end.
     pub(super) drain: CancellationToken,
     /// How long an import may wait for its client.
@@ -27,10 +31,21 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(store: Store, drain: CancellationToken, timeouts: &Timeouts) -> Self {
+    pub(super) fn new(
+        store: Store,
+        webhook_secrets: WebhookSecrets,
+        drain: CancellationToken,
+        timeouts: &Timeouts,
+    ) -> Self {
         let checker = Checker::new(store.clone(), timeouts.check_timeout);
-        let idle_timeout = timeouts.idle_timeout;
-        Self { store, checker, in_flight: InFlight::default(), drain, idle_timeout }
+        Self {
+            store,
+            checker,
+            in_flight: InFlight::default(),
+            webhook_secrets: Arc::new(webhook_secrets),
+            drain,
+            idle_timeout: timeouts.idle_timeout,
+        }
     }
 
     /// Handles a change: decodes its request into an operation, runs that once

@@ -13,6 +13,7 @@ pub(crate) mod receipt;
 pub(crate) mod recipient;
 pub(crate) mod tag;
 mod time;
+pub(crate) mod webhook;
 pub(crate) mod workspace;
 
 use std::fmt::Display;

@@ -99,7 +99,8 @@ fn code(reason: Reason) -> Code {
         | Reason::InvalidResumeToken
         | Reason::InvalidTime
         | Reason::RequestIdReused
-        | Reason::InvalidArgument => Code::InvalidArgument,
+        | Reason::InvalidArgument
+        | Reason::InvalidSignature => Code::InvalidArgument,
         Reason::WorkspaceNotFound
         | Reason::ContactNotFound
         | Reason::TagNotFound

@@ -34,24 +34,34 @@ impl Operation for RecordConsent {
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
-        let objects = self.statement.status == OptInStatus::OptedOut;
-        if !objects {
-            refuse_former(&unit, &self.recipients)?;
-        }
-        let mut first = None;
-        for (entry, named) in persons(&mut unit, &self.recipients, objects)? {
-            let recording = unit.consider(tx, entry, &named, &self.statement, false)?;
-            if !objects && let Some(why) = refusal(&self.statement, &recording) {
-                return Err(consent_conflict(why));
-            }
-            let event = unit.accept(recording);
-            first.get_or_insert((event, entry));
-        }
-        let (event, entry) = first.ok_or_else(Error::contact_not_found)?;
+        let events = record(&mut unit, tx, &self.recipients, &self.statement)?;
+        let (event, entry) = events.into_iter().next().ok_or_else(Error::contact_not_found)?;
         let summary = unit.summary(entry);
         unit.write(tx).await?;
         Ok((event, summary))
     }
+}
+
+/// Records a statement: one event for each person that the recipients name.
+pub(super) fn record(
+    unit: &mut UnitOfWork<'_>,
+    tx: &Transaction,
+    recipients: &[Recipient],
+    statement: &Statement,
+) -> Result<Vec<(ConsentEvent, EntryId)>> {
+    let objects = statement.status == OptInStatus::OptedOut;
+    if !objects {
+        refuse_former(unit, recipients)?;
+    }
+    let mut events = Vec::new();
+    for (entry, named) in persons(unit, recipients, objects)? {
+        let recording = unit.consider(tx, entry, &named, statement, false)?;
+        if !objects && let Some(why) = refusal(statement, &recording) {
+            return Err(consent_conflict(why));
+        }
+        events.push((unit.accept(recording), entry));
+    }
+    Ok(events)
 }
 
 /// Why an opt-in is refused: others claim what does not count. What a person said
@@ -84,21 +94,31 @@ impl Operation for RecordPlatformPreference {
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
-        if !self.statement.stopped {
-            refuse_former(&unit, &self.recipients)?;
-        }
-        let mut first = None;
-        // Taken from anybody, a resume too: the stop it lifts may arrive later.
-        for (entry, named) in persons(&mut unit, &self.recipients, true)? {
-            let recording = unit.consider_on_platform(tx, entry, &named, &self.statement)?;
-            let event = unit.accept(recording);
-            first.get_or_insert((event, entry));
-        }
-        let (event, entry) = first.ok_or_else(Error::contact_not_found)?;
+        let events = record_on_platform(&mut unit, tx, &self.recipients, &self.statement)?;
+        let (event, entry) = events.into_iter().next().ok_or_else(Error::contact_not_found)?;
         let summary = unit.summary(entry);
         unit.write(tx).await?;
         Ok((event, summary))
     }
+}
+
+/// Records what a person told WhatsApp: one event for each person that the recipients name.
+pub(super) fn record_on_platform(
+    unit: &mut UnitOfWork<'_>,
+    tx: &Transaction,
+    recipients: &[Recipient],
+    statement: &PlatformStatement,
+) -> Result<Vec<(ConsentEvent, EntryId)>> {
+    if !statement.stopped {
+        refuse_former(unit, recipients)?;
+    }
+    let mut events = Vec::new();
+    // Taken from anybody, a resume too: the stop it lifts may arrive later.
+    for (entry, named) in persons(unit, recipients, true)? {
+        let recording = unit.consider_on_platform(tx, entry, &named, statement)?;
+        events.push((unit.accept(recording), entry));
+    }
+    Ok(events)
 }
 
 /// The persons that recipients name, each with the identities it is named by. With

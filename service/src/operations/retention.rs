@@ -8,18 +8,20 @@ use crate::domain::error::Result;
 use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Transaction};
 
-use super::{ledger, workspaces};
+use super::{ledger, webhook, workspaces};
 
 /// How many rows one transaction deletes.
 const BATCH: usize = 500;
 
-/// Deletes expired responses in all workspaces, and expired suppressions unless they
-/// are kept forever. Several processes may do this at once.
+/// Deletes expired responses and records of webhooks in all workspaces, and expired
+/// suppressions unless they are kept forever. Several processes may do this at once.
 pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()> {
     for found in workspaces::list(store, "", usize::MAX >> 1).await? {
         let sweep = |what, before| Sweep { workspace_id: found.workspace_id.clone(), what, before };
         let before = store.now() - store.response_retention();
         while store.write(sweep(What::Answers, before)).await? {}
+        let before = store.now() - webhook::KEPT;
+        while store.write(sweep(What::Webhooks, before)).await? {}
         if let Some(kept) = suppressions {
             let before = store.now() - kept;
             while store.write(sweep(What::Suppressions, before)).await? {}
@@ -31,6 +33,7 @@ pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()>
 #[derive(Clone, Copy)]
 enum What {
     Answers,
+    Webhooks,
     Suppressions,
 }
 
@@ -54,6 +57,10 @@ impl Operation for Sweep {
         match self.what {
             What::Answers => {
                 let dropped = db.delete_stored_responses(&workspace, self.before, BATCH).await?;
+                Ok(dropped == BATCH as u64)
+            }
+            What::Webhooks => {
+                let dropped = db.delete_webhook_records(&workspace, self.before, BATCH).await?;
                 Ok(dropped == BATCH as u64)
             }
             What::Suppressions => {

@@ -20,7 +20,8 @@ use uuid::Uuid;
 use self::persons::Entry;
 pub(super) use self::persons::new_identity;
 pub(super) use self::write::upsert_suppressions;
-use crate::domain::consent::{ConsentEvent, ConsentSummary};
+use crate::domain::consent::fold::Own;
+use crate::domain::consent::{ConsentEvent, ConsentSummary, EventKind};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::external_id::ExternalId;
 use crate::domain::phone::MatchKey;
@@ -102,6 +103,19 @@ impl UnitOfWork<'_> {
             sort_key: String::new(),
             identities: self.entries[entry.0].identities(),
         })
+    }
+
+    /// The event of the latest link.
+    pub fn latest_link(&self) -> Option<Uuid> {
+        let is_link = |event: &&ConsentEvent| event.change.kind() == EventKind::Linked;
+        self.events.iter().rev().find(is_link).map(|event| event.event_id)
+    }
+
+    /// What an identity has for itself.
+    pub fn own(&self, entry: EntryId, key: &MatchKey) -> Option<&Own> {
+        let entry = &self.entries[entry.0];
+        let id = entry.ids.get(key)?;
+        entry.person.members().iter().find(|member| member.id == *id).map(|member| &member.own)
     }
 
     /// What the contact shows of its consent: that of the identity that a message

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use super::{
     ConsentReader, ConsentWriter, ContactReader, ContactWriter, DefinitionReader, DefinitionWriter,
     DirectoryReader, DuplicateReader, LedgerReader, LedgerWriter, ReceiptReader, ReceiptWriter,
-    ResponseReader, ResponseWriter, SuppressionReader, SuppressionWriter, WorkspaceReader,
-    WorkspaceWriter,
+    ResponseReader, ResponseWriter, SuppressionReader, SuppressionWriter, WebhookReader,
+    WebhookWriter, WorkspaceReader, WorkspaceWriter,
 };
 use crate::domain::error::Result;
 
@@ -68,6 +68,7 @@ pub trait Reader:
     + SuppressionReader
     + ReceiptReader
     + ResponseReader
+    + WebhookReader
     + Send
 {
     /// Ends a snapshot and returns the connection to its pool. Dropping the
@@ -87,6 +88,7 @@ pub trait Writer:
     + SuppressionWriter
     + ReceiptWriter
     + ResponseWriter
+    + WebhookWriter
 {
     /// Makes the changes durable.
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -26,6 +26,7 @@ mod suppression;
 mod terms;
 mod usage;
 mod values;
+mod webhooks;
 mod workspaces;
 
 use std::str::FromStr;

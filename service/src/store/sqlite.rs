@@ -20,6 +20,7 @@ mod suppression;
 mod usage;
 mod vacuum;
 mod values;
+mod webhooks;
 mod workspaces;
 
 use std::path::Path;

@@ -93,7 +93,7 @@ fn a_statement_that_only_mentions_the_workspace_does_not_bind_it() {
 /// Statements that are built from parts are covered by the tests of query plans.
 #[test]
 fn every_statement_names_its_workspace() {
-    const TABLES: [&str; 13] = [
+    const TABLES: [&str; 14] = [
         "workspace",
         "tag",
         "attribute",
@@ -105,6 +105,7 @@ fn every_statement_names_its_workspace() {
         "opt_in_event_detail",
         "deletion_receipt",
         "stored_response",
+        "webhook_record",
         "suppression_key",
         "opt_in_policy",
     ];

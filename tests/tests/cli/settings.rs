@@ -1,7 +1,8 @@
 //! Where settings come from, and what is shown of them.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use contacts_tests::terminate;
@@ -85,6 +86,26 @@ fn settings_of_a_server_do_not_disturb_other_commands() {
     };
     run(&["migrate"]).assert_succeeded();
     run(&["audit", "verify"]).assert_succeeded();
+}
+
+#[test]
+fn a_webhook_secret_file_that_cannot_be_used_stops_the_start() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = url(&directory.path().join("contacts.db"));
+    let file = directory.path().join("secrets");
+    let start = || {
+        run(program()
+            .args(["--database-url", &database, "--listen", "127.0.0.1:0"])
+            .env("CONTACTS_WEBHOOK_SECRET_FILE", &file))
+    };
+    start().assert_refused(1, "cannot read the webhook secret file");
+    for text in ["", "# none\n", "s3cr3t\n"] {
+        fs::write(&file, text).expect("written");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("a mode");
+        let refused = start();
+        refused.assert_refused(1, "secret");
+        assert!(!format!("{refused:?}").contains("s3cr3t"), "{refused:?}");
+    }
 }
 
 #[test]

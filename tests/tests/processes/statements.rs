@@ -108,12 +108,31 @@ async fn the_rest(client: &ContactsClient) {
     opt_in.record_opt_out(by_external_id.clone()).await.expect("an opt-out");
     contacts.get(by_external_id).await.expect("a contact");
     contacts.delete(by_id).await.expect("a receipt");
+    let payload = webhook();
+    for _ in 0..2 {
+        client.webhooks().ingest(payload.clone()).await.expect("a webhook");
+    }
     client.tags().update("vip").display_name("Very important").await.expect("a tag");
     client.tags().delete("vip").force(true).await.expect("deleted");
     client.attributes().delete("city").force(true).await.expect("deleted");
     let workspaces = client.workspaces();
     workspaces.get("acme").await.expect("a workspace");
     workspaces.delete("acme").confirm("acme").await.expect("deleted");
+}
+
+/// A stop, ids that are one person's, and a new number.
+fn webhook() -> String {
+    let now = chrono::Utc::now().timestamp();
+    serde_json::json!({"object": "whatsapp_business_account", "entry": [{"changes": [
+        {"field": "user_preferences", "value": {
+            "metadata": {"phone_number_id": "1"},
+            "contacts": [{"wa_id": phone(5), "user_id": "US.5555555555"}],
+            "user_preferences": [{"wa_id": phone(5), "value": "stop", "timestamp": now}]}},
+        {"field": "messages", "value": {"messages": [{
+            "from": phone(6), "id": "wamid.1", "timestamp": now.to_string(), "type": "system",
+            "system": {"type": "user_changed_number", "wa_id": phone(9006)}}]}},
+    ]}]})
+    .to_string()
 }
 
 struct Statement {

@@ -54,6 +54,16 @@ fn evidence(n: usize) -> Evidence {
         .actor(text(n, "actor"))
 }
 
+/// A stop of a person, by a message whose id names them.
+fn webhook(n: usize) -> String {
+    serde_json::json!({"entry": [{"changes": [{"field": "messages", "value": {
+        "contacts": [{"profile": {"name": text(n, "profile")}, "wa_id": phone(n),
+            "user_id": format!("DE.{}", text(n, "user"))}],
+        "statuses": [{"id": text(n, "wamid"), "recipient_id": phone(n), "timestamp": "1767225600",
+            "errors": [{"code": 131_050, "title": text(n, "title")}]}]}}]}]})
+    .to_string()
+}
+
 /// Creates all contacts, with consent and stored responses.
 async fn fill(app: &TestApp, people: usize) {
     app.make_attributes().await;
@@ -75,6 +85,10 @@ async fn fill(app: &TestApp, people: usize) {
         let longer = format!("{} {}", text(n, "longer"), "x".repeat(n % 60));
         let update = app.contacts().update(&made).last_name(longer).request_id(id());
         update.await.expect("a contact");
+        if n.is_multiple_of(4) {
+            let told = app.webhooks().ingest(webhook(n)).await.expect("a webhook");
+            assert_eq!(told.counts.recorded, 1);
+        }
         if n.is_multiple_of(3) {
             let out = app.opt_in().record_opt_out(&made).reason_text(text(n, "said"));
             out.request_id(id()).await.expect("an opt-out");

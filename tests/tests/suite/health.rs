@@ -14,7 +14,7 @@ fn of(service: &str) -> HealthCheckRequest {
 #[apply(on_each_store!)]
 async fn the_server_and_each_service_are_healthy(app: TestApp) {
     let mut health = HealthClient::new(app.narrow_channel().await);
-    for service in ["", "Attribute", "Contact", "OptIn", "Tag", "Workspace"] {
+    for service in ["", "Attribute", "Contact", "OptIn", "Tag", "Webhook", "Workspace"] {
         let name = match service {
             "" => String::new(),
             name => format!("whatatalk.contacts.v1.{name}Service"),

@@ -40,4 +40,5 @@ mod suppression;
 mod tag_edit;
 mod tags;
 mod user_ids;
+mod webhooks;
 mod workspaces;

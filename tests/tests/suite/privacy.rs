@@ -103,6 +103,34 @@ async fn use_everything(app: &TestApp, canaries: &Canaries) {
     }
 }
 
+/// Webhooks with personal data in every field: some statements apply, some contradict what is known, some
+/// cannot be read. What the answers say.
+async fn forward_webhooks(app: &TestApp, canaries: &Canaries) -> String {
+    let Canaries { phone, other_phone, user_id, name, said, value, .. } = canaries;
+    let now = chrono::Utc::now().timestamp();
+    let payload = serde_json::json!({"object": "whatsapp_business_account", "entry": [
+        {"changes": [{"field": "user_preferences", "value": {
+            "contacts": [{"wa_id": other_phone, "user_id": user_id, "profile": {"name": name}}],
+            "user_preferences": [
+                {"wa_id": phone, "user_id": user_id, "value": "stop", "timestamp": now},
+                {"wa_id": name, "value": "stop", "timestamp": said},
+                {"wa_id": other_phone, "value": "resume", "category": "marketing_messages"}]}}]},
+        {"changes": [{"field": "messages", "value": {"messages": [
+            {"from": phone, "id": value, "timestamp": now, "text": {"body": said}},
+            {"from": phone, "id": value, "timestamp": now, "type": "system", "system": {
+                "type": "user_changed_number", "wa_id": name, "body": said}}]}}]},
+    ]});
+    let mut told = String::new();
+    for payload in [payload.to_string(), format!("{{{phone} {name}"), format!("[\"{said}\"]")] {
+        match app.webhooks().ingest(payload).signature(&**value).await {
+            Ok(report) => told.push_str(&format!("{report:?}")),
+            Err(error) => told.push_str(&format!("{error} {error:?}")),
+        }
+    }
+    assert!(told.contains("Recorded") && told.contains("Unreadable"), "{told}");
+    told
+}
+
 /// Failing calls with personal data in unexpected fields.
 async fn misuse_everything(app: &TestApp, canaries: &Canaries) -> Vec<Error> {
     let Canaries { phone, other_phone, user_id, name, email, value, .. } = canaries;
@@ -171,6 +199,7 @@ async fn logs_and_errors_contain_no_request_data(app: TestApp) {
     app.make_attributes().await;
     let canaries = Canaries::new();
     use_everything(&app, &canaries).await;
+    canaries.assert_not_in("answers to webhooks", &forward_webhooks(&app, &canaries).await);
     let errors = misuse_everything(&app, &canaries).await;
     assert!(errors.len() >= 40);
     for (index, error) in errors.iter().enumerate() {

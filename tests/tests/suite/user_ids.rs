@@ -171,7 +171,7 @@ async fn identities_show_what_was_said_under_each(app: TestApp) {
     assert_eq!(shown(&linked), expected);
     assert_eq!(app.contacts().get(&made).await.expect("a contact"), linked);
     let listed = app.contacts().list().await.expect("a page").items;
-    assert_eq!(listed, [linked.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&linked));
     let batch = app.contacts().batch_get([user("US.1")]).await.expect("results");
     assert_eq!(batch[0].as_ref().expect("a contact"), &linked);
     for identity in &linked.identities {

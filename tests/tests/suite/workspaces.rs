@@ -159,6 +159,7 @@ async fn every_call_rejects_an_unknown_workspace(app: TestApp) {
         lost.opt_in().check_batch(&[phone(1)], MessageCategory::Marketing).await.refused(),
         lost.opt_in().record_opt_out(phone(1)).await.refused(),
         lost.opt_in().events(phone(1)).await.refused(),
+        lost.webhooks().ingest("{\"entry\": []}").await.refused(),
         app.workspaces().update("nowhere").display_name("x").await.refused(),
         app.workspaces().opt_in_policies("nowhere").await.refused(),
         app.workspaces().delete("nowhere").confirm("nowhere").await.refused(),
@@ -207,6 +208,13 @@ async fn deleting_a_workspace_deletes_everything_in_it(app: TestApp) {
         opt_in.await.expect("an opt-in");
     }
     app.make_contact(phone(1)).await;
+    let stop = serde_json::json!({"entry": [{"changes": [{"value": {"user_preferences": [
+        {"wa_id": phone(1), "value": "stop", "timestamp": 1_767_225_600}]}}]}]});
+    let ingest = async || {
+        let report = acme.webhooks().ingest(stop.to_string()).await.expect("a webhook");
+        report.counts.recorded
+    };
+    assert_eq!((ingest().await, ingest().await), (1, 0));
 
     let unconfirmed = app.workspaces().delete("acme").await;
     unconfirmed.refused_at(reason::INVALID_ARGUMENT, "confirm_workspace_id");
@@ -224,4 +232,5 @@ async fn deleting_a_workspace_deletes_everything_in_it(app: TestApp) {
     assert_eq!(acme.contacts().count().await.expect("a count"), 0);
     assert!(acme.tags().list().await.expect("tags").items.is_empty());
     assert!(acme.opt_in().events(phone(1)).await.expect("events").items.is_empty());
+    assert_eq!(ingest().await, 1, "what the first one had applied is forgotten");
 }

@@ -154,6 +154,73 @@ impl Action {
         }
     }
 
+    /// The same in parts with at most `max` identities each, so that one statement does not make a
+    /// transaction of any size. Only objections name more than a few.
+    pub fn split(self, max: usize) -> Vec<Self> {
+        let parts = |identities: &[Identity], part: &dyn Fn(Vec<Identity>) -> Self| {
+            identities.chunks(max).map(|some| part(some.to_vec())).collect()
+        };
+        match self {
+            Self::PlatformStop {
+                sender_phone_number_id: sender,
+                identities,
+                occurred_time,
+                message_id,
+            } => parts(&identities, &|identities| Self::PlatformStop {
+                sender_phone_number_id: sender.clone(),
+                identities,
+                occurred_time,
+                message_id: message_id.clone(),
+            }),
+            Self::OptOutWord { identities, text, message_id, occurred_time } => {
+                parts(&identities, &|identities| Self::OptOutWord {
+                    identities,
+                    text: text.clone(),
+                    message_id: message_id.clone(),
+                    occurred_time,
+                })
+            }
+            other => vec![other],
+        }
+    }
+
+    /// The keys of all ids it names.
+    pub fn match_keys(&self) -> Vec<MatchKey> {
+        let keys = |identities: &[Identity]| identities.iter().map(Identity::match_key).collect();
+        match self {
+            Self::PlatformStop { identities, .. }
+            | Self::PlatformResume { identities, .. }
+            | Self::OptOutWord { identities, .. } => keys(identities),
+            Self::NumberChanged { old, new_phone_number, new_user_id, .. } => {
+                let mut keys: Vec<_> = keys(old);
+                keys.push(new_phone_number.match_key());
+                keys.extend(new_user_id.iter().map(WhatsAppUserId::match_key));
+                keys
+            }
+            Self::UserIdChanged { previous, new, phone_number, .. } => {
+                let mut keys = vec![previous.match_key(), new.match_key()];
+                keys.extend(phone_number.iter().map(PhoneNumber::match_key));
+                keys
+            }
+            Self::Pair { phone_number, user_id, .. } => {
+                vec![phone_number.match_key(), user_id.match_key()]
+            }
+        }
+    }
+
+    /// When it was said, if that is known.
+    pub fn occurred_time(&self) -> Option<Time> {
+        match self {
+            Self::PlatformStop { occurred_time, .. } | Self::OptOutWord { occurred_time, .. } => {
+                *occurred_time
+            }
+            Self::PlatformResume { occurred_time, .. }
+            | Self::NumberChanged { occurred_time, .. }
+            | Self::UserIdChanged { occurred_time, .. }
+            | Self::Pair { occurred_time, .. } => Some(*occurred_time),
+        }
+    }
+
     /// The id under which it is remembered, the same whenever and with whatever else it is
     /// delivered. None for an objection with neither time nor message: nothing tells it from an
     /// earlier one that was lifted since, so it counts each time.
@@ -226,6 +293,13 @@ impl Action {
         };
         Some(hash.0.finalize().into())
     }
+}
+
+/// The ids under which it may have been remembered that the person of an identity left it, one for
+/// each version of the key, the latest last.
+pub fn left_ids(key: &MatchKey, keyring: &Keyring) -> Vec<Uuid> {
+    let hash: [u8; 32] = Fingerprint::new().text("left").text(key.as_str()).0.finalize().into();
+    keyring.seals(&hash).map(to_uuid).collect()
 }
 
 /// Hashes texts with their lengths, so that no two lists of texts are the same bytes.

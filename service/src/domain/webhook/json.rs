@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::{MAX_DEPTH, MAX_VALUES, WebhookError};
+
 /// One JSON value.
 pub(super) enum Json {
     Null,
@@ -95,10 +97,12 @@ impl Object {
     }
 }
 
-/// Whether lists and objects are nested deeper than `max`. Reads the bytes only, so it is decided
+/// Refuses what is nested too deep or has too many values. Reads the bytes only, so it is decided
 /// before anything is built; what is no JSON gets some answer.
-pub(super) fn is_deeper_than(max: usize, json: &str) -> bool {
+pub(super) fn measure(json: &str) -> Result<(), WebhookError> {
     let mut depth = 0_usize;
+    // At most one value follows each of these, and one is the document itself.
+    let mut count = 1_usize;
     let mut in_text = false;
     let mut escaped = false;
     for byte in json.bytes() {
@@ -109,15 +113,22 @@ pub(super) fn is_deeper_than(max: usize, json: &str) -> bool {
         }
         match byte {
             b'"' => in_text = true,
-            b'[' | b'{' => depth += 1,
+            b'[' | b'{' => {
+                depth += 1;
+                count += 1;
+            }
             b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' => count += 1,
             _ => {}
         }
-        if depth > max {
-            return true;
+        if depth > MAX_DEPTH {
+            return Err(WebhookError::TooDeep);
         }
     }
-    false
+    match count > MAX_VALUES {
+        true => Err(WebhookError::TooMany { what: "JSON values", count, max: MAX_VALUES }),
+        false => Ok(()),
+    }
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -185,11 +196,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn depth_is_counted_outside_texts() {
-        assert!(!is_deeper_than(2, r#"{"a": [1, "[[[{\"[\\"], "b": {}}"#));
-        assert!(is_deeper_than(2, r#"{"a": [[]]}"#));
-        assert!(is_deeper_than(3, &"[".repeat(1_000_000)));
-        assert!(!is_deeper_than(1, "]]]]{}"));
+    fn depth_and_values_are_counted_outside_texts() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let brackets = "[".repeat(MAX_DEPTH + 1);
+        assert_eq!(measure(&format!(r#"{{"a": ["{brackets}\"[\\"], "b": {{}}}}"#)), Ok(()));
+        assert_eq!(measure(&nested(MAX_DEPTH)), Ok(()));
+        assert_eq!(measure(&nested(MAX_DEPTH + 1)), Err(WebhookError::TooDeep));
+        assert_eq!(measure(&"[".repeat(1_000_000)), Err(WebhookError::TooDeep));
+        assert_eq!(measure("]]]]{}"), Ok(()));
+
+        let list = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+        assert_eq!(measure(&list(MAX_VALUES - 1)), Ok(()));
+        let count = MAX_VALUES + 1;
+        let many = WebhookError::TooMany { what: "JSON values", count, max: MAX_VALUES };
+        assert_eq!(measure(&list(MAX_VALUES)), Err(many));
+        assert_eq!(measure(&format!("[\"{}\"]", ",[{".repeat(MAX_VALUES))), Ok(()));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::{Fault, Unreadable};
+
 /// A path of Meta's names and indexes, such as `entry[0].changes[1].value.messages[2].from`. It has
 /// nothing in it that the webhook's sender chose.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,6 +30,12 @@ impl Place {
 
     pub(super) fn index(self, index: usize) -> Self {
         Self { index: Some(index), ..self }
+    }
+
+    /// What cannot be read there.
+    pub(super) fn unreadable(self, fault: Fault) -> Unreadable {
+        let change = self.change.unwrap_or_default();
+        Unreadable { entry: self.entry, change, path: self.to_string(), fault }
     }
 
     /// A field of the entry, of the change, or of the item.

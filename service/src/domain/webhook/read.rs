@@ -9,7 +9,7 @@ use super::json::{Json, Object};
 use super::permissions::{ActionResult, changed_id, number_changed, resume, user_id_changed};
 use super::place::Place;
 use super::stop_words::StopWords;
-use super::{Change, Fault, Ignored, Unreadable};
+use super::{Change, Fault, Ignored};
 use crate::domain::consent::ALL_SENDERS;
 
 /// "This recipient has chosen to stop receiving marketing messages on WhatsApp from your business."
@@ -304,7 +304,7 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, place: Place, fault: Fault) {
-        let unreadable = Unreadable { path: place.to_string(), fault };
+        let unreadable = place.unreadable(fault);
         // A contact and the statement itself may be refused for the same reason.
         if self.change.unreadable.last() != Some(&unreadable) {
             self.change.unreadable.push(unreadable);

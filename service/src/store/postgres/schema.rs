@@ -30,6 +30,7 @@ const TABLES: &[&str] = &[
     "opt_in_event_pointer",
     "deletion_receipt",
     "stored_response",
+    "webhook_record",
     "suppression_key",
     "opt_in_policy",
 ];

@@ -150,6 +150,7 @@ impl WorkspaceWriter for PostgresSession {
             "DELETE FROM opt_in_event WHERE workspace_id = $1",
             "DELETE FROM deletion_receipt WHERE workspace_id = $1",
             "DELETE FROM stored_response WHERE workspace_id = $1",
+            "DELETE FROM webhook_record WHERE workspace_id = $1",
             "DELETE FROM suppression_key WHERE workspace_id = $1",
             "DELETE FROM opt_in_policy WHERE workspace_id = $1",
             "DELETE FROM tag WHERE workspace_id = $1",

@@ -134,6 +134,7 @@ impl WorkspaceWriter for SqliteSession {
             "DELETE FROM opt_in_event WHERE workspace_key = ?",
             "DELETE FROM deletion_receipt WHERE workspace_key = ?",
             "DELETE FROM stored_response WHERE workspace_key = ?",
+            "DELETE FROM webhook_record WHERE workspace_key = ?",
             "DELETE FROM suppression_key WHERE workspace_key = ?",
             "DELETE FROM opt_in_policy WHERE workspace_key = ?",
             "DELETE FROM tag WHERE workspace_key = ?",

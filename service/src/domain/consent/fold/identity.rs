@@ -57,10 +57,15 @@ impl Own {
         self.permissions.iter().all(Permissions::is_empty) && self.resumes.is_empty()
     }
 
+    /// The time of the latest permission or resume.
+    pub fn latest_permission(&self) -> Option<Time> {
+        let permissions = self.permissions.iter().filter_map(Permissions::latest);
+        permissions.chain(self.resumes.latest()).max()
+    }
+
     /// The latest time of anything known.
     pub(super) fn latest(&self) -> Option<Time> {
-        let permissions = self.permissions.iter().filter_map(Permissions::latest).max();
-        [self.since, self.joined, permissions, self.resumes.latest()].into_iter().flatten().max()
+        [self.since, self.joined, self.latest_permission()].into_iter().flatten().max()
     }
 }
 

@@ -227,3 +227,15 @@ CREATE INDEX stored_response_contact ON stored_response (workspace_id, contact_i
 CREATE INDEX stored_response_non_contact ON stored_response (workspace_id, match_key)
     WHERE match_key IS NOT NULL;
 CREATE INDEX stored_response_time ON stored_response (workspace_id, create_time);
+
+-- What webhooks said and was applied, so that one that is sent again changes nothing;
+-- and the ids that webhooks said their persons left. The record_id is a keyed hash.
+-- Deleted after 31 days.
+CREATE TABLE webhook_record (
+    record_id    uuid   NOT NULL,
+    time         bigint NOT NULL, -- when it was applied; when they left
+    workspace_id text   COLLATE "C" NOT NULL,
+    PRIMARY KEY (workspace_id, record_id)
+);
+
+CREATE INDEX webhook_record_time ON webhook_record (workspace_id, time);

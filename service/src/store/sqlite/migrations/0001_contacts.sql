@@ -234,3 +234,15 @@ CREATE INDEX stored_response_contact ON stored_response (workspace_key, contact_
 CREATE INDEX stored_response_non_contact ON stored_response (workspace_key, match_key)
     WHERE match_key IS NOT NULL;
 CREATE INDEX stored_response_time ON stored_response (workspace_key, create_time);
+
+-- What webhooks said and was applied, so that one that is sent again changes nothing;
+-- and the ids that webhooks said their persons left. The record_id is a keyed hash.
+-- Deleted after 31 days.
+CREATE TABLE webhook_record (
+    workspace_key INTEGER NOT NULL,
+    record_id     BLOB    NOT NULL,
+    time          INTEGER NOT NULL, -- when it was applied; when they left
+    PRIMARY KEY (workspace_key, record_id)
+) WITHOUT ROWID;
+
+CREATE INDEX webhook_record_time ON webhook_record (workspace_key, time);
