@@ -214,7 +214,7 @@ impl RepeatErasure {
             changed_categories: categories.clone(),
         };
         let said = Said::recorded(*delete_time, Clock::Caller);
-        let word = fold::Word::OptOut { categories };
+        let word = fold::Word::OptOut { categories, source: Source::Operator };
         (event, fold::Statement { event: event_id, named: vec![id], said, word })
     }
 }

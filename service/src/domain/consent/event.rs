@@ -226,11 +226,14 @@ impl Statement {
         match self.status {
             OptInStatus::OptedIn => Word::OptIn {
                 categories,
-                source: if is_reported { Source::Import } else { self.source },
+                source: self.source,
+                is_reported,
                 expire: self.expire_time,
             },
             // Nothing else is ever stated; if it were, it would not be an opt-in.
-            OptInStatus::OptedOut | OptInStatus::NotAsked => Word::OptOut { categories },
+            OptInStatus::OptedOut | OptInStatus::NotAsked => {
+                Word::OptOut { categories, source: self.source }
+            }
         }
     }
 }

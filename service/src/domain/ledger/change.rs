@@ -114,18 +114,14 @@ impl Fact {
                 expire_time,
             } => {
                 let (sender, categories) = (sender_phone_number_id, categories(self.categories));
+                let source = Source::from_code(self.source).unwrap_or(Source::Import);
                 let word = match kind {
-                    EventKind::OptIn => Word::OptIn {
-                        categories,
-                        source: match Source::from_code(self.source) {
-                            Some(source) if !is_reported => source,
-                            _ => Source::Import,
-                        },
-                        expire: expire_time,
-                    },
+                    EventKind::OptIn => {
+                        Word::OptIn { categories, source, is_reported, expire: expire_time }
+                    }
                     EventKind::PlatformStop => Word::Stop { sender },
                     EventKind::PlatformResume => Word::Resume { sender },
-                    _ => Word::OptOut { categories },
+                    _ => Word::OptOut { categories, source },
                 };
                 let said = Said::recorded(occurred_time, clock);
                 Change::Said(Statement { event: self.event_id, named, said, word })

@@ -9,7 +9,7 @@ use thiserror::Error;
 use writer::{Writer, by, by_content};
 
 use super::{Clock, IdentityConsent, IdentityId, Permissions, Stop};
-use crate::domain::consent::ALL_SENDERS;
+use crate::domain::consent::{ALL_SENDERS, Source};
 
 const VERSION: u8 = 1;
 
@@ -34,6 +34,9 @@ const EXPIRES: u8 = 0x20;
 const OF_ANOTHER: u8 = 0x10;
 /// Of an objection: a time of parting follows.
 const KEPT: u8 = 0x20;
+
+/// Where the source is in the byte of categories.
+const SOURCE_SHIFT: u8 = 3;
 
 /// Why bytes are not a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -70,7 +73,7 @@ impl IdentityConsent {
         {
             for (objection, categories) in by_content(standing.each_ref().map(|all| all.iter())) {
                 out.byte(kind | out.flags(objection));
-                out.byte(categories);
+                out.categories(categories, objection.source);
                 out.objection(objection);
             }
         }
@@ -134,21 +137,21 @@ impl IdentityConsent {
                 self.own.resumes.add(&sender, clock, input.time()?);
             }
             kind::OPT_OUT => {
-                let categories = input.categories()?;
-                let objection = input.objection(tag)?;
+                let (categories, source) = input.categories_and_source()?;
+                let objection = input.objection(tag, source)?;
                 for category in categories {
                     self.objections.add_opt_out(category, objection);
                 }
             }
             kind::ERASURE => {
-                let categories = input.categories()?;
-                let objection = input.objection(tag)?;
+                let (categories, source) = input.categories_and_source()?;
+                let objection = input.objection(tag, source)?;
                 for category in categories {
                     self.objections.add_erasure(category, objection);
                 }
             }
             kind::STOP => {
-                let objection = input.objection(tag)?;
+                let objection = input.objection(tag, Some(Source::Platform))?;
                 let sender = input.text()?;
                 let excepted = if sender == ALL_SENDERS { input.number()? } else { 0 };
                 let except = (0..excepted).map(|_| input.text()).collect::<Result<_, _>>()?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::IdentityConsent;
 use crate::domain::Time;
-use crate::domain::consent::{Decision, MessageCategory};
+use crate::domain::consent::{Decision, MessageCategory, Source};
 
 /// Why a message may or must not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub struct Verdict {
     pub event: Option<Uuid>,
     /// When that was said.
     pub time: Option<Time>,
+    /// How that arrived. None for an erasure.
+    pub source: Option<Source>,
     /// Until when the permission that counts holds, the policy included.
     pub expire: Option<Time>,
 }
@@ -81,7 +83,7 @@ pub struct Verdict {
 /// Decides a check by the row of its identity; of an identity without a row by
 /// the default.
 pub fn decide(row: &IdentityConsent, check: &Check<'_>) -> Verdict {
-    let denied = |reason| Verdict { reason, event: None, time: None, expire: None };
+    let denied = |reason| Verdict { reason, event: None, time: None, source: None, expire: None };
     let objections = &row.objections;
     let platform = match check.category {
         MessageCategory::Marketing => objections.stops().standing(check.sender),
@@ -95,7 +97,7 @@ pub fn decide(row: &IdentityConsent, check: &Check<'_>) -> Verdict {
     for (reason, objection) in standing {
         if let Some(objection) = objection {
             let (event, time) = (Some(objection.event), Some(objection.time));
-            return Verdict { event, time, ..denied(reason) };
+            return Verdict { event, time, source: objection.source, ..denied(reason) };
         }
     }
     if check.is_former {
@@ -112,5 +114,6 @@ pub fn decide(row: &IdentityConsent, check: &Check<'_>) -> Verdict {
         true => CheckReason::Expired,
         false => CheckReason::OptedIn,
     };
-    Verdict { reason, event: Some(permission.event), time: Some(permission.time), expire }
+    let (event, time) = (Some(permission.event), Some(permission.time));
+    Verdict { reason, event, time, source: Some(permission.source), expire }
 }

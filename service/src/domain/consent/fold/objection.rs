@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{IdentityId, Stop, Stops};
 use crate::domain::Time;
-use crate::domain::consent::MessageCategory;
+use crate::domain::consent::{MessageCategory, Source};
 
 /// An opt-out, a platform stop or an erasure that was not lifted.
 ///
@@ -20,6 +20,8 @@ pub struct Objection {
     /// When this identity parted from the one under which it was said. Only
     /// what is said after both lifts it.
     pub kept_since: Option<Time>,
+    /// How it arrived. None for an erasure.
+    pub source: Option<Source>,
 }
 
 impl Objection {

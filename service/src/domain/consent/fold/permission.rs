@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::Clock;
 use super::said::is_after;
 use crate::domain::Time;
+use crate::domain::consent::Source;
 
 /// How many reports are kept beside what the person said. When there are more,
 /// the two oldest become one that is as late as the later and ends with the earlier.
@@ -22,6 +23,8 @@ pub struct Permission {
     pub time: Time,
     /// Until when it holds; None is without end.
     pub expire: Option<Time>,
+    /// How it arrived.
+    pub source: Source,
 }
 
 impl Permission {
@@ -44,6 +47,8 @@ pub struct Effective {
     pub time: Time,
     /// Until when it holds, without any policy.
     pub expire: Option<Time>,
+    /// How that arrived.
+    pub source: Source,
     /// From when its age counts: what the person said last, or the first report.
     pub counted_from: Time,
 }
@@ -121,6 +126,7 @@ impl Permissions {
             event: decides.event,
             time: decides.time,
             expire: decides.expire,
+            source: decides.source,
             counted_from,
         })
     }

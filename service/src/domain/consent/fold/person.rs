@@ -159,7 +159,7 @@ impl Person {
         let erased = |member: &Member| {
             let id = member.id;
             let mut objections = self.objections.kept_by(&[id], time);
-            let erasure = Objection { identity: id, event, time, kept_since: None };
+            let erasure = Objection { identity: id, event, time, kept_since: None, source: None };
             for category in MessageCategory::ALL {
                 objections.add_erasure(category, erasure);
             }

@@ -16,6 +16,7 @@ struct Spoken<'a> {
     named: &'a [IdentityId],
     time: Time,
     clock: Clock,
+    source: Source,
 }
 
 impl Person {
@@ -31,15 +32,21 @@ impl Person {
         if is_objection && said.after_all_known {
             time = self.latest().map_or(time, |latest| latest.max(time));
         }
-        let spoken =
-            Spoken { event: statement.event, named: &statement.named, time, clock: said.clock };
+        let source = match &statement.word {
+            Word::OptIn { source, .. } | Word::OptOut { source, .. } => *source,
+            Word::Stop { .. } | Word::Resume { .. } => Source::Platform,
+        };
+        let (event, named, clock) = (statement.event, &statement.named, said.clock);
+        let spoken = Spoken { event, named, time, clock, source };
         let outcomes = match &statement.word {
-            Word::OptIn { categories, source, expire } => {
+            Word::OptIn { categories, source, is_reported, expire } => {
+                let is_personal = source.is_the_person() && !is_reported;
                 let expire = expire.map(stored);
-                let record = |category| (category, self.opt_in(&spoken, category, *source, expire));
+                let record =
+                    |category| (category, self.opt_in(&spoken, category, is_personal, expire));
                 categories.iter().copied().map(record).collect()
             }
-            Word::OptOut { categories } => {
+            Word::OptOut { categories, .. } => {
                 let record = |category| (category, self.opt_out(&spoken, category));
                 categories.iter().copied().map(record).collect()
             }
@@ -55,34 +62,35 @@ impl Person {
         &mut self,
         spoken: &Spoken<'_>,
         category: MessageCategory,
-        source: Source,
+        is_personal: bool,
         expire: Option<Time>,
     ) -> Outcome {
         let scope = match self.permitted_scope(spoken) {
             Ok(scope) => scope,
             Err(reason) => return Outcome::NoEffect(self.standing(category).unwrap_or(reason)),
         };
-        let said = Permission { event: spoken.event, time: spoken.time, expire };
+        let said =
+            Permission { event: spoken.event, time: spoken.time, expire, source: spoken.source };
         let before = self.effective(&scope, category);
         let mut lifted = false;
         for id in &scope {
             let Some(member) = self.member_mut(*id) else { continue };
             let permissions = &mut member.own.permissions[category as usize];
-            match source.is_the_person() {
+            match is_personal {
                 true => permissions.add_personal(spoken.clock, said),
                 false => permissions.add_reported(said),
             }
         }
-        if source.is_the_person() {
+        if is_personal {
             lifted = self.objections.lift(category, &scope, spoken.time);
         }
         if let Some(standing) = self.standing(category) {
             return Outcome::NoEffect(standing);
         }
         let after = self.effective(&scope, category);
-        match lifted || counts(&before, &after, source) {
+        match lifted || counts(&before, &after, is_personal) {
             true => Outcome::Effective,
-            false => without_effect(&said, &after, source),
+            false => without_effect(&said, &after, is_personal),
         }
     }
 
@@ -173,6 +181,7 @@ impl Person {
             event: spoken.event,
             time: spoken.time,
             kept_since: None,
+            source: Some(spoken.source),
         };
         under.into_iter().map(said).collect()
     }
@@ -201,19 +210,19 @@ impl Person {
 
 /// Whether what holds became another: for a report only where it made the first
 /// permission or one that ends earlier.
-fn counts(before: &[Option<Effective>], after: &[Option<Effective>], source: Source) -> bool {
+fn counts(before: &[Option<Effective>], after: &[Option<Effective>], is_personal: bool) -> bool {
     let changed = |(before, after): (&Option<Effective>, &Option<Effective>)| match (before, after)
     {
-        (Some(before), Some(after)) if !source.is_the_person() => before.expire != after.expire,
+        (Some(before), Some(after)) if !is_personal => before.expire != after.expire,
         _ => before != after,
     };
     before.iter().zip(after).any(changed)
 }
 
-fn without_effect(said: &Permission, after: &[Option<Effective>], source: Source) -> Outcome {
+fn without_effect(said: &Permission, after: &[Option<Effective>], is_personal: bool) -> Outcome {
     let known = || after.iter().flatten();
     let is_held = |known: &Effective| {
-        known.expire == said.expire && (!source.is_the_person() || known.time == said.time)
+        known.expire == said.expire && (!is_personal || known.time == said.time)
     };
     if known().all(is_held) {
         Outcome::AlreadySo

@@ -28,8 +28,11 @@ pub enum Word {
     OptIn {
         /// What it is about.
         categories: Vec<MessageCategory>,
-        /// Whether the person spoke: [`Source::is_the_person`].
+        /// How it arrived.
         source: Source,
+        /// The person did not say so to the business, whatever the source: others report
+        /// it. Rows of imports are.
+        is_reported: bool,
         /// Until when it holds.
         expire: Option<Time>,
     },
@@ -37,6 +40,8 @@ pub enum Word {
     OptOut {
         /// What it is about.
         categories: Vec<MessageCategory>,
+        /// How it arrived.
+        source: Source,
     },
     /// The person stopped marketing on the platform.
     Stop {

@@ -4,9 +4,9 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use super::super::{IdentityId, Objection, Permission};
-use super::{DecodeError, EXPIRES, KEPT, OF_ANOTHER};
+use super::{DecodeError, EXPIRES, KEPT, OF_ANOTHER, SOURCE_SHIFT};
 use crate::domain::Time;
-use crate::domain::consent::MessageCategory;
+use crate::domain::consent::{MessageCategory, Source};
 
 pub struct Reader<'a> {
     pub rest: &'a [u8],
@@ -18,25 +18,33 @@ impl<'a> Reader<'a> {
         &mut self,
         tag: u8,
     ) -> Result<(impl Iterator<Item = MessageCategory> + use<>, Permission), DecodeError> {
-        let categories = self.categories()?;
+        let (categories, source) = self.categories_and_source()?;
+        let source = source.ok_or(DecodeError::Malformed)?;
         let (event, time) = (self.uuid()?, self.time()?);
         let expire = if tag & EXPIRES == 0 { None } else { Some(self.time()?) };
-        Ok((categories, Permission { event, time, expire }))
+        Ok((categories, Permission { event, time, expire, source }))
     }
 
-    pub fn objection(&mut self, tag: u8) -> Result<Objection, DecodeError> {
+    pub fn objection(&mut self, tag: u8, source: Option<Source>) -> Result<Objection, DecodeError> {
         let identity = if tag & OF_ANOTHER == 0 { self.own } else { IdentityId(self.uuid()?) };
         let (event, time) = (self.uuid()?, self.time()?);
         let kept_since = if tag & KEPT == 0 { None } else { Some(self.time()?) };
-        Ok(Objection { identity, event, time, kept_since })
+        Ok(Objection { identity, event, time, kept_since, source })
     }
 
     pub fn categories(
         &mut self,
     ) -> Result<impl Iterator<Item = MessageCategory> + use<>, DecodeError> {
+        Ok(self.categories_and_source()?.0)
+    }
+
+    pub fn categories_and_source(
+        &mut self,
+    ) -> Result<(impl Iterator<Item = MessageCategory> + use<>, Option<Source>), DecodeError> {
         let bits = self.byte()?;
         let of = move |category: &MessageCategory| bits & (1 << *category as u8) != 0;
-        Ok(MessageCategory::ALL.into_iter().filter(of))
+        let categories = MessageCategory::ALL.into_iter().filter(of);
+        Ok((categories, Source::from_code(i64::from(bits >> SOURCE_SHIFT))))
     }
 
     pub fn byte(&mut self) -> Result<u8, DecodeError> {

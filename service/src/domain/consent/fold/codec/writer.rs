@@ -1,8 +1,9 @@
 //! Writes the fields of records.
 
 use super::super::{Clock, IdentityId, Objection, Permission, Permissions};
-use super::{BY_CALLER, EXPIRES, KEPT, OF_ANOTHER, kind};
+use super::{BY_CALLER, EXPIRES, KEPT, OF_ANOTHER, SOURCE_SHIFT, kind};
 use crate::domain::Time;
+use crate::domain::consent::Source;
 
 pub struct Writer {
     pub bytes: Vec<u8>,
@@ -34,12 +35,17 @@ impl Writer {
 
     pub fn permission(&mut self, tag: u8, said: &Permission, categories: u8) {
         self.byte(tag | if said.expire.is_some() { EXPIRES } else { 0 });
-        self.byte(categories);
+        self.categories(categories, Some(said.source));
         self.bytes.extend_from_slice(said.event.as_bytes());
         self.time(said.time);
         if let Some(expire) = said.expire {
             self.time(expire);
         }
+    }
+
+    /// Categories, and a source beside them in the same byte.
+    pub fn categories(&mut self, categories: u8, source: Option<Source>) {
+        self.byte(categories | source.map_or(0, |source| source as u8) << SOURCE_SHIFT);
     }
 
     pub fn flags(&self, objection: &Objection) -> u8 {

@@ -116,10 +116,11 @@ fn rows_are_small() {
     let size = |person: &Person| person.row(A).expect("a row").encode(A).len();
     let categories = MessageCategory::ALL.to_vec();
     let source = Source::WebForm;
-    let opt_in = |expire| Word::OptIn { categories: categories.clone(), source, expire };
+    let opt_in =
+        |expire| Word::OptIn { categories: categories.clone(), source, is_reported: false, expire };
     assert_eq!(size(&record(opt_in(None))), 27);
     assert_eq!(size(&record(opt_in(Some(at(9.0))))), 35);
-    assert_eq!(size(&record(Word::OptOut { categories: categories.clone() })), 27);
+    assert_eq!(size(&record(Word::OptOut { categories: categories.clone(), source })), 27);
     assert_eq!(size(&record(Word::Stop { sender: "106540352242922".to_owned() })), 42);
     let mut pair = record(opt_in(None));
     pair.join(B, IdentityConsent::default(), at(1.0), None, None);
@@ -197,7 +198,7 @@ fn rows_that_disagree_are_taken_together() {
 #[test]
 fn an_objection_that_names_nobody_stands_against_all() {
     let mut person = told(&[(0.0, create(&[A, B]))]).person(A).expect("a person").clone();
-    let word = Word::OptOut { categories: vec![MARKETING] };
+    let word = Word::OptOut { categories: vec![MARKETING], source: Source::Api };
     let said = Said::objection(None, at(1.0));
     person.record(&Statement { event: Uuid::nil(), named: vec![C], said, word });
     for id in [A, B] {

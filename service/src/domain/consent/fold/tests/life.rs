@@ -70,14 +70,18 @@ fn word() -> impl Strategy<Value = Word> {
             1 => subsequence(MessageCategory::ALL.to_vec(), 1..=2),
         ]
     };
-    let source = select((1..=8).filter_map(Source::from_code).collect::<Vec<_>>());
+    let source = || select((1..=8).filter_map(Source::from_code).collect::<Vec<_>>());
     // Around the times that lives take.
     let expire = prop::option::of(select(vec![5, 15, 25, 40, 1000]).prop_map(at));
     let sender = || select(vec!["X", "Y", ALL_SENDERS]).prop_map(str::to_owned);
     prop_oneof![
-        5 => (categories(), source, expire)
-            .prop_map(|(categories, source, expire)| Word::OptIn { categories, source, expire }),
-        3 => categories().prop_map(|categories| Word::OptOut { categories }),
+        5 => (categories(), source(), prop::bool::weighted(0.2), expire).prop_map(
+            |(categories, source, is_reported, expire)| {
+                Word::OptIn { categories, source, is_reported, expire }
+            },
+        ),
+        3 => (categories(), source())
+            .prop_map(|(categories, source)| Word::OptOut { categories, source }),
         2 => sender().prop_map(|sender| Word::Stop { sender }),
         2 => sender().prop_map(|sender| Word::Resume { sender }),
     ]

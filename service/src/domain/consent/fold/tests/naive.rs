@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::*;
 use crate::domain::Time;
-use crate::domain::consent::{ALL_SENDERS, MessageCategory};
+use crate::domain::consent::{ALL_SENDERS, MessageCategory, Source};
 
 /// The senders that lives speak of, and one that stands for every other.
 pub const SENDERS: [&str; 3] = ["X", "Y", "any other"];
@@ -28,6 +28,7 @@ pub struct Against {
     pub said_under: IdentityId,
     pub after: Time,
     pub event: Uuid,
+    pub source: Option<Source>,
 }
 
 /// An identity was in the scope of this.
@@ -40,6 +41,7 @@ pub struct Permitted {
     pub clock: Clock,
     pub expire: Option<Time>,
     pub event: Uuid,
+    pub source: Source,
 }
 
 #[derive(Clone, Debug)]
@@ -173,6 +175,7 @@ impl Naive {
                             said_under: *id,
                             after: time,
                             event: event.id,
+                            source: None,
                         });
                     }
                 }
@@ -316,8 +319,12 @@ impl Naive {
         };
         let event = statement.event;
         let mut objections = Vec::new();
+        let source = match &statement.word {
+            Word::OptIn { source, .. } | Word::OptOut { source, .. } => *source,
+            Word::Stop { .. } | Word::Resume { .. } => Source::Platform,
+        };
         match &statement.word {
-            Word::OptOut { categories } => {
+            Word::OptOut { categories, .. } => {
                 for under in named {
                     for category in categories {
                         let lifted = self.permitted.iter().any(|f| {
@@ -344,7 +351,8 @@ impl Naive {
                     }
                 }
             }
-            Word::OptIn { categories, source, expire } => {
+            Word::OptIn { categories, is_reported, expire, .. } => {
+                let personal = source.is_the_person() && !is_reported;
                 if named.iter().any(|id| self.former.contains(id)) {
                     return;
                 }
@@ -354,14 +362,15 @@ impl Naive {
                         self.permitted.push(Permitted {
                             whom: *whom,
                             category: *category,
-                            personal: source.is_the_person(),
+                            personal,
                             time,
                             clock,
                             expire: *expire,
                             event,
+                            source,
                         });
                     }
-                    if source.is_the_person() {
+                    if personal {
                         let kinds = [Kind::OptOut(*category), Kind::Erasure(*category)];
                         self.lift(person, &scope, time, &kinds);
                     }
@@ -382,7 +391,14 @@ impl Naive {
         }
         for (said_under, kind) in objections {
             for whom in person {
-                self.against.push(Against { whom: *whom, kind, said_under, after: late, event });
+                self.against.push(Against {
+                    whom: *whom,
+                    kind,
+                    said_under,
+                    after: late,
+                    event,
+                    source: Some(source),
+                });
             }
         }
     }
@@ -398,9 +414,14 @@ impl Naive {
     }
 
     /// The events that stand against a message.
-    pub fn standing(&self, id: IdentityId, is_kind: impl Fn(Kind) -> bool) -> Vec<Uuid> {
+    /// The events of what stands, and how each arrived.
+    pub fn standing(
+        &self,
+        id: IdentityId,
+        is_kind: impl Fn(Kind) -> bool,
+    ) -> Vec<(Uuid, Option<Source>)> {
         let standing = self.against.iter().filter(|f| f.whom == id && is_kind(f.kind));
-        standing.map(|f| f.event).collect()
+        standing.map(|f| (f.event, f.source)).collect()
     }
 
     pub fn decide(&self, id: IdentityId, check: &Check<'_>) -> (CheckReason, Option<Time>) {

@@ -54,22 +54,23 @@ fn explained(
 ) -> Result<(), TestCaseError> {
     if let Some(objection) = row.objections.opt_out(category) {
         let standing = naive.standing(id, |kind| kind == Kind::OptOut(category));
-        prop_assert!(standing.contains(&objection.event));
+        prop_assert!(standing.contains(&(objection.event, objection.source)));
     }
     if let Some(objection) = row.objections.erasure(category) {
         let standing = naive.standing(id, |kind| kind == Kind::Erasure(category));
-        prop_assert!(standing.contains(&objection.event));
+        prop_assert!(standing.contains(&(objection.event, objection.source)));
     }
     for sender in SENDERS {
         if let Some(objection) = row.objections.stops().standing(sender) {
             let standing = naive.standing(id, |kind| kind == Kind::Stop(sender));
-            prop_assert!(standing.contains(&objection.event));
+            prop_assert!(standing.contains(&(objection.event, objection.source)));
         }
     }
     if let Some(permission) = row.permission(category) {
         let mut known = naive.permitted.iter();
         prop_assert!(known.any(|fact| fact.whom == id
             && fact.event == permission.event
+            && fact.source == permission.source
             && fact.expire == permission.expire));
     }
     Ok(())

@@ -31,7 +31,11 @@ pub enum Act {
 
 fn opt_in(named: &[IdentityId], source: Source, said: Option<f64>, until: Option<f64>) -> Act {
     let categories = vec![MessageCategory::Marketing];
-    Act::Say(named.to_vec(), Word::OptIn { categories, source, expire: until.map(at) }, said)
+    Act::Say(
+        named.to_vec(),
+        Word::OptIn { categories, source, is_reported: false, expire: until.map(at) },
+        said,
+    )
 }
 
 /// The person agrees to marketing.
@@ -62,7 +66,7 @@ pub fn no(who: IdentityId, said: impl Into<Option<f64>>) -> Act {
 /// The same, under several identities at once.
 pub fn no_of_all(who: &[IdentityId], said: impl Into<Option<f64>>) -> Act {
     let categories = vec![MessageCategory::Marketing];
-    Act::Say(who.to_vec(), Word::OptOut { categories }, said.into())
+    Act::Say(who.to_vec(), Word::OptOut { categories, source: Source::InboundMessage }, said.into())
 }
 
 /// The person stops a sender on the platform.
