@@ -4,15 +4,16 @@ mod field;
 mod literal;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::fmt;
 
 pub use field::{Field, Ordered};
 pub use literal::Literal;
 use literal::TagId;
+pub use time::FilterTime;
 
-use crate::model::{AttributeValue, MessageCategory, OptInStatus};
-use std::time::SystemTime;
+use crate::model::{AttributeValue, MessageCategory, OptInSource, OptInStatus};
 
 /// A filter, built from typed parts. `Display` formats it in the filter language.
 ///
@@ -72,6 +73,12 @@ impl Filter {
         Field::attribute(attribute_id.as_ref())
     }
 
+    /// The value of an attribute of type [`Timestamp`](crate::AttributeType::Timestamp), to compare it with
+    /// times relative to the request too.
+    pub fn attribute_time(attribute_id: impl AsRef<str>) -> Field<FilterTime> {
+        Field::attribute_time(attribute_id.as_ref())
+    }
+
     /// The consent to marketing messages.
     pub fn opt_in() -> Field<OptInStatus> {
         Self::opt_in_for(MessageCategory::Marketing)
@@ -79,13 +86,33 @@ impl Filter {
 
     /// The consent to messages of a category.
     pub fn opt_in_for(category: MessageCategory) -> Field<OptInStatus> {
-        Field::named(match category {
-            MessageCategory::Marketing => "opt_in",
-            MessageCategory::Utility => "opt_in.utility",
-            MessageCategory::Authentication => "opt_in.authentication",
-            // There is no such field, and the server rejects it.
-            MessageCategory::Unknown(_) => "opt_in.unknown",
-        })
+        match category {
+            MessageCategory::Marketing => Field::named("opt_in"),
+            _ => Field::of_category("opt_in", category, ""),
+        }
+    }
+
+    /// Matches contacts to whom a message of a category may be sent: a check of the contact, without a
+    /// sender, would allow it when the page is read. Still check before sending.
+    pub fn sendable(category: MessageCategory) -> Self {
+        Field::<bool>::of_category("sendable", category, "").eq(true)
+    }
+
+    /// When what decides about a category was said: the opt-out, the erasure, the stop, or else the
+    /// opt-in that counts. Missing if nothing was ever said.
+    pub fn consent_time(category: MessageCategory) -> Field<FilterTime> {
+        Field::of_category("consent", category, ".time")
+    }
+
+    /// How what decides about a category arrived. Missing if nothing was ever said, and for an erasure.
+    pub fn consent_source(category: MessageCategory) -> Field<OptInSource> {
+        Field::of_category("consent", category, ".source")
+    }
+
+    /// When the opt-in that decides about a category ends, by its own expiry or by the workspace's
+    /// policy. Missing if it has no end, or if no opt-in decides.
+    pub fn consent_expire_time(category: MessageCategory) -> Field<FilterTime> {
+        Field::of_category("consent", category, ".expire_time")
     }
 
     /// The first name. Text is compared exactly. To search by name, use
@@ -111,12 +138,12 @@ impl Filter {
     }
 
     /// When the contact was created.
-    pub fn create_time() -> Field<SystemTime> {
+    pub fn create_time() -> Field<FilterTime> {
         Field::named("create_time")
     }
 
     /// When the profile last changed.
-    pub fn update_time() -> Field<SystemTime> {
+    pub fn update_time() -> Field<FilterTime> {
         Field::named("update_time")
     }
 

@@ -149,7 +149,7 @@ fn verdict(row: Option<&CheckRow>, sending: &Sending<'_>, now: Time) -> Verdict 
         is_former: row.is_some_and(|row| row.is_former),
         category: sending.category,
         sender: sending.sender_phone_number_id,
-        max_age: None,
+        max_age: row.and_then(|row| row.max_ages[sending.category as usize]),
         now,
     };
     match row {

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use contacts_service::domain::Time;
 use contacts_service::domain::consent::{
-    ConsentSummary, IdentityConsent, IdentityId, MessageCategory, OptInStatus,
+    ConsentSummary, IdentityConsent, IdentityId, MessageCategory,
 };
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -87,7 +88,15 @@ async fn assert_consent_is_consistent(database: &mut PgConnection) {
     let events: HashSet<(String, Uuid)> = events.into_iter().collect();
     let rows = sqlx::query(
         "SELECT s.workspace_id, s.contact_id, s.identity_id, s.consent, s.update_time, s.match_key,
-             c.opt_in_marketing, c.opt_in_utility, c.opt_in_authentication, c.opt_in_update_time
+             c.opt_in_update_time,
+             c.opt_in_marketing, c.marketing_expire_time, c.marketing_time,
+             coalesce(c.marketing_counted_from, c.marketing_time),
+             c.opt_in_utility, c.utility_expire_time,
+             coalesce(c.utility_time, c.marketing_time),
+             coalesce(c.utility_counted_from, c.utility_time, c.marketing_time),
+             c.opt_in_authentication, c.authentication_expire_time,
+             coalesce(c.authentication_time, c.marketing_time),
+             coalesce(c.authentication_counted_from, c.authentication_time, c.marketing_time)
          FROM consent AS s
          LEFT JOIN contact AS c ON c.workspace_id = s.workspace_id AND c.contact_id = s.contact_id
          ORDER BY s.workspace_id, s.contact_id, s.is_former, s.match_key",
@@ -112,14 +121,21 @@ async fn assert_consent_is_consistent(database: &mut PgConnection) {
         }
         // The first row is that of the identity a message would go to.
         let summary = ConsentSummary::of(&consent, None);
-        let expected = summary.categories.map(|(status, _)| match status {
-            OptInStatus::NotAsked => 1,
-            OptInStatus::OptedIn => 2,
-            OptInStatus::OptedOut => 3,
-        });
-        let shown: [i16; 3] = [row.get(6), row.get(7), row.get(8)];
-        assert_eq!(shown, expected, "contact {contact}");
-        let times = (row.get::<Option<i64>, _>(9), row.get::<Option<i64>, _>(4));
+        for (expected, at) in summary.categories.iter().zip([7, 11, 15]) {
+            let source = expected.source.map_or(0, |source| source as i16);
+            let code: i16 = row.get(at);
+            assert_eq!(code, expected.state as i16 + 8 * source, "contact {contact}");
+            let micros = |time: Option<Time>| time.map(|time| time.timestamp_micros());
+            let end: Option<i64> = row.get(at + 1);
+            assert_eq!(end, micros(expected.expire), "contact {contact}");
+            if let Some(said) = expected.time {
+                assert_eq!(row.get::<i64, _>(at + 2), said.timestamp_micros(), "contact {contact}");
+            }
+            if let Some(from) = expected.counted_from {
+                assert_eq!(row.get::<i64, _>(at + 3), from.timestamp_micros(), "contact {contact}");
+            }
+        }
+        let times = (row.get::<Option<i64>, _>(6), row.get::<Option<i64>, _>(4));
         assert_eq!(times.0, times.1, "contact {contact}");
         persons.insert(key, consent);
     }

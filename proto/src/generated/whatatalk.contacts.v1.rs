@@ -1147,7 +1147,8 @@ pub struct RecordedConsent {
     /// When the person made the statement. Absent if there is none.
     #[prost(message, optional, tag = "4")]
     pub occurred_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// For an opt-in: when it expires. Absent if it is valid until withdrawn.
+    /// For an opt-in: when it expires, by itself or by the workspace's OptInPolicy.
+    /// Absent if it is valid until withdrawn.
     #[prost(message, optional, tag = "5")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -1200,10 +1201,11 @@ impl ::prost::Name for AttributeValue {
     }
 }
 /// The consent of a contact, per category, at the time of the response: that of its
-/// phone number or, if it has none, of its user id. An expired opt-in and an erasure
-/// are shown as NOT_ASKED.
+/// phone number or, if it has none, of its user id. An erasure is shown as NOT_ASKED,
+/// and so is an opt-in that has expired, by itself or by the workspace's OptInPolicy.
 ///
-/// Use it for display and filters. Before sending, call OptInService.CheckOptIn.
+/// Use it for display. To select whom to send to, filter by `sendable`; before
+/// sending, call OptInService.CheckOptIn.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OptInSummary {
     /// Marketing templates.
@@ -2082,7 +2084,8 @@ pub enum CheckReason {
     /// in a check without a sender, from any sender. Only the person can lift it, in
     /// WhatsApp; a new opt-in does not.
     PlatformOptedOut = 4,
-    /// DENY: the opt-in has expired.
+    /// DENY: the opt-in has expired, by its `expire_time` or by the workspace's
+    /// OptInPolicy.
     Expired = 5,
     /// DENY: there is no such contact.
     UnknownContact = 6,
@@ -2516,7 +2519,8 @@ pub mod opt_in_service_client {
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); FAILED_PRECONDITION (CONSENT_CONFLICT)
         /// for another source whose opt-in does not count, after an opt-out with the
         /// opt-out's `event_id`; FAILED_PRECONDITION (FORMER_IDENTITY) for a former
-        /// number or user id.
+        /// number or user id; FAILED_PRECONDITION (EVIDENCE_REQUIRED) without the evidence
+        /// that the workspace's OptInPolicy requires.
         ///
         /// Example:
         ///
@@ -2786,7 +2790,8 @@ pub mod opt_in_service_server {
         /// Errors: NOT_FOUND (CONTACT_NOT_FOUND); FAILED_PRECONDITION (CONSENT_CONFLICT)
         /// for another source whose opt-in does not count, after an opt-out with the
         /// opt-out's `event_id`; FAILED_PRECONDITION (FORMER_IDENTITY) for a former
-        /// number or user id.
+        /// number or user id; FAILED_PRECONDITION (EVIDENCE_REQUIRED) without the evidence
+        /// that the workspace's OptInPolicy requires.
         ///
         /// Example:
         ///
@@ -4756,17 +4761,35 @@ pub mod contact_service_client {
     /// UpdateContactTags:
     ///
     /// ```text
-    /// tags:event_attendee AND attributes.state = "California" AND opt_in = OPTED_IN
+    /// tags:event_attendee AND sendable.marketing = true AND create_time > now-30d
     /// ```
     ///
-    /// * Fields: `tags`, `attributes.<id>`, `opt_in` (short for `opt_in.marketing`),
-    ///  `opt_in.utility`, `opt_in.authentication`, `first_name`, `last_name`,
-    ///  `email`, `phone_number`, `create_time`, `update_time`.
+    /// * Fields: `tags`, `attributes.<id>`, `first_name`, `last_name`, `email`,
+    ///  `phone_number`, `create_time`, `update_time`.
+    /// * Fields of consent, also with `utility` or `authentication` for `marketing`:
+    ///  `opt_in.marketing` or `opt_in` (OPTED_IN, OPTED_OUT or NOT_ASKED, as in
+    ///  Contact.opt_in); `sendable.marketing` (true or false);
+    ///  `consent.marketing.time`, `consent.marketing.source` (as in OptInSource, such
+    ///  as WEB_FORM) and `consent.marketing.expire_time`.
+    /// * `sendable.marketing` is true if and only if CheckOptIn by `contact_id`, without
+    ///  a sender, would return ALLOW: a stop of any sender makes it false.
+    /// * `consent.marketing` is about what decides that check: the opt-out, the erasure,
+    ///  the stop in WhatsApp, or else the opt-in that counts, expired or not. `time` is
+    ///  when it was said. `source` is PLATFORM for a stop and missing for an erasure.
+    ///  `expire_time` is when the opt-in ends, by its own expire_time or by the
+    ///  workspace's OptInPolicy; it is missing if the opt-in has no end, or if no opt-in
+    ///  decides. If nothing was ever said, all are missing.
     /// * Operators: `=` `!=` `<` `<=` `>` `>=`; `tags:vip` (has the tag);
     ///  `attributes.city:*` (has a value); `first_name = "An*"` (prefix);
     ///  `IN ("a", "b")`; `NOT` or `-`; `AND`, `OR` and parentheses. Combining AND and
     ///  OR requires parentheses.
-    /// * A missing value matches no comparison, not even `!=`.
+    /// * A missing value matches no comparison, not even `!=`; `NOT email:*` matches
+    ///  contacts without one.
+    /// * Times: RFC 3339 in quotes, a date (midnight UTC), or relative to the request:
+    ///  `now`, `now-30d`, `now+2h`, with one unit of `s`, `m`, `h`, `d` (24 hours) or
+    ///  `w`, up to 36500 days. All pages of a list, and a stream that is resumed, have
+    ///  the `now` of their first request. Expiries are judged at the time, and by the
+    ///  policy, at which each page is read.
     /// * Limits: 8 KiB of text, 16 levels of nesting, 64 comparisons, 1000 values in
     ///  IN.
     #[derive(Debug, Clone)]
@@ -5219,7 +5242,7 @@ pub mod contact_service_client {
         ///
         /// Errors: as in ListContacts.
         ///
-        /// Example: `{"filter": "tags:vip AND opt_in = OPTED_IN"}`.
+        /// Example: `{"filter": "tags:vip AND sendable.marketing = true"}`.
         pub async fn count_contacts(
             &mut self,
             request: impl tonic::IntoRequest<super::CountContactsRequest>,
@@ -5262,7 +5285,7 @@ pub mod contact_service_client {
         ///
         /// Errors: as in ListContacts, and INVALID_ARGUMENT (INVALID_RESUME_TOKEN).
         ///
-        /// Example: `{"filter": "tags:event_attendee AND opt_in = OPTED_IN"}`.
+        /// Example: `{"filter": "tags:event_attendee AND sendable.marketing = true"}`.
         pub async fn stream_contacts(
             &mut self,
             request: impl tonic::IntoRequest<super::StreamContactsRequest>,
@@ -5646,7 +5669,7 @@ pub mod contact_service_server {
         ///
         /// Errors: as in ListContacts.
         ///
-        /// Example: `{"filter": "tags:vip AND opt_in = OPTED_IN"}`.
+        /// Example: `{"filter": "tags:vip AND sendable.marketing = true"}`.
         async fn count_contacts(
             &self,
             request: tonic::Request<super::CountContactsRequest>,
@@ -5673,7 +5696,7 @@ pub mod contact_service_server {
         ///
         /// Errors: as in ListContacts, and INVALID_ARGUMENT (INVALID_RESUME_TOKEN).
         ///
-        /// Example: `{"filter": "tags:event_attendee AND opt_in = OPTED_IN"}`.
+        /// Example: `{"filter": "tags:event_attendee AND sendable.marketing = true"}`.
         async fn stream_contacts(
             &self,
             request: tonic::Request<super::StreamContactsRequest>,
@@ -5774,17 +5797,35 @@ pub mod contact_service_server {
     /// UpdateContactTags:
     ///
     /// ```text
-    /// tags:event_attendee AND attributes.state = "California" AND opt_in = OPTED_IN
+    /// tags:event_attendee AND sendable.marketing = true AND create_time > now-30d
     /// ```
     ///
-    /// * Fields: `tags`, `attributes.<id>`, `opt_in` (short for `opt_in.marketing`),
-    ///  `opt_in.utility`, `opt_in.authentication`, `first_name`, `last_name`,
-    ///  `email`, `phone_number`, `create_time`, `update_time`.
+    /// * Fields: `tags`, `attributes.<id>`, `first_name`, `last_name`, `email`,
+    ///  `phone_number`, `create_time`, `update_time`.
+    /// * Fields of consent, also with `utility` or `authentication` for `marketing`:
+    ///  `opt_in.marketing` or `opt_in` (OPTED_IN, OPTED_OUT or NOT_ASKED, as in
+    ///  Contact.opt_in); `sendable.marketing` (true or false);
+    ///  `consent.marketing.time`, `consent.marketing.source` (as in OptInSource, such
+    ///  as WEB_FORM) and `consent.marketing.expire_time`.
+    /// * `sendable.marketing` is true if and only if CheckOptIn by `contact_id`, without
+    ///  a sender, would return ALLOW: a stop of any sender makes it false.
+    /// * `consent.marketing` is about what decides that check: the opt-out, the erasure,
+    ///  the stop in WhatsApp, or else the opt-in that counts, expired or not. `time` is
+    ///  when it was said. `source` is PLATFORM for a stop and missing for an erasure.
+    ///  `expire_time` is when the opt-in ends, by its own expire_time or by the
+    ///  workspace's OptInPolicy; it is missing if the opt-in has no end, or if no opt-in
+    ///  decides. If nothing was ever said, all are missing.
     /// * Operators: `=` `!=` `<` `<=` `>` `>=`; `tags:vip` (has the tag);
     ///  `attributes.city:*` (has a value); `first_name = "An*"` (prefix);
     ///  `IN ("a", "b")`; `NOT` or `-`; `AND`, `OR` and parentheses. Combining AND and
     ///  OR requires parentheses.
-    /// * A missing value matches no comparison, not even `!=`.
+    /// * A missing value matches no comparison, not even `!=`; `NOT email:*` matches
+    ///  contacts without one.
+    /// * Times: RFC 3339 in quotes, a date (midnight UTC), or relative to the request:
+    ///  `now`, `now-30d`, `now+2h`, with one unit of `s`, `m`, `h`, `d` (24 hours) or
+    ///  `w`, up to 36500 days. All pages of a list, and a stream that is resumed, have
+    ///  the `now` of their first request. Expiries are judged at the time, and by the
+    ///  policy, at which each page is read.
     /// * Limits: 8 KiB of text, 16 levels of nesting, 64 comparisons, 1000 values in
     ///  IN.
     #[derive(Debug)]

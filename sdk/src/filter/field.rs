@@ -1,11 +1,10 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::marker::PhantomData;
-use std::time::SystemTime;
 
-use super::Filter;
 use super::literal::{Literal, Prefix, Quoted, joined};
-use crate::model::AttributeValue;
+use super::{Filter, FilterTime};
+use crate::model::{AttributeValue, MessageCategory, OptInSource};
 
 /// A field of contacts that is compared with values of type `V`. Returned by the functions of
 /// [`Filter`].
@@ -16,19 +15,30 @@ pub struct Field<V> {
     values: PhantomData<V>,
 }
 
-/// Values that have an order: all except opt-in statuses. Not meant to be implemented.
+/// Values that have an order: all except opt-in statuses and sources. Not meant to be implemented.
 pub trait Ordered: Literal {}
 
 impl Ordered for String {}
 impl Ordered for AttributeValue {}
-impl Ordered for SystemTime {}
+impl Ordered for FilterTime {}
 
 impl<V> Field<V> {
     pub(super) fn named(name: &'static str) -> Self {
         Self { name: name.into(), values: PhantomData }
     }
 
-    fn is(&self, operator: &str, value: impl Display) -> Filter {
+    pub(super) fn of_category(parent: &str, category: MessageCategory, child: &str) -> Self {
+        let category = match category {
+            MessageCategory::Marketing => "marketing",
+            MessageCategory::Utility => "utility",
+            MessageCategory::Authentication => "authentication",
+            // There is no such field, and the server rejects it.
+            MessageCategory::Unknown(_) => "unknown",
+        };
+        Self { name: format!("{parent}.{category}{child}").into(), values: PhantomData }
+    }
+
+    pub(super) fn is(&self, operator: &str, value: impl Display) -> Filter {
         Filter::test(format!("{} {operator} {value}", self.name))
     }
 }
@@ -66,6 +76,25 @@ impl Field<String> {
     /// Matches text with this prefix, compared exactly.
     pub fn starts_with(self, prefix: impl AsRef<str>) -> Filter {
         self.is("=", Prefix(prefix.as_ref()))
+    }
+}
+
+impl Field<FilterTime> {
+    /// The value of an attribute.
+    pub(super) fn attribute_time(id: &str) -> Self {
+        Self { name: Field::attribute(id).name, values: PhantomData }
+    }
+
+    /// Matches contacts that have a value.
+    pub fn is_set(self) -> Filter {
+        Filter::test(format!("{}:*", self.name))
+    }
+}
+
+impl Field<OptInSource> {
+    /// Matches contacts that have a value.
+    pub fn is_set(self) -> Filter {
+        Filter::test(format!("{}:*", self.name))
     }
 }
 

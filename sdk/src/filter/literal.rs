@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use contacts_proto::Timestamp;
 
-use crate::model::{AttributeValue, OptInStatus};
+use crate::model::{AttributeValue, OptInSource, OptInStatus};
 
 /// Values that a [`Field`](super::Field) can be compared with. Not meant to be implemented.
 pub trait Literal {
@@ -33,6 +33,30 @@ impl Literal for OptInStatus {
             Self::Unknown(_) => "UNKNOWN",
         };
         name.to_owned()
+    }
+}
+
+impl Literal for OptInSource {
+    fn literal(&self) -> String {
+        let name = match self {
+            Self::WebForm => "WEB_FORM",
+            Self::InboundMessage => "INBOUND_MESSAGE",
+            Self::Ivr => "IVR",
+            Self::Paper => "PAPER",
+            Self::Import => "IMPORT",
+            Self::Operator => "OPERATOR",
+            Self::Api => "API",
+            Self::Platform => "PLATFORM",
+            // There is no such source, and the server rejects it.
+            Self::Unknown(_) => "UNKNOWN",
+        };
+        name.to_owned()
+    }
+}
+
+impl Literal for bool {
+    fn literal(&self) -> String {
+        self.to_string()
     }
 }
 

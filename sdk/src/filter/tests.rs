@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-use super::Filter;
-use crate::model::{MessageCategory, OptInStatus};
+use super::{Filter, FilterTime};
+use crate::model::{MessageCategory, OptInSource, OptInStatus};
 
 #[track_caller]
 fn prints(filter: Filter, text: &str) {
@@ -41,6 +41,33 @@ fn numbers_and_times_print_exactly() {
     prints(visits().eq(0), "attributes.visits = 0");
     let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_769_851_800_250_000);
     prints(Filter::create_time().ge(time), r#"create_time >= "2026-01-31T09:30:00.250Z""#);
+    let seconds = Duration::from_secs;
+    prints(Filter::update_time().lt(FilterTime::now()), "update_time < now");
+    prints(
+        Filter::create_time().gt(FilterTime::ago(seconds(30 * 86_400))),
+        "create_time > now-30d",
+    );
+    let ahead = |distance| Filter::attribute_time("renewal").le(FilterTime::ahead(distance));
+    prints(ahead(seconds(7200)), "attributes.renewal <= now+2h");
+    prints(ahead(seconds(5400)), "attributes.renewal <= now+90m");
+    prints(ahead(Duration::from_millis(61_900)), "attributes.renewal <= now+61s");
+    prints(ahead(Duration::from_millis(900)), "attributes.renewal <= now");
+}
+
+#[test]
+fn consent_prints_by_category() {
+    let utility = MessageCategory::Utility;
+    prints(Filter::sendable(MessageCategory::Marketing), "sendable.marketing = true");
+    prints(!Filter::sendable(utility), "NOT sendable.utility = true");
+    prints(Filter::consent_time(utility).is_set(), "consent.utility.time:*");
+    prints(
+        Filter::consent_source(utility).eq(OptInSource::Paper),
+        "consent.utility.source = PAPER",
+    );
+    let soon = FilterTime::ahead(Duration::from_secs(7 * 86_400));
+    prints(Filter::consent_expire_time(utility).lt(soon), "consent.utility.expire_time < now+7d");
+    let unknown = Filter::consent_time(MessageCategory::Unknown(9));
+    prints(unknown.is_set(), "consent.unknown.time:*");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub use fold::{
     Role, Said, Verdict, decide,
 };
 pub use policy::{EvidenceField, MAX_POLICIES, OptInPolicy, PolicyPeriod};
-pub use summary::{ConsentSummary, OptInStatus};
+pub use summary::{CategoryConsent, ConsentState, ConsentSummary, OptInStatus, ShownConsent};
 
 /// Stands for all of the business's numbers.
 pub const ALL_SENDERS: &str = "";
@@ -34,6 +34,15 @@ pub enum MessageCategory {
 impl MessageCategory {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Marketing, Self::Utility, Self::Authentication];
+
+    /// The name in fields and columns, such as `marketing`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Marketing => "marketing",
+            Self::Utility => "utility",
+            Self::Authentication => "authentication",
+        }
+    }
 }
 
 /// Whether a message may be sent.

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::Time;
 use super::attribute::{self, AttributeDefinition, AttributeValue, MAX_ATTRIBUTES_PER_CONTACT};
-use super::consent::ConsentSummary;
 use super::error::{Error, Reason, Result};
 use super::external_id::ExternalId;
 use super::filter::Definitions;
@@ -47,8 +46,6 @@ pub struct Contact {
     pub update_time: Time,
     /// Number of changes of the profile, for the etag.
     pub version: i64,
-    /// Consent per message category.
-    pub consent: ConsentSummary,
 }
 
 impl Contact {

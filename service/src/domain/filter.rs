@@ -32,6 +32,9 @@
 //! |---|---|---|
 //! | `tags` | tag id | `:` `:*` `IN` |
 //! | `opt_in` (= `opt_in.marketing`), `opt_in.utility`, `opt_in.authentication` | `OPTED_IN`, `OPTED_OUT`, `NOT_ASKED` | `=` `!=` `:` `IN` |
+//! | `sendable.marketing`, `sendable.utility`, `sendable.authentication` | `true` or `false` without quotes | `=` `!=` `:` |
+//! | `consent.<category>.time`, `consent.<category>.expire_time` | time | all |
+//! | `consent.<category>.source` | `WEB_FORM`, `IMPORT` and so on, as OptInSource | `=` `!=` `:` `:*` `IN` |
 //! | `first_name`, `last_name`, `email` | text | all, prefix |
 //! | `phone_number` | text of digits; `+`, spaces, dashes, dots and parentheses are ignored | all, prefix |
 //! | `create_time`, `update_time` | time | all |
@@ -42,7 +45,9 @@
 //! | `attributes.<id>`, ENUM | one of its options | `=` `!=` `:` `:*` `IN` |
 //!
 //! A time is RFC 3339 in quotes (`"2026-01-31T09:30:00+02:00"`) or a date (`2026-01-31`, midnight
-//! UTC), truncated to microseconds, in the years 1 to 9999.
+//! UTC), truncated to microseconds, in the years 1 to 9999; or relative to the request, without
+//! quotes: `now`, `now-30d`, `now+2h`. The units are `s`, `m`, `h`, `d` (24 hours) and `w` (7 days), up
+//! to 36500 days. All pages of a list and a resumed stream have the `now` of their first request.
 //!
 //! # Semantics
 //!
@@ -54,6 +59,15 @@
 //! - `:` on anything but `tags` means `=`.
 //! - Equality of text is exact. Text is ordered by Unicode code point.
 //! - `opt_in` always has a value. A contact that was never asked has the value `NOT_ASKED`.
+//! - `sendable.<category>` always has a value. It is true if and only if a check of that category by
+//!   `contact_id`, without a sender, would allow: a stop of any sender makes it false.
+//! - `consent.<category>` is about what decides such a check: the opt-out, the erasure, the stop, or
+//!   else the permission that counts, expired or not. `time` is when that was said, `source` how it
+//!   arrived (PLATFORM for a stop, missing for an erasure), `expire_time` when the permission ends by
+//!   its own expiry or the workspace's policy, whichever is earlier. `expire_time` is missing if the
+//!   permission has no end, or if no permission decides. All are missing if nothing was ever said.
+//! - Opt-ins expire while a list is read: `opt_in`, `sendable` and `expire_time` are those of the time,
+//!   and the policy, at which each page is read.
 //!
 //! # Limits
 //!
@@ -76,15 +90,17 @@ pub mod eval;
 mod field_type;
 mod lexer;
 mod parse;
+mod relative_time;
 mod suggest;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use ast::{CompareOp, Expr, Field, Predicate, Value};
-pub use eval::{ContactFacts, OptInFacts, matches};
+pub use ast::{CompareOp, ConsentTime, Expr, Field, Predicate, Value};
+pub use eval::{ContactFacts, matches};
 
+use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
 
 /// Maximum length of a filter, in bytes of UTF-8.
@@ -152,13 +168,17 @@ impl FilterError {
     }
 }
 
-/// Compiles a filter, resolving names against the workspace's definitions. Returns `None` for blank
-/// text, which matches every contact.
+/// Compiles a filter, resolving names against the workspace's definitions and relative times against
+/// `now`. Returns `None` for blank text, which matches every contact.
 ///
 /// # Errors
 ///
 /// Returns the first error in the text. Syntax errors come before name and type errors.
-pub fn compile(text: &str, definitions: &Definitions) -> Result<Option<Expr>, FilterError> {
+pub fn compile(
+    text: &str,
+    definitions: &Definitions,
+    now: Time,
+) -> Result<Option<Expr>, FilterError> {
     if text.len() > MAX_BYTES {
         let column = text.char_indices().take_while(|(byte, _)| *byte < MAX_BYTES).count() + 1;
         let message = format!(
@@ -169,7 +189,7 @@ pub fn compile(text: &str, definitions: &Definitions) -> Result<Option<Expr>, Fi
         return Err(FilterError::new(FilterErrorKind::TooComplex, column, message));
     }
     match parse::parse(text)? {
-        Some(tree) => analyze::analyze(tree, definitions).map(Some),
+        Some(tree) => analyze::analyze(tree, definitions, now).map(Some),
         None => Ok(None),
     }
 }

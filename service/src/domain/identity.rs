@@ -1,6 +1,8 @@
 //! Current and former identities of a contact. A former phone number or user id still finds the
 //! contact.
 
+use chrono::TimeDelta;
+
 use super::consent::IdentityConsent;
 use super::contact::Profile;
 use super::error::{Error, Result};
@@ -31,6 +33,9 @@ pub struct ContactIdentity {
     pub is_former: bool,
     /// What it is permitted, and what stands against its person.
     pub consent: IdentityConsent,
+    /// From which age on a permission counts as expired, by the workspace's policy, in the
+    /// order of [`MessageCategory::ALL`](super::consent::MessageCategory::ALL).
+    pub max_ages: [Option<TimeDelta>; 3],
 }
 
 impl Identity {

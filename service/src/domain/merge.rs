@@ -126,7 +126,6 @@ mod tests {
     use super::*;
     use crate::domain::Time;
     use crate::domain::attribute::AttributeValue;
-    use crate::domain::consent::ConsentSummary;
 
     fn number(text: &str) -> PhoneNumber {
         PhoneNumber::parse(text).expect("a number")
@@ -143,7 +142,6 @@ mod tests {
             create_time: Time::default(),
             update_time: Time::default(),
             version: 1,
-            consent: ConsentSummary::default(),
         }
     }
 

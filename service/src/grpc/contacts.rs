@@ -15,6 +15,7 @@ use crate::domain::error::{Error, Result};
 use crate::operations::contacts::{CreateContact, DeleteContact};
 use crate::operations::read::{self, Query};
 use crate::operations::token::Cursor;
+use crate::operations::workspace;
 use crate::store::{ContactRow, OrderBy, PageCursor, Store};
 
 #[tonic::async_trait]
@@ -184,21 +185,22 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
     let query = Query { workspace_id, filter, query };
 
     let mut session = api.store.read().await?;
-    let selected = read::select(&api.store, &mut *session, &query).await?;
-    let (workspace, _) = &selected;
+    let workspace = workspace(&mut *session, &query.workspace_id).await?;
     let parts = [query.filter.as_str(), query.query.as_str(), by, direction];
-    let tokens = Tokens::of::<v1::ListContactsRequest>(workspace, &parts);
-    let after = tokens
-        .open_page(&page_token)?
-        .map(|Cursor { id, text, .. }| PageCursor { sort_key: text, contact_id: id });
-    let mut rows = read::list(&mut *session, &selected, order, after.as_ref(), size + 1).await?;
+    let tokens = Tokens::of::<v1::ListContactsRequest>(&workspace, &parts);
+    let cursor = tokens.open_page(&page_token)?;
+    let asked_at = cursor.as_ref().map_or_else(|| api.store.now(), |cursor| cursor.asked_at);
+    let selection = read::select(&api.store, &mut *session, &workspace, &query, asked_at).await?;
+    let after = cursor.map(|Cursor { id, text, .. }| PageCursor { sort_key: text, contact_id: id });
+    let after = after.as_ref();
+    let mut rows = session.list_contacts(&workspace, &selection, order, after, size + 1).await?;
     let size = size.min(fitting(&rows));
     let next_page_token = pages::cut(&mut rows, size, &tokens, |last| {
         let PageCursor { sort_key, contact_id } = last.cursor();
-        Cursor { id: contact_id, text: sort_key, count: 0 }
+        Cursor { id: contact_id, text: sort_key, count: 0, asked_at }
     });
     if view == View::Full {
-        read::add_identities(&mut *session, workspace, rows.iter_mut()).await?;
+        read::add_identities(&mut *session, &workspace, rows.iter_mut()).await?;
     }
     drop(session);
     let now = api.store.now();

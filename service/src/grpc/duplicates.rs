@@ -5,7 +5,6 @@ use contacts_proto::v1;
 use contacts_proto::v1::stream_duplicate_contacts_response::Event as DuplicatesEvent;
 use futures::stream::BoxStream;
 use tonic::Status;
-use uuid::Uuid;
 
 use super::api::Api;
 use super::convert::contact;
@@ -28,7 +27,7 @@ pub(super) async fn open(
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
     let limit = request.limit.to_string();
     let tokens = Tokens::of::<v1::StreamDuplicateContactsRequest>(&workspace, &[&limit]);
-    let progress = Progress::resume(tokens, &request.resume_token, max_groups)?;
+    let progress = Progress::resume(tokens, &request.resume_token, max_groups, api.store.now())?;
     let after = GroupCursor::decode(&progress.cursor().text);
     let search = Duplicates::new(api.store.clone(), workspace, after);
     let groups = Groups { store: api.store.clone(), view, next: None };
@@ -78,7 +77,7 @@ impl Encoder for Groups {
             DuplicateKey::Email => v1::DuplicateReason::SameEmail,
             DuplicateKey::NameAndNumber => v1::DuplicateReason::SameNameSimilarNumber,
         };
-        let cursor = Cursor { id: Uuid::nil(), text: group.place.encode(), count: 1 };
+        let cursor = Cursor { text: group.place.encode(), count: 1, ..Cursor::default() };
         let group = v1::DuplicateGroup {
             reason: reason.into(),
             contacts,

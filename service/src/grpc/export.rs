@@ -50,7 +50,11 @@ pub(super) async fn export(
     let more_stored_responses = held.answers.len() > MAX_ITEMS;
     Ok(v1::ExportContactDataResponse {
         contact: held.contact.map(|row| contact::encode(&row, View::Full, now)).transpose()?,
-        consents: held.consent.as_ref().map(encode_consents).unwrap_or_default(),
+        consents: held
+            .consent
+            .as_ref()
+            .map(|row| encode_consents(&row.consent, row.max_ages))
+            .unwrap_or_default(),
         events,
         more_events,
         events_page_token,
@@ -61,7 +65,11 @@ pub(super) async fn export(
             .map(encode_stored_response)
             .collect(),
         more_stored_responses,
-        platform_preferences: held.consent.as_ref().map(encode_preferences).unwrap_or_default(),
+        platform_preferences: held
+            .consent
+            .as_ref()
+            .map(|row| encode_preferences(&row.consent))
+            .unwrap_or_default(),
         receipts: held.receipts.into_iter().map(contact::encode_receipt).collect(),
         export_time: Some(timestamp(now)),
     })

@@ -10,7 +10,7 @@ use super::api::Api;
 use super::convert::{consent, receipt, recipient};
 use super::mutation::{Mutation, MutationResponse};
 use super::{check_stream, opt_in_events};
-use crate::domain::consent::{ConsentEvent, ConsentSummary};
+use crate::domain::consent::{ConsentEvent, ShownConsent};
 use crate::domain::error::Result;
 use crate::operations::idempotency::EncodedResponse;
 use crate::operations::named;
@@ -125,7 +125,7 @@ impl OptInService for Api {
 fn consent_response<M, F>(
     store: &Store,
     response: F,
-) -> impl Fn((ConsentEvent, ConsentSummary)) -> MutationResponse<M> + Send + Sync + 'static
+) -> impl Fn((ConsentEvent, ShownConsent)) -> MutationResponse<M> + Send + Sync + 'static
 where
     M: Mutation,
     F: Fn(Option<v1::OptInEvent>, Option<v1::OptInSummary>) -> M::Response + Send + Sync + 'static,

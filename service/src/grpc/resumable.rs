@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::pages;
 use super::tokens::Tokens;
+use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::operations::token::Cursor;
 
@@ -81,9 +82,15 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Continues at a resume token; an empty one is the beginning.
-    pub(super) fn resume(tokens: Tokens, resume_token: &str, limit: Option<i64>) -> Result<Self> {
-        let cursor = tokens.open_resume(resume_token)?.unwrap_or_default();
+    /// Continues at a resume token; an empty one is the beginning, at `now`.
+    pub(super) fn resume(
+        tokens: Tokens,
+        resume_token: &str,
+        limit: Option<i64>,
+        now: Time,
+    ) -> Result<Self> {
+        let beginning = || Cursor { asked_at: now, ..Cursor::default() };
+        let cursor = tokens.open_resume(resume_token)?.unwrap_or_else(beginning);
         Ok(Self { tokens, cursor, limit })
     }
 
@@ -98,7 +105,8 @@ impl Progress {
     }
 
     fn advance(&mut self, sent: Cursor) {
-        self.cursor = Cursor { count: self.cursor.count.saturating_add(sent.count), ..sent };
+        let Cursor { count, asked_at, .. } = self.cursor;
+        self.cursor = Cursor { count: count.saturating_add(sent.count), asked_at, ..sent };
     }
 }
 
@@ -270,7 +278,8 @@ mod tests {
         limit: Option<i64>,
         drain: &CancellationToken,
     ) -> BoxStream<'static, Result<(String, String), Status>> {
-        let progress = Progress::resume(tokens(), resume_token, limit).expect("a token");
+        let progress =
+            Progress::resume(tokens(), resume_token, limit, Time::default()).expect("a token");
         let last = progress.cursor().text.parse().unwrap_or(0);
         stream(Numbers { last, after }, Texts::default(), progress, drain.clone())
     }

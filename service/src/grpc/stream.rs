@@ -22,6 +22,7 @@ use crate::domain::error::Result;
 use crate::operations::contact_scan::ContactScan;
 use crate::operations::read::{self, Query};
 use crate::operations::token::Cursor;
+use crate::operations::workspace;
 use crate::store::{ContactRow, PageCursor, Store, wire_contact};
 
 const DEFAULT_BATCH: usize = 500;
@@ -43,12 +44,13 @@ pub(super) async fn open(
         request;
     let query = Query { workspace_id, filter, query };
     let mut session = api.store.read_stream().await?;
-    let (workspace, selection) = read::select(&api.store, &mut *session, &query).await?;
-    drop(session);
-
+    let workspace = workspace(&mut *session, &query.workspace_id).await?;
     let parts = [query.filter.as_str(), query.query.as_str(), &limit.to_string()];
     let tokens = Tokens::of::<v1::StreamContactsRequest>(&workspace, &parts);
-    let progress = Progress::resume(tokens, &resume_token, max_contacts)?;
+    let progress = Progress::resume(tokens, &resume_token, max_contacts, api.store.now())?;
+    let asked_at = progress.cursor().asked_at;
+    let selection = read::select(&api.store, &mut *session, &workspace, &query, asked_at).await?;
+    drop(session);
     let after = match progress.cursor().id {
         id if id.is_nil() => None,
         id => Some(PageCursor { sort_key: String::new(), contact_id: id }),
@@ -122,7 +124,7 @@ impl Encoder for Batches {
         if contacts.is_empty() {
             return Ok(None);
         }
-        let cursor = Cursor { id: last, text: String::new(), count: contacts.len() as i64 };
+        let cursor = Cursor { id: last, count: contacts.len() as i64, ..Cursor::default() };
         Ok(Some((ContactBatch { contacts }, cursor)))
     }
 

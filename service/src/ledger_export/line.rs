@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::Time;
 use crate::domain::consent::fold::World;
 use crate::domain::consent::{
-    ConsentSummary, EvidenceField, IdentityConsent, IdentityId, OptInPolicy, PolicyPeriod,
+    EvidenceField, IdentityConsent, IdentityId, OptInPolicy, PolicyPeriod,
 };
 use crate::domain::contact::{Contact, Profile};
 use crate::domain::error::{Error, Result as StoreResult};
@@ -349,7 +349,6 @@ impl ContactLine {
             revision: 0,
         };
         let rows: Vec<_> = keys.iter().zip(&self.identity_ids).map(row).collect();
-        let summary = rows.first().map(|row| ConsentSummary::of(&row.consent, update_time));
         let create_time = time(&self.create_time)?;
         let contact = Contact {
             contact_id: self.contact_id,
@@ -357,7 +356,6 @@ impl ContactLine {
             create_time,
             update_time: create_time,
             version: 1,
-            consent: summary.unwrap_or_default(),
         };
         Ok(RestoredContact { contact, rows, listed: Vec::new() })
     }

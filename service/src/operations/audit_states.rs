@@ -125,6 +125,8 @@ async fn compare_contacts(
         let contacts = page.iter().map(decode_profile).collect::<Result<Vec<_>>>()?;
         let keys: Vec<_> = contacts.iter().flat_map(|c| c.profile.match_keys()).collect();
         let mut rows = db.consent(workspace, &keys).await?.into_iter();
+        let ids: Vec<_> = contacts.iter().map(|contact| contact.contact_id).collect();
+        let shown = db.contact_consents(workspace, &ids).await?;
         for contact in &contacts {
             for (index, key) in contact.profile.match_keys().iter().enumerate() {
                 let row = rows.next().flatten();
@@ -138,8 +140,8 @@ async fn compare_contacts(
                     }
                     Some(row)
                         if index == 0
-                            && ConsentSummary::of(&row.consent, row.update_time)
-                                != contact.consent =>
+                            && shown.get(&contact.contact_id)
+                                != Some(&ConsentSummary::of(&row.consent, row.update_time)) =>
                     {
                         Some(Difference::Summary)
                     }

@@ -6,11 +6,11 @@ use crate::domain::contact::Contact;
 use crate::domain::error::Result;
 use crate::domain::filter::Expr;
 use crate::store::{
-    ContactRow, Order, OrderBy, PageCursor, Selection, Store, Transaction, Workspace,
+    ContactRow, Order, OrderBy, PageCursor, Reader, Selection, Store, Transaction, Workspace,
     decode_profile,
 };
 
-use super::ensure_still_there;
+use super::{ensure_same, ensure_still_there, workspace};
 
 /// How many contacts are rewritten at a time.
 pub const REWRITE_PAGE: usize = 1000;
@@ -55,6 +55,7 @@ impl ContactScan {
         }
         self.selection.now = self.store.now();
         let mut db = self.store.read_stream().await?;
+        self.reload_policy(&mut *db).await?;
         let after = self.after.as_ref();
         let limit = self.page_size;
         let rows =
@@ -68,6 +69,14 @@ impl ContactScan {
             self.after = Some(last.cursor());
         }
         Ok(rows.into())
+    }
+
+    /// Reads the policy that decides about the next page: it may be another one by now.
+    async fn reload_policy(&mut self, db: &mut dyn Reader) -> Result<()> {
+        let now = workspace(db, &self.workspace.workspace_id).await?;
+        ensure_same(&self.workspace, Some(&now))?;
+        self.workspace.settings = now.settings;
+        Ok(())
     }
 }
 

@@ -1,9 +1,9 @@
 //! Exporting everything that is stored about one person.
 
-use crate::domain::consent::{ConsentEvent, IdentityConsent};
+use crate::domain::consent::ConsentEvent;
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
-use crate::store::{ContactRow, Receipt, Store, StoredResponseInfo, decode_profile};
+use crate::store::{CheckRow, ContactRow, Receipt, Store, StoredResponseInfo, decode_profile};
 
 use super::unit_of_work::former_identity;
 use super::{opt_in, read, workspace};
@@ -14,7 +14,7 @@ pub struct Held {
     /// None for a non-contact.
     pub contact: Option<ContactRow>,
     /// None if nothing is recorded.
-    pub consent: Option<IdentityConsent>,
+    pub consent: Option<CheckRow>,
     /// Newest first, each with its position in the ledger.
     pub events: Vec<(i64, ConsentEvent)>,
     /// Stored responses about the contact, newest first.
@@ -60,7 +60,7 @@ pub async fn held(
     let (mut consent, mut events) = (None, Vec::new());
     if let Some(key) = key {
         let known = store.check(&workspace.workspace_id, std::slice::from_ref(&key)).await?;
-        consent = known.and_then(|rows| rows.get(&key).map(|row| row.consent.clone()));
+        consent = known.and_then(|mut rows| rows.remove(&key));
         events = opt_in::events(store, &workspace.workspace_id, person, None, limit).await?;
     }
     let nothing =

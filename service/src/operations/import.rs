@@ -371,6 +371,7 @@ fn claim_opt_in(
     claim: &Statement,
 ) -> Result<bool> {
     let conflict = |why| Err(consent_conflict(why).with_field("consent"));
+    unit.require_evidence(claim).map_err(|error| error.in_parent("consent"))?;
     if claim.occurred_time.is_none() && unit.was_ever_asked(tx, entry, named) {
         return match unit.holds(tx, entry, named, claim) {
             Ok(()) => Ok(false),

@@ -1,7 +1,7 @@
 //! Recording consent, and reading the ledger.
 
 use crate::domain::consent::{
-    ConsentEvent, ConsentSummary, NoEffect, OptInStatus, PlatformStatement, Statement,
+    ConsentEvent, NoEffect, OptInStatus, PlatformStatement, ShownConsent, Statement,
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Result};
@@ -25,7 +25,7 @@ pub struct RecordConsent {
 
 impl Operation for RecordConsent {
     /// Of an objection against several persons, that of the first.
-    type Output = (ConsentEvent, ConsentSummary);
+    type Output = (ConsentEvent, ShownConsent);
 
     fn is_objection(&self) -> bool {
         self.statement.status == OptInStatus::OptedOut
@@ -36,9 +36,9 @@ impl Operation for RecordConsent {
         let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
         let events = record(&mut unit, tx, &self.recipients, &self.statement)?;
         let (event, entry) = events.into_iter().next().ok_or_else(Error::contact_not_found)?;
-        let summary = unit.summary(entry);
+        let shown = unit.shown(entry);
         unit.write(tx).await?;
-        Ok((event, summary))
+        Ok((event, shown))
     }
 }
 
@@ -52,6 +52,7 @@ pub(super) fn record(
     let objects = statement.status == OptInStatus::OptedOut;
     if !objects {
         refuse_former(unit, recipients)?;
+        unit.require_evidence(statement)?;
     }
     let mut events = Vec::new();
     for (entry, named) in persons(unit, recipients, objects)? {
@@ -85,7 +86,7 @@ pub struct RecordPlatformPreference {
 }
 
 impl Operation for RecordPlatformPreference {
-    type Output = (ConsentEvent, ConsentSummary);
+    type Output = (ConsentEvent, ShownConsent);
 
     fn is_objection(&self) -> bool {
         self.statement.stopped
@@ -96,9 +97,9 @@ impl Operation for RecordPlatformPreference {
         let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
         let events = record_on_platform(&mut unit, tx, &self.recipients, &self.statement)?;
         let (event, entry) = events.into_iter().next().ok_or_else(Error::contact_not_found)?;
-        let summary = unit.summary(entry);
+        let shown = unit.shown(entry);
         unit.write(tx).await?;
-        Ok((event, summary))
+        Ok((event, shown))
     }
 }
 

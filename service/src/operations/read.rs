@@ -1,5 +1,6 @@
 //! Finding, listing and counting contacts.
 
+use crate::domain::Time;
 use crate::domain::consent::IdentityConsent;
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
@@ -7,7 +8,7 @@ use crate::domain::filter::{self, FilterError};
 use crate::domain::identity::ContactIdentity;
 use crate::domain::search::{self, SearchError};
 use crate::store::{
-    ContactRow, Order, OrderBy, PageCursor, Reader, Selection, Store, Workspace, decode_profile,
+    ContactRow, Order, OrderBy, Reader, Selection, Store, Workspace, decode_profile,
 };
 
 use super::{definitions, workspace};
@@ -43,6 +44,7 @@ pub async fn add_identities(
     contacts: impl Iterator<Item = &mut ContactRow>,
 ) -> Result<()> {
     let mut contacts: Vec<_> = contacts.collect();
+    let max_ages = workspace.settings.opt_in_policy.max_ages();
     let mut keys = Vec::with_capacity(contacts.len());
     for contact in &mut contacts {
         let profile = decode_profile(contact)?.profile;
@@ -50,7 +52,8 @@ pub async fn add_identities(
             .identities()
             .map(|(identity, is_former)| {
                 keys.push(identity.match_key());
-                ContactIdentity { identity, is_former, consent: IdentityConsent::default() }
+                let consent = IdentityConsent::default();
+                ContactIdentity { identity, is_former, consent, max_ages }
             })
             .collect();
     }
@@ -79,18 +82,20 @@ pub struct Query {
     pub query: String,
 }
 
-/// Looks up the workspace and compiles the query with its definitions.
+/// Compiles a query with the definitions of its workspace. `asked_at` is the time of the
+/// first request, which relative times are relative to: all pages of a list have the same.
 pub async fn select(
     store: &Store,
     db: &mut dyn Reader,
+    workspace: &Workspace,
     query: &Query,
-) -> Result<(Workspace, Selection)> {
-    let workspace = workspace(db, &query.workspace_id).await?;
+    asked_at: Time,
+) -> Result<Selection> {
     let filter = match query.filter.trim().is_empty() {
         true => None,
         false => {
-            let definitions = definitions(db, &workspace).await?;
-            filter::compile(&query.filter, &definitions).map_err(filter_error)?
+            let definitions = definitions(db, workspace).await?;
+            filter::compile(&query.filter, &definitions, asked_at).map_err(filter_error)?
         }
     };
     let words = match search::query_words(&query.query) {
@@ -98,24 +103,14 @@ pub async fn select(
         Err(SearchError::NoWords) => vec![search::IN_NO_NAME.to_owned()],
         words => words.map_err(|e| Error::invalid(Reason::InvalidQuery, "query", e.to_string()))?,
     };
-    Ok((workspace, Selection { filter, words, now: store.now() }))
-}
-
-/// Returns a page of the selected contacts.
-pub async fn list(
-    db: &mut dyn Reader,
-    (workspace, selection): &(Workspace, Selection),
-    order: Order,
-    after: Option<&PageCursor>,
-    limit: usize,
-) -> Result<Vec<ContactRow>> {
-    db.list_contacts(workspace, selection, order, after, limit).await
+    Ok(Selection { filter, words, now: store.now() })
 }
 
 /// Returns how many contacts a query selects.
 pub async fn count(store: &Store, query: &Query) -> Result<i64> {
     let mut db = store.read().await?;
-    let (workspace, selection) = select(store, &mut *db, query).await?;
+    let workspace = workspace(&mut *db, &query.workspace_id).await?;
+    let selection = select(store, &mut *db, &workspace, query, store.now()).await?;
     db.count_contacts(&workspace, &selection).await
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::domain::Time;
-use crate::domain::consent::{OptInPolicy, PolicyPeriod};
+use crate::domain::consent::{ConsentSummary, OptInPolicy, PolicyPeriod};
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::{Entry, Head};
@@ -82,6 +82,15 @@ pub struct RestoredContact {
     pub listed: Vec<(MatchKey, i64)>,
 }
 
+impl RestoredContact {
+    /// The contact with what it repeats of its consent.
+    fn with_summary(&self) -> (Contact, ConsentSummary) {
+        let summary =
+            self.rows.first().map(|row| ConsentSummary::of(&row.consent, row.update_time));
+        (self.contact.clone(), summary.unwrap_or_default())
+    }
+}
+
 /// The row of somebody who is no contact.
 #[derive(Debug)]
 pub struct RestoredSuppression {
@@ -114,7 +123,7 @@ impl Operation for RestorePeople {
         for key in keys.map(|key| (key.version, key)).collect::<HashMap<_, _>>().into_values() {
             tx.db.lock_suppression_keys(&workspace, key, KeyLock::Exclusive).await?;
         }
-        let contacts: Vec<_> = self.contacts.iter().map(|c| c.contact.clone()).collect();
+        let contacts: Vec<_> = self.contacts.iter().map(RestoredContact::with_summary).collect();
         if !contacts.is_empty() {
             tx.db.insert_contacts(&workspace, &contacts).await?;
         }
@@ -136,7 +145,7 @@ impl Operation for RestorePeople {
             listed.map(|(key, position)| (keyring.hashed(&workspace.workspace_id, key), *position)),
         );
         tx.db.add_ledger_pointers(&workspace, &pointers).await?;
-        for contact in &contacts {
+        for (contact, _) in &contacts {
             self.claim(tx, &workspace, contact).await?;
         }
         Ok(())

@@ -63,7 +63,7 @@ impl Operation for EditTags {
         match &self.target {
             TagTarget::People(people) => self.edit_people(tx, &workspace, people).await,
             TagTarget::Filter { filter, expected_count } => {
-                let filter = filter::compile(filter, &definitions).map_err(filter_error)?;
+                let filter = filter::compile(filter, &definitions, tx.now).map_err(filter_error)?;
                 let selection = Selection { filter, words: Vec::new(), now: tx.now };
                 let count = tx.db.count_contacts(&workspace, &selection).await?;
                 if count != *expected_count {

@@ -7,11 +7,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 
 const MAC_LENGTH: usize = 16;
-/// The length of id, count and authentication code.
-const FIXED_LENGTH: usize = 16 + 8 + MAC_LENGTH;
+/// The length of id, count, time and authentication code.
+const FIXED_LENGTH: usize = 16 + 8 + 8 + MAC_LENGTH;
 
 /// Identifies the last item of a page or stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,9 @@ pub struct Cursor {
     pub text: String,
     /// How many items came before, or the position of the item.
     pub count: i64,
+    /// When the first page or the beginning of the stream was asked for: relative times of
+    /// a filter are the same on all pages.
+    pub asked_at: Time,
 }
 
 /// What a token is valid for: the method, and the parts of the request that may not
@@ -33,6 +37,7 @@ pub fn seal(key: &[u8; 32], binding: Binding<'_>, place: &Cursor) -> String {
     let mut token = Vec::with_capacity(FIXED_LENGTH + place.text.len());
     token.extend_from_slice(place.id.as_bytes());
     token.extend_from_slice(&place.count.to_be_bytes());
+    token.extend_from_slice(&place.asked_at.timestamp_micros().to_be_bytes());
     token.extend_from_slice(place.text.as_bytes());
     let code = mac(key, binding, &token).finalize().into_bytes();
     token.extend_from_slice(&code[..MAC_LENGTH]);
@@ -46,11 +51,13 @@ pub fn open(key: &[u8; 32], binding: Binding<'_>, token: &str) -> Option<Cursor>
     let (content, code) = bytes.split_at_checked(bytes.len().checked_sub(MAC_LENGTH)?)?;
     mac(key, binding, content).verify_truncated_left(code).ok()?;
     let (id, rest) = content.split_first_chunk::<16>()?;
-    let (count, text) = rest.split_first_chunk::<8>()?;
+    let (count, rest) = rest.split_first_chunk::<8>()?;
+    let (asked_at, text) = rest.split_first_chunk::<8>()?;
     Some(Cursor {
         id: Uuid::from_bytes(*id),
         text: String::from_utf8(text.to_vec()).ok()?,
         count: i64::from_be_bytes(*count),
+        asked_at: Time::from_timestamp_micros(i64::from_be_bytes(*asked_at))?,
     })
 }
 
@@ -98,7 +105,8 @@ mod tests {
     const KEY: [u8; 32] = [7; 32];
 
     fn place() -> Cursor {
-        Cursor { id: Uuid::from_u128(42), text: "maría".to_owned(), count: 7 }
+        let asked_at = Time::from_timestamp_micros(1_800_000_000_000_001).expect("a time");
+        Cursor { id: Uuid::from_u128(42), text: "maría".to_owned(), count: 7, asked_at }
     }
 
     #[test]

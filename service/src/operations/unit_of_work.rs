@@ -14,14 +14,16 @@ use std::collections::HashMap;
 
 pub use identities::Carry;
 pub use record::{Named, Recording};
-pub use refusal::{already_exists, consent_conflict, external_id_exists, former_identity};
+pub use refusal::{
+    already_exists, consent_conflict, evidence_required, external_id_exists, former_identity,
+};
 use uuid::Uuid;
 
 use self::persons::Entry;
 pub(super) use self::persons::new_identity;
 pub(super) use self::write::upsert_suppressions;
 use crate::domain::consent::fold::Own;
-use crate::domain::consent::{ConsentEvent, ConsentSummary, EventKind};
+use crate::domain::consent::{ConsentEvent, EventKind, ShownConsent};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::external_id::ExternalId;
 use crate::domain::phone::MatchKey;
@@ -99,9 +101,9 @@ impl UnitOfWork<'_> {
             contact_id: contact.contact_id,
             record: encode_profile(contact),
             version: contact.version,
-            consent: self.summary(entry),
+            consent: self.shown(entry),
             sort_key: String::new(),
-            identities: self.entries[entry.0].identities(),
+            identities: self.entries[entry.0].identities(&self.workspace.settings.opt_in_policy),
         })
     }
 
@@ -120,7 +122,7 @@ impl UnitOfWork<'_> {
 
     /// What the contact shows of its consent: that of the identity that a message
     /// would go to.
-    pub fn summary(&self, entry: EntryId) -> ConsentSummary {
-        self.entries[entry.0].summary()
+    pub fn shown(&self, entry: EntryId) -> ShownConsent {
+        self.entries[entry.0].summary().shown(&self.workspace.settings.opt_in_policy)
     }
 }

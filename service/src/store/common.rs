@@ -5,6 +5,7 @@ mod errors;
 mod external_ids;
 mod find;
 mod rows;
+mod summary;
 mod values;
 
 pub(super) use columns::Columns;
@@ -15,5 +16,8 @@ pub(super) use rows::{
     attribute, check_row, consent_row, head, key_id, policy_period, receipt, stop_words,
     stored_response, stored_response_info, tag, workspace,
 };
+pub(super) use summary::{
+    ConsentColumns, SOURCE_SHIFT, STATE_MASK, consent_columns, consent_summary, shown_consent,
+};
 pub use values::sort_key;
-pub(super) use values::{NameKeys, micros, name_keys, status, status_code, time};
+pub(super) use values::{NameKeys, micros, name_keys, time};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::Workspace;
@@ -25,6 +26,10 @@ pub struct CheckRow {
     pub is_former: bool,
     /// What the identity is permitted, and what stands against its person.
     pub consent: IdentityConsent,
+    /// From which age on a permission counts as expired, by the workspace's policy at the
+    /// time of the read, in the order of
+    /// [`MessageCategory::ALL`](crate::domain::consent::MessageCategory::ALL).
+    pub max_ages: [Option<TimeDelta>; 3],
 }
 
 /// The consent of one identity: a phone number or a user id.
@@ -49,7 +54,7 @@ pub struct ConsentRow {
 /// Reads consent.
 #[async_trait]
 pub trait ConsentReader {
-    /// Returns the rows of these keys, in one read of what the primary server
+    /// Returns the rows of these keys with the workspace's policy, in one read of what the primary server
     /// has committed after the call began. Keys without a row are left out.
     /// Returns None if the workspace does not exist.
     async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>>;

@@ -1,11 +1,13 @@
 //! Contacts by id or key, and their changes.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{PageCursor, Workspace};
-use crate::domain::consent::ConsentSummary;
+use crate::domain::consent::{ConsentSummary, ShownConsent};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::identity::ContactIdentity;
@@ -19,8 +21,8 @@ pub struct ContactRow {
     pub record: Bytes,
     /// Incremented by every change of the profile.
     pub version: i64,
-    /// What the contact shows of the person's consent.
-    pub consent: ConsentSummary,
+    /// What the contact shows of the person's consent, by the workspace's policy.
+    pub consent: ShownConsent,
     /// The key a page is ordered by. Empty outside of pages, and in pages
     /// ordered by creation.
     pub sort_key: String,
@@ -46,13 +48,23 @@ pub trait ContactReader {
         workspace: &Workspace,
         recipients: &[Recipient],
     ) -> Result<Vec<Option<ContactRow>>>;
+    /// Returns what contacts repeat of their consent, by id.
+    async fn contact_consents(
+        &mut self,
+        workspace: &Workspace,
+        contact_ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, ConsentSummary>>;
 }
 
 /// Writes contacts.
 #[async_trait]
 pub trait ContactWriter {
-    /// Adds contacts, without their consent rows.
-    async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()>;
+    /// Adds contacts with what each repeats of its consent, without their consent rows.
+    async fn insert_contacts(
+        &mut self,
+        workspace: &Workspace,
+        contacts: &[(Contact, ConsentSummary)],
+    ) -> Result<()>;
     /// Changes profiles. Each pair is a contact before and after the change.
     async fn update_contacts(
         &mut self,
@@ -66,7 +78,7 @@ pub trait ContactWriter {
     /// contact `to`. Stored responses about `from` are then about `to`.
     async fn redirect_contact(&mut self, workspace: &Workspace, from: Uuid, to: Uuid)
     -> Result<()>;
-    /// Writes the consent summaries that contacts show.
+    /// Writes what contacts repeat of their consent.
     async fn set_contact_consent(
         &mut self,
         workspace: &Workspace,

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::ContactRow;
 use crate::domain::Time;
 use crate::domain::attribute::AttributeValue;
-use crate::domain::consent::{ConsentSummary, MessageCategory, OptInStatus};
+use crate::domain::consent::{MessageCategory, OptInStatus, ShownConsent};
 use crate::domain::contact::{self, Contact, Profile, View};
 use crate::domain::error::{Error, Result};
 use crate::domain::external_id::ExternalId;
@@ -100,7 +100,6 @@ pub fn decode_profile(row: &ContactRow) -> Result<Contact> {
         create_time: time(message.create_time),
         update_time: time(message.update_time),
         version: row.version,
-        consent: row.consent,
     })
 }
 
@@ -135,8 +134,8 @@ pub(crate) fn wire_contact(row: &ContactRow, view: View, now: Time) -> Bytes {
     sent.freeze()
 }
 
-/// Converts the consent summary of a contact at `now`.
-pub(crate) fn wire_summary(consent: &ConsentSummary, now: Time) -> v1::OptInSummary {
+/// Converts what a contact shows of its consent, at `now`.
+pub(crate) fn wire_summary(consent: &ShownConsent, now: Time) -> v1::OptInSummary {
     let status = |category| match consent.status_at(category, now) {
         OptInStatus::NotAsked => v1::OptInStatus::NotAsked as i32,
         OptInStatus::OptedIn => v1::OptInStatus::OptedIn as i32,

@@ -6,7 +6,7 @@ use contacts_service::domain::consent::{CheckReason, EventKind, OptInStatus};
 use contacts_service::domain::contact::{Change, Profile, Recipient};
 use contacts_service::domain::error::Reason;
 use contacts_service::domain::phone::WhatsAppUserId;
-use contacts_service::operations::{contacts, opt_in, read, tag_edit, tags};
+use contacts_service::operations::{contacts, opt_in, read, tag_edit, tags, workspaces};
 use contacts_service::store::{Store, decode_profile};
 use futures::future::join_all;
 
@@ -108,14 +108,7 @@ fn an_acknowledged_opt_out_is_seen_by_every_later_check() {
             }
         });
         join_all(calls).await;
-        let workspace = read::select(
-            &stores[0],
-            &mut *stores[0].read().await.unwrap(),
-            &read::Query::default(),
-        )
-        .await
-        .unwrap()
-        .0;
+        let workspace = workspaces::get(&stores[0], "").await.unwrap();
         // Counted up once by each, in the order of their commits.
         assert_eq!(workspace.consent_revision, 301, "the contact was created with two identities");
     });

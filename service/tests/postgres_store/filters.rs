@@ -4,13 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contacts_service::domain::attribute::{AttributeType, AttributeValue};
-use contacts_service::domain::consent::{MessageCategory, OptInStatus, Statement};
-use contacts_service::domain::contact::{Contact, Profile};
+use contacts_service::domain::consent::{
+    ConsentSummary, Evidence, MessageCategory, OptInPolicy, OptInStatus, PlatformStatement, Source,
+    Statement,
+};
+use contacts_service::domain::contact::{Contact, Profile, Recipient};
 use contacts_service::domain::filter::{
-    CompareOp, ContactFacts, Expr, Field, OptInFacts, Predicate, Value, matches,
+    CompareOp, ConsentTime, ContactFacts, Expr, Field, Predicate, Value, matches,
 };
 use contacts_service::domain::import::ImportRow;
 use contacts_service::domain::search::normalised;
+use contacts_service::operations::contacts::DeleteContact;
+use contacts_service::operations::opt_in::{RecordConsent, RecordPlatformPreference};
 use contacts_service::operations::workspaces;
 use contacts_service::store::postgres::PostgresOptions;
 use contacts_service::store::{
@@ -19,6 +24,7 @@ use contacts_service::store::{
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::{Config, TestRunner};
+use strum::VariantArray;
 
 use super::support::{
     Database, Hands, create_attribute, create_tag, definition, import, import_rows, phone, runtime,
@@ -28,13 +34,16 @@ use super::support::{
 const TAGS: [&str; 4] = ["a", "a_1", "and", "vip"];
 const OPTIONS: [&str; 3] = ["Gold", "None*", "Silver \"plus\""];
 /// The times at which contacts are created, opt-ins expire and filters are evaluated.
-const MOMENTS: [i64; 6] = [
+const MOMENTS: [i64; 8] = [
     -62_135_596_800_000_000,
     0,
     1_760_000_000_000_000,
     1_760_000_000_000_001,
     1_760_000_100_000_000,
     253_402_300_799_999_999,
+    // One day before the first time at which contacts are created, and one after.
+    1_759_913_600_000_000,
+    1_760_086_400_000_000,
 ];
 
 fn texts() -> impl Strategy<Value = String> {
@@ -124,6 +133,8 @@ fn time_fields() -> impl Strategy<Value = Field> {
     prop_oneof![
         Just(Field::CreateTime),
         Just(Field::UpdateTime),
+        (select(MessageCategory::ALL.to_vec()), select(vec![ConsentTime::Said, ConsentTime::Ends]))
+            .prop_map(|(category, time)| Field::Consent(category, time)),
         attribute("last_order", AttributeType::Timestamp),
     ]
 }
@@ -158,6 +169,10 @@ fn predicates() -> impl Strategy<Value = Predicate> {
         Just(Predicate::HasAnyTag),
         (select(MessageCategory::ALL.to_vec()), subsequence(statuses, 1..=3))
             .prop_map(|(category, any_of)| Predicate::OptIn { category, any_of }),
+        (select(MessageCategory::ALL.to_vec()), any::<bool>())
+            .prop_map(|(category, allows)| Predicate::Sendable { category, allows }),
+        (select(MessageCategory::ALL.to_vec()), subsequence(Source::VARIANTS.to_vec(), 1..=3))
+            .prop_map(|(category, any_of)| Predicate::ConsentSource { category, any_of }),
         (typed(), any_op()).prop_map(|((field, value), op)| (field, op, value)).prop_map(compare),
         (tier(), equality(), option()).prop_map(compare),
         (member(), equality(), any::<bool>().prop_map(Value::Bool)).prop_map(compare),
@@ -191,15 +206,77 @@ fn consents() -> impl Strategy<Value = Option<Statement>> {
     let said = (
         select(vec![OptInStatus::OptedIn, OptInStatus::OptedOut]),
         subsequence(MessageCategory::ALL.to_vec(), 1..=3),
-        prop::option::of(select(MOMENTS[4..].to_vec())),
+        prop::option::of(select(vec![MOMENTS[4], MOMENTS[5], MOMENTS[7]])),
+        select(vec![MOMENTS[2], MOMENTS[6]]),
+        select(Source::VARIANTS.to_vec()),
     )
-        .prop_map(|(status, categories, end)| Statement {
+        .prop_map(|(status, categories, end, said, source)| Statement {
             categories,
-            occurred_time: Some(time(MOMENTS[2])),
+            source,
+            occurred_time: Some(time(said)),
             expire_time: end.filter(|_| status == OptInStatus::OptedIn).map(time),
             ..statement(status)
         });
     prop::option::weighted(0.7, said)
+}
+
+/// What people say after the import, by their place in it.
+fn words() -> impl Strategy<Value = Vec<(usize, Word)>> {
+    let sender = select(vec!["", "106540352242922"]);
+    let word = prop_oneof![
+        consents().prop_map(|said| Word::Consent(Box::new(said))),
+        (any::<bool>(), sender).prop_map(|(stopped, sender)| Word::Platform { stopped, sender }),
+        Just(Word::ErasedAndBack),
+    ];
+    prop::collection::vec((0..30_usize, word), 0..20)
+}
+
+#[derive(Clone, Debug)]
+enum Word {
+    Consent(Box<Option<Statement>>),
+    Platform { stopped: bool, sender: &'static str },
+    ErasedAndBack,
+}
+
+impl Word {
+    /// Records it. What is refused changes nothing.
+    async fn record(self, store: &Store, profile: Profile) {
+        let recipients = vec![Recipient::Key(profile.match_keys().remove(0))];
+        let workspace_id = String::new();
+        match self {
+            Self::Consent(said) => {
+                let Some(statement) = *said else { return };
+                let record = RecordConsent { workspace_id, recipients, statement };
+                drop(store.write(record).await);
+            }
+            Self::Platform { stopped, sender } => {
+                let statement = PlatformStatement {
+                    stopped,
+                    sender_phone_number_id: sender.to_owned(),
+                    evidence: Evidence::default(),
+                    occurred_time: None,
+                };
+                let record = RecordPlatformPreference { workspace_id, recipients, statement };
+                store.write(record).await.unwrap();
+            }
+            Self::ErasedAndBack => {
+                let delete = DeleteContact {
+                    workspace_id,
+                    person: recipients[0].clone(),
+                    etag: String::new(),
+                    reason: 3,
+                };
+                store.write(delete).await.unwrap();
+                import(store, [profile]).await;
+            }
+        }
+    }
+}
+
+fn policies() -> impl Strategy<Value = OptInPolicy> {
+    let age = || select(vec![None, Some(1), Some(2), Some(36_500)]);
+    let ages = [age(), age(), age()];
+    ages.prop_map(|max_age_days| OptInPolicy { max_age_days, ..OptInPolicy::default() })
 }
 
 fn rows() -> impl Strategy<Value = Vec<ImportRow>> {
@@ -264,8 +341,9 @@ async fn define(store: &Store) {
     }
 }
 
-/// Imports in two transactions at two times, then changes every third contact.
-async fn fill(store: &Store, hands: &Hands, rows: &[ImportRow]) {
+/// Imports in two transactions at two times, then changes every third contact, and records
+/// what people say.
+async fn fill(store: &Store, hands: &Hands, rows: &[ImportRow], words: &[(usize, Word)]) {
     for (half, at) in rows.chunks(rows.len().div_ceil(2)).zip([MOMENTS[2], MOMENTS[3]]) {
         hands.set(at);
         let outcome = import_rows(store, half.to_vec()).await;
@@ -278,6 +356,9 @@ async fn fill(store: &Store, hands: &Hands, rows: &[ImportRow]) {
         ..row.profile.clone()
     });
     import(store, changed).await;
+    for (place, word) in words {
+        word.clone().record(store, rows[place % rows.len()].profile.clone()).await;
+    }
 }
 
 async fn page_through(
@@ -298,10 +379,15 @@ async fn page_through(
     }
 }
 
-fn holds(expr: &Expr, contact: &Contact, now: i64) -> bool {
+fn holds(
+    expr: &Expr,
+    contact: &Contact,
+    consent: &ConsentSummary,
+    policy: &OptInPolicy,
+    now: i64,
+) -> bool {
     let profile = &contact.profile;
     let tags: Vec<_> = profile.tags.iter().cloned().collect();
-    let status = |category| contact.consent.status_at(category, time(now));
     let facts = ContactFacts {
         first_name: &profile.first_name,
         last_name: &profile.last_name,
@@ -311,11 +397,9 @@ fn holds(expr: &Expr, contact: &Contact, now: i64) -> bool {
         update_time: contact.update_time,
         tags: &tags,
         attributes: &profile.attributes,
-        opt_in: OptInFacts {
-            marketing: status(MessageCategory::Marketing),
-            utility: status(MessageCategory::Utility),
-            authentication: status(MessageCategory::Authentication),
-        },
+        consent,
+        policy,
+        now: time(now),
     };
     matches(expr, &facts)
 }
@@ -340,21 +424,41 @@ fn number(contact: &Contact) -> String {
     contact.profile.phone_number.as_ref().unwrap().to_string()
 }
 
-async fn agrees(store: &Store, hands: &Hands, rows: &[ImportRow], asked: &[(Expr, Order, i64)]) {
-    fill(store, hands, rows).await;
+/// What is asked of both engines.
+#[derive(Clone, Debug)]
+struct Asked {
+    expr: Expr,
+    order: Order,
+    now: i64,
+    policy: OptInPolicy,
+}
+
+async fn agrees(
+    store: &Store,
+    hands: &Hands,
+    rows: &[ImportRow],
+    words: &[(usize, Word)],
+    asked: &[Asked],
+) {
+    fill(store, hands, rows, words).await;
     let mut db = store.read().await.unwrap();
-    let workspace = db.workspace("default").await.unwrap().unwrap();
+    let mut workspace = db.workspace("default").await.unwrap().unwrap();
     let everybody = Selection { filter: None, words: Vec::new(), now: time(0) };
     let by_creation = Order { by: OrderBy::CreateTime, descending: false };
     let all = page_through(&mut *db, &workspace, &everybody, by_creation).await;
     assert_eq!(all.len(), rows.len());
-    for (expr, order, now) in asked {
+    let ids: Vec<_> = all.iter().map(|contact| contact.contact_id).collect();
+    let consents = db.contact_consents(&workspace, &ids).await.unwrap();
+    for Asked { expr, order, now, policy } in asked {
+        workspace.settings.opt_in_policy = policy.clone();
         let selection =
             Selection { filter: Some(expr.clone()), words: Vec::new(), now: time(*now) };
-        let expected = all.iter().filter(|contact| holds(expr, contact, *now)).collect();
+        let is_selected =
+            |contact: &&Contact| holds(expr, contact, &consents[&contact.contact_id], policy, *now);
+        let expected = all.iter().filter(is_selected).collect();
         let found = page_through(&mut *db, &workspace, &selection, *order).await;
         let found: Vec<_> = found.iter().map(number).collect();
-        assert_eq!(found, sorted(expected, *order), "{expr}");
+        assert_eq!(found, sorted(expected, *order), "{expr} under {policy:?}");
         let count = db.count_contacts(&workspace, &selection).await.unwrap();
         assert_eq!(count, found.len() as i64, "{expr}");
     }
@@ -382,15 +486,29 @@ fn both_engines_select_what_the_filter_means() {
     let orders =
         (select(vec![OrderBy::CreateTime, OrderBy::FirstName, OrderBy::LastName]), any::<bool>())
             .prop_map(|(by, descending)| Order { by, descending });
-    let now = select(vec![MOMENTS[3], MOMENTS[4], MOMENTS[4] + 1, MOMENTS[5]]);
-    let asked = prop::collection::vec((exprs(), orders, now), 60);
+    let now = select(vec![
+        MOMENTS[3],
+        MOMENTS[4],
+        MOMENTS[4] + 1,
+        MOMENTS[5],
+        MOMENTS[7] - 1,
+        MOMENTS[7],
+        MOMENTS[7] + 1,
+    ]);
+    let asked = (exprs(), orders, now, policies()).prop_map(|(expr, order, now, policy)| Asked {
+        expr,
+        order,
+        now,
+        policy,
+    });
+    let asked = prop::collection::vec(asked, 60);
     let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
-        .run(&(rows(), asked), |(rows, asked)| {
+        .run(&(rows(), words(), asked), |(rows, words, asked)| {
             runtime.block_on(async {
                 for store in [&postgres, &sqlite] {
                     start_over(store).await;
-                    agrees(store, &hands, &rows, &asked).await;
+                    agrees(store, &hands, &rows, &words, &asked).await;
                 }
             });
             Ok(())

@@ -3,7 +3,7 @@
 use contacts_service::domain::contact::Profile;
 use contacts_service::domain::search::{self, query_words};
 use contacts_service::domain::text;
-use contacts_service::operations::read;
+use contacts_service::operations::{read, workspaces};
 use contacts_service::store::postgres::PostgresOptions;
 use contacts_service::store::{Order, OrderBy, Store, decode_profile};
 use proptest::prelude::*;
@@ -70,9 +70,11 @@ fn queries(names: &[(String, String)]) -> Vec<String> {
 async fn found(store: &Store, query: &str) -> Vec<String> {
     let mut db = store.read().await.unwrap();
     let asked = read::Query { query: query.to_owned(), ..read::Query::default() };
-    let selection = read::select(store, &mut *db, &asked).await.unwrap();
+    let workspace = workspaces::get(store, "").await.unwrap();
+    let now = store.now();
+    let selection = read::select(store, &mut *db, &workspace, &asked, now).await.unwrap();
     let order = Order { by: OrderBy::CreateTime, descending: false };
-    let rows = read::list(&mut *db, &selection, order, None, 1000).await.unwrap();
+    let rows = db.list_contacts(&workspace, &selection, order, None, 1000).await.unwrap();
     let number =
         |row| decode_profile(row).unwrap().profile.phone_number.map(|number| number.to_string());
     rows.iter().filter_map(number).collect()

@@ -208,7 +208,9 @@ fn a_scan_returns_every_contact_once() {
         ] {
             let query = read::Query { filter: filter.to_owned(), ..read::Query::default() };
             let mut db = store.read().await.unwrap();
-            let (workspace, selection) = read::select(&store, &mut *db, &query).await.unwrap();
+            let workspace = workspaces::get(&store, "").await.unwrap();
+            let now = store.now();
+            let selection = read::select(&store, &mut *db, &workspace, &query, now).await.unwrap();
             let mut walk =
                 contact_scan::ContactScan::new(store.clone(), workspace, selection, None);
             let mut seen = Vec::new();

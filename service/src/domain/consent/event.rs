@@ -1,5 +1,6 @@
 //! What people say, and the events made of it.
 
+use strum::VariantArray;
 use uuid::Uuid;
 
 use super::fold::{TimeRefused, Word};
@@ -12,7 +13,10 @@ use crate::domain::phone::MatchKey;
 pub const MAX_CLOCK_SKEW: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 
 /// How an event reached the business. In the order of the API's enum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "documented in the API")]
 pub enum Source {
     WebForm = 1,
@@ -36,18 +40,7 @@ impl Source {
 
     /// The source of a number, as stored and in the API.
     pub fn from_code(code: i64) -> Option<Self> {
-        [
-            Self::WebForm,
-            Self::InboundMessage,
-            Self::Ivr,
-            Self::Paper,
-            Self::Import,
-            Self::Operator,
-            Self::Api,
-            Self::Platform,
-        ]
-        .into_iter()
-        .find(|source| *source as i64 == code)
+        Self::VARIANTS.iter().copied().find(|source| *source as i64 == code)
     }
 }
 

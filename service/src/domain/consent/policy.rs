@@ -62,6 +62,16 @@ impl OptInPolicy {
         self.max_age_days[category as usize].map(|days| TimeDelta::days(days.into()))
     }
 
+    /// The ages of all categories, in the order of [`MessageCategory::ALL`].
+    pub fn max_ages(&self) -> [Option<TimeDelta>; 3] {
+        MessageCategory::ALL.map(|category| self.max_age(category))
+    }
+
+    /// Whether permissions of some category expire by their age.
+    pub fn limits_age(&self) -> bool {
+        self.max_age_days != [None; 3]
+    }
+
     /// The required fields that evidence does not have. Spaces alone are nothing.
     pub fn missing(&self, evidence: &Evidence) -> Vec<EvidenceField> {
         let is_missing = |field: &EvidenceField| field.of(evidence).trim().is_empty();

@@ -1,29 +1,37 @@
 //! Semantic analysis: resolves the names of a parsed filter and type-checks its literals.
 
-use super::ast::{CompareOp, Expr, Field, Predicate, status_name};
+use strum::VariantArray;
+
+use super::ast::{CompareOp, ConsentTime, Expr, Field, Predicate, source_name, status_name};
 use super::field_type::{FieldType, phone_digits};
 use super::lexer::{Literal, Star};
 use super::parse::{Comparison, Test, Tree, quotable};
 use super::suggest::{listed, no_such, unknown_attribute, unknown_field};
 use super::{Definitions, FilterError, FilterErrorKind};
+use crate::domain::Time;
 use crate::domain::attribute::AttributeType;
-use crate::domain::consent::{MessageCategory, OptInStatus};
+use crate::domain::consent::{MessageCategory, OptInStatus, Source};
 use crate::domain::ids::closest;
 
 const STATUSES: [OptInStatus; 3] =
     [OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];
 
-pub(super) fn analyze(tree: Tree, definitions: &Definitions) -> Result<Expr, FilterError> {
+pub(super) fn analyze(
+    tree: Tree,
+    definitions: &Definitions,
+    now: Time,
+) -> Result<Expr, FilterError> {
     let all = |trees: Vec<Tree>| {
-        trees.into_iter().map(|tree| analyze(tree, definitions)).collect::<Result<Vec<_>, _>>()
+        let each = trees.into_iter().map(|tree| analyze(tree, definitions, now));
+        each.collect::<Result<Vec<_>, _>>()
     };
     match tree {
         Tree::And(trees) => all(trees).map(Expr::and),
         Tree::Or(trees) => all(trees).map(Expr::or),
-        Tree::Not(tree) => analyze(*tree, definitions).map(Expr::negate),
+        Tree::Not(tree) => analyze(*tree, definitions, now).map(Expr::negate),
         Tree::Comparison(comparison) => {
             let operand = Operand::resolve(&comparison, definitions)?;
-            let analyzer = Analyzer { comparison: &comparison, definitions };
+            let analyzer = Analyzer { comparison: &comparison, definitions, now };
             analyzer.predicate(operand).map(Expr::Is)
         }
     }
@@ -33,6 +41,8 @@ pub(super) fn analyze(tree: Tree, definitions: &Definitions) -> Result<Expr, Fil
 enum Operand<'v> {
     Tags,
     OptIn(MessageCategory),
+    Sendable(MessageCategory),
+    ConsentSource(MessageCategory),
     Field(Field, FieldType<'v>),
 }
 
@@ -52,9 +62,27 @@ impl<'v> Operand<'v> {
             "update_time" => Self::Field(Field::UpdateTime, FieldType::Time),
             other => match other.strip_prefix("attributes.") {
                 Some(id) => Self::attribute(id, name.column, definitions)?,
-                None => return Err(unknown_field(comparison, definitions)),
+                None => {
+                    let operand = Self::of_category(other);
+                    operand.ok_or_else(|| unknown_field(comparison, definitions))?
+                }
             },
         })
+    }
+
+    /// What is named as `sendable.marketing` or `consent.marketing.time`.
+    fn of_category(name: &str) -> Option<Self> {
+        let (parent, rest) = name.split_once('.')?;
+        let (category, child) = rest.split_once('.').unwrap_or((rest, ""));
+        let category = MessageCategory::ALL.into_iter().find(|known| known.name() == category)?;
+        let time = |time| Self::Field(Field::Consent(category, time), FieldType::Time);
+        match (parent, child) {
+            ("sendable", "") if rest == category.name() => Some(Self::Sendable(category)),
+            ("consent", "time") => Some(time(ConsentTime::Said)),
+            ("consent", "expire_time") => Some(time(ConsentTime::Ends)),
+            ("consent", "source") => Some(Self::ConsentSource(category)),
+            _ => None,
+        }
     }
 
     fn attribute(
@@ -81,6 +109,7 @@ impl<'v> Operand<'v> {
 struct Analyzer<'c> {
     comparison: &'c Comparison,
     definitions: &'c Definitions,
+    now: Time,
 }
 
 impl Analyzer<'_> {
@@ -88,6 +117,8 @@ impl Analyzer<'_> {
         match operand {
             Operand::Tags => self.tags(),
             Operand::OptIn(category) => self.opt_in(category),
+            Operand::Sendable(category) => self.sendable(category),
+            Operand::ConsentSource(category) => self.consent_source(category),
             Operand::Field(field, field_type) => self.field(field, field_type),
         }
     }
@@ -187,6 +218,67 @@ impl Analyzer<'_> {
         Err(FilterError::new(FilterErrorKind::UnknownOption, literal.column, message))
     }
 
+    fn sendable(&self, category: MessageCategory) -> Result<Predicate, FilterError> {
+        let name = &self.comparison.field.text;
+        let example = format!("write {name} = true, or {name} = false for those a check denies");
+        let (literal, is_equal) = match &self.comparison.test {
+            Test::Has(literal) | Test::Compare(CompareOp::Eq, literal) => (literal, true),
+            Test::Compare(CompareOp::Ne, literal) => (literal, false),
+            Test::Missing => return Err(self.no_operator(&format!("{name} = true"))),
+            Test::IsSet | Test::In(_) | Test::Compare(..) => {
+                return Err(self.wrong_operator(format!("{name} is true or false: {example}")));
+            }
+        };
+        let said = !literal.quoted && literal.star == Star::None;
+        match literal.text.parse::<bool>() {
+            Ok(value) if said => Ok(Predicate::Sendable { category, allows: value == is_equal }),
+            _ => {
+                let message = format!("{name} needs true or false without quotes: {example}");
+                Err(FilterError::new(FilterErrorKind::WrongType, literal.column, message))
+            }
+        }
+    }
+
+    fn consent_source(&self, category: MessageCategory) -> Result<Predicate, FilterError> {
+        let name = &self.comparison.field.text;
+        let mut any_of = match &self.comparison.test {
+            Test::IsSet => Source::VARIANTS.to_vec(),
+            Test::Has(literal) | Test::Compare(CompareOp::Eq, literal) => {
+                vec![self.source(literal)?]
+            }
+            // A missing value is not different from any.
+            Test::Compare(CompareOp::Ne, literal) => {
+                let excluded = self.source(literal)?;
+                Source::VARIANTS.iter().copied().filter(|source| *source != excluded).collect()
+            }
+            Test::In(literals) => distinct(literals, |literal| self.source(literal))?,
+            Test::Compare(..) => {
+                return Err(self.wrong_operator(format!(
+                    "sources have no order: write {name} = WEB_FORM or \
+                     {name} IN (WEB_FORM, PAPER)"
+                )));
+            }
+            Test::Missing => return Err(self.no_operator(&format!("{name} = WEB_FORM"))),
+        };
+        any_of.sort_unstable();
+        Ok(Predicate::ConsentSource { category, any_of })
+    }
+
+    fn source(&self, literal: &Literal) -> Result<Source, FilterError> {
+        let short = literal.text.strip_prefix("OPT_IN_SOURCE_").unwrap_or(&literal.text);
+        let found = Source::VARIANTS.iter().copied().find(|source| source_name(*source) == short);
+        if let (Some(source), Star::None) = (found, literal.star) {
+            return Ok(source);
+        }
+        let names: Vec<_> = Source::VARIANTS.iter().map(|source| source_name(*source)).collect();
+        let advice = match closest(short, names.iter()) {
+            Some(name) => format!("did you mean {name}?"),
+            None => format!("write for example {} = WEB_FORM", self.comparison.field.text),
+        };
+        let message = format!("a source is one of {} (upper case): {advice}", names.join(", "));
+        Err(FilterError::new(FilterErrorKind::UnknownOption, literal.column, message))
+    }
+
     fn field(&self, field: Field, field_type: FieldType<'_>) -> Result<Predicate, FilterError> {
         let (op, literal) = match &self.comparison.test {
             Test::IsSet => return Ok(Predicate::IsSet(field)),
@@ -196,7 +288,8 @@ impl Analyzer<'_> {
                 return Err(self.wrong_operator(message));
             }
             Test::In(literals) => {
-                let mut values = distinct(literals, |literal| field_type.value(&field, literal))?;
+                let mut values =
+                    distinct(literals, |literal| field_type.value(&field, literal, self.now))?;
                 return Ok(match values.len() {
                     1 => Predicate::Compare { field, op: CompareOp::Eq, value: values.remove(0) },
                     _ => Predicate::In { field, values },
@@ -224,7 +317,7 @@ impl Analyzer<'_> {
                 ))),
             };
         }
-        let value = field_type.value(&field, literal)?;
+        let value = field_type.value(&field, literal, self.now)?;
         Ok(Predicate::Compare { field, op, value })
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
+use strum::VariantArray;
 
 use crate::domain::attribute::AttributeType;
-use crate::domain::consent::{MessageCategory, OptInStatus};
+use crate::domain::consent::{MessageCategory, OptInStatus, Source};
 
 /// A filter whose names are resolved and whose literals have the type of their field.
 ///
@@ -38,6 +39,12 @@ pub enum Predicate {
     /// The opt-in status is one of these: one to three, without repetition, in the order of
     /// [`OptInStatus`]. A contact that was never asked has the status `NotAsked`.
     OptIn { category: MessageCategory, any_of: Vec<OptInStatus> },
+    /// A check by contact, without a sender, allows or denies a message of this category.
+    Sendable { category: MessageCategory, allows: bool },
+    /// What decides in this category arrived in one of these ways: one or more, without
+    /// repetition, in the order of [`Source`]. False if nothing is known or an erasure
+    /// decides.
+    ConsentSource { category: MessageCategory, any_of: Vec<Source> },
     /// The value is set and `value op literal` is true. The literal has the field's type. Booleans and
     /// enums support only `Eq` and `Ne`. Text is ordered by code point, which equals the order of its
     /// UTF-8 bytes.
@@ -66,8 +73,29 @@ pub enum Field {
     CreateTime,
     /// Time of the contact's last change; always set.
     UpdateTime,
+    /// A time of what decides in this category.
+    Consent(MessageCategory, ConsentTime),
     /// An attribute with the type of its definition. An empty text is a value.
     Attribute { id: String, attribute_type: AttributeType },
+}
+
+/// A time of what decides in a category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsentTime {
+    /// When it was said. Not set if nothing is known.
+    Said,
+    /// When the permission ends, the policy included. Not set if it has no end, or if no
+    /// permission decides.
+    Ends,
+}
+
+impl ConsentTime {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Said => "time",
+            Self::Ends => "expire_time",
+        }
+    }
 }
 
 /// A comparison operator.
@@ -198,6 +226,20 @@ impl fmt::Display for Predicate {
                     }
                 }
             }
+            Self::Sendable { category, allows } => {
+                write!(f, "sendable.{} = {allows}", category.name())
+            }
+            Self::ConsentSource { category, any_of } => {
+                write!(f, "consent.{}.source", category.name())?;
+                match any_of.as_slice() {
+                    [source] => write!(f, " = {}", source_name(*source)),
+                    all if all == Source::VARIANTS => f.write_str(":*"),
+                    several => {
+                        f.write_str(" IN ")?;
+                        write_list(f, several.iter().map(|source| source_name(*source)))
+                    }
+                }
+            }
             Self::Compare { field, op, value } => write!(f, "{field} {} {value}", op.symbol()),
             Self::Prefix { field, prefix } => {
                 write!(f, "{field} = ")?;
@@ -221,6 +263,9 @@ impl fmt::Display for Field {
             Self::PhoneNumber => "phone_number",
             Self::CreateTime => "create_time",
             Self::UpdateTime => "update_time",
+            Self::Consent(category, time) => {
+                return write!(f, "consent.{}.{}", category.name(), time.name());
+            }
             Self::Attribute { id, .. } => return write!(f, "attributes.{id}"),
         })
     }
@@ -252,6 +297,10 @@ pub(super) fn status_name(status: OptInStatus) -> &'static str {
         OptInStatus::OptedIn => "OPTED_IN",
         OptInStatus::OptedOut => "OPTED_OUT",
     }
+}
+
+pub(super) fn source_name(source: Source) -> &'static str {
+    source.into()
 }
 
 struct TagId<'a>(&'a str);

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::ast::{CompareOp, Expr, Field, Predicate, Value};
+use super::ast::{CompareOp, ConsentTime, Expr, Field, Predicate, Value};
 use crate::domain::attribute::AttributeValue;
-use crate::domain::consent::{MessageCategory, OptInStatus};
+use crate::domain::consent::{
+    CategoryConsent, ConsentState, ConsentSummary, MessageCategory, OptInPolicy,
+};
 
 /// The fields of a contact that a filter can read. An empty text is a missing field. Times have
 /// microsecond precision, as in the database.
@@ -29,19 +31,18 @@ pub struct ContactFacts<'a> {
     pub tags: &'a [String],
     /// Values by attribute id.
     pub attributes: &'a BTreeMap<String, AttributeValue>,
-    /// Opt-in status per category.
-    pub opt_in: OptInFacts,
+    /// The consent of the identity that a message would go to.
+    pub consent: &'a ConsentSummary,
+    /// The workspace's policy.
+    pub policy: &'a OptInPolicy,
+    /// The time of the answer.
+    pub now: DateTime<Utc>,
 }
 
-/// The opt-in status of each category.
-#[derive(Clone, Copy, Debug)]
-pub struct OptInFacts {
-    /// `opt_in`
-    pub marketing: OptInStatus,
-    /// `opt_in.utility`
-    pub utility: OptInStatus,
-    /// `opt_in.authentication`
-    pub authentication: OptInStatus,
+impl ContactFacts<'_> {
+    fn consent(&self, category: MessageCategory) -> &CategoryConsent {
+        &self.consent.categories[category as usize]
+    }
 }
 
 /// Whether the contact matches the filter.
@@ -59,11 +60,17 @@ fn holds(predicate: &Predicate, contact: &ContactFacts<'_>) -> bool {
         Predicate::HasTag(id) => contact.tags.contains(id),
         Predicate::HasTagIn(ids) => ids.iter().any(|id| contact.tags.contains(id)),
         Predicate::HasAnyTag => !contact.tags.is_empty(),
-        Predicate::OptIn { category, any_of } => any_of.contains(&match category {
-            MessageCategory::Marketing => contact.opt_in.marketing,
-            MessageCategory::Utility => contact.opt_in.utility,
-            MessageCategory::Authentication => contact.opt_in.authentication,
-        }),
+        Predicate::OptIn { category, any_of } => {
+            let shown = contact.consent.shown(contact.policy);
+            any_of.contains(&shown.status_at(*category, contact.now))
+        }
+        Predicate::Sendable { category, allows } => {
+            let max_age = contact.policy.max_age(*category);
+            contact.consent(*category).is_sendable(max_age, contact.now) == *allows
+        }
+        Predicate::ConsentSource { category, any_of } => {
+            contact.consent(*category).source.is_some_and(|source| any_of.contains(&source))
+        }
         Predicate::Compare { field, op, value } => fact(field, contact)
             .and_then(|fact| fact.compare(value))
             .is_some_and(|ordering| match op {
@@ -114,6 +121,14 @@ fn fact<'a>(field: &Field, contact: &ContactFacts<'a>) -> Option<Fact<'a>> {
         Field::PhoneNumber => profile(contact.phone_number),
         Field::CreateTime => Some(Fact::Time(contact.create_time)),
         Field::UpdateTime => Some(Fact::Time(contact.update_time)),
+        Field::Consent(category, ConsentTime::Said) => {
+            contact.consent(*category).time.map(Fact::Time)
+        }
+        Field::Consent(category, ConsentTime::Ends) => {
+            let consent = contact.consent(*category);
+            let end = consent.end(contact.policy.max_age(*category));
+            end.filter(|_| consent.state == ConsentState::Permitted).map(Fact::Time)
+        }
         Field::Attribute { id, .. } => contact.attributes.get(id).map(|value| match value {
             AttributeValue::String(text) => Fact::Text(text),
             AttributeValue::Number(number) => Fact::Number(*number),

@@ -4,8 +4,8 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 
 use super::ast::{Field, Value};
 use super::lexer::{Literal, Star};
-use super::suggest::{FIELDS, listed, shortened};
-use super::{FilterError, FilterErrorKind};
+use super::suggest::{is_field, listed, shortened};
+use super::{FilterError, FilterErrorKind, relative_time};
 use crate::domain::ids::closest;
 
 /// The type of a field, which its literals must have.
@@ -33,7 +33,9 @@ impl FieldType<'_> {
             Self::Phone => format!("{field} = \"+1 555 123 4567\" or {field} = \"+1555*\""),
             Self::Number => format!("{field} >= 42.5"),
             Self::Bool => format!("{field} = true"),
-            Self::Time => format!("{field} >= \"2026-01-31T09:30:00Z\" or {field} >= 2026-01-31"),
+            Self::Time => format!(
+                "{field} >= \"2026-01-31T09:30:00Z\", {field} >= 2026-01-31 or {field} >= now-30d"
+            ),
             Self::Option([option, ..]) => {
                 format!("{field} = {}", Value::Text(shortened(option)))
             }
@@ -48,7 +50,8 @@ impl FieldType<'_> {
             Self::Number => "a finite decimal number without quotes",
             Self::Bool => "true or false without quotes",
             Self::Time => {
-                "a time in RFC 3339 with Z or an offset, in quotes, or a date (midnight UTC)"
+                "a time in RFC 3339 with Z or an offset, in quotes, a date (midnight UTC), or one \
+                 relative to now, without quotes"
             }
             Self::Option(_) => "one of its options",
         };
@@ -56,7 +59,12 @@ impl FieldType<'_> {
         FilterError::new(FilterErrorKind::WrongType, column, message)
     }
 
-    pub(super) fn value(self, field: &Field, literal: &Literal) -> Result<Value, FilterError> {
+    pub(super) fn value(
+        self,
+        field: &Field,
+        literal: &Literal,
+        now: DateTime<Utc>,
+    ) -> Result<Value, FilterError> {
         let wrong =
             |message: String| FilterError::new(FilterErrorKind::WrongType, literal.column, message);
         let text = literal.text.as_str();
@@ -95,9 +103,7 @@ impl FieldType<'_> {
                      NOT {field}:* for those without"
                 )));
             }
-            Self::ProfileText | Self::Text
-                if bare && (FIELDS.contains(&text) || text.starts_with("attributes.")) =>
-            {
+            Self::ProfileText | Self::Text if bare && is_field(text) => {
                 return Err(wrong(
                     "a field is compared with a literal and not with another field; text that \
                      looks like a field needs quotes"
@@ -109,6 +115,12 @@ impl FieldType<'_> {
             Self::Number if bare => number(text).map(Value::Number),
             Self::Bool if bare => text.parse().ok().map(Value::Bool),
             Self::Number | Self::Bool => None,
+            Self::Time if bare && relative_time::is_meant(text) => {
+                let time = relative_time::parse(text, now).ok_or_else(|| {
+                    wrong(format!("a time relative to the request is {}", relative_time::FORM))
+                })?;
+                Some(Value::Time(time))
+            }
             Self::Time => time(text).map(Value::Time),
             Self::Option(options) if options.iter().any(|option| option == text) => {
                 Some(Value::Text(text.to_owned()))

@@ -300,6 +300,10 @@ impl Parser<'_> {
                 "the comparison before this is complete: join two with AND, and put quotes around \
                  text that holds : or =, as in \"2026-01-31T09:30:00Z\""
             }
+            TokenKind::Minus => {
+                "the comparison before this is complete: write AND before the next one; a time \
+                 relative to the request has no spaces, as in now-30d"
+            }
             TokenKind::Comma => "a comma only stands between the values of IN (\"a\", \"b\")",
             TokenKind::Star => "the * of a prefix test must touch its text, as in \"Mar*\"",
             TokenKind::Open => {

@@ -4,11 +4,23 @@ use super::super::ids::closest;
 use super::parse::{Comparison, Test, quotable};
 use super::{Definitions, FilterError, FilterErrorKind};
 
-pub(super) const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 22] = [
     "tags",
     "opt_in",
     "opt_in.utility",
     "opt_in.authentication",
+    "sendable.marketing",
+    "sendable.utility",
+    "sendable.authentication",
+    "consent.marketing.time",
+    "consent.marketing.source",
+    "consent.marketing.expire_time",
+    "consent.utility.time",
+    "consent.utility.source",
+    "consent.utility.expire_time",
+    "consent.authentication.time",
+    "consent.authentication.source",
+    "consent.authentication.expire_time",
     "first_name",
     "last_name",
     "email",
@@ -16,6 +28,11 @@ pub(super) const FIELDS: [&str; 10] = [
     "create_time",
     "update_time",
 ];
+/// The same, short enough for a message.
+const LISTED_FIELDS: &str = "tags, opt_in, opt_in.utility, opt_in.authentication, \
+                             sendable.<category>, consent.<category>.time, .source or \
+                             .expire_time, first_name, last_name, email, phone_number, \
+                             create_time, update_time and attributes.<attribute id>";
 /// Maximum number of names that an error lists. Errors are sent in a gRPC trailer and have to be short.
 const LISTED_NAMES: usize = 8;
 
@@ -44,6 +61,8 @@ pub(super) fn unknown_field(comparison: &Comparison, definitions: &Definitions) 
         format!("{lower} is a tag, write tags:{lower}")
     } else if parent.starts_with("tag") && definitions.tags.contains(child) {
         format!("write tags:{child}")
+    } else if let Some(advice) = consent_field(&lower) {
+        advice.to_owned()
     } else if means_consent(&lower) {
         CONSENT_ADVICE.to_owned()
     } else if parent.starts_with("attr") {
@@ -62,12 +81,33 @@ pub(super) fn unknown_field(comparison: &Comparison, definitions: &Definitions) 
          the request's query and not with its filter"
             .to_owned()
     } else {
-        format!("the fields are {} and attributes.<attribute id>", FIELDS.join(", "))
+        format!("the fields are {LISTED_FIELDS}")
     };
     // A word without an operator is often a person's name in the wrong field.
     let shown = if alone { None } else { quotable(&name.text) };
     let message = format!("{}: {advice}", no_such("field", shown));
     FilterError::new(FilterErrorKind::UnknownField, name.column, message)
+}
+
+/// Whether text is the name of a field, defined or not.
+pub(super) fn is_field(text: &str) -> bool {
+    FIELDS.contains(&text) || text.starts_with("attributes.")
+}
+
+/// Advice for a name that begins like one of the fields of a category.
+fn consent_field(name: &str) -> Option<&'static str> {
+    match name.split_once('.').map_or(name, |(parent, _)| parent) {
+        "sendable" => Some(
+            "write sendable.marketing = true, sendable.utility = true or \
+             sendable.authentication = true",
+        ),
+        "consent" => Some(
+            "write consent.marketing.time, consent.marketing.source or \
+             consent.marketing.expire_time, or the same of utility or authentication; the status \
+             is opt_in = OPTED_IN",
+        ),
+        _ => None,
+    }
 }
 
 pub(super) fn no_such(what: &str, name: Option<&str>) -> String {
@@ -78,7 +118,8 @@ pub(super) fn no_such(what: &str, name: Option<&str>) -> String {
 }
 
 const CONSENT_ADVICE: &str = "consent is the field opt_in: write opt_in = OPTED_IN (marketing), \
-                              opt_in.utility = OPTED_IN or opt_in.authentication = OPTED_IN";
+                              opt_in.utility = OPTED_IN or opt_in.authentication = OPTED_IN; what \
+                              a check would allow is sendable.marketing = true";
 
 fn means_consent(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['_', '-', '.'], "");

@@ -12,7 +12,9 @@ use super::FilterErrorKind::{
 };
 use super::*;
 use crate::domain::attribute::{AttributeType, AttributeValue};
-use crate::domain::consent::OptInStatus;
+use crate::domain::consent::{
+    CategoryConsent, ConsentState, ConsentSummary, OptInPolicy, OptInStatus, Source,
+};
 
 const ATTRIBUTES: [(&str, AttributeType); 5] = [
     ("state", AttributeType::String),
@@ -44,7 +46,7 @@ fn definitions() -> Definitions {
 }
 
 fn canonical(text: &str) -> String {
-    match compile(text, &definitions()) {
+    match compile(text, &definitions(), now()) {
         Ok(Some(expr)) => expr.to_string(),
         Ok(None) => String::new(),
         Err(error) => panic!("{text}: {error}"),
@@ -52,7 +54,7 @@ fn canonical(text: &str) -> String {
 }
 
 fn error(text: &str) -> FilterError {
-    match compile(text, &definitions()) {
+    match compile(text, &definitions(), now()) {
         Ok(expr) => panic!("{text} compiled to {expr:?}"),
         Err(error) => error,
     }
@@ -60,6 +62,11 @@ fn error(text: &str) -> FilterError {
 
 fn time(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+}
+
+/// The time of the request.
+fn now() -> DateTime<Utc> {
+    time("2026-06-15T12:00:00.000001Z")
 }
 
 #[test]
@@ -107,6 +114,33 @@ fn canonical_text() {
         ("attributes.tier IN (Gold,'None\\*')", "attributes.tier IN (\"Gold\", \"None\\*\")"),
         ("NOT attributes.tier:*", "NOT attributes.tier:*"),
         ("create_time > '2026-01-31'", "create_time > 2026-01-31"),
+        ("create_time > now", "create_time > \"2026-06-15T12:00:00.000001Z\""),
+        ("create_time>now-30d", "create_time > \"2026-05-16T12:00:00.000001Z\""),
+        (
+            "update_time IN (now+90s, now)",
+            "update_time IN (\"2026-06-15T12:01:30.000001Z\", \"2026-06-15T12:00:00.000001Z\")",
+        ),
+        (
+            "attributes.last_order <= now-2w",
+            "attributes.last_order <= \"2026-06-01T12:00:00.000001Z\"",
+        ),
+        ("attributes.state = now-30d", "attributes.state = \"now-30d\""),
+        ("first_name = now", "first_name = \"now\""),
+        ("sendable.marketing:true", "sendable.marketing = true"),
+        ("sendable.utility != true", "sendable.utility = false"),
+        ("consent.marketing.time:*", "consent.marketing.time:*"),
+        ("consent.utility.expire_time < 2026-07-01", "consent.utility.expire_time < 2026-07-01"),
+        ("consent.utility.source:OPT_IN_SOURCE_PAPER", "consent.utility.source = PAPER"),
+        ("consent.marketing.source:*", "consent.marketing.source:*"),
+        (
+            "consent.marketing.source IN (PAPER, WEB_FORM, PAPER)",
+            "consent.marketing.source IN (WEB_FORM, PAPER)",
+        ),
+        (
+            "consent.authentication.source != IVR",
+            "consent.authentication.source IN (WEB_FORM, INBOUND_MESSAGE, PAPER, IMPORT, OPERATOR, \
+             API, PLATFORM)",
+        ),
         (
             "attributes.last_order = \"2026-01-31T23:30:00.1234567-02:00\"",
             "attributes.last_order = \"2026-02-01T01:30:00.123456Z\"",
@@ -152,6 +186,9 @@ fn syntax_errors() {
         ("first_name = \"a\" = \"b\"", Syntax, 18, "join two with AND"),
         ("create_time > 2026-01-31T10:00:00Z", Syntax, 28, "quotes"),
         ("create_time > now()", Syntax, 18, "no functions"),
+        ("create_time > now - 30d", Syntax, 19, "no spaces, as in now-30d"),
+        ("sendable.marketing", Syntax, 1, "sendable.marketing = true"),
+        ("consent.marketing.source", Syntax, 1, "consent.marketing.source = WEB_FORM"),
         ("tags:(vip OR and)", Syntax, 6, "IN ("),
         ("tags:vip AND tags:and OR tags:*", Syntax, 23, "without parentheses"),
         ("tags:vip OR tags:and AND tags:*", Syntax, 22, "without parentheses"),
@@ -226,6 +263,26 @@ fn name_and_type_errors() {
         ("attributes.vip_member IN (true)", WrongOperator, 23, "= true"),
         ("create_time > yesterday", WrongType, 15, "2026-01-31T09:30:00Z"),
         ("create_time > 2026-02-30", WrongType, 15, "RFC 3339"),
+        ("create_time > \"now-30d\"", WrongType, 15, "relative to now, without quotes"),
+        ("create_time > now-1y", WrongType, 15, "now, now-30d or now+2h"),
+        ("create_time > NOW-1d", WrongType, 15, "now, now-30d or now+2h"),
+        ("create_time > now-36501d", WrongType, 15, "at most 36500 days"),
+        ("create_time IN (now, now-30)", WrongType, 22, "one unit of s, m, h, d"),
+        ("sendable = true", UnknownField, 1, "sendable.marketing = true"),
+        ("sendable.sms = true", UnknownField, 1, "sendable.authentication = true"),
+        ("sendable.marketing.time = true", UnknownField, 1, "sendable.marketing = true"),
+        ("sendable.marketing = yes", WrongType, 22, "true or false"),
+        ("sendable.marketing = \"true\"", WrongType, 22, "without quotes"),
+        ("sendable.marketing > true", WrongOperator, 20, "sendable.marketing = false"),
+        ("sendable.marketing:*", WrongOperator, 19, "sendable.marketing = true"),
+        ("sendable.marketing IN (true)", WrongOperator, 20, "sendable.marketing = true"),
+        ("consent = OPTED_IN", UnknownField, 1, "opt_in = OPTED_IN"),
+        ("consent.marketing = OPTED_IN", UnknownField, 1, "consent.marketing.source"),
+        ("consent.sms.time > now", UnknownField, 1, "consent.marketing.time"),
+        ("consent.marketing.time = WEB_FORM", WrongType, 26, "now-30d"),
+        ("consent.marketing.source = web_form", UnknownOption, 28, "did you mean WEB_FORM"),
+        ("consent.marketing.source > PAPER", WrongOperator, 26, "no order"),
+        ("consent.marketing.source = W*", UnknownOption, 28, "INBOUND_MESSAGE"),
         ("create_time > \"2026-01-31T10:00:00\"", WrongType, 15, "offset"),
         ("create_time > \"0000-01-01T00:00:00Z\"", WrongType, 15, "RFC 3339"),
         ("create_time > \"9999-12-31T23:59:59-01:00\"", WrongType, 15, "RFC 3339"),
@@ -281,7 +338,7 @@ fn errors_stay_short_with_many_definitions() {
     let tier = definitions.attributes.get_mut("tier").unwrap();
     tier.enum_options = (0..8).map(|n| format!("{n}{}", "é".repeat(2000))).collect();
     for text in ["tags:zzzz", "zzzz:*", "attributes.tier = zzzz", "attributes.tier"] {
-        let error = compile(text, &definitions).unwrap_err();
+        let error = compile(text, &definitions, now()).unwrap_err();
         assert!(error.message.len() < 1200, "{error}");
     }
 }
@@ -294,6 +351,23 @@ fn evaluation() {
         ("vip_member".to_owned(), AttributeValue::Boolean(false)),
     ]);
     let tags = ["vip".to_owned()];
+    let permitted = CategoryConsent {
+        state: ConsentState::Permitted,
+        time: Some(time("2026-01-31T00:00:00Z")),
+        source: Some(Source::Paper),
+        expire: Some(time("2026-09-01T00:00:00Z")),
+        counted_from: Some(time("2026-01-01T00:00:00Z")),
+    };
+    let objected = CategoryConsent {
+        state: ConsentState::Objected,
+        source: None,
+        expire: None,
+        counted_from: None,
+        ..permitted
+    };
+    let categories = [permitted, CategoryConsent::default(), objected];
+    let consent = ConsentSummary { categories, update_time: None };
+    let policy = OptInPolicy { max_age_days: [Some(200), None, None], ..OptInPolicy::default() };
     let contact = ContactFacts {
         first_name: "Maria 100%*",
         last_name: "",
@@ -303,11 +377,9 @@ fn evaluation() {
         update_time: time("2026-01-31T09:30:00.000001Z"),
         tags: &tags,
         attributes: &attributes,
-        opt_in: OptInFacts {
-            marketing: OptInStatus::OptedIn,
-            utility: OptInStatus::NotAsked,
-            authentication: OptInStatus::OptedOut,
-        },
+        consent: &consent,
+        policy: &policy,
+        now: now(),
     };
     for (text, expected) in [
         ("tags:vip AND tags:* AND tags IN (and, vip)", true),
@@ -316,6 +388,17 @@ fn evaluation() {
         ("opt_in = OPTED_IN AND opt_in.utility = NOT_ASKED", true),
         ("opt_in.authentication != OPTED_IN", true),
         ("opt_in IN (NOT_ASKED, OPTED_OUT)", false),
+        ("sendable.marketing = true AND sendable.marketing != false", true),
+        ("sendable.utility = true OR sendable.authentication = true", false),
+        ("sendable.utility = false AND NOT sendable.authentication = true", true),
+        ("consent.marketing.time = 2026-01-31 AND consent.authentication.time < now", true),
+        ("consent.utility.time:* OR consent.utility.time != now", false),
+        ("consent.marketing.source = PAPER AND consent.marketing.source IN (IVR, PAPER)", true),
+        ("consent.authentication.source:* OR consent.authentication.source != IVR", false),
+        ("consent.marketing.expire_time = 2026-07-20", true),
+        ("consent.marketing.expire_time < now+36d", true),
+        ("consent.marketing.expire_time < now+34d", false),
+        ("consent.authentication.expire_time:*", false),
         ("first_name = Mar*", true),
         ("first_name = mar*", false),
         ("first_name = \"Maria 100%\\*\"", true),
@@ -346,7 +429,7 @@ fn evaluation() {
         ("tags:and OR tags:vip", true),
         ("NOT (tags:and OR tags:vip)", false),
     ] {
-        let expr = compile(text, &definitions()).unwrap().unwrap();
+        let expr = compile(text, &definitions(), now()).unwrap().unwrap();
         assert_eq!(matches(&expr, &contact), expected, "{text}");
     }
 }

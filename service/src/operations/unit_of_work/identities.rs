@@ -42,7 +42,6 @@ impl UnitOfWork<'_> {
             create_time: tx.now,
             update_time: tx.now,
             version: 1,
-            consent: Default::default(),
         };
         let contact_id = contact.contact_id;
         let mut entry = Entry::of_contact(contact);

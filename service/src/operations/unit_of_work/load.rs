@@ -130,6 +130,7 @@ fn entry(contact: Contact, rows: &HashMap<MatchKey, ConsentRow>) -> Entry {
     }
     entry.stored = Person::load(members);
     entry.person = entry.stored.clone();
+    entry.stored_summary = entry.summary();
     entry
 }
 

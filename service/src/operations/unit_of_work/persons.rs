@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::domain::Time;
-use crate::domain::consent::{ConsentSummary, IdentityConsent, IdentityId, Person};
+use crate::domain::consent::{ConsentSummary, IdentityConsent, IdentityId, OptInPolicy, Person};
 use crate::domain::contact::Contact;
 use crate::domain::identity::{ContactIdentity, Identity};
 use crate::domain::phone::MatchKey;
@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) stored: Person,
     /// As it is to be.
     pub(super) person: Person,
+    /// What the contact repeats of its consent, as stored.
+    pub(super) stored_summary: ConsentSummary,
     /// When the consent last changed.
     pub(super) update_time: Option<Time>,
 }
@@ -44,6 +46,7 @@ impl Entry {
             ids: HashMap::new(),
             stored: Person::default(),
             person: Person::default(),
+            stored_summary: ConsentSummary::default(),
             update_time: None,
         }
     }
@@ -60,6 +63,7 @@ impl Entry {
             ids: HashMap::from([(key, id)]),
             stored: person.clone(),
             person,
+            stored_summary: ConsentSummary::default(),
             update_time: None,
         }
     }
@@ -90,12 +94,12 @@ impl Entry {
     }
 
     /// The contact's identities, each with its consent.
-    pub(super) fn identities(&self) -> Vec<ContactIdentity> {
+    pub(super) fn identities(&self, policy: &OptInPolicy) -> Vec<ContactIdentity> {
         let Some(contact) = &self.after else { return Vec::new() };
         let with_consent = |(identity, is_former): (Identity, bool)| {
             let id = self.ids.get(&identity.match_key()).copied();
             let consent = id.and_then(|id| self.person.row(id)).unwrap_or_default();
-            ContactIdentity { identity, is_former, consent }
+            ContactIdentity { identity, is_former, consent, max_ages: policy.max_ages() }
         };
         contact.profile.identities().map(with_consent).collect()
     }

@@ -1,10 +1,10 @@
 //! Recording what people say.
 
-use super::{EntryId, UnitOfWork};
+use super::{EntryId, UnitOfWork, evidence_required};
 use crate::domain::consent::fold::{self, Word};
 use crate::domain::consent::{
-    ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory, NoEffect, Outcome,
-    Person, PlatformStatement, Said, Source, Statement,
+    ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory, NoEffect,
+    OptInStatus, Outcome, Person, PlatformStatement, Said, Source, Statement,
 };
 use uuid::Uuid;
 
@@ -61,6 +61,16 @@ struct Spoken {
 }
 
 impl UnitOfWork<'_> {
+    /// Refuses an opt-in without what the workspace's policy requires of its evidence. An
+    /// objection never is.
+    pub fn require_evidence(&self, statement: &Statement) -> Result<()> {
+        if statement.status != OptInStatus::OptedIn {
+            return Ok(());
+        }
+        let missing = self.workspace.settings.opt_in_policy.missing(&statement.evidence);
+        if missing.is_empty() { Ok(()) } else { Err(evidence_required(&missing)) }
+    }
+
     /// What would come of a statement. `is_reported` makes it one that others report,
     /// whatever its source.
     ///
@@ -89,7 +99,33 @@ impl UnitOfWork<'_> {
             said: statement.said(tx.now)?,
             word: statement.word(is_reported),
         };
-        self.apply(tx, entry, named, spoken)
+        let mut recording = self.apply(tx, entry, named, spoken)?;
+        if is_reported || !statement.source.is_the_person() {
+            self.refuse_younger(&mut recording, tx.now);
+        }
+        Ok(recording)
+    }
+
+    /// A report does not make a permission younger: of one that is too old for the policy,
+    /// a later report has no effect.
+    fn refuse_younger(&self, recording: &mut Recording, now: Time) {
+        let EventChange::Said { named, .. } = &recording.event.change else { return };
+        let (before, after) = (&self.entries[recording.entry.0].person, &recording.person);
+        let policy = &self.workspace.settings.opt_in_policy;
+        for (category, outcome) in &mut recording.outcomes {
+            let Some(max_age) = policy.max_age(*category) else { continue };
+            let known = |person: &Person, id| person.row(id)?.permission(*category);
+            let is_later = |id: &IdentityId| {
+                known(before, *id).is_none_or(|known| known.time < recording.event.occurred_time)
+            };
+            let is_too_old = |id: &&IdentityId| {
+                let end = known(after, **id).and_then(|known| known.expire_under(Some(max_age)));
+                end.is_some_and(|end| end <= now)
+            };
+            if *outcome == Outcome::AlreadySo && named.iter().filter(is_too_old).any(is_later) {
+                *outcome = Outcome::NoEffect(NoEffect::DoesNotWiden);
+            }
+        }
     }
 
     /// The same of what a person told WhatsApp.
@@ -220,8 +256,9 @@ impl UnitOfWork<'_> {
                 if let Some(erasure) = row.objections.erasure(*category) {
                     return Err(NoEffect::Erased { event: erasure.event });
                 }
+                let max_age = self.workspace.settings.opt_in_policy.max_age(*category);
                 let permission = row.permission(*category);
-                let expire = permission.map(|permission| permission.expire);
+                let expire = permission.map(|permission| permission.expire_under(max_age));
                 match expire {
                     Some(expire) if expire.is_none_or(|expire| expire > tx.now) => {}
                     _ => return Err(NoEffect::DoesNotWiden),

@@ -1,6 +1,6 @@
 //! What cannot be done to people, and what to do instead.
 
-use crate::domain::consent::NoEffect;
+use crate::domain::consent::{EvidenceField, NoEffect};
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason};
 use crate::domain::phone::MatchKey;
@@ -33,6 +33,19 @@ pub fn consent_conflict(why: NoEffect) -> Error {
              somebody else's: record it again when this person agrees",
         ),
     }
+}
+
+/// The error for an opt-in without what the policy requires of its evidence.
+pub fn evidence_required(missing: &[EvidenceField]) -> Error {
+    let names: Vec<&str> = missing.iter().map(Into::into).collect();
+    let listed = names.join(", ");
+    let message = format!(
+        "the workspace's opt_in_policy requires the evidence fields {listed}: send what the \
+         person agreed to, or change the policy with WorkspaceService.UpdateWorkspace"
+    );
+    let first = names.first().copied().unwrap_or_default();
+    Error::invalid(Reason::EvidenceRequired, format!("evidence.{first}"), message)
+        .with_metadata("fields", names.join(","))
 }
 
 /// The error for a number or user id that a contact had before: it may be somebody

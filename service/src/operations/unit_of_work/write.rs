@@ -47,11 +47,11 @@ impl UnitOfWork<'_> {
                 subjects.push(Subjects::of(before, &keyring, workspace));
             }
             let summary = entry.summary();
-            let changed = entry.consent_changed();
+            let consent_changed = summary != entry.stored_summary;
             match (entry.before, entry.after) {
-                (None, Some(contact)) => inserts.push(Contact { consent: summary, ..contact }),
+                (None, Some(contact)) => inserts.push((contact, summary)),
                 (Some(before), Some(after)) => {
-                    if changed || summary != before.consent {
+                    if consent_changed {
                         summaries.push((after.contact_id, summary));
                     }
                     if before.profile != after.profile {

@@ -2,6 +2,7 @@
 //! lists the columns that a statement has to select, in order.
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::Columns;
@@ -94,7 +95,7 @@ pub(in crate::store) fn attribute(
 /// `match_key`, `contact_id`, `identity_id`, `is_former`, `consent`, `update_time`,
 /// `revision`.
 pub(in crate::store) fn consent_row(row: &impl Columns) -> Result<ConsentRow> {
-    let CheckRow { identity_id, contact_id, is_former, consent } = check_row(row)?;
+    let CheckRow { identity_id, contact_id, is_former, consent, .. } = check_row(row, [None; 3])?;
     Ok(ConsentRow {
         match_key: MatchKey::from_stored(row.string(0)),
         identity_id,
@@ -107,7 +108,10 @@ pub(in crate::store) fn consent_row(row: &impl Columns) -> Result<ConsentRow> {
 }
 
 /// As for [`consent_row`], without the last two.
-pub(in crate::store) fn check_row(row: &impl Columns) -> Result<CheckRow> {
+pub(in crate::store) fn check_row(
+    row: &impl Columns,
+    max_ages: [Option<TimeDelta>; 3],
+) -> Result<CheckRow> {
     let identity_id = IdentityId(row.id(2));
     let consent = IdentityConsent::decode(identity_id, row.bytes(4));
     Ok(CheckRow {
@@ -115,6 +119,7 @@ pub(in crate::store) fn check_row(row: &impl Columns) -> Result<CheckRow> {
         contact_id: row.optional_id(1),
         is_former: row.flag(3),
         consent: consent.map_err(Error::internal)?,
+        max_ages,
     })
 }
 

@@ -1,9 +1,7 @@
 //! How domain values are stored in columns.
 
 use crate::domain::Time;
-use crate::domain::consent::OptInStatus;
 use crate::domain::contact::Profile;
-use crate::domain::error::{Error, Result};
 use crate::domain::search;
 
 /// Longest sort key, in bytes: it has to fit into a page token.
@@ -47,23 +45,4 @@ pub(in crate::store) fn micros(time: Time) -> i64 {
 /// The time from microseconds since 1970.
 pub(in crate::store) fn time(micros: i64) -> Time {
     Time::from_timestamp_micros(micros).unwrap_or_default()
-}
-
-/// The stored number of a status.
-pub(in crate::store) fn status_code(status: OptInStatus) -> i16 {
-    match status {
-        OptInStatus::NotAsked => 1,
-        OptInStatus::OptedIn => 2,
-        OptInStatus::OptedOut => 3,
-    }
-}
-
-/// The status with this number.
-pub(in crate::store) fn status(code: i16) -> Result<OptInStatus> {
-    match code {
-        1 => Ok(OptInStatus::NotAsked),
-        2 => Ok(OptInStatus::OptedIn),
-        3 => Ok(OptInStatus::OptedOut),
-        _ => Err(Error::internal("a stored opt-in status is unknown")),
-    }
 }

@@ -11,6 +11,7 @@ use super::values::{row_limit, texts};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::common::{Columns, check_row, consent_row, micros};
+use crate::store::policy::decode_policy;
 use crate::store::{CheckRows, ConsentReader, ConsentRow, ConsentWriter, Workspace};
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
@@ -33,7 +34,7 @@ impl ConsentReader for PostgresSession {
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            ", pg_is_in_recovery()
+            ", pg_is_in_recovery(), w.opt_in_policy
              FROM workspace AS w
              LEFT JOIN consent AS c ON c.workspace_id = w.workspace_id AND c.match_key = ANY($2)
              WHERE w.workspace_id = $1"
@@ -43,10 +44,11 @@ impl ConsentReader for PostgresSession {
         if first.get(7) {
             return Err(Error::unavailable(Standby));
         }
+        let max_ages = decode_policy(first.bytes(8))?.max_ages();
         let mut found = CheckRows::with_capacity(rows.len());
         for row in &rows {
             let Some(key) = row.optional_text(0) else { continue };
-            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row)?);
+            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row, max_ages)?);
         }
         Ok(Some(found))
     }

@@ -10,35 +10,56 @@ use sqlx::{Postgres, Row};
 
 use super::terms;
 use crate::domain::attribute::AttributeValue;
-use crate::domain::consent::ConsentSummary;
+use crate::domain::consent::{ConsentSummary, MessageCategory, OptInPolicy};
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Result};
-use crate::store::common::{Columns, NameKeys, micros, name_keys, status};
+use crate::store::common::{Columns, NameKeys, consent_columns, micros, name_keys, shown_consent};
 use crate::store::{ContactRow, encode_profile, record_id};
 
-/// The columns that [`decode`] reads, of `contact AS c`. The three statuses are
-/// digits of one number, because each column costs as much as its content.
-pub(super) const COLUMNS: &str = "c.record, c.version,
-    100 * c.opt_in_marketing + 10 * c.opt_in_utility + c.opt_in_authentication,
+/// The columns that [`decode`] reads, of `contact AS c`. The three states are in one
+/// number, because each column costs as much as its content; from when a permission ages
+/// is read only where the policy limits ages.
+pub(super) fn columns(policy: &OptInPolicy) -> &'static str {
+    match policy.limits_age() {
+        false => COLUMNS,
+        true => AGED_COLUMNS,
+    }
+}
+
+/// The number of [`columns`].
+pub(super) fn column_count(policy: &OptInPolicy) -> usize {
+    if policy.limits_age() { AGES + 3 } else { AGES }
+}
+
+const COLUMNS: &str = "c.record, c.version,
+    65536 * c.opt_in_marketing + 256 * c.opt_in_utility + c.opt_in_authentication,
     c.marketing_expire_time, c.utility_expire_time, c.authentication_expire_time,
     c.opt_in_update_time";
-/// The number of [`COLUMNS`].
-pub(super) const COLUMN_COUNT: usize = 7;
 
-pub(super) fn decode(row: &PgRow, sort_key: String) -> Result<ContactRow> {
+const AGED_COLUMNS: &str = "c.record, c.version,
+    65536 * c.opt_in_marketing + 256 * c.opt_in_utility + c.opt_in_authentication,
+    c.marketing_expire_time, c.utility_expire_time, c.authentication_expire_time,
+    c.opt_in_update_time, coalesce(c.marketing_counted_from, c.marketing_time),
+    coalesce(c.utility_counted_from, c.utility_time, c.marketing_time),
+    coalesce(c.authentication_counted_from, c.authentication_time, c.marketing_time)";
+
+/// The first column that only [`AGED_COLUMNS`] has.
+const AGES: usize = 7;
+
+pub(super) fn decode(row: &PgRow, policy: &OptInPolicy, sort_key: String) -> Result<ContactRow> {
     let record = Bytes::copy_from_slice(row.bytes(0));
-    let statuses: i32 = row.get(2);
-    let category = |digit: i32, at: usize| {
-        status((statuses / digit % 10) as i16).map(|status| (status, row.optional_time(at)))
+    let states: i32 = row.get(2);
+    let category = |shift: i32, at: usize| ((states >> shift & 0xff) as i16, row.optional_time(at));
+    let counted_from = match policy.limits_age() {
+        true => [AGES, AGES + 1, AGES + 2].map(|at| row.optional_time(at)),
+        false => [None; 3],
     };
+    let categories = [category(16, 3), category(8, 4), category(0, 5)];
     Ok(ContactRow {
         contact_id: record_id(&record)?,
         record,
         version: row.int(1),
-        consent: ConsentSummary {
-            categories: [category(100, 3)?, category(10, 4)?, category(1, 5)?],
-            update_time: row.optional_time(6),
-        },
+        consent: shown_consent(categories, counted_from, policy, row.optional_time(6))?,
         sort_key,
         identities: Vec::new(),
     })
@@ -67,6 +88,26 @@ pub(super) fn bind_profiles<'a>(
         .bind(columns.iter().map(|row| row.terms.join(SEPARATOR)).collect::<Vec<_>>())
         .bind(columns.iter().map(|row| row.attributes.as_str()).collect::<Vec<_>>())
         .bind(columns.iter().map(|row| row.record.as_ref()).collect::<Vec<&[u8]>>()))
+}
+
+/// Binds `opt_in_update_time`, then for each category state, time, expiry and what its age
+/// counts from, as one array per column: thirteen in all.
+pub(super) fn bind_consents<'a>(
+    query: Query<'a, Postgres, PgArguments>,
+    consents: &[&ConsentSummary],
+) -> Query<'a, Postgres, PgArguments> {
+    let columns: Vec<_> = consents.iter().map(|consent| consent_columns(consent)).collect();
+    let update_times = consents.iter().map(|consent| consent.update_time.map(micros));
+    let mut query = query.bind(update_times.collect::<Vec<_>>());
+    for category in 0..MessageCategory::ALL.len() {
+        let of = || columns.iter().map(move |columns| columns[category]);
+        query = query
+            .bind(of().map(|columns| columns.code).collect::<Vec<_>>())
+            .bind(of().map(|columns| columns.time).collect::<Vec<_>>())
+            .bind(of().map(|columns| columns.expire_time).collect::<Vec<_>>())
+            .bind(of().map(|columns| columns.counted_from).collect::<Vec<_>>());
+    }
+    query
 }
 
 /// Separates terms: U+001F, `chr(31)`. The domain allows no text to contain this

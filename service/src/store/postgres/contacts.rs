@@ -3,16 +3,19 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use super::contact_row::{COLUMNS, bind_profiles, decode};
+use super::contact_row::{bind_consents, bind_profiles, columns, decode};
 use super::session::{PostgresSession, ROWS};
 use super::{external_ids, insert_contacts};
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
-use crate::store::common::{ContactLookup, ExternalIdChanges, find_contacts, micros, status_code};
+use crate::store::common::{
+    Columns, ConsentColumns, ContactLookup, ExternalIdChanges, consent_summary, find_contacts,
+};
 use crate::store::{ContactReader, ContactRow, ContactWriter, Workspace};
 
 #[async_trait]
@@ -23,6 +26,31 @@ impl ContactReader for PostgresSession {
         recipients: &[Recipient],
     ) -> Result<Vec<Option<ContactRow>>> {
         find_contacts(self, workspace, recipients).await
+    }
+
+    async fn contact_consents(
+        &mut self,
+        workspace: &Workspace,
+        contact_ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, ConsentSummary>> {
+        let query = sqlx::query(
+            "SELECT c.contact_id, c.opt_in_marketing, c.marketing_time, c.marketing_expire_time,
+                 c.marketing_counted_from, c.opt_in_utility, c.utility_time, c.utility_expire_time,
+                 c.utility_counted_from, c.opt_in_authentication, c.authentication_time,
+                 c.authentication_expire_time, c.authentication_counted_from, c.opt_in_update_time
+             FROM contact AS c WHERE c.workspace_id = $1 AND c.contact_id = ANY($2)",
+        );
+        let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(contact_ids)).await?;
+        let summary = |row: &PgRow| {
+            let columns = [1, 5, 9].map(|at| ConsentColumns {
+                code: row.get(at),
+                time: row.optional_int(at + 1),
+                expire_time: row.optional_int(at + 2),
+                counted_from: row.optional_int(at + 3),
+            });
+            Ok((row.id(0), consent_summary(columns, row.optional_time(13))?))
+        };
+        rows.iter().map(summary).collect()
     }
 }
 
@@ -58,10 +86,13 @@ impl ContactLookup for PostgresSession {
         let found = "FROM contact AS c WHERE c.workspace_id = $1 AND c.contact_id = ANY($2)";
         // Whoever locks several rows locks them in this order.
         let lock = if self.locks_rows() { "ORDER BY c.contact_id FOR UPDATE" } else { "" };
-        let query = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} {found} {lock}")));
+        let policy = &workspace.settings.opt_in_policy;
+        let columns = columns(policy);
+        let query = sqlx::query(AssertSqlSafe(format!("SELECT {columns} {found} {lock}")));
         let contact_ids: Vec<_> = contact_ids.iter().copied().collect();
         let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(contact_ids)).await?;
-        rows.iter().map(|row| decode(row, String::new()).map(|row| (row.contact_id, row))).collect()
+        let decode = |row| decode(row, policy, String::new()).map(|row| (row.contact_id, row));
+        rows.iter().map(decode).collect()
     }
 
     async fn redirects(
@@ -81,11 +112,15 @@ impl ContactLookup for PostgresSession {
 
 #[async_trait]
 impl ContactWriter for PostgresSession {
-    async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
+    async fn insert_contacts(
+        &mut self,
+        workspace: &Workspace,
+        contacts: &[(Contact, ConsentSummary)],
+    ) -> Result<()> {
         insert_contacts::insert(self, workspace, contacts).await?;
-        let added = contacts.iter().map(|c| (c.contact_id, None, Some(&c.profile)));
+        let added = contacts.iter().map(|(c, _)| (c.contact_id, None, Some(&c.profile)));
         external_ids::update(self, workspace, ExternalIdChanges::of(added)).await?;
-        for contact in contacts {
+        for (contact, _) in contacts {
             self.usage.add(workspace, None, Some(&contact.profile));
         }
         Ok(())
@@ -170,34 +205,28 @@ impl ContactWriter for PostgresSession {
         consents: &[(Uuid, ConsentSummary)],
     ) -> Result<()> {
         for chunk in consents.chunks(ROWS) {
-            let [marketing, utility, authentication] = [0, 1, 2].map(|category| {
-                let of = |consent: &ConsentSummary| consent.categories[category];
-                let statuses: Vec<_> = chunk.iter().map(|(_, c)| status_code(of(c).0)).collect();
-                let ends: Vec<_> = chunk.iter().map(|(_, c)| of(c).1.map(micros)).collect();
-                (statuses, ends)
-            });
             let query = sqlx::query(
                 "UPDATE contact AS c SET
-                     opt_in_marketing = u.marketing, marketing_expire_time = u.marketing_end,
-                     opt_in_utility = u.utility, utility_expire_time = u.utility_end,
+                     opt_in_update_time = u.update_time, opt_in_marketing = u.marketing,
+                     marketing_time = u.marketing_time, marketing_expire_time = u.marketing_end,
+                     marketing_counted_from = u.marketing_from, opt_in_utility = u.utility,
+                     utility_time = u.utility_time, utility_expire_time = u.utility_end,
+                     utility_counted_from = u.utility_from,
                      opt_in_authentication = u.authentication,
+                     authentication_time = u.authentication_time,
                      authentication_expire_time = u.authentication_end,
-                     opt_in_update_time = u.update_time
-                 FROM unnest($2, $3, $4, $5, $6, $7, $8, $9)
-                     AS u (contact_id, marketing, marketing_end, utility, utility_end,
-                         authentication, authentication_end, update_time)
+                     authentication_counted_from = u.authentication_from
+                 FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                     AS u (contact_id, update_time, marketing, marketing_time, marketing_end,
+                         marketing_from, utility, utility_time, utility_end, utility_from,
+                         authentication, authentication_time, authentication_end,
+                         authentication_from)
                  WHERE c.workspace_id = $1 AND c.contact_id = u.contact_id",
             )
             .bind(&workspace.workspace_id)
-            .bind(chunk.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-            .bind(marketing.0)
-            .bind(marketing.1)
-            .bind(utility.0)
-            .bind(utility.1)
-            .bind(authentication.0)
-            .bind(authentication.1)
-            .bind(chunk.iter().map(|(_, c)| c.update_time.map(micros)).collect::<Vec<_>>());
-            self.execute_exactly(query, chunk.len()).await?;
+            .bind(chunk.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+            let consents: Vec<_> = chunk.iter().map(|(_, consent)| consent).collect();
+            self.execute_exactly(bind_consents(query, &consents), chunk.len()).await?;
         }
         Ok(())
     }

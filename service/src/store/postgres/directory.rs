@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use sqlx::{Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
-use super::contact_row::{COLUMN_COUNT, COLUMNS, decode};
+use super::contact_row::{column_count, columns, decode};
 use super::filter;
 use super::session::{PostgresSession, expect_rows};
 use super::values::row_limit;
@@ -56,7 +56,7 @@ impl DirectoryReader for PostgresSession {
     ) -> Result<i64> {
         let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*)");
         push_contacts(&mut sql, workspace);
-        push_selection(&mut sql, selection);
+        push_selection(&mut sql, workspace, selection);
         let query = sql.build().persistent(is_constant(selection));
         Ok(self.fetch_one(query).await?.get(0))
     }
@@ -90,11 +90,12 @@ impl Page<'_> {
         mut sql: QueryBuilder<Postgres>,
     ) -> Result<Vec<ContactRow>> {
         let rows = db.fetch_all(sql.build().persistent(is_constant(self.selection))).await?;
+        let policy = &self.workspace.settings.opt_in_policy;
         let sort_key = |row: &_| match self.sort_key() {
-            Some(_) => Row::get(row, COLUMN_COUNT),
+            Some(_) => Row::get(row, column_count(policy)),
             None => String::new(),
         };
-        rows.iter().map(|row| decode(row, sort_key(row))).collect()
+        rows.iter().map(|row| decode(row, policy, sort_key(row))).collect()
     }
 
     /// Walks along the order until the page is full.
@@ -124,7 +125,7 @@ impl Page<'_> {
         self.push_order(&mut sql, "");
         end(&mut sql);
         sql.push(") AS c WHERE true");
-        push_selection(&mut sql, self.selection);
+        push_selection(&mut sql, self.workspace, self.selection);
         self.push_order(&mut sql, "");
         push_limit(&mut sql, self.limit);
         sql
@@ -136,7 +137,7 @@ impl Page<'_> {
         let mut sql = self.select();
         push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
-        push_selection(&mut sql, self.selection);
+        push_selection(&mut sql, self.workspace, self.selection);
         self.push_order(&mut sql, "::text || ''");
         push_limit(&mut sql, self.limit);
         sql
@@ -147,7 +148,7 @@ impl Page<'_> {
         let mut sql = self.select();
         push_contacts(&mut sql, self.workspace);
         sql.push(" AND c.contact_id = ANY(").push_bind(contact_ids).push(")");
-        push_selection(&mut sql, self.selection);
+        push_selection(&mut sql, self.workspace, self.selection);
         self.push_order(&mut sql, "");
         sql.push(" FOR UPDATE");
         sql
@@ -155,7 +156,7 @@ impl Page<'_> {
 
     fn select(&self) -> QueryBuilder<Postgres> {
         let mut sql = QueryBuilder::new("SELECT ");
-        sql.push(COLUMNS);
+        sql.push(columns(&self.workspace.settings.opt_in_policy));
         if let Some(column) = self.sort_key() {
             sql.push(", ").push(column);
         }
@@ -213,13 +214,13 @@ fn push_contacts(sql: &mut QueryBuilder<Postgres>, workspace: &Workspace) {
     sql.push_bind(workspace.workspace_id.clone());
 }
 
-fn push_selection(sql: &mut QueryBuilder<Postgres>, selection: &Selection) {
+fn push_selection(sql: &mut QueryBuilder<Postgres>, workspace: &Workspace, selection: &Selection) {
     if !selection.words.is_empty() {
         sql.push(" AND c.words @@ ").push_bind(search_query(&selection.words)).push("::tsquery");
     }
     if let Some(expr) = &selection.filter {
         sql.push(" AND ");
-        filter::push(sql, selection.now, expr);
+        filter::push(sql, &workspace.settings.opt_in_policy, selection.now, expr);
     }
 }
 

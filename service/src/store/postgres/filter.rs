@@ -6,13 +6,13 @@ use sqlx::{Postgres, QueryBuilder};
 
 use super::terms;
 use crate::domain::Time;
-use crate::domain::consent::{MessageCategory, OptInStatus};
-use crate::domain::filter::{CompareOp, Expr, Field, Predicate, Value};
-use crate::store::common::micros;
+use crate::domain::consent::{ConsentState, MessageCategory, OptInPolicy, OptInStatus};
+use crate::domain::filter::{CompareOp, ConsentTime, Expr, Field, Predicate, Value};
+use crate::store::common::{SOURCE_SHIFT, STATE_MASK, micros};
 
-/// Appends the condition that `expr` holds for `c` at `now`.
-pub(super) fn push(sql: &mut QueryBuilder<Postgres>, now: Time, expr: &Expr) {
-    Compiler { sql, now }.expr(expr);
+/// Appends the condition that `expr` holds for `c` at `now` under a policy.
+pub(super) fn push(sql: &mut QueryBuilder<Postgres>, policy: &OptInPolicy, now: Time, expr: &Expr) {
+    Compiler { sql, policy, now }.expr(expr);
 }
 
 /// Whether an index finds the contacts that `expr` holds for, possibly with others.
@@ -44,6 +44,7 @@ fn term(expr: &Expr) -> Option<String> {
 
 struct Compiler<'a> {
     sql: &'a mut QueryBuilder<Postgres>,
+    policy: &'a OptInPolicy,
     now: Time,
 }
 
@@ -100,8 +101,30 @@ impl Compiler<'_> {
                 self.sql.push("EXISTS (SELECT FROM unnest(c.terms) AS t WHERE strpos(t, '=') = 0)");
             }
             Predicate::OptIn { category, any_of } => self.opt_in(*category, any_of),
+            Predicate::Sendable { category, allows } => {
+                self.sql.push(if *allows { "(" } else { "NOT (" });
+                self.state(*category, &[ConsentState::Permitted]);
+                self.sql.push(" AND NOT ");
+                self.has_ended(*category);
+                self.sql.push(")");
+            }
+            Predicate::ConsentSource { category, any_of } => {
+                self.sql.push("(c.opt_in_").push(category.name()).push(" >> ");
+                self.sql.push(SOURCE_SHIFT).push(") IN (");
+                for (index, source) in any_of.iter().enumerate() {
+                    self.sql.push(if index > 0 { ", " } else { "" }).push(*source as i16);
+                }
+                self.sql.push(")");
+            }
             Predicate::Compare { field, op, value } => match field {
                 Field::Attribute { id, .. } => self.compare_attribute(id, *op, value),
+                Field::Consent(category, time) => {
+                    self.sql.push("coalesce(");
+                    self.consent_time(*category, *time);
+                    self.sql.push(" ").push(op.symbol()).push(" ");
+                    self.sql.push_bind(times(std::slice::from_ref(value)).first().copied());
+                    self.sql.push(", false)");
+                }
                 _ => self.column(field, |sql| {
                     sql.push(" ").push(op.symbol()).push(" ");
                     match value {
@@ -114,12 +137,13 @@ impl Compiler<'_> {
             },
             Predicate::In { field, values } => match field {
                 Field::Attribute { id, .. } => self.attribute_in(id, values),
+                Field::Consent(category, time) => {
+                    self.sql.push("coalesce(");
+                    self.consent_time(*category, *time);
+                    self.sql.push(" = ANY(").push_bind(times(values)).push("), false)");
+                }
                 Field::CreateTime | Field::UpdateTime => self.column(field, |sql| {
-                    let times = values.iter().filter_map(|value| match value {
-                        Value::Time(time) => Some(micros(*time)),
-                        _ => None,
-                    });
-                    sql.push(" = ANY(").push_bind(times.collect::<Vec<_>>()).push(")");
+                    sql.push(" = ANY(").push_bind(times(values)).push(")");
                 }),
                 _ => self.column(field, |sql| {
                     sql.push(" = ANY(").push_bind(texts(values)).push(")");
@@ -141,6 +165,10 @@ impl Compiler<'_> {
                     self.sql.push("c.attributes ? ").push_bind(id.clone());
                 }
                 Field::CreateTime | Field::UpdateTime => drop(self.sql.push("true")),
+                Field::Consent(category, time) => {
+                    self.consent_time(*category, *time);
+                    self.sql.push(" IS NOT NULL");
+                }
                 _ => drop(self.sql.push("c.").push(column(field)).push(" <> ''")),
             },
         }
@@ -150,29 +178,75 @@ impl Compiler<'_> {
         self.sql.push("c.terms").push(operator).push_bind(terms);
     }
 
-    /// The status at `now`: an expired opt-in counts as not asked.
+    /// The status at `now`: a permission that has ended counts as not asked.
     fn opt_in(&mut self, category: MessageCategory, any_of: &[OptInStatus]) {
-        let name = match category {
-            MessageCategory::Marketing => "marketing",
-            MessageCategory::Utility => "utility",
-            MessageCategory::Authentication => "authentication",
-        };
-        let now = micros(self.now);
+        use ConsentState::{NotAsked, Objected, Permitted, Stopped, Withheld};
         for (index, status) in any_of.iter().enumerate() {
-            self.sql.push(if index > 0 { " OR c.opt_in_" } else { "c.opt_in_" }).push(name);
+            self.sql.push(if index > 0 { " OR " } else { "" });
             match status {
-                OptInStatus::OptedOut => drop(self.sql.push(" = 3")),
+                OptInStatus::OptedOut => self.state(category, &[Objected]),
                 OptInStatus::OptedIn => {
-                    self.sql.push(" = 2 AND coalesce(c.").push(name).push("_expire_time > ");
-                    self.sql.push_bind(now).push(", true)");
+                    self.state(category, &[Permitted, Stopped]);
+                    self.sql.push(" AND NOT ");
+                    self.has_ended(category);
                 }
                 OptInStatus::NotAsked => {
-                    self.sql.push(" = 1 OR c.opt_in_").push(name);
-                    self.sql.push(" = 2 AND coalesce(c.").push(name).push("_expire_time <= ");
-                    self.sql.push_bind(now).push(", false)");
+                    self.state(category, &[NotAsked, Withheld]);
+                    self.sql.push(" OR ");
+                    self.state(category, &[Permitted, Stopped]);
+                    self.sql.push(" AND ");
+                    self.has_ended(category);
                 }
             }
         }
+    }
+
+    fn state(&mut self, category: MessageCategory, any_of: &[ConsentState]) {
+        self.sql.push("(c.opt_in_").push(category.name()).push(" & ").push(STATE_MASK);
+        self.sql.push(") IN (");
+        for (index, state) in any_of.iter().enumerate() {
+            self.sql.push(if index > 0 { ", " } else { "" }).push(*state as i16);
+        }
+        self.sql.push(")");
+    }
+
+    /// Whether the permission has ended at `now`. Never null.
+    fn has_ended(&mut self, category: MessageCategory) {
+        self.sql.push("coalesce(");
+        self.end(category);
+        self.sql.push(" <= ").push_bind(micros(self.now)).push(", false)");
+    }
+
+    /// When the permission ends, by the policy too. Null for never.
+    fn end(&mut self, category: MessageCategory) {
+        let name = category.name();
+        match self.policy.max_age(category) {
+            None => drop(self.sql.push("c.").push(name).push("_expire_time")),
+            // Nulls are left out.
+            Some(age) => {
+                self.sql.push("least(c.").push(name).push("_expire_time, coalesce(c.").push(name);
+                self.sql.push("_counted_from, c.").push(name).push("_time, c.marketing_time) + ");
+                self.sql.push_bind(age.num_microseconds().unwrap_or(0)).push(")");
+            }
+        }
+    }
+
+    /// A time of what decides. Null if it is not set.
+    fn consent_time(&mut self, category: MessageCategory, time: ConsentTime) {
+        self.sql.push("(CASE WHEN ");
+        match time {
+            ConsentTime::Said => {
+                self.state(category, &[ConsentState::NotAsked]);
+                self.sql.push(" THEN NULL ELSE coalesce(c.").push(category.name());
+                self.sql.push("_time, c.marketing_time)");
+            }
+            ConsentTime::Ends => {
+                self.state(category, &[ConsentState::Permitted]);
+                self.sql.push(" THEN ");
+                self.end(category);
+            }
+        }
+        self.sql.push(" END)");
     }
 
     fn compare_attribute(&mut self, id: &str, op: CompareOp, value: &Value) {
@@ -227,6 +301,7 @@ fn column(field: &Field) -> &'static str {
         Field::PhoneNumber => "phone_number",
         Field::CreateTime => "create_time",
         Field::UpdateTime => "update_time",
+        Field::Consent(..) => "marketing_time",
         Field::Attribute { .. } => "attributes",
     }
 }
@@ -237,6 +312,14 @@ fn texts(values: &[Value]) -> Vec<String> {
         Value::Number(_) | Value::Bool(_) | Value::Time(_) => None,
     };
     values.iter().filter_map(text).collect()
+}
+
+fn times(values: &[Value]) -> Vec<i64> {
+    let time = |value: &Value| match value {
+        Value::Time(time) => Some(micros(*time)),
+        Value::Text(_) | Value::Number(_) | Value::Bool(_) => None,
+    };
+    values.iter().filter_map(time).collect()
 }
 
 fn json(value: &Value) -> Json {

@@ -1,5 +1,6 @@
 //! The identities of a contact as the API shows them.
 
+use chrono::TimeDelta;
 use contacts_proto::v1;
 use contacts_proto::v1::contact_identity::Identity as Oneof;
 
@@ -16,16 +17,25 @@ pub(super) fn encode(identity: &ContactIdentity) -> v1::ContactIdentity {
         }),
         is_former: identity.is_former,
         join_time: identity.consent.own.joined.map(timestamp),
-        consents: encode_consents(&identity.consent),
+        consents: encode_consents(&identity.consent, identity.max_ages),
     }
 }
 
 /// Encodes what is recorded of an identity, one entry per category.
-pub(crate) fn encode_consents(consent: &IdentityConsent) -> Vec<v1::RecordedConsent> {
-    MessageCategory::ALL.into_iter().map(|category| recorded(consent, category)).collect()
+pub(crate) fn encode_consents(
+    consent: &IdentityConsent,
+    max_ages: [Option<TimeDelta>; 3],
+) -> Vec<v1::RecordedConsent> {
+    let encode =
+        |category: MessageCategory| recorded(consent, category, max_ages[category as usize]);
+    MessageCategory::ALL.into_iter().map(encode).collect()
 }
 
-fn recorded(consent: &IdentityConsent, category: MessageCategory) -> v1::RecordedConsent {
+fn recorded(
+    consent: &IdentityConsent,
+    category: MessageCategory,
+    max_age: Option<TimeDelta>,
+) -> v1::RecordedConsent {
     use v1::{MessageCategory as Category, OptInStatus as Status};
     let objection = consent.objections.opt_out(category);
     let permission = consent.permission(category);
@@ -36,7 +46,7 @@ fn recorded(consent: &IdentityConsent, category: MessageCategory) -> v1::Recorde
         }
         (None, None) => (Status::NotAsked, None, None),
     };
-    let expire = permission.filter(|_| objection.is_none()).and_then(|p| p.expire);
+    let expire = permission.filter(|_| objection.is_none()).and_then(|p| p.expire_under(max_age));
     let category = match category {
         MessageCategory::Marketing => Category::Marketing,
         MessageCategory::Utility => Category::Utility,

@@ -10,6 +10,7 @@ use super::values::{json, row_limit};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 use crate::store::common::{Columns, check_row, consent_row, micros};
+use crate::store::policy::decode_policy;
 use crate::store::{CheckRows, ConsentReader, ConsentRow, ConsentWriter, Workspace};
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
@@ -28,7 +29,8 @@ impl ConsentReader for SqliteSession {
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            " FROM workspace AS w
+            ", w.opt_in_policy
+             FROM workspace AS w
              LEFT JOIN (json_each(?1) AS asked
                  CROSS JOIN consent AS c
                  ON c.match_key = asked.value
@@ -36,13 +38,12 @@ impl ConsentReader for SqliteSession {
              WHERE w.workspace_id = ?2",
         ));
         let rows = self.fetch_all(query.bind(json(&keys)?).bind(workspace_id)).await?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
+        let Some(first) = rows.first() else { return Ok(None) };
+        let max_ages = decode_policy(first.bytes(7))?.max_ages();
         let mut found = CheckRows::with_capacity(rows.len());
         for row in &rows {
             let Some(key) = row.optional_text(0) else { continue };
-            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row)?);
+            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row, max_ages)?);
         }
         Ok(Some(found))
     }

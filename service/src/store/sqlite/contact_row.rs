@@ -1,4 +1,4 @@
-//! The columns of a contact's row that come from its profile.
+//! The columns of a contact's row that come from its profile and its consent.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,9 @@ use sqlx::query_builder::Separated;
 use uuid::Uuid;
 
 use super::attribute_json;
+use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Profile};
-use crate::store::common::name_keys;
+use crate::store::common::{consent_columns, micros, name_keys};
 use crate::store::encode_profile;
 
 /// The change of a contact's profile. The profile is empty before a contact is
@@ -46,4 +47,19 @@ pub(super) fn push_profile(
         .push_bind(keys.first_name_key)
         .push_bind(keys.last_name_key)
         .push_bind(encode_profile(contact).to_vec());
+}
+
+/// Binds state, time, expiry and what its age counts from, for each category, and
+/// `opt_in_update_time`.
+pub(super) fn push_consent(
+    row: &mut Separated<'_, Sqlite, &'static str>,
+    consent: &ConsentSummary,
+) {
+    for columns in consent_columns(consent) {
+        row.push_bind(columns.code)
+            .push_bind(columns.time)
+            .push_bind(columns.expire_time)
+            .push_bind(columns.counted_from);
+    }
+    row.push_bind(consent.update_time.map(micros));
 }

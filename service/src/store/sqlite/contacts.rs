@@ -6,14 +6,17 @@ use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 
-use super::contact_row::{ProfileChange, push_profile};
+use super::contact_row::{ProfileChange, push_consent, push_profile};
 use super::session::{ROWS, SqliteSession};
 use super::values::{json, seq};
 use super::{external_ids, name_index, row_batch, usage};
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::Result;
-use crate::store::common::{ContactLookup, ExternalIdChanges, find_contacts, micros, status_code};
+use crate::store::common::{
+    Columns, ConsentColumns, ContactLookup, ExternalIdChanges, consent_summary, find_contacts,
+    micros,
+};
 use crate::store::{ContactReader, ContactRow, ContactWriter, Workspace};
 
 #[async_trait]
@@ -24,6 +27,37 @@ impl ContactReader for SqliteSession {
         recipients: &[Recipient],
     ) -> Result<Vec<Option<ContactRow>>> {
         find_contacts(self, workspace, recipients).await
+    }
+
+    async fn contact_consents(
+        &mut self,
+        workspace: &Workspace,
+        contact_ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, ConsentSummary>> {
+        let by_seq: HashMap<_, _> = contact_ids.iter().map(|id| (seq(*id), *id)).collect();
+        let sequences: Vec<_> = by_seq.keys().collect();
+        let query = sqlx::query(
+            "SELECT c.seq, c.opt_in_marketing, c.marketing_time, c.marketing_expire_time,
+                 c.marketing_counted_from, c.opt_in_utility, c.utility_time, c.utility_expire_time,
+                 c.utility_counted_from, c.opt_in_authentication, c.authentication_time,
+                 c.authentication_expire_time, c.authentication_counted_from, c.opt_in_update_time
+             FROM json_each(?) AS asked
+             CROSS JOIN contact AS c ON c.workspace_key = ? AND c.seq = asked.value",
+        );
+        let rows = self.fetch_all(query.bind(json(&sequences)?).bind(workspace.row_key)).await?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let columns = [1, 5, 9].map(|at| ConsentColumns {
+                code: row.get(at),
+                time: row.optional_int(at + 1),
+                expire_time: row.optional_int(at + 2),
+                counted_from: row.optional_int(at + 3),
+            });
+            if let Some(id) = by_seq.get(&row.int(0)) {
+                found.insert(*id, consent_summary(columns, row.optional_time(13))?);
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -58,11 +92,11 @@ impl ContactLookup for SqliteSession {
         contact_ids: &BTreeSet<Uuid>,
     ) -> Result<HashMap<Uuid, ContactRow>> {
         let sequences: Vec<_> = contact_ids.iter().map(|id| seq(*id)).collect();
-        let mut sql = row_batch::select("''");
+        let mut sql = row_batch::select("''", &workspace.settings.opt_in_policy);
         sql.push(" FROM json_each(").push_bind(json(&sequences)?);
         sql.push(") AS asked CROSS JOIN contact AS c ON c.workspace_key = ");
         sql.push_bind(workspace.row_key).push(" AND c.seq = asked.value");
-        let found = row_batch::fetch(self, sql).await?;
+        let found = row_batch::fetch(self, sql, &workspace.settings.opt_in_policy).await?;
         // Two ids may share a sequence; only the whole id identifies a contact.
         Ok(found
             .into_iter()
@@ -97,39 +131,40 @@ impl ContactLookup for SqliteSession {
 
 #[async_trait]
 impl ContactWriter for SqliteSession {
-    async fn insert_contacts(&mut self, workspace: &Workspace, contacts: &[Contact]) -> Result<()> {
+    async fn insert_contacts(
+        &mut self,
+        workspace: &Workspace,
+        contacts: &[(Contact, ConsentSummary)],
+    ) -> Result<()> {
         let tag_keys = usage::tag_keys(self, workspace).await?;
         let statements = contacts.chunks(ROWS).map(|chunk| {
             let mut sql = QueryBuilder::<Sqlite>::new(
                 "INSERT INTO contact (workspace_key, seq, version,
-                     opt_in_marketing, marketing_expire_time, opt_in_utility, utility_expire_time,
-                     opt_in_authentication, authentication_expire_time, opt_in_update_time,
+                     opt_in_marketing, marketing_time, marketing_expire_time,
+                     marketing_counted_from, opt_in_utility, utility_time, utility_expire_time,
+                     utility_counted_from, opt_in_authentication, authentication_time,
+                     authentication_expire_time, authentication_counted_from, opt_in_update_time,
                      create_time, update_time, tags, attributes, phone_number, email, first_name,
                      last_name, search_words, first_name_key, last_name_key, record) ",
             );
-            sql.push_values(chunk, |mut row, contact| {
+            sql.push_values(chunk, |mut row, (contact, consent)| {
                 row.push_bind(workspace.row_key)
                     .push_bind(seq(contact.contact_id))
                     .push_bind(contact.version);
-                for (status, expire) in contact.consent.categories {
-                    row.push_bind(status_code(status)).push_bind(expire.map(micros));
-                }
-                row.push_bind(contact.consent.update_time.map(micros))
-                    .push_bind(micros(contact.create_time))
-                    .push_bind(micros(contact.update_time));
+                push_consent(&mut row, consent);
+                row.push_bind(micros(contact.create_time)).push_bind(micros(contact.update_time));
                 push_profile(&mut row, contact, &tag_keys);
             });
             sql
         });
         self.execute_all(statements).await?;
         let empty = Profile::default();
-        let change = |contact| added(contact, &empty);
-        let changes: Vec<_> = contacts.iter().map(change).collect();
+        let changes: Vec<_> = contacts.iter().map(|(contact, _)| added(contact, &empty)).collect();
         name_index::insert(self, workspace, &changes).await?;
         usage::update(self, workspace, &changes, &tag_keys).await?;
-        let added = contacts.iter().map(|c| (c.contact_id, None, Some(&c.profile)));
+        let added = contacts.iter().map(|(c, _)| (c.contact_id, None, Some(&c.profile)));
         external_ids::update(self, workspace, ExternalIdChanges::of(added)).await?;
-        let last = contacts.iter().map(|contact| seq(contact.contact_id)).max().unwrap_or(0);
+        let last = contacts.iter().map(|(contact, _)| seq(contact.contact_id)).max().unwrap_or(0);
         let query = sqlx::query(
             "INSERT INTO sequence (id, last) VALUES (1, ?)
              ON CONFLICT (id) DO UPDATE SET last = max(last, excluded.last)",
@@ -230,22 +265,27 @@ impl ContactWriter for SqliteSession {
     ) -> Result<()> {
         let statements = consents.chunks(ROWS).map(|chunk| {
             let mut sql = QueryBuilder::<Sqlite>::new(
-                "WITH changed (seq, marketing, marketing_end, utility, utility_end,
-                     authentication, authentication_end, update_time) AS (",
+                "WITH changed (seq, marketing, marketing_time, marketing_end, marketing_from,
+                     utility, utility_time, utility_end, utility_from, authentication,
+                     authentication_time, authentication_end, authentication_from, update_time)
+                 AS (",
             );
             sql.push_values(chunk, |mut row, (contact_id, consent)| {
                 row.push_bind(seq(*contact_id));
-                for (status, expire) in consent.categories {
-                    row.push_bind(status_code(status)).push_bind(expire.map(micros));
-                }
-                row.push_bind(consent.update_time.map(micros));
+                push_consent(&mut row, consent);
             });
             sql.push(
                 ") UPDATE contact SET opt_in_marketing = changed.marketing,
+                       marketing_time = changed.marketing_time,
                        marketing_expire_time = changed.marketing_end,
-                       opt_in_utility = changed.utility, utility_expire_time = changed.utility_end,
+                       marketing_counted_from = changed.marketing_from,
+                       opt_in_utility = changed.utility, utility_time = changed.utility_time,
+                       utility_expire_time = changed.utility_end,
+                       utility_counted_from = changed.utility_from,
                        opt_in_authentication = changed.authentication,
+                       authentication_time = changed.authentication_time,
                        authentication_expire_time = changed.authentication_end,
+                       authentication_counted_from = changed.authentication_from,
                        opt_in_update_time = changed.update_time
                    FROM changed WHERE contact.seq = changed.seq AND contact.workspace_key = ",
             );

@@ -33,7 +33,8 @@ impl DirectoryReader for SqliteSession {
         let source = Source::choose(self, workspace, selection).await?;
         let seq_column = source.seq_column();
 
-        let mut sql = row_batch::select(sort_key.unwrap_or("''"));
+        let mut sql =
+            row_batch::select(sort_key.unwrap_or("''"), &workspace.settings.opt_in_policy);
         source.push(&mut sql, workspace, selection);
         match (after, sort_key) {
             (Some(cursor), Some(column)) => {
@@ -53,7 +54,7 @@ impl DirectoryReader for SqliteSession {
             None => sql.push(seq_column),
         };
         sql.push(direction).push(" LIMIT ").push_bind(row_limit(limit));
-        row_batch::fetch(self, sql).await
+        row_batch::fetch(self, sql, &workspace.settings.opt_in_policy).await
     }
 
     async fn count_contacts(

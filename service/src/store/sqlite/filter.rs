@@ -5,19 +5,19 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::attribute_json::number_key;
 use crate::domain::Time;
-use crate::domain::consent::{MessageCategory, OptInStatus};
-use crate::domain::filter::{Expr, Field, Predicate, Value};
+use crate::domain::consent::{ConsentState, MessageCategory, OptInStatus};
+use crate::domain::filter::{ConsentTime, Expr, Field, Predicate, Value};
 use crate::store::Workspace;
-use crate::store::common::{micros, status_code};
+use crate::store::common::{SOURCE_SHIFT, STATE_MASK, micros};
 
 /// Appends the condition that `expr` holds for `c` in this workspace at `now`.
 pub(super) fn push(sql: &mut QueryBuilder<Sqlite>, workspace: &Workspace, now: Time, expr: &Expr) {
-    Compiler { sql, workspace_key: workspace.row_key, now }.expr(expr);
+    Compiler { sql, workspace, now }.expr(expr);
 }
 
 struct Compiler<'a> {
     sql: &'a mut QueryBuilder<Sqlite>,
-    workspace_key: i64,
+    workspace: &'a Workspace,
     now: Time,
 }
 
@@ -51,13 +51,13 @@ impl Compiler<'_> {
             Predicate::HasTag(tag) => {
                 // The tag's key is looked up once for the whole statement.
                 self.sql.push("instr(c.tags, (SELECT ',' || tag_key || ',' FROM tag");
-                self.sql.push(" WHERE workspace_key = ").push_bind(self.workspace_key);
+                self.sql.push(" WHERE workspace_key = ").push_bind(self.workspace.row_key);
                 self.sql.push(" AND tag_id = ").push_bind(tag.clone()).push(")) > 0");
             }
             Predicate::HasTagIn(tags) => {
                 self.sql.push("c.seq IN (SELECT seq FROM contact_tag WHERE tag_key IN (");
                 self.sql.push("SELECT tag_key FROM tag WHERE workspace_key = ");
-                self.sql.push_bind(self.workspace_key).push(" AND tag_id IN (");
+                self.sql.push_bind(self.workspace.row_key).push(" AND tag_id IN (");
                 self.list(tags.iter().map(|tag| Value::Text(tag.clone())));
                 self.sql.push(")))");
             }
@@ -65,6 +65,21 @@ impl Compiler<'_> {
                 self.sql.push("c.tags <> ','");
             }
             Predicate::OptIn { category, any_of } => self.opt_in(*category, any_of),
+            Predicate::Sendable { category, allows } => {
+                self.sql.push(if *allows { "(" } else { "NOT (" });
+                self.state(*category, &[ConsentState::Permitted]);
+                self.sql.push(" AND NOT ");
+                self.has_ended(*category);
+                self.sql.push(")");
+            }
+            Predicate::ConsentSource { category, any_of } => {
+                self.sql.push("c.opt_in_").push(category.name()).push(" >> ");
+                self.sql.push(SOURCE_SHIFT).push(" IN (");
+                for (index, source) in any_of.iter().enumerate() {
+                    self.sql.push(if index > 0 { ", " } else { "" }).push(*source as i16);
+                }
+                self.sql.push(")");
+            }
             Predicate::Compare { field, op, value } => {
                 self.value(field);
                 self.sql.push(" ").push(op.symbol()).push(" ");
@@ -92,21 +107,58 @@ impl Compiler<'_> {
         }
     }
 
-    /// The status at `now`: an expired opt-in counts as not asked.
+    /// The status at `now`: a permission that has ended counts as not asked.
     fn opt_in(&mut self, category: MessageCategory, any_of: &[OptInStatus]) {
-        let name = match category {
-            MessageCategory::Marketing => "marketing",
-            MessageCategory::Utility => "utility",
-            MessageCategory::Authentication => "authentication",
-        };
-        let now = micros(self.now);
-        self.sql.push("(CASE WHEN c.opt_in_").push(name).push(" = 2 AND c.").push(name);
-        self.sql.push("_expire_time <= ").push_bind(now).push(" THEN 1 ELSE c.opt_in_");
-        self.sql.push(name).push(" END) IN (");
+        use ConsentState::{NotAsked, Objected, Permitted, Stopped, Withheld};
+        self.sql.push("(");
         for (index, status) in any_of.iter().enumerate() {
-            self.sql.push(if index > 0 { ", " } else { "" }).push(status_code(*status));
+            self.sql.push(if index > 0 { " OR " } else { "" });
+            match status {
+                OptInStatus::OptedOut => self.state(category, &[Objected]),
+                OptInStatus::OptedIn => {
+                    self.state(category, &[Permitted, Stopped]);
+                    self.sql.push(" AND NOT ");
+                    self.has_ended(category);
+                }
+                OptInStatus::NotAsked => {
+                    self.state(category, &[NotAsked, Withheld]);
+                    self.sql.push(" OR ");
+                    self.state(category, &[Permitted, Stopped]);
+                    self.sql.push(" AND ");
+                    self.has_ended(category);
+                }
+            }
         }
         self.sql.push(")");
+    }
+
+    fn state(&mut self, category: MessageCategory, any_of: &[ConsentState]) {
+        self.sql.push("(c.opt_in_").push(category.name()).push(" & ").push(STATE_MASK);
+        self.sql.push(") IN (");
+        for (index, state) in any_of.iter().enumerate() {
+            self.sql.push(if index > 0 { ", " } else { "" }).push(*state as i16);
+        }
+        self.sql.push(")");
+    }
+
+    /// Whether the permission has ended at `now`. Never null.
+    fn has_ended(&mut self, category: MessageCategory) {
+        self.sql.push("ifnull(");
+        self.end(category);
+        self.sql.push(" <= ").push_bind(micros(self.now)).push(", 0)");
+    }
+
+    /// When the permission ends, by the policy too. Null for never.
+    fn end(&mut self, category: MessageCategory) {
+        let name = category.name();
+        match self.workspace.settings.opt_in_policy.max_age(category) {
+            None => drop(self.sql.push("c.").push(name).push("_expire_time")),
+            Some(age) => {
+                self.sql.push("min(ifnull(c.").push(name).push("_expire_time, ");
+                self.sql.push(i64::MAX).push("), ").push(counted_from(category)).push(" + ");
+                self.sql.push_bind(age.num_microseconds().unwrap_or(0)).push(")");
+            }
+        }
     }
 
     /// A field's value. Null if the contact has none, or an empty text.
@@ -118,6 +170,19 @@ impl Compiler<'_> {
             Field::PhoneNumber => self.sql.push("nullif(c.phone_number, '')"),
             Field::CreateTime => self.sql.push("c.create_time"),
             Field::UpdateTime => self.sql.push("c.update_time"),
+            Field::Consent(category, ConsentTime::Said) => {
+                self.sql.push("(CASE WHEN NOT ");
+                self.state(*category, &[ConsentState::NotAsked]);
+                self.sql.push(" THEN ifnull(c.").push(category.name());
+                self.sql.push("_time, c.marketing_time) END)")
+            }
+            Field::Consent(category, ConsentTime::Ends) => {
+                self.sql.push("(CASE WHEN ");
+                self.state(*category, &[ConsentState::Permitted]);
+                self.sql.push(" THEN ");
+                self.end(*category);
+                self.sql.push(" END)")
+            }
             Field::Attribute { id, .. } => {
                 self.sql.push("(c.attributes ->> ").push_bind(id.clone()).push(")")
             }
@@ -140,6 +205,19 @@ impl Compiler<'_> {
             Value::Bool(bool) => self.sql.push_bind(i64::from(*bool)),
             Value::Time(time) => self.sql.push_bind(micros(*time)),
         };
+    }
+}
+
+/// From when the permission of a category ages. Null if nothing is known of it.
+pub(super) fn counted_from(category: MessageCategory) -> &'static str {
+    match category {
+        MessageCategory::Marketing => "ifnull(c.marketing_counted_from, c.marketing_time)",
+        MessageCategory::Utility => {
+            "coalesce(c.utility_counted_from, c.utility_time, c.marketing_time)"
+        }
+        MessageCategory::Authentication => {
+            "coalesce(c.authentication_counted_from, c.authentication_time, c.marketing_time)"
+        }
     }
 }
 

@@ -4,16 +4,17 @@
 use bytes::Bytes;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
+use super::filter;
 use super::session::SqliteSession;
 use crate::domain::Time;
-use crate::domain::consent::{ConsentSummary, OptInStatus};
+use crate::domain::consent::{MessageCategory, OptInPolicy};
 use crate::domain::error::{Error, Result};
-use crate::store::common::{status, time};
+use crate::store::common::{shown_consent, time};
 use crate::store::{ContactRow, record_id};
 
 /// Begins a statement that selects contacts. The caller appends
 /// `FROM contact AS c …` up to the limit. Sort keys contain neither `,` nor `;`.
-pub(super) fn select(sort_key: &str) -> QueryBuilder<Sqlite> {
+pub(super) fn select(sort_key: &str, policy: &OptInPolicy) -> QueryBuilder<Sqlite> {
     let mut sql = QueryBuilder::new(
         "SELECT group_concat(about, ';'), CAST(group_concat(record, '') AS BLOB) FROM (SELECT
              c.record, concat_ws(',', length(c.record), c.version, c.opt_in_marketing,
@@ -21,6 +22,12 @@ pub(super) fn select(sort_key: &str) -> QueryBuilder<Sqlite> {
                  ifnull(c.utility_expire_time, ''), c.opt_in_authentication,
                  ifnull(c.authentication_expire_time, ''), ifnull(c.opt_in_update_time, ''), ",
     );
+    if policy.limits_age() {
+        for category in MessageCategory::ALL {
+            let from = filter::counted_from(category);
+            sql.push("ifnull(").push(from).push(", ''), ");
+        }
+    }
     sql.push(sort_key).push(") AS about");
     sql
 }
@@ -29,15 +36,17 @@ pub(super) fn select(sort_key: &str) -> QueryBuilder<Sqlite> {
 pub(super) async fn fetch(
     db: &mut SqliteSession,
     mut sql: QueryBuilder<Sqlite>,
+    policy: &OptInPolicy,
 ) -> Result<Vec<ContactRow>> {
     let row = db.fetch_one(sql.push(")").build()).await?;
     let Some(about) = row.get::<Option<&str>, _>(0) else { return Ok(Vec::new()) };
     let records: Vec<u8> = row.get(1);
     let mut records = Bytes::from(records);
-    about.split(';').map(|about| decode(about, &mut records).ok_or_else(damaged)?).collect()
+    let decode = |about| decode(about, &mut records, policy).ok_or_else(damaged)?;
+    about.split(';').map(decode).collect()
 }
 
-fn decode(about: &str, records: &mut Bytes) -> Option<Result<ContactRow>> {
+fn decode(about: &str, records: &mut Bytes, policy: &OptInPolicy) -> Option<Result<ContactRow>> {
     let mut parts = about.split(',');
     let length: usize = parts.next()?.parse().ok()?;
     if length > records.len() {
@@ -45,24 +54,24 @@ fn decode(about: &str, records: &mut Bytes) -> Option<Result<ContactRow>> {
     }
     let record = records.split_to(length);
     let version = parts.next()?.parse().ok()?;
-    let mut category = || -> Option<Result<(OptInStatus, Option<Time>)>> {
-        let code = parts.next()?.parse().ok()?;
-        let expire = timestamp(parts.next()?)?;
-        Some(status(code).map(|status| (status, expire)))
+    let mut category = || -> Option<(i16, Option<Time>)> {
+        Some((parts.next()?.parse().ok()?, timestamp(parts.next()?)?))
     };
     let categories = [category()?, category()?, category()?];
     let update_time = timestamp(parts.next()?)?;
+    let mut counted_from = [None; 3];
+    if policy.limits_age() {
+        for from in &mut counted_from {
+            *from = timestamp(parts.next()?)?;
+        }
+    }
     let sort_key = parts.next()?.to_owned();
     Some((|| {
-        let [marketing, utility, authentication] = categories;
         Ok(ContactRow {
             contact_id: record_id(&record)?,
             record,
             version,
-            consent: ConsentSummary {
-                categories: [marketing?, utility?, authentication?],
-                update_time,
-            },
+            consent: shown_consent(categories, counted_from, policy, update_time)?,
             sort_key,
             identities: Vec::new(),
         })

@@ -68,6 +68,17 @@ fn comparison(times: Vec<String>) -> BoxedStrategy<String> {
     let tag = one_of(&TAGS[..]).prop_map(|tag| format!("tags:{tag}"));
     let tags =
         subsequence(TAGS.to_vec(), 1..=3).prop_map(|t| format!("tags IN ({})", t.join(", ")));
+    let categories = || one_of(vec!["marketing", "utility", "authentication"]);
+    let sendable = (categories(), one_of(EQUALITY), any::<bool>())
+        .prop_map(|(category, op, b)| format!("sendable.{category} {op} {b}"));
+    let sources = one_of(vec!["PAPER", "API", "WEB_FORM"]);
+    let source = prop_oneof![
+        (categories(), one_of(EQUALITY), sources)
+            .prop_map(|(category, op, source)| format!("consent.{category}.source {op} {source}")),
+        categories().prop_map(|category| format!("consent.{category}.source:*")),
+    ];
+    let consent_time = (categories(), one_of(vec!["time", "expire_time"]), one_of(ORDER))
+        .prop_map(|(category, field, op)| format!("consent.{category}.{field} {op} now-0s"));
     let opt_in =
         (one_of(vec!["opt_in", "opt_in.utility", "opt_in.authentication"]), one_of(EQUALITY));
     let member =
@@ -85,6 +96,9 @@ fn comparison(times: Vec<String>) -> BoxedStrategy<String> {
         1 => (one_of(EQUALITY), tier).prop_map(|(op, tier)| format!("attributes.tier {op} {tier}")),
         1 => member,
         2 => prop_oneof![tag, tags, Just("tags:*".to_owned())],
+        2 => sendable,
+        1 => source,
+        1 => consent_time,
         2 => (opt_in, status).prop_map(|((field, op), status)| format!("{field} {op} {status}")),
     ]
     .boxed()

@@ -1,16 +1,16 @@
 //! Property: any filter selects the contacts that its evaluation in memory selects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
-use contacts_sdk::{
-    AttributeValue as Sdk, Contact, MessageCategory, NewContact, OptInSource, OptInStatus as Status,
-};
+use contacts_sdk::{AttributeValue as Sdk, Contact, MessageCategory, NewContact, OptInSource};
 use contacts_service::domain::attribute::{AttributeDefinition, AttributeType, AttributeValue};
-use contacts_service::domain::consent::OptInStatus;
-use contacts_service::domain::filter::{self, ContactFacts, Definitions, OptInFacts};
+use contacts_service::domain::consent::{ConsentSummary, OptInPolicy};
+use contacts_service::domain::filter::{self, ContactFacts, Definitions};
+use contacts_service::operations::workspaces;
+use contacts_service::store::sqlite::Access;
 use contacts_tests::{TIERS, TestApp, apply, ids, on_each_store, phone, timestamp};
 use futures::TryStreamExt;
 use proptest::prelude::*;
@@ -88,18 +88,27 @@ fn time(time: Option<SystemTime>) -> DateTime<Utc> {
     time.expect("a time").into()
 }
 
-fn status(status: Status) -> OptInStatus {
-    match status {
-        Status::NotAsked => OptInStatus::NotAsked,
-        Status::OptedIn => OptInStatus::OptedIn,
-        Status::OptedOut => OptInStatus::OptedOut,
-        other => panic!("{other:?}"),
-    }
+/// What every contact repeats of its consent, by id.
+async fn consents(app: &TestApp, everybody: &[Contact]) -> HashMap<String, ConsentSummary> {
+    let store = app.open_store(Access::Read).await;
+    let workspace = workspaces::get(&store, "").await.expect("a workspace");
+    let ids: Vec<_> =
+        everybody.iter().map(|contact| contact.contact_id.parse().expect("an id")).collect();
+    let mut db = store.read().await.expect("a reader");
+    let found = db.contact_consents(&workspace, &ids).await.expect("consents");
+    drop(db);
+    store.close().await;
+    found.into_iter().map(|(id, consent)| (id.to_string(), consent)).collect()
 }
 
 /// The contacts that match the filter according to `domain::filter::eval`.
-fn expected(everybody: &[Contact], written: &str) -> Vec<String> {
-    let compiled = filter::compile(written, &definitions());
+fn expected(
+    everybody: &[Contact],
+    consents: &HashMap<String, ConsentSummary>,
+    written: &str,
+) -> Vec<String> {
+    let now = SystemTime::now().into();
+    let compiled = filter::compile(written, &definitions(), now);
     let meaning = compiled.unwrap_or_else(|error| panic!("{written}: {error}")).expect("a filter");
     let selects = |contact: &&Contact| {
         let value = |value: &Sdk| match value {
@@ -120,11 +129,9 @@ fn expected(everybody: &[Contact], written: &str) -> Vec<String> {
             update_time: time(contact.update_time),
             tags: &contact.tags,
             attributes: &attributes,
-            opt_in: OptInFacts {
-                marketing: status(contact.opt_in.marketing),
-                utility: status(contact.opt_in.utility),
-                authentication: status(contact.opt_in.authentication),
-            },
+            consent: &consents[&contact.contact_id],
+            policy: &OptInPolicy::default(),
+            now,
         };
         filter::matches(&meaning, &facts)
     };
@@ -147,6 +154,7 @@ async fn any_filter_selects_what_its_evaluation_selects(app: TestApp) {
     }
     let everybody: Vec<_> = app.contacts().list().stream().try_collect().await.expect("everybody");
     assert_eq!(everybody.len(), PEOPLE);
+    let consents = consents(&app, &everybody).await;
     let moments = everybody.iter().step_by(9).map(|contact| time(contact.create_time));
     let moments = moments.map(|moment| format!("\"{}\"", moment.to_rfc3339())).collect();
 
@@ -156,7 +164,7 @@ async fn any_filter_selects_what_its_evaluation_selects(app: TestApp) {
             let found = handle
                 .block_on(select(&app, &written))
                 .map_err(|error| TestCaseError::fail(format!("{written}: {error}")))?;
-            let expected = expected(&everybody, &written);
+            let expected = expected(&everybody, &consents, &written);
             if !expected.is_empty() && expected.len() < PEOPLE {
                 telling.fetch_add(1, Ordering::Relaxed);
             }

@@ -1,6 +1,7 @@
 //! Resuming a stream at any message, with changes in between.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use contacts_proto::v1::{StreamContactsRequest, StreamEndReason};
 use contacts_sdk::{ContactView, NewContact, reason};
@@ -72,6 +73,30 @@ async fn stream_resumes_while_contacts_are_created_and_deleted(app: TestApp) {
     for stayed in phones(0..added).into_iter().filter(|phone| !gone.contains(phone)) {
         assert!(unique.contains(&stayed), "a gap: {stayed}");
     }
+}
+
+/// `now` is that of the first request, on every page and after a resumption.
+#[apply(on_each_store!)]
+async fn relative_times_stay_the_same_on_all_pages(app: TestApp) {
+    make_people(&app, 42).await;
+    let filter = "create_time > now-3s";
+    let request = |token: &str| StreamContactsRequest { filter: filter.into(), ..request(token) };
+    let mut stream = open(&app, request("")).await;
+    let first = Message::of(stream.next().await.expect("a message"));
+    drop(stream);
+    let list = app.contacts().list().filter(filter).page_size(4);
+    let page = list.clone().await.expect("a page");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+
+    let (rest, end) = read(&app, request(&first.token)).await;
+    assert_eq!(end.delivered_count, 42);
+    // The token of a resumed stream has it too.
+    let (later, _) = read(&app, request(&rest[2].token)).await;
+    assert_eq!([phones_of(&rest[..3]), phones_of(&later)].concat(), phones(4..42));
+    let next = list.clone().page_token(page.next_page_token.expect("a token")).page_size(1000);
+    assert_eq!(next.await.expect("a page").items.len(), 38);
+    // A new request has its own.
+    assert_eq!(list.await.expect("a page").items.len(), 0);
 }
 
 #[apply(on_each_store!)]

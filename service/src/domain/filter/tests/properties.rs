@@ -1,6 +1,7 @@
 //! Properties that hold for every text and every filter.
 
 use proptest::prelude::*;
+use strum::VariantArray;
 
 use super::*;
 use crate::domain::consent::MessageCategory;
@@ -18,8 +19,14 @@ fn time_field() -> impl Strategy<Value = Field> {
     prop_oneof![
         Just(Field::CreateTime),
         Just(Field::UpdateTime),
+        (category(), prop::sample::select(vec![ConsentTime::Said, ConsentTime::Ends]))
+            .prop_map(|(category, time)| Field::Consent(category, time)),
         attribute("last_order", AttributeType::Timestamp),
     ]
+}
+
+fn category() -> impl Strategy<Value = MessageCategory> {
+    prop::sample::select(MessageCategory::ALL.to_vec())
 }
 
 fn attribute(id: &str, attribute_type: AttributeType) -> Just<Field> {
@@ -60,11 +67,6 @@ fn predicate() -> impl Strategy<Value = Predicate> {
     let equality = || prop::sample::select(vec![Eq, Ne]);
     let tier = || attribute("tier", AttributeType::Enum);
     let option = prop::sample::select(OPTIONS.to_vec()).prop_map(|o| Value::Text(o.to_owned()));
-    let category = prop::sample::select(vec![
-        MessageCategory::Marketing,
-        MessageCategory::Utility,
-        MessageCategory::Authentication,
-    ]);
     let statuses = vec![OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];
     let tag = prop::sample::select(TAGS.to_vec()).prop_map(str::to_owned);
     let tags = prop::sample::subsequence(TAGS.map(str::to_owned).to_vec(), 2..4);
@@ -72,8 +74,12 @@ fn predicate() -> impl Strategy<Value = Predicate> {
         tag.prop_map(Predicate::HasTag),
         tags.prop_map(Predicate::HasTagIn),
         Just(Predicate::HasAnyTag),
-        (category, prop::sample::subsequence(statuses, 1..=3))
+        (category(), prop::sample::subsequence(statuses, 1..=3))
             .prop_map(|(category, any_of)| Predicate::OptIn { category, any_of }),
+        (category(), any::<bool>())
+            .prop_map(|(category, allows)| Predicate::Sendable { category, allows }),
+        (category(), prop::sample::subsequence(Source::VARIANTS.to_vec(), 1..=8))
+            .prop_map(|(category, any_of)| Predicate::ConsentSource { category, any_of }),
         (typed(), any_op()).prop_map(|((field, value), op)| Predicate::Compare {
             field,
             op,
@@ -117,7 +123,8 @@ fn tokens() -> impl Strategy<Value = Vec<&'static str>> {
     let mut pieces: Vec<_> = "tags opt_in first_name phone_number create_time attributes.score \
         attributes.state attributes.tier attributes.vip_member attributes.last_order attributes. \
         state vip OPTED_IN Gold true null 2026-01-31 -1.5e3 = != < >= : IN ( ) ( ) , AND OR NOT - \
-        * and \\ é \"*Zxqv\" 'Zxqv@1' \"Zxqv*\" +Zxqv 7Zxqv"
+        sendable.marketing sendable. consent.utility.time consent.marketing.source WEB_FORM now \
+        now-30d now+ 30d * and \\ é \"*Zxqv\" 'Zxqv@1' \"Zxqv*\" +Zxqv 7Zxqv"
         .split_ascii_whitespace()
         .collect();
     pieces.extend([" "; 6]);
@@ -125,10 +132,10 @@ fn tokens() -> impl Strategy<Value = Vec<&'static str>> {
 }
 
 fn well_formed(written: &str) {
-    match compile(written, &definitions()) {
+    match compile(written, &definitions(), now()) {
         Ok(None) => assert!(written.trim().is_empty()),
         Ok(Some(expr)) => {
-            let again = compile(&expr.to_string(), &definitions());
+            let again = compile(&expr.to_string(), &definitions(), now());
             assert_eq!(again, Ok(Some(expr)), "{written}");
         }
         Err(error) => {
@@ -160,13 +167,13 @@ proptest! {
     #[test]
     fn errors_do_not_repeat_literals(tokens in tokens()) {
         let written = tokens.join(" ");
-        if let Err(error) = compile(&written, &definitions()) {
+        if let Err(error) = compile(&written, &definitions(), now()) {
             prop_assert!(!error.message.contains("Zxqv"), "{}: {}", written, error);
         }
     }
 
     #[test]
     fn canonical_text_compiles_to_an_equal_filter(expr in expr()) {
-        prop_assert_eq!(compile(&expr.to_string(), &definitions()), Ok(Some(expr)));
+        prop_assert_eq!(compile(&expr.to_string(), &definitions(), now()), Ok(Some(expr)));
     }
 }

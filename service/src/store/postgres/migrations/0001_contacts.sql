@@ -67,8 +67,14 @@ CREATE TABLE contact (
     marketing_expire_time      bigint,
     utility_expire_time        bigint,
     authentication_expire_time bigint,
+    marketing_time             bigint, -- when what decides was said
+    utility_time               bigint, -- null for that of marketing
+    authentication_time        bigint,
+    marketing_counted_from     bigint, -- from when a permission ages, null for the time
+    utility_counted_from       bigint,
+    authentication_counted_from bigint,
     opt_in_update_time         bigint,
-    opt_in_marketing           smallint NOT NULL, -- 1 not asked, 2 opted in, 3 opted out
+    opt_in_marketing           smallint NOT NULL, -- state and source, see common/summary.rs
     opt_in_utility             smallint NOT NULL,
     opt_in_authentication      smallint NOT NULL,
     workspace_id               text     COLLATE "C" NOT NULL,

@@ -63,12 +63,18 @@ CREATE TABLE contact (
     workspace_key              INTEGER NOT NULL,
     seq                        INTEGER NOT NULL,
     version                    INTEGER NOT NULL,
-    opt_in_marketing           INTEGER NOT NULL, -- 1 not asked, 2 opted in, 3 opted out
+    opt_in_marketing           INTEGER NOT NULL, -- state and source, see common/summary.rs
     opt_in_utility             INTEGER NOT NULL,
     opt_in_authentication      INTEGER NOT NULL,
     marketing_expire_time      INTEGER,
     utility_expire_time        INTEGER,
     authentication_expire_time INTEGER,
+    marketing_time             INTEGER, -- when what decides was said
+    utility_time               INTEGER, -- null for that of marketing
+    authentication_time        INTEGER,
+    marketing_counted_from     INTEGER, -- from when a permission ages, null for the time
+    utility_counted_from       INTEGER,
+    authentication_counted_from INTEGER,
     opt_in_update_time         INTEGER,
     tags                       TEXT    NOT NULL, -- tag keys: ,3,17,
     attributes                 BLOB    NOT NULL, -- JSONB by attribute id, see attribute_json.rs
