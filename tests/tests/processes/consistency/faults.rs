@@ -8,7 +8,7 @@ use contacts_tests::ServiceProcess;
 use tempfile::TempDir;
 
 use super::history::Who;
-use super::workload::{self, Servers, Service, Volume};
+use super::workload::{self, Reshape, Servers, Service, Volume};
 
 const VOLUME: Volume = Volume { people: 400, checks: 6000 };
 
@@ -59,6 +59,10 @@ impl Service for StaleCache {
     async fn opt_out(&self, people: &[Who], said: SystemTime) -> bool {
         self.service.opt_out(people, said).await
     }
+
+    async fn reshape(&self, change: Reshape) -> bool {
+        self.service.reshape(change).await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,6 +89,10 @@ impl Service for Forgetful {
     async fn opt_out(&self, people: &[Who], said: SystemTime) -> bool {
         people == [33] || self.0.opt_out(people, said).await
     }
+
+    async fn reshape(&self, change: Reshape) -> bool {
+        self.0.reshape(change).await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,5 +101,36 @@ async fn lost_opt_out_is_detected() {
     let service = Forgetful(Servers::new(vec![server.client()]));
     let history = workload::run(service, &server.client(), VOLUME).await;
     let violations = history.violations();
-    assert!(!violations.is_empty() && violations.iter().all(|check| check.who == 33));
+    // 33 changed its number before, and its opt-in went with it.
+    let is_lost = |who| who == 33 || who == VOLUME.people + 33;
+    assert!(!violations.is_empty() && violations.iter().all(|check| is_lost(check.who)));
+}
+
+/// Acknowledges a merge without making it.
+struct Unmerging(Servers);
+
+impl Service for Unmerging {
+    async fn check(&self, people: &[Who]) -> Option<Vec<bool>> {
+        self.0.check(people).await
+    }
+
+    async fn opt_in(&self, who: Who, said: SystemTime) -> bool {
+        self.0.opt_in(who, said).await
+    }
+
+    async fn opt_out(&self, people: &[Who], said: SystemTime) -> bool {
+        self.0.opt_out(people, said).await
+    }
+
+    async fn reshape(&self, change: Reshape) -> bool {
+        matches!(change, Reshape::Merge { .. }) || self.0.reshape(change).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objection_that_a_merge_does_not_spread_is_detected() {
+    let (server, _directory) = server();
+    let service = Unmerging(Servers::new(vec![server.client()]));
+    let history = workload::run(service, &server.client(), VOLUME).await;
+    assert!(!history.violations().is_empty());
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use contacts_sdk::{
-    ContactsClient, ImportConsent, ImportOptions, ImportRow, MessageCategory, NewContact,
-    OnConflict, OptInSource,
+    ContactsClient, Error, Evidence, ImportConsent, ImportOptions, ImportRow, MessageCategory,
+    NewContact, OnConflict, OptInSource,
 };
 use contacts_tests::phone;
 use futures::future::join_all;
@@ -33,6 +33,21 @@ pub trait Service: Send + Sync + 'static {
     fn opt_in(&self, who: Who, said: SystemTime) -> impl Future<Output = bool> + Send;
     /// Whether the opt-outs were acknowledged.
     fn opt_out(&self, people: &[Who], said: SystemTime) -> impl Future<Output = bool> + Send;
+    /// Whether the change was acknowledged, now or before.
+    fn reshape(&self, change: Reshape) -> impl Future<Output = bool> + Send;
+}
+
+/// A change of who is one person. The other number is nobody's, or another contact's.
+#[derive(Clone, Copy, Debug)]
+pub enum Reshape {
+    /// Changes the number of a contact. With `carry`, its opt-in goes with it.
+    Link { who: Who, other: Who, carry: bool },
+    /// Merges the other contact into this one.
+    Merge { who: Who, other: Who },
+    /// Erases a contact.
+    Erase { who: Who },
+    /// Makes a contact, again after an erasure.
+    Create { who: Who },
 }
 
 /// Several servers, used in turn.
@@ -86,6 +101,40 @@ impl Service for Servers {
         let options = ImportOptions::new().on_conflict(OnConflict::Merge);
         client.contacts().batch_upsert(rows).options(options).await.is_ok()
     }
+
+    async fn reshape(&self, change: Reshape) -> bool {
+        match (self.reshape_once(change).await, change) {
+            (Ok(()), _) => true,
+            // An attempt whose answer was lost had succeeded.
+            (Err(error), Reshape::Create { .. }) => error.is_already_exists(),
+            (Err(error), Reshape::Erase { .. }) => error.is_not_found(),
+            (Err(error), Reshape::Merge { .. }) => error.is_invalid_argument(),
+            (Err(_), Reshape::Link { .. }) => false,
+        }
+    }
+}
+
+impl Servers {
+    async fn reshape_once(&self, change: Reshape) -> Result<(), Error> {
+        let contacts = self.next().contacts();
+        match change {
+            Reshape::Link { who, other, carry } => {
+                let mut link = contacts.link_identity(phone(who)).phone(phone(other));
+                if carry {
+                    let evidence = Evidence::new().message_id("wamid.1");
+                    link = link.carry_opt_in(OptInSource::Platform, evidence);
+                }
+                link.await.map(drop)
+            }
+            Reshape::Merge { who, other } => {
+                contacts.merge(phone(who), phone(other)).await.map(drop)
+            }
+            Reshape::Erase { who } => contacts.delete(phone(who)).await.map(drop),
+            Reshape::Create { who } => {
+                contacts.create(NewContact::new().phone(phone(who))).await.map(drop)
+            }
+        }
+    }
 }
 
 /// Size of the workload.
@@ -114,7 +163,10 @@ pub async fn run<S: Service>(service: S, client: &ContactsClient, volume: Volume
     let rows = (0..volume.people).map(|who| NewContact::new().phone(phone(who)));
     import.send(rows).await.expect("an import");
 
-    let changes = vec![vec![Change::OptIn { begin: Duration::ZERO }]; volume.people];
+    // The other half are numbers that nobody agreed under.
+    let mut changes = vec![vec![Change::OptIn { begin: Duration::ZERO }]; volume.people];
+    let never = vec![Change::OptOut { acknowledged: Duration::ZERO }];
+    changes.resize(2 * volume.people, never);
     let workload = Arc::new(Workload {
         service,
         volume,
@@ -150,22 +202,64 @@ pub async fn run<S: Service>(service: S, client: &ContactsClient, volume: Volume
 }
 
 impl<S: Service> Workload<S> {
-    /// Opts out one person. Every fourth one opts in and out again. Returns false if nobody is left.
+    /// Opts out one person. Every fourth one opts in and out again; of the others, some change their
+    /// number, some turn out to be two contacts, some are erased. Returns false if nobody is left.
     async fn write_one(&self) -> bool {
         let who = self.single.fetch_add(1, Ordering::SeqCst);
         if who >= self.volume.people / SINGLE {
             return false;
         }
+        let other = self.volume.people + who;
+        let carry = who % 8 == 1;
+        if carry {
+            self.change(other, Change::OptIn { begin: self.started.elapsed() });
+            self.reshape(Reshape::Link { who, other, carry }).await;
+            self.check(&[other]).await;
+        }
         self.opt_out(&[who]).await;
-        if who.is_multiple_of(4) {
-            let begin = self.started.elapsed();
-            self.change(who, Change::OptIn { begin });
-            let said = SystemTime::now();
-            while !self.service.opt_in(who, said).await {}
-            self.check(&[who]).await;
-            self.opt_out(&[who]).await;
+        match who % 8 {
+            0 | 4 => {
+                self.opt_in(who).await;
+                self.opt_out(&[who]).await;
+            }
+            // From the number that it had before.
+            1 => self.deny(other).await,
+            2 => {
+                self.reshape(Reshape::Create { who: other }).await;
+                self.opt_in(other).await;
+                self.reshape(Reshape::Merge { who, other }).await;
+                self.deny(other).await;
+            }
+            3 => {
+                self.reshape(Reshape::Erase { who }).await;
+                self.check(&[who]).await;
+                self.reshape(Reshape::Create { who }).await;
+                self.check(&[who]).await;
+            }
+            5 => {
+                self.reshape(Reshape::Link { who, other, carry }).await;
+                self.check(&[who, other]).await;
+            }
+            _ => {}
         }
         true
+    }
+
+    async fn opt_in(&self, who: Who) {
+        self.change(who, Change::OptIn { begin: self.started.elapsed() });
+        let said = SystemTime::now();
+        while !self.service.opt_in(who, said).await {}
+        self.check(&[who]).await;
+    }
+
+    /// What stands against the person stands against this number, too.
+    async fn deny(&self, who: Who) {
+        self.change(who, Change::OptOut { acknowledged: self.started.elapsed() });
+        self.check(&[who]).await;
+    }
+
+    async fn reshape(&self, change: Reshape) {
+        while !self.service.reshape(change).await {}
     }
 
     async fn write_some(&self) -> bool {
@@ -202,7 +296,8 @@ impl<S: Service> Workload<S> {
             let writers = if round % 2 == 0 { &self.single } else { &self.bulk };
             let writers = writers.load(Ordering::SeqCst);
             let near = (0..BATCH * 4 / 5).map(|n| (writers + n).saturating_sub(BATCH / 2));
-            let far = (0..BATCH / 5).map(|n| (round * 7919 + n * 104_729) % self.volume.people);
+            let all = 2 * self.volume.people;
+            let far = (0..BATCH / 5).map(|n| (round * 7919 + n * 104_729) % all);
             let people: Vec<_> = near.map(|who| who % self.volume.people).chain(far).collect();
             self.check(&people).await;
             if !missing {
