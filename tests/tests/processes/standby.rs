@@ -19,7 +19,7 @@ async fn no_check_is_answered_from_a_standby() {
     assert!(client.opt_in().may_send(phone(1), MARKETING).await);
 
     let standby = primary.standby("standby", &[]).await;
-    let consent = "SELECT count(*) FROM contact WHERE opt_in_marketing = 2";
+    let consent = "SELECT count(*) FROM contact WHERE (opt_in_marketing & 7) = 2";
     let copied: i64 = sqlx::query_scalar(consent)
         .fetch_one(&mut standby.connect("postgres").await)
         .await
