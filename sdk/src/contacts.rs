@@ -130,7 +130,8 @@ impl Contacts {
     /// phone numbers and user ids refer to the survivor from now on.
     ///
     /// The survivor keeps its values, and takes those that it lacks from the other contact. Tags are
-    /// combined. Per category, the stricter consent counts: the result is opted in only if both are.
+    /// combined. Every number and user id keeps its own permissions; what stands against one of them
+    /// stands against all.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {

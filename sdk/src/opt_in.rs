@@ -69,15 +69,15 @@ impl OptIn {
         CheckOptIn::new(&self.handle, recipient.into(), category)
     }
 
-    /// Checks up to 10 000 phone numbers in one call. There is one result per number, in the order of
-    /// the request. A malformed number is denied and does not affect the others.
+    /// Checks up to 10 000 people in one call. There is one result for each, in the order of the request.
+    /// A malformed number or id is denied and does not affect the others.
     ///
     /// ```no_run
     /// # async fn example(client: contacts_sdk::ContactsClient) -> Result<(), contacts_sdk::Error> {
     /// use contacts_sdk::MessageCategory;
     ///
     /// let numbers = ["15551234567", "15557654321"];
-    /// let results = client.opt_in().check_batch(&numbers, MessageCategory::Marketing).await?;
+    /// let results = client.opt_in().check_batch(numbers, MessageCategory::Marketing).await?;
     /// for index in results.allowed_indexes() {
     ///     println!("send to {}", numbers[index]);
     /// }
@@ -86,11 +86,11 @@ impl OptIn {
     /// ```
     pub fn check_batch(
         &self,
-        phone_numbers: &[impl AsRef<str>],
+        recipients: impl IntoIterator<Item = impl Into<Recipient>>,
         category: MessageCategory,
     ) -> BatchCheckOptIn {
-        let numbers = phone_numbers.iter().map(|number| number.as_ref().to_owned()).collect();
-        BatchCheckOptIn::new(&self.handle, numbers, category)
+        let recipients = recipients.into_iter().map(Into::into).collect();
+        BatchCheckOptIn::new(&self.handle, recipients, category)
     }
 
     /// Checks any number of batches over one stream. See [`CheckOptInStream`].

@@ -3,6 +3,7 @@
 //! decision is made without it.
 
 mod coalescer;
+mod people;
 mod read;
 
 use std::time::Duration;
@@ -11,21 +12,17 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::consent::{
-    Check, CheckReason, IdentityConsent, IdentityId, Sending, Verdict, decide,
+    Check, CheckReason, Decision, IdentityConsent, IdentityId, Sending, Verdict, decide,
 };
 use crate::domain::contact::Recipient;
-use crate::domain::error::{Error, Reason, Result};
-use crate::domain::phone::{MatchKey, match_key_of};
-use crate::operations::{self, named};
-use crate::store::{CheckRow, Store, decode_profile};
+use crate::domain::error::{Error, Result};
+use crate::domain::phone::MatchKey;
+use crate::operations::named;
+use crate::store::{CheckRow, Store};
 use coalescer::Coalescer;
-use read::read_rows;
 
-/// Most numbers in one batch.
-const MAX_BATCH: usize = 10_000;
-
-/// How often a contact is looked up by its id while others keep changing it.
-const LOOKUPS: usize = 3;
+/// Most people in one batch.
+pub const MAX_BATCH: usize = 10_000;
 
 /// Runs checks.
 #[derive(Clone)]
@@ -35,17 +32,41 @@ pub struct Checker {
     timeout: Duration,
 }
 
+/// What a check asks.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckQuery<'a> {
+    /// The workspace of the request. Empty stands for the default one.
+    pub workspace_id: &'a str,
+    /// The person.
+    pub recipient: &'a Recipient,
+    /// Further ids of the person, each of which has to be allowed too.
+    pub also: &'a [Recipient],
+    /// What is about to be sent.
+    pub sending: Sending<'a>,
+}
+
+impl<'a> CheckQuery<'a> {
+    /// All ids of the person, in the order in which they are decided about.
+    pub fn recipients(&self) -> impl Iterator<Item = &'a Recipient> + Clone + use<'a> {
+        std::iter::once(self.recipient).chain(self.also)
+    }
+}
+
 /// The outcome of one check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckOutcome {
     /// Determines the decision, see [`CheckReason::decision`].
     pub reason: CheckReason,
+    /// Which of the query's recipients the answer is of: the first that is denied, or the
+    /// first of all.
+    pub decided_by: usize,
     /// None if the person is not a contact.
     pub contact_id: Option<Uuid>,
     /// The identity that was decided about. None if nothing is known of it.
     pub identity_id: Option<IdentityId>,
-    /// Of a contact that was named by its id: the identity that a message would go to.
-    pub primary_key: Option<MatchKey>,
+    /// Of contacts that were not named by a phone number or user id: the identities that
+    /// messages would go to.
+    pub primary_keys: Vec<MatchKey>,
     /// The event that determined the reason, if there was one.
     pub event_id: Option<Uuid>,
     /// When the person made the statement of that event.
@@ -62,83 +83,65 @@ impl Checker {
     }
 
     /// Checks whether this may be sent to this person now.
-    pub async fn check(
-        &self,
-        workspace_id: &str,
-        recipient: &Recipient,
-        sending: &Sending<'_>,
-    ) -> Result<CheckOutcome> {
-        let workspace_id = named(workspace_id)?;
-        let (primary_key, row) = match recipient {
-            Recipient::Key(key) => (None, self.coalescer.read(workspace_id, key.clone()).await?),
-            Recipient::Id(_) | Recipient::ExternalId(_) => {
-                self.check_contact(workspace_id, recipient).await?
-            }
-        };
+    pub async fn check(&self, query: &CheckQuery<'_>) -> Result<CheckOutcome> {
+        let workspace_id = named(query.workspace_id)?;
+        if let (Recipient::Key(key), []) = (query.recipient, query.also) {
+            let row = self.coalescer.read(workspace_id, key.clone()).await?;
+            let now = self.store.now();
+            return Ok(outcome(0, row.as_ref(), verdict(row.as_ref(), &query.sending, now), now));
+        }
+        let people = self.read_people(workspace_id, query.recipients()).await?;
         let now = self.store.now();
-        let verdict = verdict(row.as_ref(), sending, now);
-        Ok(CheckOutcome {
-            reason: verdict.reason,
-            contact_id: row.as_ref().and_then(|row| row.contact_id),
-            identity_id: row.map(|row| row.identity_id),
-            primary_key,
-            event_id: verdict.event,
-            consent_time: verdict.time,
-            check_time: now,
-        })
+        let decided = query.recipients().enumerate().map(|(index, recipient)| {
+            let row = people.row(recipient);
+            outcome(index, row, verdict(row, &query.sending, now), now)
+        });
+        let primary_keys = query.recipients().filter_map(|person| people.primary_key(person));
+        let primary_keys = primary_keys.cloned().collect();
+        Ok(CheckOutcome { primary_keys, ..first_denied(decided)? })
     }
 
-    /// Checks many numbers and returns their reasons, index for index, with the time
-    /// of the check. The batch is read apart from single checks, which it would
-    /// delay.
+    /// Checks many people and returns the reasons, index for index, with the time of the
+    /// check. What could not be read has its reason already.
     pub async fn check_batch(
         &self,
         workspace_id: &str,
-        phone_numbers: &[String],
+        recipients: &[Result<Recipient, CheckReason>],
         sending: &Sending<'_>,
     ) -> Result<(Vec<CheckReason>, Time)> {
-        if phone_numbers.len() > MAX_BATCH {
-            return Err(Error::limit("phone_numbers", MAX_BATCH, phone_numbers.len()));
-        }
-        let keys: Vec<_> = phone_numbers.iter().map(|number| match_key_of(number).ok()).collect();
-        // Sorted, so that keys next to each other in the index are read together.
-        let mut sorted: Vec<MatchKey> = keys.iter().flatten().cloned().collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let rows = read_rows(&self.store, self.timeout, named(workspace_id)?, &sorted).await?;
+        let readable = recipients.iter().flatten();
+        let people = self.read_people(named(workspace_id)?, readable).await?;
         let now = self.store.now();
-        let reasons = keys
-            .iter()
-            .map(|key| match key {
-                Some(key) => verdict(rows.get(key), sending, now).reason,
-                None => CheckReason::InvalidPhoneNumber,
-            })
-            .collect();
-        Ok((reasons, now))
+        let reason = |recipient: &Result<Recipient, CheckReason>| match recipient {
+            Ok(recipient) => verdict(people.row(recipient), sending, now).reason,
+            Err(reason) => *reason,
+        };
+        Ok((recipients.iter().map(reason).collect(), now))
     }
+}
 
-    /// Reads the consent of the identity of a contact that a message would go to. If
-    /// another contact got it in between (a number released, a contact merged), it reads
-    /// again.
-    async fn check_contact(
-        &self,
-        workspace_id: &str,
-        recipient: &Recipient,
-    ) -> Result<(Option<MatchKey>, Option<CheckRow>)> {
-        for _ in 0..LOOKUPS {
-            let recipients = std::slice::from_ref(recipient);
-            let found = operations::read::find(&self.store, workspace_id, recipients).await?;
-            let Some(contact) = found.into_iter().flatten().next() else {
-                return Ok((None, None));
-            };
-            let keys = decode_profile(&contact)?.profile.match_keys();
-            let Some(key) = keys.into_iter().next() else { return Ok((None, None)) };
-            let row = self.coalescer.read(workspace_id, key.clone()).await?;
-            if row.as_ref().is_some_and(|row| row.contact_id == Some(contact.contact_id)) {
-                return Ok((Some(key), row));
-            }
+/// Of several decisions about a person the first denial, or the first of all.
+fn first_denied(decided: impl Iterator<Item = CheckOutcome>) -> Result<CheckOutcome> {
+    let mut first = None;
+    for outcome in decided {
+        if outcome.reason.decision() != Decision::Allow {
+            return Ok(outcome);
         }
-        Err(Error::new(Reason::WriteConflict, "the contact is being changed; retry"))
+        first.get_or_insert(outcome);
+    }
+    first.ok_or_else(|| Error::internal("a check of nobody"))
+}
+
+fn outcome(decided_by: usize, row: Option<&CheckRow>, verdict: Verdict, now: Time) -> CheckOutcome {
+    CheckOutcome {
+        reason: verdict.reason,
+        decided_by,
+        contact_id: row.and_then(|row| row.contact_id),
+        identity_id: row.map(|row| row.identity_id),
+        primary_keys: Vec::new(),
+        event_id: verdict.event,
+        consent_time: verdict.time,
+        check_time: now,
     }
 }
 

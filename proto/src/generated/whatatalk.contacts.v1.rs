@@ -1463,7 +1463,7 @@ impl ::prost::Name for OptInEvent {
     }
 }
 /// Request of CheckOptIn. Example: `{"phone_number": "15551234567"}`.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckOptInRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
@@ -1480,6 +1480,10 @@ pub struct CheckOptInRequest {
     /// file and stored nowhere.
     #[prost(bool, tag = "7")]
     pub receipt: bool,
+    /// Further ids of the person, such as the user id that a webhook carries beside the
+    /// number. Each has to be allowed too. At most 10.
+    #[prost(message, repeated, tag = "8")]
+    pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// The person. Required.
     #[prost(oneof = "check_opt_in_request::Recipient", tags = "2, 3, 4, 15")]
     pub recipient: ::core::option::Option<check_opt_in_request::Recipient>,
@@ -1543,6 +1547,10 @@ pub struct CheckOptInResponse {
     /// DecisionStatement describes the format.
     #[prost(string, tag = "7")]
     pub receipt: ::prost::alloc::string::String,
+    /// Whom the answer is of, if the request has `also`: 0 is `recipient`, and n is the
+    /// n-th of `also`, counted from 1. 0 too if all are allowed.
+    #[prost(int32, tag = "8")]
+    pub recipient_index: i32,
 }
 impl ::prost::Name for CheckOptInResponse {
     const NAME: &'static str = "CheckOptInResponse";
@@ -1555,12 +1563,13 @@ impl ::prost::Name for CheckOptInResponse {
     }
 }
 /// Request of BatchCheckOptIn.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BatchCheckOptInRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// Phone numbers, as Contact.phone_number. At most 10 000.
+    /// Phone numbers, as Contact.phone_number. At most 10 000 entries together with
+    /// `recipients`.
     #[prost(string, repeated, tag = "2")]
     pub phone_numbers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Current category of the message template. UNSPECIFIED means MARKETING.
@@ -1571,6 +1580,9 @@ pub struct BatchCheckOptInRequest {
     /// number. If empty, a stop for any number denies. At most 64 characters.
     #[prost(string, tag = "4")]
     pub sender_phone_number_id: ::prost::alloc::string::String,
+    /// People named in any way. A contact_id is checked as in CheckOptInRequest.
+    #[prost(message, repeated, tag = "5")]
+    pub recipients: ::prost::alloc::vec::Vec<Recipient>,
 }
 impl ::prost::Name for BatchCheckOptInRequest {
     const NAME: &'static str = "BatchCheckOptInRequest";
@@ -1583,10 +1595,10 @@ impl ::prost::Name for BatchCheckOptInRequest {
     }
 }
 /// Response of BatchCheckOptIn. `decisions\[i\]` and `reasons\[i\]` belong to
-/// `phone_numbers\[i\]`.
+/// `phone_numbers\[i\]`; those of `recipients` follow.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BatchCheckOptInResponse {
-    /// One decision per number, in the order of the request. Send only on ALLOW.
+    /// One decision per entry, in the order of the request. Send only on ALLOW.
     #[prost(enumeration = "Decision", repeated, tag = "1")]
     pub decisions: ::prost::alloc::vec::Vec<i32>,
     /// The reasons of the decisions, in the same order.
@@ -1607,12 +1619,13 @@ impl ::prost::Name for BatchCheckOptInResponse {
     }
 }
 /// Request message of CheckOptInStream: one batch.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckOptInStreamRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// Phone numbers, as Contact.phone_number. At most 10 000.
+    /// Phone numbers, as Contact.phone_number. At most 10 000 entries together with
+    /// `recipients`.
     #[prost(string, repeated, tag = "2")]
     pub phone_numbers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Current category of the message template. UNSPECIFIED means MARKETING.
@@ -1623,6 +1636,9 @@ pub struct CheckOptInStreamRequest {
     /// number. If empty, a stop for any number denies. At most 64 characters.
     #[prost(string, tag = "4")]
     pub sender_phone_number_id: ::prost::alloc::string::String,
+    /// People named in any way. A contact_id is checked as in CheckOptInRequest.
+    #[prost(message, repeated, tag = "5")]
+    pub recipients: ::prost::alloc::vec::Vec<Recipient>,
 }
 impl ::prost::Name for CheckOptInStreamRequest {
     const NAME: &'static str = "CheckOptInStreamRequest";
@@ -1637,7 +1653,7 @@ impl ::prost::Name for CheckOptInStreamRequest {
 /// Response message of CheckOptInStream: the decisions for one batch.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CheckOptInStreamResponse {
-    /// One decision per number, in the order of the request. Send only on ALLOW.
+    /// One decision per entry: `phone_numbers`, then `recipients`. Send only on ALLOW.
     #[prost(enumeration = "Decision", repeated, tag = "1")]
     pub decisions: ::prost::alloc::vec::Vec<i32>,
     /// The reasons of the decisions, in the same order.
@@ -2097,6 +2113,9 @@ pub enum CheckReason {
     FormerIdentity = 8,
     /// DENY: the person was erased and did not agree since.
     Erased = 9,
+    /// DENY: not a user id, contact_id or external_id, or nothing. Only in batches;
+    /// CheckOptIn fails with INVALID_ARGUMENT instead.
+    InvalidRecipient = 10,
 }
 impl CheckReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2115,6 +2134,7 @@ impl CheckReason {
             Self::InvalidPhoneNumber => "CHECK_REASON_INVALID_PHONE_NUMBER",
             Self::FormerIdentity => "CHECK_REASON_FORMER_IDENTITY",
             Self::Erased => "CHECK_REASON_ERASED",
+            Self::InvalidRecipient => "CHECK_REASON_INVALID_RECIPIENT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2130,6 +2150,7 @@ impl CheckReason {
             "CHECK_REASON_INVALID_PHONE_NUMBER" => Some(Self::InvalidPhoneNumber),
             "CHECK_REASON_FORMER_IDENTITY" => Some(Self::FormerIdentity),
             "CHECK_REASON_ERASED" => Some(Self::Erased),
+            "CHECK_REASON_INVALID_RECIPIENT" => Some(Self::InvalidRecipient),
             _ => None,
         }
     }
@@ -2403,8 +2424,14 @@ pub mod opt_in_service_client {
         /// been acknowledged, every later check denies. For an unknown person, the
         /// decision is DENY with the reason UNKNOWN_CONTACT, not an error.
         ///
-        /// Errors: INVALID_ARGUMENT for a malformed number or id; NOT_FOUND
-        /// (WORKSPACE_NOT_FOUND); UNAVAILABLE (DATABASE_UNAVAILABLE).
+        /// A check may name several ids of the person with `also`. It allows only what it
+        /// allows for each: the answer is that of the first that is denied, `recipient`
+        /// before `also` and these in their order.
+        ///
+        /// Errors: INVALID_ARGUMENT for a malformed number or id, and for more than 10 in
+        /// `also` (LIMIT_EXCEEDED); NOT_FOUND (WORKSPACE_NOT_FOUND); UNAVAILABLE
+        /// (DATABASE_UNAVAILABLE); ABORTED (WRITE_CONFLICT) if a contact named by its id
+        /// kept changing.
         ///
         /// With `receipt`, the response has a signed statement of what was asked and
         /// answered, which proves the answer without the server: see DecisionStatement.
@@ -2436,14 +2463,16 @@ pub mod opt_in_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Checks up to 10 000 phone numbers, with one decision per number in the order of
-        /// the request. For a malformed number, the decision is DENY with the reason
-        /// INVALID_PHONE_NUMBER; the other numbers are not affected.
+        /// Checks up to 10 000 people, with one decision per entry in the order of the
+        /// request: `phone_numbers` first, then `recipients`. For a malformed number, the
+        /// decision is DENY with the reason INVALID_PHONE_NUMBER, for another malformed
+        /// entry with INVALID_RECIPIENT; the other entries are not affected.
         ///
         /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND); INVALID_ARGUMENT (LIMIT_EXCEEDED);
-        /// UNAVAILABLE (DATABASE_UNAVAILABLE).
+        /// UNAVAILABLE (DATABASE_UNAVAILABLE); ABORTED (WRITE_CONFLICT) if a contact named
+        /// by its id kept changing.
         ///
-        /// Example: `{"phone_numbers": ["15551234567", "15557654321"]}`.
+        /// Example: `{"phone_numbers": ["15551234567", "15557654321"], "recipients":  [{"whatsapp_user_id": "US.13491208655302741918"}]}`.
         pub async fn batch_check_opt_in(
             &mut self,
             request: impl tonic::IntoRequest<super::BatchCheckOptInRequest>,
@@ -2730,8 +2759,14 @@ pub mod opt_in_service_server {
         /// been acknowledged, every later check denies. For an unknown person, the
         /// decision is DENY with the reason UNKNOWN_CONTACT, not an error.
         ///
-        /// Errors: INVALID_ARGUMENT for a malformed number or id; NOT_FOUND
-        /// (WORKSPACE_NOT_FOUND); UNAVAILABLE (DATABASE_UNAVAILABLE).
+        /// A check may name several ids of the person with `also`. It allows only what it
+        /// allows for each: the answer is that of the first that is denied, `recipient`
+        /// before `also` and these in their order.
+        ///
+        /// Errors: INVALID_ARGUMENT for a malformed number or id, and for more than 10 in
+        /// `also` (LIMIT_EXCEEDED); NOT_FOUND (WORKSPACE_NOT_FOUND); UNAVAILABLE
+        /// (DATABASE_UNAVAILABLE); ABORTED (WRITE_CONFLICT) if a contact named by its id
+        /// kept changing.
         ///
         /// With `receipt`, the response has a signed statement of what was asked and
         /// answered, which proves the answer without the server: see DecisionStatement.
@@ -2744,14 +2779,16 @@ pub mod opt_in_service_server {
             tonic::Response<super::CheckOptInResponse>,
             tonic::Status,
         >;
-        /// Checks up to 10 000 phone numbers, with one decision per number in the order of
-        /// the request. For a malformed number, the decision is DENY with the reason
-        /// INVALID_PHONE_NUMBER; the other numbers are not affected.
+        /// Checks up to 10 000 people, with one decision per entry in the order of the
+        /// request: `phone_numbers` first, then `recipients`. For a malformed number, the
+        /// decision is DENY with the reason INVALID_PHONE_NUMBER, for another malformed
+        /// entry with INVALID_RECIPIENT; the other entries are not affected.
         ///
         /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND); INVALID_ARGUMENT (LIMIT_EXCEEDED);
-        /// UNAVAILABLE (DATABASE_UNAVAILABLE).
+        /// UNAVAILABLE (DATABASE_UNAVAILABLE); ABORTED (WRITE_CONFLICT) if a contact named
+        /// by its id kept changing.
         ///
-        /// Example: `{"phone_numbers": ["15551234567", "15557654321"]}`.
+        /// Example: `{"phone_numbers": ["15551234567", "15557654321"], "recipients":  [{"whatsapp_user_id": "US.13491208655302741918"}]}`.
         async fn batch_check_opt_in(
             &self,
             request: tonic::Request<super::BatchCheckOptInRequest>,
@@ -6671,7 +6708,8 @@ pub struct DecisionStatement {
     /// As asked; never empty.
     #[prost(string, tag = "2")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// Each id asked about, see above: of a phone number one for every form in
+    /// Each id asked about, see above, `also` included: the answer is the one of all
+    /// together. Of a phone number one for every form in
     /// which WhatsApp may write it, and of a contact_id or external_id also the
     /// number or user id that a message would go to. 32 bytes each.
     #[prost(bytes = "vec", repeated, tag = "3")]

@@ -1,10 +1,10 @@
 use contacts_proto::v1;
 
-use super::{FromProto, IntoProto, all, non_empty, time};
+use super::{FromProto, IntoProto, all, all_into, non_empty, time};
 use crate::error::{Error, Result};
 use crate::model::{
     BatchCheckResult, CheckOutcome, CheckReason, CheckResult, Decision, Evidence, OptInEvent,
-    OptInEventKind, OptInSource, OptInStatus, OptInSummary,
+    OptInEventKind, OptInSource, OptInStatus, OptInSummary, Recipient,
 };
 
 impl FromProto<v1::OptInSummary> for OptInSummary {
@@ -23,6 +23,7 @@ impl FromProto<v1::CheckOptInResponse> for CheckResult {
         Self {
             decision: Decision::from_proto(message.decision),
             reason: CheckReason::from_proto(message.reason),
+            recipient_index: usize::try_from(message.recipient_index).unwrap_or_default(),
             contact_id: non_empty(message.contact_id),
             event_id: non_empty(message.event_id),
             consent_time: time(message.consent_time),
@@ -32,8 +33,20 @@ impl FromProto<v1::CheckOptInResponse> for CheckResult {
     }
 }
 
-/// The results of a batch, or an error if there is not exactly one for each number: results belong
-/// to numbers by index alone, so that one too few or too many makes all of them worthless.
+/// The recipients of a batch: packed if all are phone numbers, which is shorter.
+pub(crate) fn batch_recipients(recipients: Vec<Recipient>) -> (Vec<String>, Vec<v1::Recipient>) {
+    if !recipients.iter().all(|recipient| matches!(recipient, Recipient::Phone(_))) {
+        return (Vec::new(), all_into(recipients));
+    }
+    let number = |recipient| match recipient {
+        Recipient::Phone(number) => Some(number),
+        _ => None,
+    };
+    (recipients.into_iter().filter_map(number).collect(), Vec::new())
+}
+
+/// The results of a batch, or an error if there is not exactly one for each recipient: results belong
+/// to recipients by index alone, so that one too few or too many makes all of them worthless.
 pub(crate) fn batch_result(
     requested: usize,
     decisions: &[i32],
@@ -42,7 +55,7 @@ pub(crate) fn batch_result(
 ) -> Result<BatchCheckResult> {
     if decisions.len() != requested || reasons.len() != requested {
         return Err(Error::invalid_response(format!(
-            "{requested} numbers were checked, but the response has {} decisions and {} reasons",
+            "{requested} recipients were checked, but the response has {} decisions and {} reasons",
             decisions.len(),
             reasons.len(),
         )));

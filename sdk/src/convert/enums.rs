@@ -34,7 +34,7 @@ open! {
     AttributeType { String Number Boolean Timestamp Enum }
     CheckReason {
         OptedIn NotAsked OptedOut PlatformOptedOut Expired UnknownContact InvalidPhoneNumber
-        FormerIdentity Erased
+        FormerIdentity Erased InvalidRecipient
     }
     Decision { Allow Deny }
     DeleteReason { PersonRequest InvalidNumber Other }

@@ -36,6 +36,8 @@ pub enum CheckReason {
     FormerIdentity,
     /// The person was erased and has not opted in since.
     Erased,
+    /// Denied: not a user id, contact id or external id. Only in batches; a single check returns an error instead.
+    InvalidRecipient,
     /// A value that this version of the crate does not know, or 0 for none.
     Unknown(i32),
 }
@@ -48,6 +50,9 @@ pub struct CheckResult {
     pub decision: Decision,
     /// The reason of the decision.
     pub reason: CheckReason,
+    /// Of which of several ids this is the answer, if the check named [more](crate::request::CheckOptIn::also)
+    /// than one: 0 is the first. 0 too if all are allowed.
+    pub recipient_index: usize,
     /// The contact's id. `None` if the person is not a contact.
     pub contact_id: Option<String>,
     /// The consent event that decided, if there is one.
@@ -77,6 +82,7 @@ impl CheckResult {
         Self {
             decision,
             reason,
+            recipient_index: 0,
             contact_id: None,
             event_id: None,
             consent_time: None,
@@ -91,20 +97,20 @@ impl CheckResult {
     }
 }
 
-/// The results of a batch of checks, in the order of the phone numbers.
+/// The results of a batch of checks, in the order of the recipients.
 ///
-/// There is exactly one result for each number; otherwise the call fails.
+/// There is exactly one result for each recipient; otherwise the call fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchCheckResult {
     pub(crate) outcomes: Vec<CheckOutcome>,
     pub(crate) check_time: Option<SystemTime>,
 }
 
-/// The result for one phone number of a batch.
+/// The result for one recipient of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckOutcome {
-    /// The index of the number in the request.
+    /// The index of the recipient in the request.
     pub index: usize,
     /// Whether the message may be sent. Use [`is_allowed`](Self::is_allowed).
     pub decision: Decision,
@@ -120,22 +126,22 @@ impl CheckOutcome {
 }
 
 impl BatchCheckResult {
-    /// The number of phone numbers in the request.
+    /// The number of recipients in the request.
     pub fn len(&self) -> usize {
         self.outcomes.len()
     }
 
-    /// Whether the request had no phone numbers.
+    /// Whether the request had no recipients.
     pub fn is_empty(&self) -> bool {
         self.outcomes.is_empty()
     }
 
-    /// Whether the number at `index` may be messaged; false if the index is out of range.
+    /// Whether the recipient at `index` may be messaged; false if the index is out of range.
     pub fn allowed(&self, index: usize) -> bool {
         self.get(index).is_some_and(|outcome| outcome.is_allowed())
     }
 
-    /// The result for the number at `index`.
+    /// The result for the recipient at `index`.
     pub fn get(&self, index: usize) -> Option<CheckOutcome> {
         self.outcomes.get(index).copied()
     }
@@ -145,7 +151,7 @@ impl BatchCheckResult {
         self.outcomes.iter().copied()
     }
 
-    /// The indexes of the numbers that may be messaged, ascending.
+    /// The indexes of the recipients that may be messaged, ascending.
     pub fn allowed_indexes(&self) -> impl Iterator<Item = usize> {
         self.iter().filter(CheckOutcome::is_allowed).map(|outcome| outcome.index)
     }

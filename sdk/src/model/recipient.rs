@@ -51,6 +51,12 @@ impl From<&str> for Recipient {
     }
 }
 
+impl From<&&str> for Recipient {
+    fn from(phone_number: &&str) -> Self {
+        Self::phone(*phone_number)
+    }
+}
+
 impl From<String> for Recipient {
     fn from(phone_number: String) -> Self {
         Self::phone(phone_number)

@@ -1,7 +1,7 @@
 use contacts_proto::v1;
 
 use crate::call::{Prepared, request};
-use crate::convert::{FromProto, IntoProto, batch_result};
+use crate::convert::{FromProto, IntoProto, batch_recipients, batch_result};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::model::{BatchCheckResult, CheckResult, MessageCategory, Recipient};
@@ -28,6 +28,16 @@ impl CheckOptIn {
     /// can stop marketing from a single number. If not set, a stop for any number denies.
     pub fn sender_phone_number_id(mut self, id: impl Into<String>) -> Self {
         self.0.message.sender_phone_number_id = id.into();
+        self
+    }
+
+    /// Names another id of the person, such as the user id that a webhook carries beside the number. The
+    /// check allows only what it allows for each. At most 10.
+    ///
+    /// The answer is that of the first that is denied, in the order in which they are named;
+    /// [`recipient_index`](CheckResult::recipient_index) says which.
+    pub fn also(mut self, recipient: impl Into<Recipient>) -> Self {
+        self.0.message.also.push(recipient.into().into_proto());
         self
     }
 
@@ -59,14 +69,16 @@ request! {
 impl BatchCheckOptIn {
     pub(super) fn new(
         handle: &Handle,
-        phone_numbers: Vec<String>,
+        recipients: Vec<Recipient>,
         category: MessageCategory,
     ) -> Self {
+        let (phone_numbers, recipients) = batch_recipients(recipients);
         Self(Prepared::check(
             handle,
             v1::BatchCheckOptInRequest {
                 workspace_id: handle.workspace_id(),
                 phone_numbers,
+                recipients,
                 category: category.into_proto(),
                 sender_phone_number_id: String::new(),
             },
@@ -80,12 +92,12 @@ impl BatchCheckOptIn {
         self
     }
 
-    /// Sends the request. Treat an error as a denial of all numbers.
+    /// Sends the request. Treat an error as a denial of all.
     ///
     /// Fails with [`InvalidResponse`](crate::ErrorKind::InvalidResponse) if the response does not have
-    /// exactly one decision per number.
+    /// exactly one decision per recipient.
     pub async fn send(self) -> Result<BatchCheckResult> {
-        let requested = self.0.message.phone_numbers.len();
+        let requested = self.0.message.phone_numbers.len() + self.0.message.recipients.len();
         let response = self.0.send().await?;
         batch_result(requested, &response.decisions, &response.reasons, response.check_time)
     }

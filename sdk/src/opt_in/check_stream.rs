@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -7,16 +8,16 @@ use contacts_proto::v1;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
 
-use crate::convert::{IntoProto, batch_result};
+use crate::convert::{IntoProto, batch_recipients, batch_result};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::model::{BatchCheckResult, MessageCategory};
+use crate::model::{BatchCheckResult, MessageCategory, Recipient};
 use crate::pipeline::{Limits, Protocol, pipeline};
 use crate::transport::{Incoming, Outgoing};
 
 /// Builder of a stream of checks, returned by [`OptIn::check_stream`](crate::OptIn::check_stream).
 ///
-/// A batch has up to 10 000 phone numbers. Several batches are sent ahead of their results, which
+/// A batch has up to 10 000 people, named by phone numbers as text, or by [`Recipient`]s. Several batches are sent ahead of their results, which
 /// arrive in order. After a dropped connection, the batches without a result are sent again.
 ///
 /// ```no_run
@@ -78,7 +79,10 @@ impl CheckOptInStream {
 
     /// Checks the batches of a stream, and returns a stream of batches with their results, in order. It
     /// makes progress only while it is polled.
-    pub fn send(self, batches: impl Stream<Item = Vec<String>> + Send + 'static) -> CheckStream {
+    pub fn send<R>(self, batches: impl Stream<Item = Vec<R>> + Send + 'static) -> CheckStream<R>
+    where
+        R: Clone + Into<Recipient> + Send + Sync + 'static,
+    {
         let limits = Limits {
             in_flight: self.in_flight,
             response_timeout: self.response_timeout,
@@ -88,6 +92,7 @@ impl CheckOptInStream {
             handle: self.handle,
             category: self.category,
             sender_phone_number_id: self.sender_phone_number_id,
+            recipients: PhantomData,
         };
         CheckStream(pipeline(checks, batches.boxed(), limits))
     }
@@ -96,51 +101,52 @@ impl CheckOptInStream {
 /// A stream of batches with their results. Ends after the last batch or the first error; treat the
 /// batches without a result as denied.
 #[must_use = "streams do nothing until they are polled"]
-pub struct CheckStream(BoxStream<'static, Result<CheckedBatch>>);
+pub struct CheckStream<R = String>(BoxStream<'static, Result<CheckedBatch<R>>>);
 
-impl CheckStream {
+impl<R> CheckStream<R> {
     /// Returns the next batch, or `None` at the end. The same as `StreamExt::next`.
-    pub async fn next(&mut self) -> Option<Result<CheckedBatch>> {
+    pub async fn next(&mut self) -> Option<Result<CheckedBatch<R>>> {
         self.0.next().await
     }
 }
 
-impl Stream for CheckStream {
-    type Item = Result<CheckedBatch>;
+impl<R> Stream for CheckStream<R> {
+    type Item = Result<CheckedBatch<R>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_next_unpin(cx)
     }
 }
 
-/// A batch of phone numbers with its results.
+/// A batch of recipients with its results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CheckedBatch {
-    /// The phone numbers of the batch.
-    pub phone_numbers: Vec<String>,
-    /// The results, in the order of the numbers.
+pub struct CheckedBatch<R = String> {
+    /// The recipients of the batch, as they were passed.
+    pub recipients: Vec<R>,
+    /// The results, in the order of the recipients.
     pub results: BatchCheckResult,
 }
 
-impl CheckedBatch {
-    /// The numbers that may be messaged.
-    pub fn allowed(&self) -> impl Iterator<Item = &str> {
-        self.results.allowed_indexes().map(|index| self.phone_numbers[index].as_str())
+impl<R> CheckedBatch<R> {
+    /// The recipients that may be messaged.
+    pub fn allowed(&self) -> impl Iterator<Item = &R> {
+        self.results.allowed_indexes().map(|index| &self.recipients[index])
     }
 }
 
-struct CheckProtocol {
+struct CheckProtocol<R> {
     handle: Handle,
     category: MessageCategory,
     sender_phone_number_id: String,
+    recipients: PhantomData<fn(R)>,
 }
 
-impl Protocol for CheckProtocol {
-    type Item = Vec<String>;
+impl<R: Clone + Into<Recipient> + Send + Sync + 'static> Protocol for CheckProtocol<R> {
+    type Item = Vec<R>;
     type Request = v1::CheckOptInStreamRequest;
     type Response = v1::CheckOptInStreamResponse;
-    type Output = CheckedBatch;
+    type Output = CheckedBatch<R>;
 
     fn is_idempotent(&self) -> bool {
         true
@@ -150,10 +156,13 @@ impl Protocol for CheckProtocol {
         None
     }
 
-    fn request(&self, phone_numbers: &mut Vec<String>) -> Self::Request {
+    fn request(&self, batch: &mut Vec<R>) -> Self::Request {
+        let (phone_numbers, recipients) =
+            batch_recipients(batch.iter().cloned().map(Into::into).collect());
         v1::CheckOptInStreamRequest {
             workspace_id: self.handle.workspace_id(),
-            phone_numbers: phone_numbers.clone(),
+            phone_numbers,
+            recipients,
             category: self.category.into_proto(),
             sender_phone_number_id: self.sender_phone_number_id.clone(),
         }
@@ -169,22 +178,22 @@ impl Protocol for CheckProtocol {
 
     fn complete(
         &self,
-        pending: &mut VecDeque<Vec<String>>,
+        pending: &mut VecDeque<Vec<R>>,
         response: Self::Response,
-    ) -> Result<CheckedBatch> {
-        let phone_numbers = pending
+    ) -> Result<CheckedBatch<R>> {
+        let recipients = pending
             .pop_front()
             .ok_or_else(|| Error::invalid_response("a response to a batch that was not sent"))?;
         let results = batch_result(
-            phone_numbers.len(),
+            recipients.len(),
             &response.decisions,
             &response.reasons,
             response.check_time,
         )?;
-        Ok(CheckedBatch { phone_numbers, results })
+        Ok(CheckedBatch { recipients, results })
     }
 
-    fn fail(&self, error: Error, _: &VecDeque<Vec<String>>) -> Error {
+    fn fail(&self, error: Error, _: &VecDeque<Vec<R>>) -> Error {
         error.edit(|inner| inner.incomplete = true)
     }
 }

@@ -112,13 +112,13 @@ async fn a_batch_has_one_result_per_number() {
     });
     let client = fake.client().await;
     let numbers = ["11", "12", "21"];
-    let answers = client.opt_in().check_batch(&numbers, MARKETING).await.expect("answers");
+    let answers = client.opt_in().check_batch(numbers, MARKETING).await.expect("answers");
     assert_eq!(answers.allowed_indexes().collect::<Vec<_>>(), [0, 2]);
     assert!(answers.allowed(0) && !answers.allowed(1) && !answers.allowed(3));
     assert_eq!(answers.get(1).map(|it| it.reason), Some(CheckReason::InvalidPhoneNumber));
     assert_eq!(answers.iter().len(), 3);
 
-    let short = client.with_workspace("short").opt_in().check_batch(&numbers, MARKETING).await;
+    let short = client.with_workspace("short").opt_in().check_batch(numbers, MARKETING).await;
     assert_eq!(short.expect_err("one too few").kind(), ErrorKind::InvalidResponse);
 }
 
@@ -160,7 +160,7 @@ async fn a_check_stream_keeps_its_order_over_broken_connections() {
             checks.check_stream(MARKETING).max_in_flight(3).send(stream::iter(batches));
         for n in 0..20 {
             let batch = checked.next().await.expect("a batch").expect("answers");
-            assert_eq!(batch.allowed().collect::<Vec<_>>(), [format!("{n}1")]);
+            assert_eq!(batch.allowed().collect::<Vec<_>>(), [&format!("{n}1")]);
         }
         assert!(checked.next().await.is_none());
         assert_eq!(*connections.lock().expect("connections"), 5);

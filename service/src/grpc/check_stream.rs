@@ -5,7 +5,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use tonic::{Status, Streaming};
 
 use super::api::{Api, shutting_down};
-use super::convert::consent;
+use super::convert::{consent, recipient};
 use crate::domain::error::Result;
 use crate::opt_in::Checker;
 use crate::store::timestamp;
@@ -40,8 +40,8 @@ async fn check(
 ) -> Result<v1::CheckOptInStreamResponse, Status> {
     let request = request?;
     let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
-    let (reasons, now) =
-        checker.check_batch(&request.workspace_id, &request.phone_numbers, &sending).await?;
+    let people = recipient::decode_batch(&request.phone_numbers, request.recipients)?;
+    let (reasons, now) = checker.check_batch(&request.workspace_id, &people, &sending).await?;
     let (decisions, reasons) = consent::encode_outcomes(&reasons);
     Ok(v1::CheckOptInStreamResponse { decisions, reasons, check_time: Some(timestamp(now)) })
 }

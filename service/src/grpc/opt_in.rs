@@ -13,8 +13,8 @@ use super::{check_stream, opt_in_events};
 use crate::domain::consent::{ConsentEvent, ShownConsent};
 use crate::domain::error::Result;
 use crate::operations::idempotency::EncodedResponse;
-use crate::operations::named;
 use crate::operations::opt_in::{RecordConsent, RecordPlatformPreference};
+use crate::opt_in::CheckQuery;
 use crate::store::{Store, timestamp, wire_summary};
 
 #[tonic::async_trait]
@@ -28,13 +28,13 @@ impl OptInService for Api {
         let request = request.into_inner();
         let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
         let recipient = recipient::decode(request.recipient)?;
-        let outcome = self.checker.check(&request.workspace_id, &recipient, &sending).await?;
+        let also = recipient::decode_also(request.also)?;
+        let workspace_id = request.workspace_id.as_str();
+        let query = CheckQuery { workspace_id, recipient: &recipient, also: &also, sending };
+        let outcome = self.checker.check(&query).await?;
         let mut response = consent::encode_outcome(&outcome);
         if request.receipt {
-            let workspace_id = named(&request.workspace_id)?;
-            let keyring = self.store.keyring();
-            response.receipt =
-                receipt::sign(keyring, workspace_id, &recipient, &sending, &outcome)?;
+            response.receipt = receipt::sign(self.store.keyring(), &query, &outcome)?;
         }
         Ok(Response::new(response))
     }
@@ -43,11 +43,11 @@ impl OptInService for Api {
         &self,
         request: Request<v1::BatchCheckOptInRequest>,
     ) -> Result<Response<v1::BatchCheckOptInResponse>, Status> {
-        let request = request.get_ref();
+        let request = request.into_inner();
         let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
-        let numbers = &request.phone_numbers;
+        let people = recipient::decode_batch(&request.phone_numbers, request.recipients)?;
         let (reasons, now) =
-            self.checker.check_batch(&request.workspace_id, numbers, &sending).await?;
+            self.checker.check_batch(&request.workspace_id, &people, &sending).await?;
         let (decisions, reasons) = consent::encode_outcomes(&reasons);
         let check_time = Some(timestamp(now));
         Ok(Response::new(v1::BatchCheckOptInResponse { decisions, reasons, check_time }))

@@ -9,8 +9,7 @@ use contacts_service::store::Store;
 use contacts_service::store::postgres::PostgresOptions;
 
 use super::support::{
-    MARKETING_MESSAGE, checker, create_definitions, import, person, rich_profile, statement,
-    with_database,
+    checker, create_definitions, import, marketing, person, rich_profile, statement, with_database,
 };
 
 const CALLS: u64 = 3000;
@@ -21,7 +20,7 @@ async fn call(store: &Store, checker: &Checker, number: u64) {
     // Outcomes are of no interest here: most are cut off, and some objects are
     // there already.
     match number % 5 {
-        0 => drop(checker.check("", &who, &MARKETING_MESSAGE).await),
+        0 => drop(checker.check(&marketing(&who)).await),
         1 => {
             let profile = rich_profile(&format!("1556{number:07}"));
             let create = contacts::CreateContact { workspace_id: String::new(), profile };
@@ -73,7 +72,7 @@ fn cancelled_calls_leave_no_transaction_open_and_no_error() {
 
         for number in 0..100 {
             let who = person(&format!("1555{:07}", number % 500));
-            checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
+            checker.check(&marketing(&who)).await.unwrap();
             read::find(store, "", std::slice::from_ref(&who)).await.unwrap();
             let record = opt_in::RecordConsent {
                 workspace_id: String::new(),

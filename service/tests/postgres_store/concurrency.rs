@@ -11,8 +11,8 @@ use contacts_service::store::{Store, decode_profile};
 use futures::future::join_all;
 
 use super::support::{
-    Database, MARKETING_MESSAGE, checker, create_definitions, import, person, profile,
-    rich_profile, statement, with_database,
+    Database, checker, create_definitions, import, marketing, person, profile, rich_profile,
+    statement, with_database,
 };
 
 async fn two_stores(database: &Database) -> [Store; 2] {
@@ -72,7 +72,7 @@ fn an_opt_out_survives_a_create_at_the_same_time() {
             );
             objected.unwrap();
             created.unwrap();
-            let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
+            let answer = checker.check(&marketing(&who)).await.unwrap();
             assert_eq!(answer.reason, CheckReason::OptedOut, "round {round}");
             assert!(answer.contact_id.is_some());
             let events = opt_in::events(&stores[0], "", &who, None, 10).await.unwrap();
@@ -101,7 +101,7 @@ fn an_acknowledged_opt_out_is_seen_by_every_later_check() {
                         (OptInStatus::OptedOut, CheckReason::OptedOut),
                     ] {
                         writer.write(record(&who, status)).await.unwrap();
-                        let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
+                        let answer = checker.check(&marketing(&who)).await.unwrap();
                         assert_eq!(answer.reason, reason);
                     }
                 }

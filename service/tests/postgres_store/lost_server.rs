@@ -11,7 +11,7 @@ use contacts_service::store::postgres::{self, PostgresOptions};
 use sqlx::Executor;
 
 use super::support::{
-    MARKETING_MESSAGE, checker, import, keyring, person, profile, statement, with_database,
+    checker, import, keyring, marketing, person, profile, statement, with_database,
 };
 
 /// Makes one call with each pool.
@@ -24,7 +24,7 @@ async fn calls(store: &Store, checker: &Checker) -> [Result<(), Reason>; 4] {
     };
     let stream = async { store.read_stream().await?.workspaces("", 1).await };
     [
-        checker.check("", &who, &MARKETING_MESSAGE).await.map(drop),
+        checker.check(&marketing(&who)).await.map(drop),
         read::find(store, "", std::slice::from_ref(&who)).await.map(drop),
         stream.await.map(drop),
         store.write(record).await.map(drop),
@@ -79,7 +79,7 @@ fn a_check_on_a_standby_fails() {
         database.connect().await.execute(sqlx::AssertSqlSafe(pretend)).await.unwrap();
         let checker = checker(&store);
         let who = person("15551234567");
-        let error = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap_err();
+        let error = checker.check(&marketing(&who)).await.unwrap_err();
         assert_eq!(error.reason(), Reason::DatabaseUnavailable);
         let clock = std::sync::Arc::new(chrono::Utc::now);
         let opened =

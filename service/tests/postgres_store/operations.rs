@@ -13,12 +13,13 @@ use contacts_service::operations::identity::LinkIdentity;
 use contacts_service::operations::{
     attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags, workspaces,
 };
+use contacts_service::opt_in::CheckQuery;
 use contacts_service::store::{Store, decode_profile};
 use uuid::Uuid;
 
 use super::support::{
-    MARKETING_MESSAGE, checker, create_attribute, create_definitions, create_tag, definition,
-    import, person, phone, profile, rich_profile, statement, with_database,
+    checker, create_attribute, create_definitions, create_tag, definition, import, marketing,
+    person, phone, profile, rich_profile, statement, with_database,
 };
 
 async fn create(store: &Store, profile: Profile) -> Result<Uuid, Reason> {
@@ -102,7 +103,7 @@ fn a_contact_is_created_changed_and_erased() {
         let by_user = Recipient::Key(user.match_key());
         store.write(record(&by_user, OptInStatus::OptedIn)).await.unwrap();
         for who in [&who, &by_user, &person("5521987654321")] {
-            let answer = checker.check("", who, &MARKETING_MESSAGE).await.unwrap();
+            let answer = checker.check(&marketing(who)).await.unwrap();
             assert_eq!(answer.reason, CheckReason::OptedIn);
             assert_eq!(answer.contact_id, Some(id));
         }
@@ -117,7 +118,7 @@ fn a_contact_is_created_changed_and_erased() {
         store.write(delete(&by_user)).await.unwrap();
         assert_eq!(stored(&store, &who).await, None);
         for who in [&by_user, &person("5521987654321")] {
-            let answer = checker.check("", who, &MARKETING_MESSAGE).await.unwrap();
+            let answer = checker.check(&marketing(who)).await.unwrap();
             assert_eq!((answer.reason, answer.contact_id), (CheckReason::OptedOut, None));
             // What decides is listed, without what was said.
             let events = opt_in::events(&store, "", who, None, 10).await.unwrap();
@@ -153,7 +154,7 @@ fn the_opt_out_of_a_released_user_id_stays() {
         store.write(release).await.unwrap();
         let checker = checker(&store);
         for (who, is_contact) in [(Recipient::Key(user.match_key()), false), (by_phone, true)] {
-            let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
+            let answer = checker.check(&marketing(&who)).await.unwrap();
             assert_eq!(answer.reason, CheckReason::OptedOut);
             assert_eq!(answer.contact_id.is_some(), is_contact);
         }
@@ -167,7 +168,7 @@ fn the_opt_out_of_a_non_contact_is_stored() {
         let who = person("15551234567");
         store.write(record(&who, OptInStatus::OptedOut)).await.unwrap();
         let checker = checker(&store);
-        let answer = checker.check("", &who, &MARKETING_MESSAGE).await.unwrap();
+        let answer = checker.check(&marketing(&who)).await.unwrap();
         assert_eq!((answer.reason, answer.contact_id), (CheckReason::OptedOut, None));
         assert_eq!(opt_in::events(&store, "", &who, None, 10).await.unwrap().len(), 1);
         let refused = store.write(record(&who, OptInStatus::OptedIn)).await.unwrap_err();
@@ -177,9 +178,12 @@ fn the_opt_out_of_a_non_contact_is_stored() {
         let events = opt_in::events(&store, "", &who, None, 10).await.unwrap();
         let kinds: Vec<_> = events.iter().map(|(_, event)| event.change.kind()).collect();
         assert_eq!(kinds, [EventKind::Claimed, EventKind::OptOut]);
-        let unknown = checker.check("", &person("15557654321"), &MARKETING_MESSAGE).await.unwrap();
+        let unknown = checker.check(&marketing(&person("15557654321"))).await.unwrap();
         assert_eq!(unknown.reason, CheckReason::UnknownContact);
-        let nowhere = checker.check("nowhere", &who, &MARKETING_MESSAGE).await.unwrap_err();
+        let nowhere = checker
+            .check(&CheckQuery { workspace_id: "nowhere", ..marketing(&who) })
+            .await
+            .unwrap_err();
         assert_eq!(nowhere.reason(), Reason::WorkspaceNotFound);
     });
 }

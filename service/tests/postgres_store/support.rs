@@ -18,7 +18,7 @@ use contacts_service::domain::keyring::Keyring;
 use contacts_service::domain::phone::{PhoneNumber, match_key_of};
 use contacts_service::domain::tag::Tag;
 use contacts_service::operations::{attributes, import, tags, workspaces};
-use contacts_service::opt_in::Checker;
+use contacts_service::opt_in::{CheckQuery, Checker};
 use contacts_service::store::postgres::{self, PostgresOptions};
 use contacts_service::store::sqlite::{self, Access, SqliteOptions};
 use contacts_service::store::{Clock, Store};
@@ -228,6 +228,9 @@ pub async fn create_definitions(store: &Store) {
     create_attribute(store, definition("orders", AttributeType::Number)).await;
 }
 
-/// A marketing message from an unspecified sender.
-pub const MARKETING_MESSAGE: Sending<'_> =
-    Sending { category: MessageCategory::Marketing, sender_phone_number_id: ALL_SENDERS };
+/// A check of a marketing message from any number.
+pub fn marketing(recipient: &Recipient) -> CheckQuery<'_> {
+    let sending =
+        Sending { category: MessageCategory::Marketing, sender_phone_number_id: ALL_SENDERS };
+    CheckQuery { workspace_id: "", recipient, also: &[], sending }
+}

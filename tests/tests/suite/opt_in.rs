@@ -8,6 +8,7 @@ mod ledger;
 mod platform;
 mod property;
 mod receipts;
+mod recipients;
 mod record;
 
 use contacts_sdk::{CheckReason, CheckResult, MessageCategory, Recipient};

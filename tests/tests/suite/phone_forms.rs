@@ -116,7 +116,7 @@ async fn consent_calls(app: &TestApp, made: &Contact, stored: &str, form: &str) 
     let before = events(app, stored).await;
     assert_eq!(events(app, form).await, before, "{form}");
     app.opt_in().record_opt_in(form, OptInSource::WebForm).await.expect("an opt-in");
-    let answers = app.opt_in().check_batch(&[stored, form], MARKETING).await.expect("answers");
+    let answers = app.opt_in().check_batch([stored, form], MARKETING).await.expect("answers");
     assert_eq!(answers.allowed_indexes().count(), 2, "{form}");
     let record = app.opt_in().record_opt_out(form).await.expect("an opt-out");
     assert_eq!(record.event.contact_id.as_deref(), Some(&*made.contact_id));
@@ -127,7 +127,7 @@ async fn consent_calls(app: &TestApp, made: &Contact, stored: &str, form: &str) 
         assert_eq!(kinds, [OptInEventKind::OptOut, OptInEventKind::OptIn], "{number}");
         assert_eq!(events[2..], before, "{number}");
     }
-    let answers = app.opt_in().check_batch(&[stored, form], MARKETING).await.expect("answers");
+    let answers = app.opt_in().check_batch([stored, form], MARKETING).await.expect("answers");
     assert_eq!(answers.allowed_indexes().count(), 0, "{form}");
 }
 
@@ -158,7 +158,7 @@ async fn similar_numbers_are_different_people(app: TestApp) {
             let two = app.make_contact(alike).await;
             app.opt_in().record_opt_out(alike).await.expect("an opt-out");
             assert_eq!(reason_of(&app, stored).await, CheckReason::OptedIn, "{stored} {alike}");
-            let answers = app.opt_in().check_batch(&[stored, alike], MARKETING).await;
+            let answers = app.opt_in().check_batch([stored, alike], MARKETING).await;
             let allowed: Vec<_> = answers.expect("answers").allowed_indexes().collect();
             assert_eq!(allowed, [0], "{stored} {alike}");
             // Lifts the opt-out before the other direction is tested.

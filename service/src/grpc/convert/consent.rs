@@ -323,6 +323,7 @@ pub(crate) fn encode_outcome(outcome: &CheckOutcome) -> v1::CheckOptInResponse {
         consent_time: outcome.consent_time.map(timestamp),
         check_time: Some(timestamp(outcome.check_time)),
         receipt: String::new(),
+        recipient_index: i32::try_from(outcome.decided_by).unwrap_or(i32::MAX),
     }
 }
 
@@ -349,6 +350,7 @@ pub(super) fn encode_reason(reason: CheckReason) -> v1::CheckReason {
         CheckReason::Expired => v1::CheckReason::Expired,
         CheckReason::UnknownContact => v1::CheckReason::UnknownContact,
         CheckReason::InvalidPhoneNumber => v1::CheckReason::InvalidPhoneNumber,
+        CheckReason::InvalidRecipient => v1::CheckReason::InvalidRecipient,
         CheckReason::FormerIdentity => v1::CheckReason::FormerIdentity,
         CheckReason::Erased => v1::CheckReason::Erased,
     }
@@ -408,8 +410,9 @@ mod tests {
             CheckReason::InvalidPhoneNumber,
             CheckReason::FormerIdentity,
             CheckReason::Erased,
+            CheckReason::InvalidRecipient,
         ]);
-        assert_eq!(decisions, [1, 2, 2, 2, 2, 2, 2, 2, 2]);
-        assert_eq!(reasons, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(decisions, [1, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(reasons, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     }
 }

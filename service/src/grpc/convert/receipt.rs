@@ -3,29 +3,26 @@
 use contacts_proto::v1;
 
 use super::consent::{encode_category, encode_decision, encode_reason};
-use crate::domain::consent::Sending;
-use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::domain::keyring::Keyring;
 use crate::domain::receipt::{self, Answer, AskedId, Question};
-use crate::opt_in::CheckOutcome;
+use crate::operations::named;
+use crate::opt_in::{CheckOutcome, CheckQuery};
 use crate::store::random;
 
 /// Signs the outcome of a check.
 pub(crate) fn sign(
     keyring: &Keyring,
-    workspace_id: &str,
-    recipient: &Recipient,
-    sending: &Sending<'_>,
+    query: &CheckQuery<'_>,
     outcome: &CheckOutcome,
 ) -> Result<String> {
-    let mut recipients = vec![AskedId::from(recipient)];
-    recipients.extend(outcome.primary_key.as_ref().map(AskedId::Key));
+    let primary_keys = outcome.primary_keys.iter().map(AskedId::Key);
+    let recipients: Vec<_> = query.recipients().map(AskedId::from).chain(primary_keys).collect();
     let question = Question {
-        workspace_id,
+        workspace_id: named(query.workspace_id)?,
         recipients: &recipients,
-        category: encode_category(sending.category),
-        sender_phone_number_id: sending.sender_phone_number_id,
+        category: encode_category(query.sending.category),
+        sender_phone_number_id: query.sending.sender_phone_number_id,
         as_of_time: None,
     };
     let answer = Answer {

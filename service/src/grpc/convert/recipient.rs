@@ -4,10 +4,12 @@ use contacts_proto::v1;
 use contacts_proto::v1::recipient::Recipient as Oneof;
 use uuid::Uuid;
 
+use crate::domain::consent::CheckReason;
 use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::external_id::ExternalId;
-use crate::domain::phone::MatchKey;
+use crate::domain::phone::{MatchKey, match_key_of};
+use crate::opt_in::MAX_BATCH;
 use crate::store::parse_id;
 
 /// A oneof with the cases of [`v1::Recipient`].
@@ -59,6 +61,48 @@ pub(crate) fn decode_all(
         Some(error) if recipients.is_empty() => Err(error),
         _ => Ok(recipients),
     }
+}
+
+/// Most ids in `also` of a check.
+const MAX_CHECKED_ALSO: usize = 10;
+
+/// Decodes the further ids of a check. One that cannot be read makes the check fail: the
+/// others alone could allow what it denies.
+pub(crate) fn decode_also(also: Vec<v1::Recipient>) -> Result<Vec<Recipient>> {
+    if also.len() > MAX_CHECKED_ALSO {
+        return Err(Error::limit("also", MAX_CHECKED_ALSO, also.len()));
+    }
+    let decode = |(index, also): (usize, v1::Recipient)| {
+        decode(also.recipient).map_err(|error| error.in_parent(&format!("also[{index}]")))
+    };
+    also.into_iter().enumerate().map(decode).collect()
+}
+
+/// Decodes the people of a batch of checks: packed numbers, then others. What cannot be
+/// read gets the reason that it is denied for.
+pub(crate) fn decode_batch(
+    phone_numbers: &[String],
+    recipients: Vec<v1::Recipient>,
+) -> Result<Vec<Result<Recipient, CheckReason>>> {
+    let count = phone_numbers.len().saturating_add(recipients.len());
+    if count > MAX_BATCH {
+        let field = if recipients.is_empty() { "phone_numbers" } else { "recipients" };
+        return Err(Error::limit(field, MAX_BATCH, count));
+    }
+    let number = |number: &String| {
+        let key = match_key_of(number).map(Recipient::Key);
+        key.map_err(|_| CheckReason::InvalidPhoneNumber)
+    };
+    let other = |other: v1::Recipient| {
+        decode(other.recipient).map_err(|error| match error.reason() {
+            Reason::InvalidPhoneNumber => CheckReason::InvalidPhoneNumber,
+            _ => CheckReason::InvalidRecipient,
+        })
+    };
+    let mut people = Vec::with_capacity(count);
+    people.extend(phone_numbers.iter().map(number));
+    people.extend(recipients.into_iter().map(other));
+    Ok(people)
 }
 
 /// Decodes a contact id, which only the server makes.

@@ -27,7 +27,7 @@ async fn refused_everywhere(app: &TestApp, number: &str) -> Vec<Error> {
     } else {
         in_contact.refused_at(reason::REQUIRED_FIELD_MISSING, "contact.phone_number");
     }
-    let batch = app.opt_in().check_batch(&[number], MessageCategory::Marketing).await;
+    let batch = app.opt_in().check_batch([number], MessageCategory::Marketing).await;
     let outcome = batch.expect("answers").get(0).expect("an answer");
     assert_eq!((outcome.reason, outcome.is_allowed()), (CheckReason::InvalidPhoneNumber, false));
     errors

@@ -76,7 +76,7 @@ async fn batch_size_is_limited(app: TestApp) {
     let error = app.opt_in().check_batch(&numbers, MARKETING).await;
     let error = error.refused_at(reason::LIMIT_EXCEEDED, "phone_numbers");
     assert_eq!((error.metadata("limit"), error.metadata("actual")), (Some("10000"), Some("10001")));
-    let none = app.opt_in().check_batch(&[""; 0], MARKETING).await.expect("no answers");
+    let none = app.opt_in().check_batch([""; 0], MARKETING).await.expect("no answers");
     assert!(none.is_empty());
 }
 
@@ -90,8 +90,8 @@ async fn stream_answers_batches_in_order(app: TestApp) {
     let mut checked = app.opt_in().check_stream(MARKETING).send(stream::iter(batches.clone()));
     for expected in batches {
         let batch = checked.next().await.expect("a batch").expect("answers");
-        assert_eq!(batch.phone_numbers, expected);
-        let allowed: Vec<_> = batch.allowed().map(str::to_owned).collect();
+        assert_eq!(batch.recipients, expected);
+        let allowed: Vec<_> = batch.allowed().cloned().collect();
         let expected: Vec<_> = expected.into_iter().filter(|number| *number == phone(1)).collect();
         assert_eq!(allowed, expected);
     }

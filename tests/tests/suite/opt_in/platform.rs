@@ -31,7 +31,7 @@ async fn reasons(app: &TestApp, who: &str) -> [CheckReason; 3] {
     for sender in [A, B, ""] {
         let check = app.opt_in().check(who, MARKETING).sender_phone_number_id(sender);
         let check = check.await.expect("a check");
-        let batch = app.opt_in().check_batch(&[who], MARKETING).sender_phone_number_id(sender);
+        let batch = app.opt_in().check_batch([who], MARKETING).sender_phone_number_id(sender);
         let batch = batch.await.expect("a batch");
         let streamed = app.opt_in().check_stream(MARKETING).sender_phone_number_id(sender);
         let mut streamed = streamed.send(stream::iter([vec![who.to_owned()]]).boxed());

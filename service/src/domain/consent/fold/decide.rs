@@ -26,8 +26,10 @@ pub enum CheckReason {
     Expired,
     /// The identity is no contact's.
     UnknownContact,
-    /// No identity could be read. Decided before any row is.
+    /// No phone number could be read. Decided before any row is.
     InvalidPhoneNumber,
+    /// The same of what is named otherwise.
+    InvalidRecipient,
 }
 
 impl CheckReason {
@@ -42,7 +44,8 @@ impl CheckReason {
             | Self::FormerIdentity
             | Self::Expired
             | Self::UnknownContact
-            | Self::InvalidPhoneNumber => Decision::Deny,
+            | Self::InvalidPhoneNumber
+            | Self::InvalidRecipient => Decision::Deny,
         }
     }
 }
