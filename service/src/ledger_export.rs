@@ -20,7 +20,7 @@ use crate::operations::restore::{
     EraseDetails, RestoreEntries, RestorePeople, RestoredContact, RestoredSuppression,
 };
 use crate::operations::workspace;
-use crate::store::{ConsentRow, Reader, Selection, Store, Workspace, decode_profile};
+use crate::store::{ConsentRow, Listing, Reader, Selection, Store, Workspace, decode_profile};
 
 /// Entries, contacts and suppressions read and written at a time.
 const PAGE: usize = 1000;
@@ -215,6 +215,8 @@ struct Restore<'a> {
     late_erasures: HashSet<i64>,
     /// The last event that made an identity nobody's.
     partings: HashMap<IdentityId, i64>,
+    /// Entries listed under what they let go.
+    listings: Vec<(Listing, i64)>,
     entries: Vec<Entry>,
     contacts: Vec<ContactLine>,
     suppressions: Vec<SuppressionLine>,
@@ -233,6 +235,7 @@ impl<'a> Restore<'a> {
             places: HashMap::new(),
             late_erasures: HashSet::new(),
             partings: HashMap::new(),
+            listings: Vec::new(),
             entries: Vec::new(),
             contacts: Vec::new(),
             suppressions: Vec::new(),
@@ -302,9 +305,7 @@ impl<'a> Restore<'a> {
             has_detail: entry.detail.is_some(),
         };
         self.places.insert(entry.fact.event_id, place);
-        if let EventChange::Identities(Change::Released { identity }) = entry.fact.change()? {
-            self.partings.insert(identity, entry.position);
-        }
+        self.list(&entry)?;
         if let Some(event) = entry.fact.fold_event()? {
             self.world.apply(&event);
         }
@@ -313,6 +314,28 @@ impl<'a> Restore<'a> {
             true => Ok(()),
             false => self.write_entries().await,
         }
+    }
+
+    /// Lists an entry under the identities and the contact that it let go.
+    fn list(&mut self, entry: &Entry) -> Result<(), Refused> {
+        let gone = match entry.fact.change()? {
+            EventChange::Identities(Change::Released { identity }) => {
+                self.partings.insert(identity, entry.position);
+                vec![identity]
+            }
+            EventChange::Identities(Change::Erased { identity }) => {
+                let contact = entry.fact.contact_id.map(Listing::Contact);
+                self.listings.extend(contact.map(|listing| (listing, entry.position)));
+                let person = self.world.person(identity);
+                let members = person.map(|person| person.members().iter().map(|m| m.id).collect());
+                members.unwrap_or_else(|| vec![identity])
+            }
+            EventChange::Forgotten(identities) => identities,
+            EventChange::Identities(_) | EventChange::Said { .. } => Vec::new(),
+        };
+        let listing = |id| (Listing::Identity(id), entry.position);
+        self.listings.extend(gone.into_iter().map(listing));
+        Ok(())
     }
 
     async fn write_entries(&mut self) -> Result<(), Refused> {
@@ -340,6 +363,14 @@ impl<'a> Restore<'a> {
             return Err(RestoreError::Incomplete { after });
         };
         let workspace_id = &header.workspace_id;
+        for listings in self.listings.chunks(PAGE) {
+            let people = RestorePeople {
+                workspace_id: workspace_id.clone(),
+                listings: listings.to_vec(),
+                ..RestorePeople::default()
+            };
+            self.store.write(people).await?;
+        }
         for lines in self.suppressions.chunks(PAGE) {
             let decode = |line: &SuppressionLine| self.suppression(line);
             let suppressions = lines.iter().map(decode).collect::<Result<_, _>>();

@@ -2,6 +2,7 @@
 //! that began after the check arrived. If the read fails, the check fails: no
 //! decision is made without it.
 
+mod as_of;
 mod coalescer;
 mod people;
 mod read;
@@ -43,6 +44,8 @@ pub struct CheckQuery<'a> {
     pub also: &'a [Recipient],
     /// What is about to be sent.
     pub sending: Sending<'a>,
+    /// The time the check is about. None: now.
+    pub as_of_time: Option<Time>,
 }
 
 impl<'a> CheckQuery<'a> {
@@ -71,7 +74,8 @@ pub struct CheckOutcome {
     pub event_id: Option<Uuid>,
     /// When the person made the statement of that event.
     pub consent_time: Option<Time>,
-    /// The time after the read, at which an opt-in must not have expired.
+    /// The time after the read, at which an opt-in must not have expired, unless the query
+    /// is about another.
     pub check_time: Time,
 }
 
@@ -85,6 +89,9 @@ impl Checker {
     /// Checks whether this may be sent to this person now.
     pub async fn check(&self, query: &CheckQuery<'_>) -> Result<CheckOutcome> {
         let workspace_id = named(query.workspace_id)?;
+        if let Some(time) = query.as_of_time {
+            return self.check_as_of(workspace_id, query, time).await;
+        }
         if let (Recipient::Key(key), []) = (query.recipient, query.also) {
             let row = self.coalescer.read(workspace_id, key.clone()).await?;
             let now = self.store.now();

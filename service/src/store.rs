@@ -41,7 +41,7 @@ pub use self::contacts::{ContactReader, ContactRow, ContactWriter};
 pub use self::definitions::{Counted, DefinitionReader, DefinitionWriter};
 pub use self::directory::{DirectoryReader, Order, OrderBy, PageCursor, Selection};
 pub use self::duplicates::{DuplicateCandidate, DuplicateKey, DuplicateReader};
-pub use self::ledger::{LedgerReader, LedgerWriter, Subjects};
+pub use self::ledger::{LedgerReader, LedgerWriter, Listing, Subjects};
 pub(crate) use self::log_redaction::loggable;
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};
@@ -54,7 +54,7 @@ pub use self::responses::{
 };
 pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
 pub(crate) use self::transaction::random;
-use self::transaction::require_keys;
+pub(crate) use self::transaction::require_keys;
 pub use self::transaction::{Operation, Transaction};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};

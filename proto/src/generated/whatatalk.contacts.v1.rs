@@ -1484,6 +1484,10 @@ pub struct CheckOptInRequest {
     /// number. Each has to be allowed too. At most 10.
     #[prost(message, repeated, tag = "8")]
     pub also: ::prost::alloc::vec::Vec<Recipient>,
+    /// Checks as of this time instead of now; not in the future. Before the workspace was
+    /// created, nobody is known. An external_id means the contact that has it now.
+    #[prost(message, optional, tag = "9")]
+    pub as_of_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The person. Required.
     #[prost(oneof = "check_opt_in_request::Recipient", tags = "2, 3, 4, 15")]
     pub recipient: ::core::option::Option<check_opt_in_request::Recipient>,
@@ -1538,7 +1542,8 @@ pub struct CheckOptInResponse {
     /// there is no such event.
     #[prost(message, optional, tag = "5")]
     pub consent_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Server time of the check. An opt-in with an earlier `expire_time` has expired.
+    /// Server time of the check. An opt-in with an earlier `expire_time` has expired,
+    /// unless the request has `as_of_time`.
     #[prost(message, optional, tag = "6")]
     pub check_time: ::core::option::Option<::prost_types::Timestamp>,
     /// If the request asked for it: the receipt, text of about 400 characters. Store it
@@ -2428,8 +2433,14 @@ pub mod opt_in_service_client {
         /// allows for each: the answer is that of the first that is denied, `recipient`
         /// before `also` and these in their order.
         ///
-        /// Errors: INVALID_ARGUMENT for a malformed number or id, and for more than 10 in
-        /// `also` (LIMIT_EXCEEDED); NOT_FOUND (WORKSPACE_NOT_FOUND); UNAVAILABLE
+        /// With `as_of_time`, it answers what a check would have answered then: from what had
+        /// been recorded by then, and with the expiries and the policy of that time. Later
+        /// links, merges, releases and erasures change nothing in it. See docs/consent.md for
+        /// what an erasure makes stricter.
+        ///
+        /// Errors: INVALID_ARGUMENT for a malformed number or id, for more than 10 in `also`
+        /// (LIMIT_EXCEEDED), for an `as_of_time` in the future (INVALID_TIME) or of people with
+        /// more than 10 000 events (LIMIT_EXCEEDED); NOT_FOUND (WORKSPACE_NOT_FOUND); UNAVAILABLE
         /// (DATABASE_UNAVAILABLE); ABORTED (WRITE_CONFLICT) if a contact named by its id
         /// kept changing.
         ///
@@ -2763,8 +2774,14 @@ pub mod opt_in_service_server {
         /// allows for each: the answer is that of the first that is denied, `recipient`
         /// before `also` and these in their order.
         ///
-        /// Errors: INVALID_ARGUMENT for a malformed number or id, and for more than 10 in
-        /// `also` (LIMIT_EXCEEDED); NOT_FOUND (WORKSPACE_NOT_FOUND); UNAVAILABLE
+        /// With `as_of_time`, it answers what a check would have answered then: from what had
+        /// been recorded by then, and with the expiries and the policy of that time. Later
+        /// links, merges, releases and erasures change nothing in it. See docs/consent.md for
+        /// what an erasure makes stricter.
+        ///
+        /// Errors: INVALID_ARGUMENT for a malformed number or id, for more than 10 in `also`
+        /// (LIMIT_EXCEEDED), for an `as_of_time` in the future (INVALID_TIME) or of people with
+        /// more than 10 000 events (LIMIT_EXCEEDED); NOT_FOUND (WORKSPACE_NOT_FOUND); UNAVAILABLE
         /// (DATABASE_UNAVAILABLE); ABORTED (WRITE_CONFLICT) if a contact named by its id
         /// kept changing.
         ///

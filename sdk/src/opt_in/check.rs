@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use contacts_proto::v1;
 
 use crate::call::{Prepared, request};
@@ -38,6 +40,15 @@ impl CheckOptIn {
     /// [`recipient_index`](CheckResult::recipient_index) says which.
     pub fn also(mut self, recipient: impl Into<Recipient>) -> Self {
         self.0.message.also.push(recipient.into().into_proto());
+        self
+    }
+
+    /// Asks what a check would have answered at this time, from what had been recorded by then. Not in
+    /// the future. This reads the history of the person and has the
+    /// [deadline](crate::ClientBuilder::deadline) of other calls.
+    pub fn as_of(mut self, time: SystemTime) -> Self {
+        self.0.message.as_of_time = Some(time.into());
+        self.0.deadline = self.0.deadline.max(self.0.handle.config().deadline);
         self
     }
 

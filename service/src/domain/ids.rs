@@ -105,6 +105,12 @@ impl IdGenerator {
     }
 }
 
+/// When an id was generated, to the millisecond. None for an id that was not.
+pub fn time(id: Uuid) -> Option<Time> {
+    let millis = i64::try_from(id.as_u128() >> 80).ok()?;
+    (id.get_version_num() == 7).then(|| Time::from_timestamp_millis(millis)).flatten()
+}
+
 /// The unique and increasing part of an id: its timestamp and counter.
 pub fn sequence(id: Uuid) -> u64 {
     let bits = id.as_u128();

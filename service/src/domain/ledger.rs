@@ -8,11 +8,13 @@
 //! from the hash.
 
 mod change;
+mod past;
 mod verify;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use past::{Past, PastIdentity};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 pub use verify::{Damage, IntegrityError, Verifier};

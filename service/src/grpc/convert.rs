@@ -12,7 +12,7 @@ mod mask;
 pub(crate) mod receipt;
 pub(crate) mod recipient;
 pub(crate) mod tag;
-mod time;
+pub(crate) mod time;
 pub(crate) mod webhook;
 pub(crate) mod workspace;
 

@@ -7,7 +7,7 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::api::Api;
-use super::convert::{consent, receipt, recipient};
+use super::convert::{consent, receipt, recipient, time};
 use super::mutation::{Mutation, MutationResponse};
 use super::{check_stream, opt_in_events};
 use crate::domain::consent::{ConsentEvent, ShownConsent};
@@ -30,7 +30,9 @@ impl OptInService for Api {
         let recipient = recipient::decode(request.recipient)?;
         let also = recipient::decode_also(request.also)?;
         let workspace_id = request.workspace_id.as_str();
-        let query = CheckQuery { workspace_id, recipient: &recipient, also: &also, sending };
+        let as_of_time = time::decode_optional("as_of_time", request.as_of_time)?;
+        let query =
+            CheckQuery { workspace_id, recipient: &recipient, also: &also, sending, as_of_time };
         let outcome = self.checker.check(&query).await?;
         let mut response = consent::encode_outcome(&outcome);
         if request.receipt {

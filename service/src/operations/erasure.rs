@@ -10,10 +10,10 @@ use crate::domain::consent::{
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
-use crate::domain::ledger::Entry;
+use crate::domain::ledger::{ERASURE, Entry};
 use crate::domain::phone::MatchKey;
 use crate::store::{
-    ConsentRow, KeyLock, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
+    ConsentRow, KeyLock, Listing, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
 };
 
 use super::unit_of_work::{UnitOfWork, new_identity, upsert_suppressions};
@@ -155,7 +155,8 @@ impl RepeatErasure {
                 revision,
             });
         }
-        let subjects = Subjects { contact_ids, keys: hashed_keys.clone() };
+        let keys = hashed_keys.clone();
+        let subjects = Subjects { contact_ids, keys, ..Subjects::default() };
         let forgotten = tx.db.erase_ledger_details(workspace, &subjects).await?;
         tx.db.erase_stored_responses(workspace, &subjects).await?;
         if rows.is_empty() && forgotten.is_empty() {
@@ -177,9 +178,17 @@ impl RepeatErasure {
         let pointers = rows.iter().flat_map(|row| {
             let listed =
                 entries.iter().filter(|entry| entry.fact.identity_ids().contains(&row.identity_id));
-            listed.map(|entry| (row.match_key.clone(), entry.position))
+            let listings =
+                [Listing::Key(row.match_key.clone()), Listing::Identity(row.identity_id)];
+            listed.flat_map(move |entry| listings.clone().map(|listing| (listing, entry.position)))
         });
-        tx.db.add_ledger_pointers(workspace, &pointers.collect::<Vec<_>>()).await?;
+        let mut pointers: Vec<_> = pointers.collect();
+        let of_contacts = subjects.contact_ids.iter().flat_map(|id| {
+            let erasures = entries.iter().filter(|entry| entry.fact.kind == ERASURE);
+            erasures.map(|entry| (Listing::Contact(*id), entry.position))
+        });
+        pointers.extend(of_contacts);
+        tx.db.add_ledger_pointers(workspace, &pointers).await?;
         upsert_suppressions(tx, workspace, rows).await
     }
 

@@ -11,7 +11,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::workspace::WorkspaceSettings;
-use crate::store::{ConsentRow, KeyLock, Lock, Operation, Transaction, Workspace};
+use crate::store::{ConsentRow, KeyLock, Listing, Lock, Operation, Transaction, Workspace};
 
 use super::lock_workspace;
 use super::workspaces::CreateWorkspace;
@@ -109,6 +109,8 @@ pub struct RestorePeople {
     pub contacts: Vec<RestoredContact>,
     /// Non-contacts.
     pub suppressions: Vec<RestoredSuppression>,
+    /// Further entries that let identities go, for checks as of a time.
+    pub listings: Vec<(Listing, i64)>,
 }
 
 impl Operation for RestorePeople {
@@ -135,15 +137,15 @@ impl Operation for RestorePeople {
         if !rows.is_empty() {
             tx.db.upsert_consent(&workspace, &rows).await?;
         }
-        let mut pointers: Vec<(MatchKey, i64)> = self
-            .suppressions
-            .iter()
-            .flat_map(|s| s.listed.iter().map(|position| (s.row.match_key.clone(), *position)))
-            .collect();
-        let listed = self.contacts.iter().flat_map(|contact| &contact.listed);
-        pointers.extend(
-            listed.map(|(key, position)| (keyring.hashed(&workspace.workspace_id, key), *position)),
-        );
+        let mut pointers = self.listings.clone();
+        for suppression in &self.suppressions {
+            let listing = Listing::Key(suppression.row.match_key.clone());
+            pointers.extend(suppression.listed.iter().map(|position| (listing.clone(), *position)));
+        }
+        for (key, position) in self.contacts.iter().flat_map(|contact| &contact.listed) {
+            let hashed = keyring.hashed(&workspace.workspace_id, key);
+            pointers.push((Listing::Key(hashed), *position));
+        }
         tx.db.add_ledger_pointers(&workspace, &pointers).await?;
         for (contact, _) in &contacts {
             self.claim(tx, &workspace, contact).await?;

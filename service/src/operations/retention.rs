@@ -6,7 +6,7 @@ use crate::domain::Time;
 use crate::domain::consent::EventChange;
 use crate::domain::error::Result;
 use crate::domain::ledger::Entry;
-use crate::store::{Lock, Operation, Store, Transaction};
+use crate::store::{Listing, Lock, Operation, Store, Transaction};
 
 use super::{ledger, webhook, workspaces};
 
@@ -68,9 +68,13 @@ impl Operation for Sweep {
                 let forgotten = db.delete_suppressions(&workspace, self.before, BATCH).await?;
                 let count = forgotten.len();
                 if count > 0 {
-                    let change = EventChange::Forgotten(forgotten);
-                    let entry = Entry::of_forgetting(tx.new_id(), change, tx.now);
-                    ledger::append(tx, &workspace, head, &mut [entry]).await?;
+                    let change = EventChange::Forgotten(forgotten.clone());
+                    let mut entries = [Entry::of_forgetting(tx.new_id(), change, tx.now)];
+                    ledger::append(tx, &workspace, head, &mut entries).await?;
+                    let position = entries[0].position;
+                    let pointer = |id| (Listing::Identity(id), position);
+                    let pointers: Vec<_> = forgotten.into_iter().map(pointer).collect();
+                    tx.db.add_ledger_pointers(&workspace, &pointers).await?;
                 }
                 Ok(count == BATCH)
             }

@@ -27,7 +27,7 @@ use crate::domain::consent::{ConsentEvent, EventKind, ShownConsent};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::external_id::ExternalId;
 use crate::domain::phone::MatchKey;
-use crate::store::{ContactRow, Workspace, encode_profile};
+use crate::store::{ContactRow, Listing, Workspace, encode_profile};
 
 /// Persons to be changed together.
 pub struct UnitOfWork<'a> {
@@ -44,7 +44,7 @@ pub struct UnitOfWork<'a> {
     /// The keys of non-contacts that became a contact's.
     claims: Vec<(MatchKey, Uuid)>,
     /// Events that are listed under an identity besides its contact.
-    shared_events: Vec<(MatchKey, Uuid)>,
+    shared_events: Vec<(Listing, Uuid)>,
 }
 
 /// One person of a [`UnitOfWork`].

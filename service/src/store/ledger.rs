@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Workspace;
+use crate::domain::consent::IdentityId;
 use crate::domain::contact::Contact;
 use crate::domain::error::Result;
 use crate::domain::keyring::Keyring;
@@ -12,12 +13,14 @@ use crate::domain::phone::MatchKey;
 
 /// Identifies the ledger entries and stored responses of one person, from their
 /// time as a contact and before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subjects {
     /// The contact, and those that were merged into it.
     pub contact_ids: Vec<Uuid>,
     /// The hashed keys of the person.
     pub keys: Vec<MatchKey>,
+    /// Identities, for the entries that let them go: [`Listing::Identity`].
+    pub identities: Vec<IdentityId>,
 }
 
 impl Subjects {
@@ -29,13 +32,36 @@ impl Subjects {
         let hashed =
             |key: &MatchKey| keyring.hashed_all(&workspace.workspace_id, key).collect::<Vec<_>>();
         let keys = contact.profile.match_keys().iter().flat_map(hashed).collect();
-        Self { contact_ids, keys }
+        Self { contact_ids, keys, identities: Vec::new() }
     }
 
     /// The subjects of a non-contact.
     pub fn of_non_contact(key: &MatchKey, keyring: &Keyring, workspace: &Workspace) -> Self {
         let keys = keyring.hashed_all(&workspace.workspace_id, key).collect();
-        Self { contact_ids: Vec::new(), keys }
+        Self { keys, ..Self::default() }
+    }
+}
+
+/// What an entry is also listed under. With these, the history of an identity is found
+/// from its present, whatever became of its contacts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// The hashed key of a non-contact: for what still counts after a release or erasure.
+    Key(MatchKey),
+    /// An identity: for the entries that released, erased or forgot it.
+    Identity(IdentityId),
+    /// A contact that is gone: for its erasure.
+    Contact(Uuid),
+}
+
+impl Listing {
+    /// The subject of its pointer. No two listings have the same.
+    pub(super) fn subject(&self) -> String {
+        match self {
+            Self::Key(key) => key.as_str().to_owned(),
+            Self::Identity(id) => identity_subject(*id),
+            Self::Contact(id) => claimed_subject(*id),
+        }
     }
 }
 
@@ -58,6 +84,12 @@ pub trait LedgerReader {
         subjects: &Subjects,
         before: i64,
         limit: usize,
+    ) -> Result<Vec<Entry>>;
+    /// Returns the entries at these positions without their details, in any order.
+    async fn ledger_entries_at(
+        &mut self,
+        workspace: &Workspace,
+        positions: &[i64],
     ) -> Result<Vec<Entry>>;
 }
 
@@ -93,16 +125,21 @@ pub trait LedgerWriter {
         keys: &[MatchKey],
         contact_id: Uuid,
     ) -> Result<()>;
-    /// Has the entries at these positions listed under hashed keys, too.
+    /// Has the entries at these positions listed, too.
     async fn add_ledger_pointers(
         &mut self,
         workspace: &Workspace,
-        pointers: &[(MatchKey, i64)],
+        pointers: &[(Listing, i64)],
     ) -> Result<()>;
 }
 
-/// The subject of details that a contact claimed. Neither a contact_id nor a match key
-/// looks like it.
+/// The subject of an identity. Nothing else looks like it.
+pub(super) fn identity_subject(id: IdentityId) -> String {
+    format!("i:{}", id.0)
+}
+
+/// The subject of details that a contact claimed, and of its erasure. Neither a contact_id
+/// nor a match key looks like it.
 pub(super) fn claimed_subject(contact_id: Uuid) -> String {
     format!("k:{contact_id}")
 }

@@ -108,7 +108,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
 struct MissingKey(u32);
 
 /// Fails unless the keyring has all registered keys.
-pub(super) fn require_keys(keyring: &Keyring, registered: &[KeyId]) -> Result<()> {
+pub(crate) fn require_keys(keyring: &Keyring, registered: &[KeyId]) -> Result<()> {
     match keyring.missing(registered) {
         Some(key) => Err(Error::unavailable(MissingKey(key.version))),
         None => Ok(()),

@@ -232,5 +232,5 @@ pub async fn create_definitions(store: &Store) {
 pub fn marketing(recipient: &Recipient) -> CheckQuery<'_> {
     let sending =
         Sending { category: MessageCategory::Marketing, sender_phone_number_id: ALL_SENDERS };
-    CheckQuery { workspace_id: "", recipient, also: &[], sending }
+    CheckQuery { workspace_id: "", recipient, also: &[], sending, as_of_time: None }
 }

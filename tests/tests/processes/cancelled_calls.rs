@@ -30,7 +30,7 @@ async fn call(client: &ContactsClient, number: usize) -> Result<(), contacts_sdk
     };
     match number % 8 {
         0 => opt_in.check(who, MessageCategory::Marketing).await.map(drop),
-        1 => opt_in.check_batch(&phones(0..100), MessageCategory::Marketing).await.map(drop),
+        1 => opt_in.check_batch(phones(0..100), MessageCategory::Marketing).await.map(drop),
         2 => {
             let person = NewContact::new().phone(phone(PEOPLE + number)).tag("vip");
             contacts.create(person).await.map(drop)

@@ -34,7 +34,7 @@ async fn acknowledged_changes_are_visible_on_all_servers() {
         for client in &clients {
             let answer = client.opt_in().check(phone(n), MARKETING).await.expect("an answer");
             assert_eq!(answer.reason, CheckReason::OptedOut);
-            let answers = client.opt_in().check_batch(&phones(n..n + 2), MARKETING).await;
+            let answers = client.opt_in().check_batch(phones(n..n + 2), MARKETING).await;
             let answers = answers.expect("answers");
             assert_eq!([answers.allowed(0), answers.allowed(1)], [false, true]);
         }

@@ -1,5 +1,6 @@
 //! OptInService: checks, statements and the ledger.
 
+mod as_of;
 mod batch;
 mod carry_over;
 mod checks;

@@ -14,7 +14,8 @@ const REPORTED: i64 = 2;
 impl Fact {
     /// Writes kind, flags and identities, in this order: of a link the identity, one of
     /// the contact, the one it carries from and the one it replaces, nil for none; of a
-    /// merge one of each contact, then those that became former ones.
+    /// merge one of each contact, the id of the contact that goes, then those that became
+    /// former ones.
     pub(super) fn set_change(&mut self, change: EventChange) {
         self.kind = change.kind() as i64;
         let nil = IdentityId(Uuid::nil());
@@ -41,8 +42,8 @@ impl Fact {
                 Change::Linked { identity, to, carry_from, replaces } => {
                     vec![identity, to, carry_from.unwrap_or(nil), replaces.unwrap_or(nil)]
                 }
-                Change::Merged { into, from, retired } => {
-                    [into, from].into_iter().chain(retired).collect()
+                Change::Merged { into, from, contact_id, retired } => {
+                    [into, from, IdentityId(contact_id)].into_iter().chain(retired).collect()
                 }
                 Change::Retired { identity }
                 | Change::Released { identity }
@@ -85,9 +86,12 @@ impl Fact {
                 carry_from: some(next()?),
                 replaces: some(next()?),
             },
-            EventKind::Merged => {
-                Change::Merged { into: next()?, from: next()?, retired: ids.collect() }
-            }
+            EventKind::Merged => Change::Merged {
+                into: next()?,
+                from: next()?,
+                contact_id: next()?.0,
+                retired: ids.collect(),
+            },
             EventKind::Retired => Change::Retired { identity: next()? },
             EventKind::Released => Change::Released { identity: next()? },
             EventKind::Claimed => Change::Claimed { identity: next()? },

@@ -23,7 +23,7 @@ pub(crate) fn sign(
         recipients: &recipients,
         category: encode_category(query.sending.category),
         sender_phone_number_id: query.sending.sender_phone_number_id,
-        as_of_time: None,
+        as_of_time: query.as_of_time,
     };
     let answer = Answer {
         decision: encode_decision(outcome.reason),

@@ -24,7 +24,7 @@ pub(super) fn decode(field: &str, timestamp: Timestamp) -> Result<Time> {
 }
 
 /// Decodes a timestamp that may be absent.
-pub(super) fn decode_optional(field: &str, timestamp: Option<Timestamp>) -> Result<Option<Time>> {
+pub(crate) fn decode_optional(field: &str, timestamp: Option<Timestamp>) -> Result<Option<Time>> {
     timestamp.map(|timestamp| decode(field, timestamp)).transpose()
 }
 

@@ -21,6 +21,7 @@ impl UnitOfWork<'_> {
             let subjects = Subjects {
                 contact_ids: event.contact_id.into_iter().collect(),
                 keys: vec![event.match_key.clone()],
+                ..Subjects::default()
             };
             let found =
                 tx.db.ledger_entries_about(self.workspace, &subjects, i64::MAX, COMPARED).await?;

@@ -14,7 +14,7 @@ use crate::domain::consent::{
 use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::Transaction;
+use crate::store::{Listing, Transaction};
 
 /// Why the permissions of one identity are those of a new one, too.
 #[derive(Clone, Debug)]
@@ -186,9 +186,11 @@ impl UnitOfWork<'_> {
         let Some(released) = target.person.release(id, tx.now) else { return };
         target.update_time = Some(tx.now);
         let event = self.push_change(tx, entry, key, Change::Released { identity: id }, None);
-        self.shared_events.push((key.clone(), event));
+        self.shared_events.push((Listing::Key(key.clone()), event));
+        self.shared_events.push((Listing::Identity(id), event));
         let standing = released.row(id).map(|row| row.objections.events()).unwrap_or_default();
-        self.shared_events.extend(standing.into_iter().map(|event| (key.clone(), event)));
+        self.shared_events
+            .extend(standing.into_iter().map(|event| (Listing::Key(key.clone()), event)));
         let mut alone = Entry::of_non_contact(key.clone(), id, IdentityConsent::default());
         alone.stored = Person::default();
         alone.person = released;
@@ -222,7 +224,7 @@ impl UnitOfWork<'_> {
         survivor_contact.version += 1;
         survivor_contact.update_time = tx.now;
         survivor_contact.profile = profile.clone();
-        let contact_id = survivor_contact.contact_id;
+        let (contact_id, merged_id) = (survivor_contact.contact_id, contact.contact_id);
         let Some(into) = kept.person.members().first().map(|member| member.id) else {
             return Err(Error::internal("a contact without an identity"));
         };
@@ -240,7 +242,8 @@ impl UnitOfWork<'_> {
         self.merges.push((contact, contact_id));
         self.index(survivor.0);
         let key = profile.match_keys().swap_remove(0);
-        self.push_change(tx, survivor, &key, Change::Merged { into, from, retired }, None);
+        let change = Change::Merged { into, from, contact_id: merged_id, retired };
+        self.push_change(tx, survivor, &key, change, None);
         for key in dropped {
             self.release(tx, survivor, &key);
         }

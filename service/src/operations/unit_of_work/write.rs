@@ -14,7 +14,7 @@ use crate::domain::keyring::Keyring;
 use crate::domain::ledger::Entry as LedgerEntry;
 use crate::domain::phone::MatchKey;
 use crate::operations::ledger;
-use crate::store::{ConsentRow, KeyLock, Subjects, Transaction, Workspace};
+use crate::store::{ConsentRow, KeyLock, Listing, Subjects, Transaction, Workspace};
 
 /// Entries read at once when the positions of events are looked up.
 const PAGE: usize = 1000;
@@ -123,16 +123,21 @@ impl UnitOfWork<'_> {
         let event = LedgerEntry::of_erasure(event_id, contact.contact_id, change, details, times);
         let mut events = [event];
         ledger::append(tx, workspace, head, &mut events).await?;
-        positions.insert(event_id, events[0].position);
+        let erasure_position = events[0].position;
+        positions.insert(event_id, erasure_position);
         tx.db.erase_stored_responses(workspace, &subjects).await?;
         tx.db.delete_consent(workspace, &keys).await?;
-        let (mut rows, mut hashed_keys, mut pointers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut hashed_keys) = (Vec::new(), Vec::new());
+        let contact_ids = subjects.contact_ids.iter();
+        let mut pointers: Vec<_> =
+            contact_ids.map(|id| (Listing::Contact(*id), erasure_position)).collect();
         for (key, id) in keys.iter().zip(&ids) {
             let Some(consent) = erased.iter().find_map(|person| person.row(*id)) else { continue };
             let match_key = keyring.hashed(&workspace.workspace_id, key);
             let events = consent.objections.events().into_iter();
             let listed = events.filter_map(|event| positions.get(&event).copied());
-            pointers.extend(listed.map(|position| (match_key.clone(), position)));
+            pointers.extend(listed.map(|position| (Listing::Key(match_key.clone()), position)));
+            pointers.push((Listing::Identity(*id), erasure_position));
             hashed_keys.push(match_key.clone());
             rows.push(ConsentRow {
                 match_key,
@@ -276,7 +281,7 @@ async fn share_events(
     workspace: &Workspace,
     subjects: &[Subjects],
     written: &[LedgerEntry],
-    shared: Vec<(MatchKey, Uuid)>,
+    shared: Vec<(Listing, Uuid)>,
 ) -> Result<()> {
     if shared.is_empty() {
         return Ok(());
@@ -287,8 +292,12 @@ async fn share_events(
     let wanted: HashSet<Uuid> =
         shared.iter().map(|(_, event)| *event).filter(|id| !positions.contains_key(id)).collect();
     positions.extend(positions_of(tx, workspace, subjects, &wanted).await?);
-    let pointer = |(key, event): (MatchKey, Uuid)| {
-        Some((keyring.hashed(&workspace.workspace_id, &key), *positions.get(&event)?))
+    let pointer = |(listing, event): (Listing, Uuid)| {
+        let listing = match listing {
+            Listing::Key(key) => Listing::Key(keyring.hashed(&workspace.workspace_id, &key)),
+            other => other,
+        };
+        Some((listing, *positions.get(&event)?))
     };
     let pointers: Vec<_> = shared.into_iter().filter_map(pointer).collect();
     tx.db.add_ledger_pointers(workspace, &pointers).await

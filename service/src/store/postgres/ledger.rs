@@ -11,8 +11,8 @@ use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
 use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
 use crate::domain::phone::MatchKey;
-use crate::store::ledger::claimed_subject;
-use crate::store::{LedgerReader, LedgerWriter, Subjects, Workspace};
+use crate::store::ledger::{claimed_subject, identity_subject};
+use crate::store::{LedgerReader, LedgerWriter, Listing, Subjects, Workspace};
 
 /// The columns that [`decode`] reads, of `opt_in_event AS e` and its detail `d`.
 macro_rules! columns {
@@ -85,6 +85,22 @@ impl LedgerReader for PostgresSession {
         .bind(row_limit(limit));
         Ok(self.fetch_all(query).await?.iter().map(decode).collect())
     }
+
+    async fn ledger_entries_at(
+        &mut self,
+        workspace: &Workspace,
+        positions: &[i64],
+    ) -> Result<Vec<Entry>> {
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM opt_in_event AS e
+             LEFT JOIN opt_in_event_detail AS d ON false
+             WHERE e.workspace_id = $1 AND e.position = ANY($2)",
+        ));
+        let query = query.bind(&workspace.workspace_id).bind(positions);
+        Ok(self.fetch_all(query).await?.iter().map(decode).collect())
+    }
 }
 
 #[async_trait]
@@ -149,7 +165,7 @@ impl LedgerWriter for PostgresSession {
     async fn add_ledger_pointers(
         &mut self,
         workspace: &Workspace,
-        pointers: &[(MatchKey, i64)],
+        pointers: &[(Listing, i64)],
     ) -> Result<()> {
         let query = sqlx::query(
             "INSERT INTO opt_in_event_pointer (workspace_id, subject, position)
@@ -157,7 +173,7 @@ impl LedgerWriter for PostgresSession {
              WHERE w.workspace_id = $1 ON CONFLICT DO NOTHING",
         )
         .bind(&workspace.workspace_id)
-        .bind(pointers.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())
+        .bind(pointers.iter().map(|(listing, _)| listing.subject()).collect::<Vec<_>>())
         .bind(pointers.iter().map(|(_, position)| *position).collect::<Vec<_>>());
         self.execute(query).await?;
         Ok(())
@@ -282,5 +298,7 @@ fn subject(entry: &Entry, detail: &Detail) -> String {
 fn subject_texts(subjects: &Subjects) -> Vec<String> {
     let contacts = subjects.contact_ids.iter().map(Uuid::to_string);
     let claimed = subjects.contact_ids.iter().map(|id| claimed_subject(*id));
-    contacts.chain(claimed).chain(subjects.keys.iter().map(|key| key.as_str().to_owned())).collect()
+    let keys = subjects.keys.iter().map(|key| key.as_str().to_owned());
+    let identities = subjects.identities.iter().map(|id| identity_subject(*id));
+    contacts.chain(claimed).chain(keys).chain(identities).collect()
 }

@@ -13,8 +13,17 @@ use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
 use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
 use crate::domain::phone::MatchKey;
-use crate::store::ledger::claimed_subject;
-use crate::store::{LedgerReader, LedgerWriter, Subjects, Workspace};
+use crate::store::ledger::{claimed_subject, identity_subject};
+use crate::store::{LedgerReader, LedgerWriter, Listing, Subjects, Workspace};
+
+/// The columns that [`decode`] reads, of `opt_in_event AS e`.
+macro_rules! facts {
+    () => {
+        "e.position, e.event_id, e.contact_id, e.kind, e.categories, e.changed_categories, e.source,
+         e.wording_version, e.sender_phone_number_id, e.occurred_time, e.record_time,
+         e.expire_time, e.erased_positions, e.detail_hash, e.hash, e.flags, e.identities"
+    };
+}
 
 #[async_trait]
 impl LedgerReader for SqliteSession {
@@ -24,13 +33,12 @@ impl LedgerReader for SqliteSession {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        let query = sqlx::query(
-            "SELECT position, event_id, contact_id, kind, categories, changed_categories, source,
-                 wording_version, sender_phone_number_id, occurred_time, record_time, expire_time,
-                 erased_positions, detail_hash, hash, flags, identities
-             FROM opt_in_event
-             WHERE workspace_key = ? AND position > ? ORDER BY position LIMIT ?",
-        );
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            facts!(),
+            " FROM opt_in_event AS e
+             WHERE e.workspace_key = ? AND e.position > ? ORDER BY e.position LIMIT ?",
+        ));
         let query = query.bind(workspace.row_key).bind(after).bind(row_limit(limit));
         let rows = self.fetch_all(query).await?;
         let mut entries: Vec<Entry> = rows.iter().map(decode).collect();
@@ -48,12 +56,10 @@ impl LedgerReader for SqliteSession {
         before: i64,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        let query = sqlx::query(
-            "SELECT e.position, e.event_id, e.contact_id, e.kind, e.categories,
-                 e.changed_categories, e.source, e.wording_version, e.sender_phone_number_id,
-                 e.occurred_time, e.record_time, e.expire_time, e.erased_positions,
-                 e.detail_hash, e.hash, e.flags, e.identities,
-                 d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            facts!(),
+            ", d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
                  d.reason_text, d.salt
              FROM (SELECT subject, position FROM opt_in_event_detail
                    WHERE workspace_key = ?1 AND subject IN (SELECT value FROM json_each(?2))
@@ -71,7 +77,7 @@ impl LedgerReader for SqliteSession {
              LEFT JOIN opt_in_event_detail AS d ON d.workspace_key = ?1
                  AND d.subject = found.subject AND d.position = found.position
              ORDER BY e.position DESC",
-        )
+        ))
         .bind(workspace.row_key)
         .bind(subjects_json(subjects)?)
         .bind(before)
@@ -82,6 +88,21 @@ impl LedgerReader for SqliteSession {
             has_detail.then(|| decode_detail(row, 17))
         };
         Ok(rows.iter().map(|row| Entry { detail: detail(row), ..decode(row) }).collect())
+    }
+
+    async fn ledger_entries_at(
+        &mut self,
+        workspace: &Workspace,
+        positions: &[i64],
+    ) -> Result<Vec<Entry>> {
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            facts!(),
+            " FROM json_each(?) AS asked
+             CROSS JOIN opt_in_event AS e ON e.workspace_key = ? AND e.position = asked.value",
+        ));
+        let query = query.bind(json(&positions)?).bind(workspace.row_key);
+        Ok(self.fetch_all(query).await?.iter().map(decode).collect())
     }
 }
 
@@ -178,14 +199,17 @@ impl LedgerWriter for SqliteSession {
     async fn add_ledger_pointers(
         &mut self,
         workspace: &Workspace,
-        pointers: &[(MatchKey, i64)],
+        pointers: &[(Listing, i64)],
     ) -> Result<()> {
         let statements = pointers.chunks(ROWS).map(|chunk| {
             let mut sql = QueryBuilder::<Sqlite>::new(
                 "INSERT OR IGNORE INTO opt_in_event_pointer (workspace_key, subject, position) ",
             );
-            sql.push_values(chunk, |mut values, (key, position)| {
-                values.push_bind(workspace.row_key).push_bind(key.as_str()).push_bind(*position);
+            sql.push_values(chunk, |mut values, (listing, position)| {
+                values
+                    .push_bind(workspace.row_key)
+                    .push_bind(listing.subject())
+                    .push_bind(*position);
             });
             sql
         });
@@ -297,5 +321,6 @@ fn subjects_json(subjects: &Subjects) -> Result<String> {
     let contacts = subjects.contact_ids.iter().map(|id| serde_json::Value::from(seq(*id)));
     let claimed = subjects.contact_ids.iter().map(|id| claimed_subject(*id).into());
     let keys = subjects.keys.iter().map(|key| serde_json::Value::from(key.as_str()));
-    json(&contacts.chain(claimed).chain(keys).collect::<Vec<_>>())
+    let identities = subjects.identities.iter().map(|id| identity_subject(*id).into());
+    json(&contacts.chain(claimed).chain(keys).chain(identities).collect::<Vec<_>>())
 }

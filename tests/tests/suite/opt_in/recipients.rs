@@ -32,7 +32,7 @@ async fn opt_in(app: &TestApp, person: impl Into<Recipient>) {
 async fn make_people(app: &TestApp) -> Vec<Contact> {
     let mut made = Vec::new();
     made.push(make_both(app, 1).await);
-    let person = NewContact::new().whatsapp_user_id("US.2");
+    let person = NewContact::new().whatsapp_user_id("US.2").external_id("customer 2");
     made.push(app.contacts().create(person).await.expect("a contact"));
     made.push(make_both(app, 3).await);
     made.push(make_both(app, 4).await);
@@ -125,6 +125,9 @@ async fn batch_checks_people_named_in_any_way(app: TestApp) {
         Recipient::whatsapp_user_id(""),
         Recipient::contact_id("no id"),
         Recipient::contact_id(Uuid::nil().to_string()),
+        Recipient::external_id("customer 2"),
+        Recipient::external_id("customer 3"),
+        Recipient::external_id(""),
     ];
     use CheckReason::{
         FormerIdentity, InvalidPhoneNumber, InvalidRecipient, NotAsked, OptedIn, OptedOut,
@@ -147,6 +150,9 @@ async fn batch_checks_people_named_in_any_way(app: TestApp) {
         InvalidRecipient,
         InvalidRecipient,
         UnknownContact,
+        NotAsked,
+        UnknownContact,
+        InvalidRecipient,
     ];
     let answers = app.opt_in().check_batch(recipients.clone(), MARKETING).await.expect("answers");
     let reasons: Vec<_> = answers.iter().map(|outcome| outcome.reason).collect();

@@ -45,6 +45,8 @@ pub enum Change {
         into: IdentityId,
         /// Any identity of the one that goes.
         from: IdentityId,
+        /// The id of the one that goes, for readers of the ledger.
+        contact_id: Uuid,
         /// Those that are former ones from now.
         retired: Vec<IdentityId>,
     },
@@ -101,6 +103,14 @@ impl World {
         members.iter().find_map(|member| (member.id == id).then_some(member.role))
     }
 
+    /// Drops an identity whose row was deleted at the end of its retention.
+    pub fn forget(&mut self, id: IdentityId) {
+        let mut person = self.take(id);
+        person.members.retain(|member| member.id != id);
+        self.places.remove(&id);
+        self.put(person);
+    }
+
     /// The person an identity is of.
     pub fn person(&self, id: IdentityId) -> Option<&Person> {
         self.persons.get(self.places.get(&id)?)
@@ -128,7 +138,7 @@ impl World {
                 person.join(*identity, row, time, *carry_from, *replaces);
                 self.put(person);
             }
-            Change::Merged { into, from, retired } => {
+            Change::Merged { into, from, contact_id: _, retired } => {
                 let mut person = self.take(*into);
                 if person.row(*from).is_none() {
                     person.merge(self.take(*from), time);

@@ -199,7 +199,9 @@ CREATE INDEX opt_in_event_detail_non_contact ON opt_in_event_detail (workspace_k
     WHERE typeof(subject) = 'text';
 
 -- Further entries that a person's list shows, without details: those that still count
--- for an identity after it was released or erased. The subject is a keyed hash.
+-- for an identity after it was released or erased, under a keyed hash. With `i:` and an
+-- identity_id, the entries that released, erased or forgot it; with `k:` and the id of a
+-- contact that is gone, its erasure: by these the past is found for checks as of a time.
 CREATE TABLE opt_in_event_pointer (
     workspace_key INTEGER NOT NULL,
     subject       TEXT    NOT NULL,

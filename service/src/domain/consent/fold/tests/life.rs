@@ -133,6 +133,7 @@ impl Narrator {
             Step::Merge { into, from, retired } => Change::Merged {
                 into: IDENTITIES[*into],
                 from: IDENTITIES[*from],
+                contact_id: Uuid::nil(),
                 retired: of(retired),
             },
             Step::Retire(identity) => Change::Retired { identity: IDENTITIES[*identity] },

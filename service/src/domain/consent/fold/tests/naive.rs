@@ -143,7 +143,7 @@ impl Naive {
             Change::Linked { identity, to, carry_from, replaces } => {
                 self.link(*identity, *to, *carry_from, *replaces, now);
             }
-            Change::Merged { into, from, retired } => {
+            Change::Merged { into, from, contact_id: _, retired } => {
                 let (stays, goes) = (self.person(*into), self.person(*from));
                 if !stays.contains(from) {
                     let all = [stays.clone(), goes.clone()].concat();

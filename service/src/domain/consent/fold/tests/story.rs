@@ -99,7 +99,8 @@ pub fn carry(old: IdentityId, new: IdentityId) -> Act {
 }
 
 pub fn merge(into: IdentityId, from: IdentityId) -> Act {
-    Act::Change(Change::Merged { into, from, retired: Vec::new() })
+    let contact_id = Uuid::nil();
+    Act::Change(Change::Merged { into, from, contact_id, retired: Vec::new() })
 }
 
 pub fn release(identity: IdentityId) -> Act {
