@@ -81,7 +81,7 @@ impl OptInPolicy {
     /// Validates the ages, and puts the fields in order.
     ///
     /// # Errors
-    /// An age of no day, or of more than [`MAX_AGE_DAYS`].
+    /// An age of no day, or of more than `MAX_AGE_DAYS`.
     pub fn normalised(mut self) -> Result<Self> {
         self.required_evidence.sort_unstable();
         self.required_evidence.dedup();
