@@ -330,6 +330,11 @@ impl<'a> Restore<'a> {
                 let members = person.map(|person| person.members().iter().map(|m| m.id).collect());
                 members.unwrap_or_else(|| vec![identity])
             }
+            EventChange::Identities(Change::Merged { contact_id, .. }) => {
+                // Leads to the survivor, also after its erasure.
+                self.listings.push((Listing::Contact(contact_id), entry.position));
+                Vec::new()
+            }
             EventChange::Forgotten(identities) => identities,
             EventChange::Identities(_) | EventChange::Said { .. } => Vec::new(),
         };

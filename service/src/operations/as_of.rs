@@ -65,10 +65,11 @@ async fn read(
         let rows = recipients.iter().map(|_| Vec::new()).collect();
         return Ok(PastPeople { rows, ..PastPeople::default() });
     }
-    // Newest first. Of a history that was cut off, the oldest that is left.
+    // Newest first. Which policy applied before the oldest that is kept is not known: it may
+    // have been one by which every permission had expired.
     let policies = db.opt_in_policies(&workspace).await?;
-    let in_force = policies.iter().find(|period| period.begin_time <= time).or(policies.last());
-    let max_ages = in_force.map(|period| period.policy.max_ages()).unwrap_or_default();
+    let in_force = policies.iter().find(|period| period.begin_time <= time);
+    let max_ages = in_force.map_or([Some(TimeDelta::zero()); 3], |period| period.policy.max_ages());
     let present = Present::read(db, store, workspace, recipients).await?;
     let past = present.past(time)?;
     let mut people = PastPeople::default();

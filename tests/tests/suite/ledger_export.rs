@@ -247,3 +247,47 @@ async fn export_of_an_unknown_workspace_is_refused(app: TestApp) {
     store.close().await;
     assert!(refused.expect_err("no workspace").message().contains("nowhere"));
 }
+
+/// Also of a contact that was merged and then erased with the survivor, and of a number that it had
+/// released before.
+#[apply(on_each_store!)]
+async fn restored_workspace_answers_as_of_earlier_times_as_before(app: TestApp) {
+    app.workspaces().create(ACME).await.expect("a workspace");
+    let acme = app.client().with_workspace(ACME);
+    live(&acme).await;
+    let (contacts, opt_in) = (acme.contacts(), acme.opt_in());
+    for n in [60, 61] {
+        contacts.create(NewContact::new().phone(phone(n))).await.expect("a contact");
+        opt_in.record_opt_in(phone(n), OptInSource::WebForm).await.expect("an opt-in");
+    }
+    let merged = contacts.get(phone(61)).await.expect("a contact").contact_id;
+    let moved = contacts.link_identity(phone(61)).phone(phone(62));
+    let moved = moved.carry_opt_in(OptInSource::Platform, Evidence::new());
+    moved.await.expect("a contact");
+    let mut people = everybody();
+    people.extend((60..63).map(|n| Recipient::phone(phone(n))));
+    people.push(Recipient::contact_id(&merged));
+    // The creation of a contact that is gone is known to the millisecond.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let mut answers = Vec::new();
+    for person in &people {
+        answers.push(opt_in.check(person, CATEGORIES[0]).await.expect("a check"));
+    }
+    contacts.link_identity(phone(62)).release(phone(61)).await.expect("released");
+    contacts.merge(phone(60), phone(62)).await.expect("merged");
+    contacts.delete(phone(60)).await.expect("erased");
+    let (lines, _) = export(&app, 0).await;
+    let new = after_the_loss(&app).await;
+    restore(&new, &lines).await.expect("restored");
+    for client in [&acme, &new.client().with_workspace(ACME)] {
+        for (person, then) in people.iter().zip(&answers) {
+            let check = client.opt_in().check(person, CATEGORIES[0]);
+            let again = check.as_of(then.check_time.expect("a time")).await.expect("a check");
+            let facts = |check: &contacts_sdk::CheckResult| {
+                (check.reason, check.event_id.clone(), check.contact_id.clone())
+            };
+            assert_eq!(facts(&again), facts(then), "{person:?}");
+        }
+    }
+    new.finish().await;
+}

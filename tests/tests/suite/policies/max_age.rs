@@ -181,3 +181,36 @@ async fn policies_of_workspaces_are_apart(app: TestApp) {
     app.workspaces().update("acme").opt_in_policy(policy).await.expect("a workspace");
     says(&app, &ours, true).await;
 }
+
+#[apply(on_each_store!)]
+async fn check_as_of_a_time_applies_the_policy_of_that_time(app: TestApp) {
+    make(&app, 1, 10).await;
+    let check = || app.opt_in().check(phone(1), MARKETING);
+    let allowed = check().await.expect("a check");
+    set(&app, OptInPolicy::new().max_age_days(MARKETING, 5)).await;
+    let expired = check().await.expect("a check");
+    set(&app, OptInPolicy::new().max_age_days(MARKETING, 1000)).await;
+    assert!(check().await.expect("a check").is_allowed());
+    for then in [allowed, expired] {
+        let again = check().as_of(then.check_time.expect("a time")).await.expect("a check");
+        assert_eq!((again.reason, again.event_id), (then.reason, then.event_id));
+    }
+}
+
+/// The policy that applied then is not kept: it may have been any.
+#[apply(on_each_store!)]
+async fn check_as_of_a_time_before_the_kept_policies_allows_nothing(app: TestApp) {
+    set(&app, OptInPolicy::new().max_age_days(MARKETING, 5)).await;
+    make(&app, 1, 10).await;
+    let expired = app.opt_in().check(phone(1), MARKETING).await.expect("a check");
+    assert_eq!(expired.reason, CheckReason::Expired);
+    for days in 1000..1100 {
+        set(&app, OptInPolicy::new().max_age_days(MARKETING, days)).await;
+    }
+    assert!(app.opt_in().check(phone(1), MARKETING).await.expect("a check").is_allowed());
+    for category in [MARKETING, MessageCategory::Utility] {
+        let check = app.opt_in().check(phone(1), category);
+        let again = check.as_of(expired.check_time.expect("a time")).await.expect("a check");
+        assert_eq!(again.reason, CheckReason::Expired, "{category:?}");
+    }
+}
