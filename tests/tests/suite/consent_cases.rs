@@ -276,6 +276,47 @@ async fn case_14_flipped_lost_and_moved_rows_are_named(app: TestApp) {
     assert!(mismatches(lost).await.contains(&Difference::Missing));
 }
 
+/// Filters and lists read what contacts repeat of their consent.
+#[apply(on_each_store!)]
+async fn every_column_that_filters_read_is_audited(app: TestApp) {
+    for n in 0..3 {
+        app.make_contact(phone(n)).await;
+        yes(&app, phone(n), 30).await;
+    }
+    audited(&app).await;
+    for (sql, undo) in [
+        (
+            "UPDATE contact SET opt_in_marketing = opt_in_marketing + 1",
+            "UPDATE contact SET opt_in_marketing = opt_in_marketing - 1",
+        ),
+        (
+            "UPDATE contact SET opt_in_utility = opt_in_utility + 8",
+            "UPDATE contact SET opt_in_utility = opt_in_utility - 8",
+        ),
+        (
+            "UPDATE contact SET marketing_time = marketing_time + 1",
+            "UPDATE contact SET marketing_time = marketing_time - 1",
+        ),
+        (
+            "UPDATE contact SET marketing_counted_from = marketing_time + 1",
+            "UPDATE contact SET marketing_counted_from = NULL",
+        ),
+        (
+            "UPDATE contact SET marketing_expire_time = 1",
+            "UPDATE contact SET marketing_expire_time = NULL",
+        ),
+    ] {
+        app.run_sql(sql).await;
+        let store = app.open_store(Access::Read).await;
+        let found = audit_states::verify_states(&store, "default").await.expect("an audit");
+        store.close().await;
+        let found: Vec<_> = found.into_iter().map(|mismatch| mismatch.difference).collect();
+        assert_eq!(found, [Difference::Summary; 3], "{sql}");
+        app.run_sql(undo).await;
+        audited(&app).await;
+    }
+}
+
 #[apply(on_each_store!)]
 async fn case_15_what_others_report_extends_and_revives_nothing(app: TestApp) {
     let soon = SystemTime::now() + Duration::from_secs(3600);

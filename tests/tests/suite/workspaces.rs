@@ -1,5 +1,6 @@
 //! WorkspaceService, and the isolation of workspaces.
 
+use contacts_proto::v1;
 use contacts_sdk::{
     AttributeType, EvidenceField, MessageCategory, NewContact, OptInPolicy, OptInSource, reason,
 };
@@ -69,6 +70,23 @@ async fn settings_are_changed_one_by_one(app: TestApp) {
     assert_eq!(workspaces.get("acme").await.expect("a workspace"), updated);
     let listed = workspaces.list().await.expect("workspaces").items;
     assert_eq!(listed[0], updated);
+
+    // An empty policy clears the policy only if the mask names it.
+    let message = v1::Workspace {
+        workspace_id: "acme".to_owned(),
+        display_name: "Acme".to_owned(),
+        settings: Some(v1::WorkspaceSettings {
+            stop_words: vec!["PARAR".to_owned()],
+            opt_in_policy: Some(v1::OptInPolicy::default()),
+        }),
+        create_time: None,
+    };
+    let request = v1::UpdateWorkspaceRequest { workspace: Some(message), update_mask: None };
+    let sent_back = app.client().raw_workspaces().update_workspace(request).await;
+    let settings = sent_back.expect("a workspace").into_inner().workspace.expect("it").settings;
+    let settings = settings.expect("settings");
+    assert_eq!(settings.stop_words, ["PARAR"]);
+    assert_eq!(settings.opt_in_policy.expect("a policy").required_evidence.len(), 2);
 
     // The other workspace has its own.
     let other = workspaces.get("default").await.expect("a workspace");

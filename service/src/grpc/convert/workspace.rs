@@ -37,7 +37,10 @@ pub(crate) fn decode_update(request: v1::UpdateWorkspaceRequest) -> Result<Updat
     let is_populated = |field| match field {
         WorkspaceField::DisplayName => !workspace.display_name.is_empty(),
         WorkspaceField::StopWords => !settings.stop_words.is_empty(),
-        WorkspaceField::OptInPolicy => settings.opt_in_policy.is_some(),
+        WorkspaceField::OptInPolicy => settings
+            .opt_in_policy
+            .as_ref()
+            .is_some_and(|policy| *policy != v1::OptInPolicy::default()),
     };
     let fields = mask::fields(update_mask.map(with_all_settings), is_populated)?;
     let changes = fields.into_iter().map(|field| {

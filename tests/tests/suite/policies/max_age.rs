@@ -4,6 +4,9 @@ use contacts_sdk::{
     CheckReason, Contact, Evidence, ImportConsent, ImportRow, MessageCategory, NewContact,
     OptInPolicy, OptInSource, OptInStatus, Recipient, reason,
 };
+use contacts_service::operations::contact_scan::ContactScan;
+use contacts_service::operations::{read, workspaces};
+use contacts_service::store::sqlite::Access;
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 use futures::TryStreamExt;
 
@@ -171,6 +174,28 @@ async fn carried_permissions_keep_their_age(app: TestApp) {
     // Of another category there is no policy.
     let check = app.opt_in().check(&moved, MessageCategory::Utility).await.expect("a check");
     assert!(check.is_allowed());
+}
+
+/// At the level of operations: the server reads several pages ahead of its client.
+#[apply(on_each_store!)]
+async fn a_stream_under_way_has_the_new_policy(app: TestApp) {
+    // More than the first page.
+    const PEOPLE: usize = 600;
+    let agreed = ImportConsent::opted_in().occurred_time(days_ago(10));
+    let row = |n| ImportRow::from(NewContact::new().phone(phone(n))).consent(agreed.clone());
+    app.make_many((0..PEOPLE).map(row)).await;
+    let store = app.open_store(Access::Read).await;
+    let workspace = workspaces::get(&store, "").await.expect("a workspace");
+    let query =
+        read::Query { filter: "sendable.marketing = true".to_owned(), ..read::Query::default() };
+    let mut db = store.read().await.expect("a connection");
+    let selection = read::select(&store, &mut *db, &workspace, &query, store.now()).await;
+    drop(db);
+    let selection = selection.expect("a selection");
+    let mut scan = ContactScan::new(store.clone(), workspace, selection, None);
+    assert!(!scan.next_page().await.expect("a page").is_empty());
+    set(&app, OptInPolicy::new().max_age_days(MARKETING, 5)).await;
+    assert!(scan.next_page().await.expect("a page").is_empty());
 }
 
 #[apply(on_each_store!)]

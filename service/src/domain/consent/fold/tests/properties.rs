@@ -9,7 +9,7 @@ use super::super::*;
 use super::life::{IDENTITIES, Narrator, life};
 use super::naive::{Kind, Naive, SENDERS};
 use crate::domain::Time;
-use crate::domain::consent::{ALL_SENDERS, MessageCategory};
+use crate::domain::consent::{ALL_SENDERS, ConsentSummary, MessageCategory};
 
 fn lives() -> ProptestConfig {
     let lives = std::env::var("FOLD_LIVES").ok().and_then(|text| text.parse().ok());
@@ -35,12 +35,32 @@ fn compare(world: &World, naive: &Naive, id: IdentityId, now: Time) -> Result<()
                 let verdict = decide(&row, &check);
                 let expected = naive.decide(id, &check);
                 prop_assert_eq!((verdict.reason, verdict.expire), expected, "{:?} {:?}", id, check);
+                if !is_former && sender == ALL_SENDERS {
+                    repeated(&row, &check, &verdict)?;
+                }
             }
             if category != MessageCategory::Marketing {
                 break;
             }
         }
         explained(&row, naive, id, category)?;
+    }
+    Ok(())
+}
+
+/// What a contact repeats of its consent says the same as a check without a sender.
+fn repeated(
+    row: &IdentityConsent,
+    check: &Check<'_>,
+    verdict: &Verdict,
+) -> Result<(), TestCaseError> {
+    let summary = ConsentSummary::of(row, None);
+    let consent = summary.categories[check.category as usize];
+    let allows = verdict.reason == CheckReason::OptedIn;
+    prop_assert_eq!(consent.is_sendable(check.max_age, check.now), allows);
+    prop_assert_eq!((consent.time, consent.source), (verdict.time, verdict.source));
+    if matches!(verdict.reason, CheckReason::OptedIn | CheckReason::Expired) {
+        prop_assert_eq!(consent.end(check.max_age), verdict.expire);
     }
     Ok(())
 }
