@@ -35,7 +35,7 @@ use tracing::Instrument;
 
 pub(crate) use self::backend::{Backend, ReadPurpose};
 pub use self::backend::{Reader, Writer};
-pub use self::common::sort_key;
+pub use self::common::{ledger_pack, sort_key};
 pub use self::consent::{CheckRow, CheckRows, ConsentReader, ConsentRow, ConsentWriter};
 pub use self::contacts::{ContactReader, ContactRow, ContactWriter};
 pub use self::definitions::{Counted, DefinitionReader, DefinitionWriter};

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use contacts_service::config::DatabaseUrl;
 use contacts_service::key_file::KeyFileError;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, raw_sql};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection, raw_sql,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -102,16 +104,25 @@ impl TestDatabase {
         PgConnection::connect(self.url()).await.expect("a connection")
     }
 
+    /// Whether it is SQLite's.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.settings, DatabaseUrl::Sqlite(_))
+    }
+
+    /// A connection to a SQLite database.
+    pub(crate) async fn open_file(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        options.connect().await.expect("a connection")
+    }
+
     /// Runs SQL statements that all databases support.
     pub async fn run_sql(&self, sql: &'static str) {
-        match &self.settings {
-            DatabaseUrl::Postgres(_) => {
-                raw_sql(sql).execute(&mut self.connect().await).await.expect(sql);
+        match self.is_file() {
+            true => {
+                raw_sql(sql).execute(&mut self.open_file().await).await.expect(sql);
             }
-            DatabaseUrl::Sqlite(path) => {
-                let options = SqliteConnectOptions::new().filename(path);
-                let mut connection = options.connect().await.expect("a connection");
-                raw_sql(sql).execute(&mut connection).await.expect(sql);
+            false => {
+                raw_sql(sql).execute(&mut self.connect().await).await.expect(sql);
             }
         }
     }

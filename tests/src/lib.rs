@@ -24,6 +24,7 @@ mod logs;
 mod postgres;
 mod proxy;
 mod service;
+mod stored_ledger;
 mod wire;
 
 pub use app::{TestApp, run};
@@ -37,6 +38,7 @@ pub use macro_rules_attribute::apply;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use service::{ServiceProcess, builder_with_long_deadlines, service, terminate};
+pub use stored_ledger::StoredLedger;
 pub use wire::{RawResponse, Wire, message};
 
 /// Generates one test per database from a function with a [`TestApp`] parameter.

@@ -4,6 +4,7 @@ mod columns;
 mod errors;
 mod external_ids;
 mod find;
+pub mod ledger_pack;
 mod rows;
 mod summary;
 mod values;

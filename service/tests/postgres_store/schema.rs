@@ -93,7 +93,7 @@ fn a_statement_that_only_mentions_the_workspace_does_not_bind_it() {
 /// Statements that are built from parts are covered by the tests of query plans.
 #[test]
 fn every_statement_names_its_workspace() {
-    const TABLES: [&str; 14] = [
+    const TABLES: [&str; 17] = [
         "workspace",
         "tag",
         "attribute",
@@ -101,8 +101,11 @@ fn every_statement_names_its_workspace() {
         "contact_redirect",
         "usage_count",
         "consent",
-        "opt_in_event",
-        "opt_in_event_detail",
+        "external_id",
+        "opt_in_event_pack",
+        "opt_in_event_detail_pack",
+        "opt_in_event_subject",
+        "opt_in_event_pointer",
         "deletion_receipt",
         "stored_response",
         "webhook_record",

@@ -3,9 +3,12 @@
 use std::process::Output;
 
 use contacts_tests::{Backend, ServiceProcess, TestDatabase, phone, service};
-use sqlx::{Connection, Executor, SqliteConnection};
 
-const TAMPER: &str = "UPDATE opt_in_event SET kind = 2 WHERE position = 2";
+async fn tamper(database: &TestDatabase) {
+    let mut ledger = database.read_ledger().await;
+    ledger.at(2).fact.kind = 2;
+    database.write_ledger(&ledger).await;
+}
 
 /// Runs the command. Returns whether it succeeded, and its output.
 pub fn verify(database: &str, more: &[&str]) -> (bool, String) {
@@ -44,13 +47,11 @@ fn assert_broken(database: &str, head: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn audit_of_a_broken_ledger_fails_on_sqlite() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let database = format!("sqlite://{}", directory.path().join("contacts.db").display());
+    let file = TestDatabase::create(Backend::Sqlite).await;
+    let database = format!("sqlite://{}", file.path().display());
     let mut server = ServiceProcess::start(&database);
     let head = fill(&server, &database).await;
-    let mut connection = SqliteConnection::connect(&database).await.expect("the file");
-    connection.execute(TAMPER).await.expect("tampered");
-    connection.close().await.expect("closed");
+    tamper(&file).await;
     assert_broken(&database, &head);
     server.stop();
 }
@@ -60,7 +61,7 @@ async fn audit_of_a_broken_ledger_fails_on_postgres() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let mut server = ServiceProcess::start(database.url());
     let head = fill(&server, database.url()).await;
-    database.connect().await.execute(TAMPER).await.expect("tampered");
+    tamper(&database).await;
     assert_broken(database.url(), &head);
     server.stop();
     database.remove().await;

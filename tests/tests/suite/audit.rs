@@ -8,7 +8,7 @@ use contacts_service::domain::ledger::{Damage, ERASURE, Entry, Head, IntegrityEr
 use contacts_service::operations::{audit, lock_workspace, workspace};
 use contacts_service::store::sqlite::Access;
 use contacts_service::store::{Lock, Operation, Transaction};
-use contacts_tests::{TestApp, apply, on_each_store, phone};
+use contacts_tests::{StoredLedger, TestApp, apply, on_each_store, phone};
 
 const PEOPLE: usize = 10_000;
 
@@ -49,112 +49,136 @@ async fn verify(app: &TestApp, kept: Option<Head>) -> Result<Head, IntegrityErro
 
 #[apply(on_each_store!)]
 async fn every_modification_is_detected_at_its_position(app: TestApp) {
-    const SAVE: &str = "CREATE TABLE saved_event AS SELECT * FROM opt_in_event;
-        CREATE TABLE saved_detail AS SELECT * FROM opt_in_event_detail;
-        CREATE TABLE saved_workspace AS SELECT ledger_length, ledger_hash FROM workspace;";
-    const RESTORE: &str = "DELETE FROM opt_in_event; DELETE FROM opt_in_event_detail;
-        INSERT INTO opt_in_event SELECT * FROM saved_event;
-        INSERT INTO opt_in_event_detail SELECT * FROM saved_detail;
-        UPDATE workspace SET ledger_length = (SELECT ledger_length FROM saved_workspace),
-            ledger_hash = (SELECT ledger_hash FROM saved_workspace);";
-    const SWAP: &str = "UPDATE opt_in_event SET position = -1 WHERE position = 3000;
-        UPDATE opt_in_event SET position = 3000 WHERE position = 7001;
-        UPDATE opt_in_event SET position = 7001 WHERE position = -1;";
-    // Swaps everything but positions and hashes.
-    const SWAP_FACTS: &str = "UPDATE opt_in_event SET
-            event_id = (SELECT s.event_id FROM saved_event AS s
-                        WHERE s.position + opt_in_event.position = 10001),
-            contact_id = (SELECT s.contact_id FROM saved_event AS s
-                          WHERE s.position + opt_in_event.position = 10001),
-            identities = (SELECT s.identities FROM saved_event AS s
-                          WHERE s.position + opt_in_event.position = 10001),
-            detail_hash = (SELECT s.detail_hash FROM saved_event AS s
-                           WHERE s.position + opt_in_event.position = 10001),
-            occurred_time = (SELECT s.occurred_time FROM saved_event AS s
-                             WHERE s.position + opt_in_event.position = 10001),
-            record_time = (SELECT s.record_time FROM saved_event AS s
-                           WHERE s.position + opt_in_event.position = 10001)
-        WHERE position IN (3000, 7001);";
     fill(&app).await;
     let head = verify(&app, None).await.expect("an honest ledger");
     // Ten rounds of six events, of which five claim an opt-out; an erasure and an opt-out.
     let length = PEOPLE as i64 + 67;
     assert_eq!(head.length, length);
-    app.run_sql(SAVE).await;
+    let honest = app.database().read_ledger().await;
 
     let swapped = Damage::Swapped { with: 7001 };
-    for (sql, position, damage) in [
-        ("UPDATE opt_in_event SET kind = 3 WHERE position = 5000", 5000, Damage::FactChanged),
-        ("UPDATE opt_in_event SET categories = 1 WHERE position = 1", 1, Damage::FactChanged),
+    let cases: [(&str, Tampering, i64, Damage); 16] = [
+        ("a kind", |l| l.at(5000).fact.kind = 3, 5000, Damage::FactChanged),
+        ("categories", |l| l.at(1).fact.categories = 1, 1, Damage::FactChanged),
+        ("a time", |l| l.at(10_067).fact.occurred_time -= 1, length, Damage::FactChanged),
         (
-            "UPDATE opt_in_event SET occurred_time = occurred_time - 1 WHERE position = 10067",
-            length,
-            Damage::FactChanged,
-        ),
-        (
-            "UPDATE opt_in_event SET sender_phone_number_id = NULL WHERE position = 10005",
+            "a sender",
+            |l| l.at(10_005).fact.sender_phone_number_id = None,
             10_005,
             Damage::FactChanged,
         ),
         (
-            "UPDATE opt_in_event_detail SET wording = 'Of course' WHERE position = 9999",
+            "a wording",
+            |l| l.detail_at(9999).wording = "Of course".into(),
             9999,
             Damage::DetailChanged,
         ),
         (
-            "UPDATE opt_in_event_detail SET reason_text = 'Yes' WHERE position = 10001",
+            "a reason",
+            |l| l.detail_at(10_001).reason_text = "Yes".into(),
             10_001,
             Damage::DetailChanged,
         ),
-        ("DELETE FROM opt_in_event WHERE position = 6000", 6000, Damage::Missing),
-        ("DELETE FROM opt_in_event WHERE position = 1", 1, Damage::Missing),
-        ("DELETE FROM opt_in_event WHERE position > 10050", 10_051, Damage::Truncated { length }),
-        ("DELETE FROM opt_in_event", 1, Damage::Truncated { length }),
-        (SWAP, 3000, swapped),
-        (SWAP_FACTS, 3000, swapped),
-        ("DELETE FROM opt_in_event_detail WHERE position = 4321", 4321, Damage::DetailMissing),
-        // An event of a non-contact.
-        ("DELETE FROM opt_in_event_detail WHERE position = 10009", 10_009, Damage::DetailMissing),
-        ("UPDATE workspace SET ledger_length = 10065", length, Damage::BeyondHead),
+        ("one is gone", |l| l.entries.retain(|e| e.position != 6000), 6000, Damage::Missing),
+        ("the first is gone", |l| l.entries.retain(|e| e.position != 1), 1, Damage::Missing),
+        ("many are gone", |l| l.entries.retain(|e| e.position > 9000), 1, Damage::Missing),
         (
-            "UPDATE workspace SET ledger_hash = (SELECT hash FROM saved_event WHERE position = 7)",
-            length,
-            Damage::HeadMismatch,
+            "the end is gone",
+            |l| l.entries.retain(|e| e.position <= 10_050),
+            10_051,
+            Damage::Truncated { length },
         ),
+        ("all are gone", |l| l.entries.clear(), 1, Damage::Truncated { length }),
+        ("swapped", swap, 3000, swapped),
+        ("swapped but for positions and hashes", swap_facts, 3000, swapped),
+        (
+            "a detail is gone",
+            |l| l.details.retain(|(at, _)| *at != 4321),
+            4321,
+            Damage::DetailMissing,
+        ),
+        (
+            "the detail of a non-contact is gone",
+            |l| l.details.retain(|(at, _)| *at != 10_009),
+            10_009,
+            Damage::DetailMissing,
+        ),
+        ("a shorter length", |l| l.length = 10_065, length, Damage::BeyondHead),
+    ];
+    let other_hash: Tampering = |ledger| ledger.hash = hash(ledger.at(7));
+    let case = ("another hash", other_hash, length, Damage::HeadMismatch);
+    for (what, tamper, position, damage) in cases.into_iter().chain([case]) {
+        let mut ledger = honest.clone();
+        tamper(&mut ledger);
+        app.database().write_ledger(&ledger).await;
+        let broken = verify(&app, None).await.expect_err(what);
+        assert_eq!((broken.position, broken.damage), (position, damage), "{what}");
+        let is_there = !matches!(damage, Damage::Missing | Damage::Truncated { .. });
+        assert_eq!(broken.event_id.is_some(), is_there, "{what}");
+    }
+    app.database().write_ledger(&honest).await;
+    assert_eq!(verify(&app, Some(head)).await, Ok(head), "all is as it was");
+
+    for sql in [
+        "UPDATE opt_in_event_pack SET facts = 'nothing'",
+        "UPDATE opt_in_event_pack SET last_position = last_position + 100000;
+         UPDATE opt_in_event_detail_pack SET last_position = last_position + 100000",
     ] {
         app.run_sql(sql).await;
         let broken = verify(&app, None).await.expect_err(sql);
-        assert_eq!((broken.position, broken.damage), (position, damage), "{sql}");
-        let is_there = !matches!(damage, Damage::Missing | Damage::Truncated { .. });
-        assert_eq!(broken.event_id.is_some(), is_there, "{sql}");
-        app.run_sql(RESTORE).await;
+        assert_eq!(broken.position, 1, "{sql}");
+        app.database().write_ledger(&honest).await;
     }
-    assert_eq!(verify(&app, Some(head)).await, Ok(head), "all is as it was");
 
     // A ledger that is rewritten or truncated together with its head passes without a kept head.
-    app.run_sql(
-        "DELETE FROM opt_in_event WHERE position > 10066;
-         UPDATE workspace SET ledger_length = 10066,
-             ledger_hash = (SELECT hash FROM opt_in_event WHERE position = 10066)",
-    )
-    .await;
+    let mut cut = honest.clone();
+    cut.entries.truncate(10_066);
+    (cut.length, cut.hash) = (10_066, hash(cut.at(10_066)));
+    app.database().write_ledger(&cut).await;
     verify(&app, None).await.expect("nothing is wrong with what is left");
     let broken = verify(&app, Some(head)).await.expect_err("cut off");
     assert_eq!((broken.position, broken.damage), (length, Damage::Truncated { length }));
-    app.run_sql(RESTORE).await;
 
-    app.run_sql("UPDATE opt_in_event SET kind = 3 WHERE position = 5000").await;
+    let mut changed = honest.clone();
+    changed.at(5000).fact.kind = 3;
+    app.database().write_ledger(&changed).await;
     let store = app.open_store(Access::Write).await;
     let mut reader = store.read().await.expect("a reader");
     let found = workspace(&mut *reader, "").await.expect("the workspace");
     let all = reader.ledger_entries(&found, 0, usize::MAX >> 1).await.expect("entries");
+    assert_eq!(all.len() as i64, length);
     drop(reader);
-    app.run_sql("DELETE FROM opt_in_event; DELETE FROM opt_in_event_detail").await;
+    app.run_sql(
+        "DELETE FROM opt_in_event_pack; DELETE FROM opt_in_event_detail_pack;
+         DELETE FROM opt_in_event_subject;",
+    )
+    .await;
     store.write(Forge(all)).await.expect("a forged ledger");
     store.close().await;
     verify(&app, None).await.expect("it fits together");
     let broken = verify(&app, Some(head)).await.expect_err("written anew");
     assert_eq!((broken.position, broken.damage), (length, Damage::Rewritten));
+}
+
+type Tampering = fn(&mut StoredLedger);
+
+fn hash(entry: &Entry) -> Vec<u8> {
+    entry.hash.expect("a sealed entry").to_vec()
+}
+
+fn swap(ledger: &mut StoredLedger) {
+    (ledger.at(3000).position, ledger.at(7001).position) = (-1, 3000);
+    ledger.at(-1).position = 7001;
+    ledger.entries.sort_unstable_by_key(|entry| entry.position);
+}
+
+/// Swaps everything but positions and hashes.
+fn swap_facts(ledger: &mut StoredLedger) {
+    let (one, other) = (ledger.at(3000).clone(), ledger.at(7001).clone());
+    for (position, with) in [(3000, other), (7001, one)] {
+        let entry = ledger.at(position);
+        (entry.fact, entry.detail_hash) = (with.fact, with.detail_hash);
+    }
 }
 
 /// Writes these entries again, as a ledger with valid hashes.

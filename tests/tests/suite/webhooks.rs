@@ -160,12 +160,13 @@ async fn opted_in(app: &TestApp, contact: NewContact) -> Contact {
 /// Everything the database says of people: contacts, consent, the ledger. A redelivery changes none
 /// of it.
 async fn everything(app: &TestApp) -> Vec<(String, Vec<u8>)> {
-    const TABLES: [&str; 7] = [
+    const TABLES: [&str; 8] = [
         "workspace.",
         "contact.",
         "consent.",
-        "opt_in_event.",
-        "opt_in_event_detail.",
+        "opt_in_event_pack.",
+        "opt_in_event_detail_pack.",
+        "opt_in_event_subject.",
         "opt_in_event_pointer.",
         "webhook_record.",
     ];

@@ -1,27 +1,31 @@
 //! SQL of the ledger.
 
+use std::collections::{HashMap, HashSet};
+
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::session::{PostgresSession, ROWS};
-use super::values::{row_limit, texts};
+use super::values::row_limit;
 use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
-use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
+use crate::domain::ledger::{Detail, Entry, Head};
 use crate::domain::phone::MatchKey;
+use crate::store::common::Columns;
+use crate::store::common::ledger_pack::{
+    PACK, details_without, encode_details, encode_facts, unpack,
+};
 use crate::store::ledger::{claimed_subject, identity_subject};
 use crate::store::{LedgerReader, LedgerWriter, Listing, Subjects, Workspace};
 
-/// The columns that [`decode`] reads, of `opt_in_event AS e` and its detail `d`.
-macro_rules! columns {
+/// The packs that hold the positions in `$2`.
+macro_rules! packs_of_positions {
     () => {
-        "e.position, e.event_id, e.contact_id, e.kind, e.categories, e.changed_categories, e.source,
-         e.wording_version, e.sender_phone_number_id, e.occurred_time, e.record_time,
-         e.expire_time, e.erased_positions, e.detail_hash, e.hash,
-         d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor, d.reason_text,
-         d.salt, e.flags, e.identities"
+        "(SELECT (SELECT min(p.last_position) FROM opt_in_event_pack AS p
+                  WHERE p.workspace_id = $1 AND p.last_position >= asked.position)
+          FROM unnest($2) AS asked (position))"
     };
 }
 
@@ -33,25 +37,15 @@ impl LedgerReader for PostgresSession {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        // Each side of the union uses an index of its own.
-        let query = sqlx::query(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM (SELECT * FROM opt_in_event
-                    WHERE workspace_id = $1 AND position > $2 ORDER BY position LIMIT $3) AS e
-             LEFT JOIN LATERAL (
-                 SELECT * FROM opt_in_event_detail AS d
-                 WHERE d.workspace_id = $1 AND d.subject = e.contact_id::text COLLATE \"C\"
-                     AND d.position = e.position
-                 UNION ALL
-                 SELECT * FROM opt_in_event_detail AS d
-                 WHERE d.workspace_id = $1 AND d.subject >= 'g' AND d.position = e.position
-                     AND e.contact_id IS NULL
-             ) AS d ON true
-             ORDER BY e.position",
-        ));
-        let query = query.bind(&workspace.workspace_id).bind(after).bind(row_limit(limit));
-        Ok(self.fetch_all(query).await?.iter().map(decode).collect())
+        // Positions have no gaps, so that these packs hold as many as are asked for.
+        let end = after.saturating_add(row_limit(limit.saturating_add(PACK)));
+        let mut rows = packs(self, workspace, after, end, i64::MAX).await?;
+        if rows.is_empty() {
+            // Unless some were deleted.
+            rows = packs(self, workspace, after, i64::MAX, 1).await?;
+        }
+        let entries = rows.iter().flat_map(entries).filter(|entry| entry.position > after);
+        Ok(entries.take(limit).collect())
     }
 
     async fn ledger_entries_about(
@@ -61,29 +55,26 @@ impl LedgerReader for PostgresSession {
         before: i64,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        let query = sqlx::query(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM (SELECT subject, position FROM opt_in_event_detail
-                   WHERE workspace_id = $1 AND subject = ANY($2) AND position < $3
-                   UNION ALL
-                   SELECT DISTINCT NULL, p.position FROM opt_in_event_pointer AS p
-                   WHERE p.workspace_id = $1 AND p.subject = ANY($2) AND p.position < $3
-                       AND NOT EXISTS (
-                           SELECT FROM opt_in_event_detail AS d
-                           WHERE d.workspace_id = $1 AND d.position = p.position
-                               AND d.subject = ANY($2))
-                   ORDER BY position DESC LIMIT $4) AS found
-             JOIN opt_in_event AS e ON e.workspace_id = $1 AND e.position = found.position
-             LEFT JOIN opt_in_event_detail AS d ON d.workspace_id = $1
-                 AND d.subject = found.subject AND d.position = found.position
-             ORDER BY e.position DESC",
-        ))
+        // With details, those of the person; without, others that are listed too.
+        let query = sqlx::query(
+            "SELECT position, max(has_detail) FROM (
+                 SELECT position, 1 AS has_detail FROM opt_in_event_subject
+                 WHERE workspace_id = $1 AND subject = ANY($2) AND position < $3
+                 UNION ALL
+                 SELECT position, 0 FROM opt_in_event_pointer
+                 WHERE workspace_id = $1 AND subject = ANY($5) AND position < $3) AS listed
+             GROUP BY position ORDER BY position DESC LIMIT $4",
+        )
         .bind(&workspace.workspace_id)
-        .bind(subject_texts(subjects))
+        .bind(subject_bytes(subjects))
         .bind(before)
-        .bind(row_limit(limit));
-        Ok(self.fetch_all(query).await?.iter().map(decode).collect())
+        .bind(row_limit(limit))
+        .bind(pointer_texts(subjects));
+        let rows = self.fetch_all(query).await?;
+        let listed = rows.iter().map(|row| (row.get(0), row.get::<i32, _>(1) == 1));
+        let mut entries = entries_at(self, workspace, listed.collect()).await?;
+        entries.sort_unstable_by_key(|entry| -entry.position);
+        Ok(entries)
     }
 
     async fn ledger_entries_at(
@@ -91,16 +82,63 @@ impl LedgerReader for PostgresSession {
         workspace: &Workspace,
         positions: &[i64],
     ) -> Result<Vec<Entry>> {
-        let query = sqlx::query(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM opt_in_event AS e
-             LEFT JOIN opt_in_event_detail AS d ON false
-             WHERE e.workspace_id = $1 AND e.position = ANY($2)",
-        ));
-        let query = query.bind(&workspace.workspace_id).bind(positions);
-        Ok(self.fetch_all(query).await?.iter().map(decode).collect())
+        let listed = positions.iter().map(|position| (*position, false));
+        entries_at(self, workspace, listed.collect()).await
     }
+}
+
+/// The packs that end after one position and before another, in order.
+async fn packs(
+    db: &mut PostgresSession,
+    workspace: &Workspace,
+    after: i64,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<PgRow>> {
+    let query = sqlx::query(
+        "SELECT e.last_position, e.facts, d.details
+         FROM opt_in_event_pack AS e
+         LEFT JOIN opt_in_event_detail_pack AS d ON d.workspace_id = e.workspace_id
+             AND d.last_position = e.last_position
+         WHERE e.workspace_id = $1 AND e.last_position > $2 AND e.last_position < $3
+         ORDER BY e.last_position LIMIT $4",
+    );
+    db.fetch_all(query.bind(&workspace.workspace_id).bind(after).bind(before).bind(limit)).await
+}
+
+/// The entries at these positions, each with its detail if the value says so.
+async fn entries_at(
+    db: &mut PostgresSession,
+    workspace: &Workspace,
+    listed: HashMap<i64, bool>,
+) -> Result<Vec<Entry>> {
+    let mut found = Vec::with_capacity(listed.len());
+    let mut positions: Vec<_> = listed.keys().copied().collect();
+    positions.sort_unstable();
+    // So that no more than this many packs are in memory.
+    for chunk in positions.chunks(PACK) {
+        let query = sqlx::query(concat!(
+            "SELECT e.last_position, e.facts, d.details
+             FROM opt_in_event_pack AS e
+             LEFT JOIN opt_in_event_detail_pack AS d ON d.workspace_id = e.workspace_id
+                 AND d.last_position = e.last_position
+             WHERE e.workspace_id = $1 AND e.last_position IN ",
+            packs_of_positions!(),
+        ));
+        let rows = db.fetch_all(query.bind(&workspace.workspace_id).bind(chunk)).await?;
+        for mut entry in rows.iter().flat_map(entries) {
+            if chunk.binary_search(&entry.position).is_ok() {
+                entry.detail = entry.detail.filter(|_| listed[&entry.position]);
+                found.push(entry);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The entries of a row of facts and details.
+fn entries(row: &PgRow) -> impl Iterator<Item = Entry> {
+    unpack(row.get(0), row.get(1), row.get(2))
 }
 
 #[async_trait]
@@ -111,13 +149,17 @@ impl LedgerWriter for PostgresSession {
         entries: &[Entry],
         head: &Head,
     ) -> Result<()> {
-        let details: Vec<_> =
-            entries.iter().filter_map(|entry| Some((entry, entry.detail.as_ref()?))).collect();
-        for chunk in entries.chunks(ROWS) {
-            insert_facts(self, workspace, chunk).await?;
-        }
-        for chunk in details.chunks(ROWS) {
-            insert_details(self, workspace, chunk).await?;
+        let packs = entries.chunks(PACK);
+        let facts = packs.clone().map(|pack| (last_position(pack), encode_facts(pack)));
+        insert_packs(self, workspace, FACTS, facts.unzip()).await?;
+        let said = packs.filter(|pack| details(pack).next().is_some()).map(|pack| {
+            let details = details(pack).map(|(entry, detail)| (entry.position, detail));
+            (last_position(pack), encode_details(details))
+        });
+        insert_packs(self, workspace, DETAILS, said.unzip()).await?;
+        let said: Vec<_> = details(entries).collect();
+        for chunk in said.chunks(ROWS) {
+            insert_subjects(self, workspace, chunk).await?;
         }
         set_ledger_head(self, workspace, head).await
     }
@@ -128,11 +170,15 @@ impl LedgerWriter for PostgresSession {
         subjects: &Subjects,
     ) -> Result<Vec<i64>> {
         let query = sqlx::query(
-            "DELETE FROM opt_in_event_detail WHERE workspace_id = $1 AND subject = ANY($2)
-             RETURNING position",
+            "DELETE FROM opt_in_event_subject
+             WHERE workspace_id = $1 AND subject = ANY($2) RETURNING position",
         );
-        let query = query.bind(&workspace.workspace_id).bind(subject_texts(subjects));
-        Ok(self.fetch_all(query).await?.iter().map(|row| row.get(0)).collect())
+        let query = query.bind(&workspace.workspace_id).bind(subject_bytes(subjects));
+        let rows = self.fetch_all(query).await?;
+        let mut positions: Vec<_> = rows.iter().map(|row| row.get(0)).collect();
+        positions.sort_unstable();
+        erase_details(self, workspace, &positions).await?;
+        Ok(positions)
     }
 
     async fn erase_ledger_details_at(
@@ -141,10 +187,11 @@ impl LedgerWriter for PostgresSession {
         positions: &[i64],
     ) -> Result<()> {
         let query = sqlx::query(
-            "DELETE FROM opt_in_event_detail WHERE workspace_id = $1 AND position = ANY($2)",
+            "DELETE FROM opt_in_event_subject
+             WHERE workspace_id = $1 AND position = ANY($2)",
         );
         self.execute(query.bind(&workspace.workspace_id).bind(positions)).await?;
-        Ok(())
+        erase_details(self, workspace, positions).await
     }
 
     async fn claim_ledger_details(
@@ -153,12 +200,13 @@ impl LedgerWriter for PostgresSession {
         keys: &[MatchKey],
         contact_id: Uuid,
     ) -> Result<()> {
+        let keys: Vec<_> = keys.iter().map(|key| key.as_str().as_bytes()).collect();
         let query = sqlx::query(
-            "UPDATE opt_in_event_detail SET subject = $3
+            "UPDATE opt_in_event_subject SET subject = $3
              WHERE workspace_id = $1 AND subject = ANY($2)",
         );
-        let query = query.bind(&workspace.workspace_id).bind(texts(keys));
-        self.execute(query.bind(claimed_subject(contact_id))).await?;
+        let query = query.bind(&workspace.workspace_id).bind(keys);
+        self.execute(query.bind(claimed_subject(contact_id).into_bytes())).await?;
         Ok(())
     }
 
@@ -180,125 +228,110 @@ impl LedgerWriter for PostgresSession {
     }
 }
 
-async fn insert_facts(
+/// Writes the packs of these positions again, without the details there.
+async fn erase_details(
     db: &mut PostgresSession,
     workspace: &Workspace,
-    entries: &[Entry],
+    positions: &[i64],
 ) -> Result<()> {
-    let facts = || entries.iter().map(|entry| &entry.fact);
-    let codes = |of: fn(&Fact) -> i64| facts().map(|fact| of(fact) as i16).collect::<Vec<_>>();
-    let times = |of: fn(&Fact) -> i64| facts().map(of).collect::<Vec<_>>();
-    let erased = |fact: &Fact| fact.erased_positions.as_ref().map(|positions| positions.0.clone());
-    let query = sqlx::query(
-        "INSERT INTO opt_in_event (workspace_id, position, event_id, contact_id, kind, categories,
-             changed_categories, source, wording_version, sender_phone_number_id, occurred_time,
-             record_time, expire_time, erased_positions, detail_hash, hash, flags, identities)
-         SELECT w.workspace_id, u.*
-         FROM workspace AS w CROSS JOIN unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-             $14, $15, $16, $17, $18) AS u
-         WHERE w.workspace_id = $1",
-    )
-    .bind(&workspace.workspace_id)
-    .bind(entries.iter().map(|entry| entry.position).collect::<Vec<_>>())
-    .bind(facts().map(|fact| fact.event_id).collect::<Vec<_>>())
-    .bind(facts().map(|fact| fact.contact_id).collect::<Vec<_>>())
-    .bind(codes(|fact| fact.kind))
-    .bind(codes(|fact| fact.categories))
-    .bind(codes(|fact| fact.changed_categories))
-    .bind(codes(|fact| fact.source))
-    .bind(facts().map(|fact| fact.wording_version.as_str()).collect::<Vec<_>>())
-    .bind(facts().map(|fact| fact.sender_phone_number_id.as_deref()).collect::<Vec<_>>())
-    .bind(times(|fact| fact.occurred_time))
-    .bind(times(|fact| fact.record_time))
-    .bind(facts().map(|fact| fact.expire_time).collect::<Vec<_>>())
-    .bind(facts().map(erased).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.detail_hash.map(Vec::from)).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.hash.map(Vec::from)).collect::<Vec<_>>())
-    .bind(codes(|fact| fact.flags))
-    .bind(facts().map(|fact| fact.identities.as_slice()).collect::<Vec<_>>());
-    db.execute_exactly(query, entries.len()).await
+    for chunk in positions.chunks(PACK) {
+        let query = sqlx::query(concat!(
+            "SELECT last_position, details FROM opt_in_event_detail_pack
+             WHERE workspace_id = $1 AND last_position IN ",
+            packs_of_positions!(),
+            // Another erasure may be about to write a pack again, too.
+            " ORDER BY last_position FOR UPDATE",
+        ));
+        let rows = db.fetch_all(query.bind(&workspace.workspace_id).bind(chunk)).await?;
+        let erased: HashSet<_> = chunk.iter().copied().collect();
+        for row in &rows {
+            let query = match details_without(row.bytes(1), &erased) {
+                Some(left) => sqlx::query(
+                    "UPDATE opt_in_event_detail_pack SET details = $3
+                     WHERE workspace_id = $1 AND last_position = $2",
+                )
+                .bind(&workspace.workspace_id)
+                .bind(row.int(0))
+                .bind(left),
+                None => sqlx::query(
+                    "DELETE FROM opt_in_event_detail_pack
+                     WHERE workspace_id = $1 AND last_position = $2",
+                )
+                .bind(&workspace.workspace_id)
+                .bind(row.int(0)),
+            };
+            db.execute(query).await?;
+        }
+    }
+    Ok(())
 }
 
-async fn insert_details(
+fn details(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &Detail)> {
+    entries.iter().filter_map(|entry| Some((entry, entry.detail.as_ref()?)))
+}
+
+fn last_position(pack: &[Entry]) -> i64 {
+    pack.last().map_or(0, |entry| entry.position)
+}
+
+const FACTS: &str = "INSERT INTO opt_in_event_pack (workspace_id, last_position, facts)
+     SELECT w.workspace_id, u.* FROM workspace AS w CROSS JOIN unnest($2, $3) AS u
+     WHERE w.workspace_id = $1";
+
+const DETAILS: &str = "INSERT INTO opt_in_event_detail_pack (workspace_id, last_position, details)
+     SELECT w.workspace_id, u.* FROM workspace AS w CROSS JOIN unnest($2, $3) AS u
+     WHERE w.workspace_id = $1";
+
+async fn insert_packs(
+    db: &mut PostgresSession,
+    workspace: &Workspace,
+    sql: &'static str,
+    (last_positions, packs): (Vec<i64>, Vec<Vec<u8>>),
+) -> Result<()> {
+    let count = packs.len();
+    if count == 0 {
+        return Ok(());
+    }
+    let query = sqlx::query(sql).bind(&workspace.workspace_id).bind(last_positions).bind(packs);
+    db.execute_exactly(query, count).await
+}
+
+async fn insert_subjects(
     db: &mut PostgresSession,
     workspace: &Workspace,
     details: &[(&Entry, &Detail)],
 ) -> Result<()> {
-    let text = |of: fn(&Detail) -> &str| details.iter().map(|(_, d)| of(d)).collect::<Vec<_>>();
     let query = sqlx::query(
-        "INSERT INTO opt_in_event_detail (workspace_id, subject, position, match_key, wording,
-             business_name, url, message_id, actor, reason_text, salt)
-         SELECT w.workspace_id, u.*
-         FROM workspace AS w CROSS JOIN unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u
+        "INSERT INTO opt_in_event_subject (workspace_id, subject, position)
+         SELECT w.workspace_id, u.* FROM workspace AS w CROSS JOIN unnest($2, $3) AS u
          WHERE w.workspace_id = $1",
     )
     .bind(&workspace.workspace_id)
     .bind(details.iter().map(|(entry, detail)| subject(entry, detail)).collect::<Vec<_>>())
-    .bind(details.iter().map(|(entry, _)| entry.position).collect::<Vec<_>>())
-    .bind(text(|detail| &detail.match_key))
-    .bind(text(|detail| &detail.wording))
-    .bind(text(|detail| &detail.business_name))
-    .bind(text(|detail| &detail.url))
-    .bind(text(|detail| &detail.message_id))
-    .bind(text(|detail| &detail.actor))
-    .bind(text(|detail| &detail.reason_text))
-    .bind(details.iter().map(|(_, detail)| detail.salt.to_vec()).collect::<Vec<_>>());
+    .bind(details.iter().map(|(entry, _)| entry.position).collect::<Vec<_>>());
     db.execute_exactly(query, details.len()).await
 }
 
-fn decode(row: &PgRow) -> Entry {
-    let code = |at: usize| i64::from(row.get::<i16, _>(at));
-    let hash = |at: usize| row.get::<Option<&[u8]>, _>(at).and_then(|hash| hash.try_into().ok());
-    let detail = |match_key| Detail {
-        match_key,
-        wording: row.get(16),
-        business_name: row.get(17),
-        url: row.get(18),
-        message_id: row.get(19),
-        actor: row.get(20),
-        reason_text: row.get(21),
-        salt: row
-            .get::<Option<&[u8]>, _>(22)
-            .and_then(|salt| salt.try_into().ok())
-            .unwrap_or_default(),
-    };
-    Entry {
-        position: row.get(0),
-        fact: Fact {
-            event_id: row.get(1),
-            contact_id: row.get(2),
-            kind: code(3),
-            categories: code(4),
-            changed_categories: code(5),
-            source: code(6),
-            wording_version: row.get(7),
-            sender_phone_number_id: row.get(8),
-            occurred_time: row.get(9),
-            record_time: row.get(10),
-            expire_time: row.get(11),
-            erased_positions: row.get::<Option<Vec<u8>>, _>(12).map(Positions),
-            flags: code(23),
-            identities: row.get(24),
-        },
-        detail: row.get::<Option<String>, _>(15).map(detail),
-        detail_hash: hash(13),
-        hash: hash(14),
+/// The subject of a detail.
+fn subject<'a>(entry: &'a Entry, detail: &'a Detail) -> &'a [u8] {
+    match &entry.fact.contact_id {
+        Some(contact_id) => contact_id.as_bytes(),
+        None => detail.match_key.as_bytes(),
     }
 }
 
-/// The subject of a detail. A match key never looks like a contact's id, so both fit
-/// into one column.
-fn subject(entry: &Entry, detail: &Detail) -> String {
-    match entry.fact.contact_id {
-        Some(contact_id) => contact_id.to_string(),
-        None => detail.match_key.clone(),
-    }
+/// The subjects of a person's details.
+fn subject_bytes(subjects: &Subjects) -> Vec<Vec<u8>> {
+    let contacts = subjects.contact_ids.iter().map(|id| id.as_bytes().to_vec());
+    let claimed = subjects.contact_ids.iter().map(|id| claimed_subject(*id).into_bytes());
+    let keys = subjects.keys.iter().map(|key| key.as_str().as_bytes().to_vec());
+    contacts.chain(claimed).chain(keys).collect()
 }
 
-fn subject_texts(subjects: &Subjects) -> Vec<String> {
-    let contacts = subjects.contact_ids.iter().map(Uuid::to_string);
+/// The subjects of pointers to what a person's list shows.
+fn pointer_texts(subjects: &Subjects) -> Vec<String> {
     let claimed = subjects.contact_ids.iter().map(|id| claimed_subject(*id));
     let keys = subjects.keys.iter().map(|key| key.as_str().to_owned());
     let identities = subjects.identities.iter().map(|id| identity_subject(*id));
-    contacts.chain(claimed).chain(keys).chain(identities).collect()
+    claimed.chain(keys).chain(identities).collect()
 }

@@ -1,27 +1,31 @@
 //! SQL of the ledger.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, QueryBuilder, Row, Sqlite, Type};
+use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 
 use super::session::{ROWS, SqliteSession};
 use super::values::{json, row_limit, seq};
 use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
-use crate::domain::ledger::{Detail, Entry, Fact, Head, Positions};
+use crate::domain::ledger::{Detail, Entry, Head};
 use crate::domain::phone::MatchKey;
+use crate::store::common::Columns;
+use crate::store::common::ledger_pack::{
+    PACK, details_without, encode_details, encode_facts, unpack,
+};
 use crate::store::ledger::{claimed_subject, identity_subject};
 use crate::store::{LedgerReader, LedgerWriter, Listing, Subjects, Workspace};
 
-/// The columns that [`decode`] reads, of `opt_in_event AS e`.
-macro_rules! facts {
+/// The packs that hold the positions in `?2`.
+macro_rules! packs_of_positions {
     () => {
-        "e.position, e.event_id, e.contact_id, e.kind, e.categories, e.changed_categories, e.source,
-         e.wording_version, e.sender_phone_number_id, e.occurred_time, e.record_time,
-         e.expire_time, e.erased_positions, e.detail_hash, e.hash, e.flags, e.identities"
+        "(SELECT (SELECT min(p.last_position) FROM opt_in_event_pack AS p
+                  WHERE p.workspace_key = ?1 AND p.last_position >= asked.value)
+          FROM json_each(?2) AS asked)"
     };
 }
 
@@ -33,20 +37,15 @@ impl LedgerReader for SqliteSession {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        let query = sqlx::query(concat!(
-            "SELECT ",
-            facts!(),
-            " FROM opt_in_event AS e
-             WHERE e.workspace_key = ? AND e.position > ? ORDER BY e.position LIMIT ?",
-        ));
-        let query = query.bind(workspace.row_key).bind(after).bind(row_limit(limit));
-        let rows = self.fetch_all(query).await?;
-        let mut entries: Vec<Entry> = rows.iter().map(decode).collect();
-        let mut details = details(self, workspace, &entries).await?;
-        for entry in &mut entries {
-            entry.detail = details.remove(&entry.position);
+        // Positions have no gaps, so that these packs hold as many as are asked for.
+        let end = after.saturating_add(row_limit(limit.saturating_add(PACK)));
+        let mut rows = packs(self, workspace, after, end, i64::MAX).await?;
+        if rows.is_empty() {
+            // Unless some were deleted.
+            rows = packs(self, workspace, after, i64::MAX, 1).await?;
         }
-        Ok(entries)
+        let entries = rows.iter().flat_map(entries).filter(|entry| entry.position > after);
+        Ok(entries.take(limit).collect())
     }
 
     async fn ledger_entries_about(
@@ -56,38 +55,27 @@ impl LedgerReader for SqliteSession {
         before: i64,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        let query = sqlx::query(concat!(
-            "SELECT ",
-            facts!(),
-            ", d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
-                 d.reason_text, d.salt
-             FROM (SELECT subject, position FROM opt_in_event_detail
-                   WHERE workspace_key = ?1 AND subject IN (SELECT value FROM json_each(?2))
-                       AND position < ?3
-                   UNION ALL
-                   SELECT DISTINCT NULL, p.position FROM opt_in_event_pointer AS p
-                   WHERE p.workspace_key = ?1
-                       AND p.subject IN (SELECT value FROM json_each(?2)) AND p.position < ?3
-                       AND NOT EXISTS (
-                           SELECT 1 FROM opt_in_event_detail AS d
-                           WHERE d.workspace_key = ?1 AND d.position = p.position
-                               AND d.subject IN (SELECT value FROM json_each(?2)))
-                   ORDER BY position DESC LIMIT ?4) AS found
-             JOIN opt_in_event AS e ON e.workspace_key = ?1 AND e.position = found.position
-             LEFT JOIN opt_in_event_detail AS d ON d.workspace_key = ?1
-                 AND d.subject = found.subject AND d.position = found.position
-             ORDER BY e.position DESC",
-        ))
+        // With details, those of the person; without, others that are listed too.
+        let query = sqlx::query(
+            "SELECT position, max(has_detail) FROM (
+                 SELECT position, 1 AS has_detail FROM opt_in_event_subject
+                 WHERE workspace_key = ?1 AND subject IN (SELECT value FROM json_each(?2))
+                     AND position < ?3
+                 UNION ALL
+                 SELECT position, 0 FROM opt_in_event_pointer
+                 WHERE workspace_key = ?1 AND subject IN (SELECT value FROM json_each(?2))
+                     AND position < ?3)
+             GROUP BY position ORDER BY position DESC LIMIT ?4",
+        )
         .bind(workspace.row_key)
         .bind(subjects_json(subjects)?)
         .bind(before)
         .bind(row_limit(limit));
         let rows = self.fetch_all(query).await?;
-        let detail = |row: &SqliteRow| {
-            let has_detail = value::<Option<String>>(row, 17).is_some();
-            has_detail.then(|| decode_detail(row, 17))
-        };
-        Ok(rows.iter().map(|row| Entry { detail: detail(row), ..decode(row) }).collect())
+        let listed = rows.iter().map(|row| (row.get(0), row.get(1)));
+        let mut entries = entries_at(self, workspace, listed.collect()).await?;
+        entries.sort_unstable_by_key(|entry| -entry.position);
+        Ok(entries)
     }
 
     async fn ledger_entries_at(
@@ -95,46 +83,65 @@ impl LedgerReader for SqliteSession {
         workspace: &Workspace,
         positions: &[i64],
     ) -> Result<Vec<Entry>> {
-        let query = sqlx::query(concat!(
-            "SELECT ",
-            facts!(),
-            " FROM json_each(?) AS asked
-             CROSS JOIN opt_in_event AS e ON e.workspace_key = ? AND e.position = asked.value",
-        ));
-        let query = query.bind(json(&positions)?).bind(workspace.row_key);
-        Ok(self.fetch_all(query).await?.iter().map(decode).collect())
+        let listed = positions.iter().map(|position| (*position, false));
+        entries_at(self, workspace, listed.collect()).await
     }
 }
 
-/// Returns the details of consecutive entries, by position. A contact's detail is
-/// found by the contact's id, a non-contact's by an index.
-async fn details(
+/// The packs that end after one position and before another, in order.
+async fn packs(
     db: &mut SqliteSession,
     workspace: &Workspace,
-    entries: &[Entry],
-) -> Result<HashMap<i64, Detail>> {
-    let of_contact = |entry: &Entry| Some((entry.position, seq(entry.fact.contact_id?)));
-    let asked: Vec<_> = entries.iter().filter_map(of_contact).collect();
+    after: i64,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<SqliteRow>> {
     let query = sqlx::query(
-        "SELECT d.position, d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
-             d.reason_text, d.salt
-         FROM json_each(?2) AS asked
-         CROSS JOIN opt_in_event_detail AS d
-             ON d.workspace_key = ?1 AND d.subject = json_extract(asked.value, '$[1]')
-                 AND d.position = json_extract(asked.value, '$[0]')
-         UNION ALL
-         SELECT d.position, d.match_key, d.wording, d.business_name, d.url, d.message_id, d.actor,
-             d.reason_text, d.salt
-         FROM opt_in_event_detail AS d INDEXED BY opt_in_event_detail_non_contact
-         WHERE d.workspace_key = ?1 AND d.position BETWEEN ?3 AND ?4
-             AND typeof(d.subject) = 'text'",
-    )
-    .bind(workspace.row_key)
-    .bind(json(&asked)?)
-    .bind(entries.first().map_or(0, |entry| entry.position))
-    .bind(entries.last().map_or(0, |entry| entry.position));
-    let rows = db.fetch_all(query).await?;
-    Ok(rows.iter().map(|row| (value(row, 0), decode_detail(row, 1))).collect())
+        "SELECT e.last_position, e.facts, d.details
+         FROM opt_in_event_pack AS e
+         LEFT JOIN opt_in_event_detail_pack AS d ON d.workspace_key = e.workspace_key
+             AND d.last_position = e.last_position
+         WHERE e.workspace_key = ? AND e.last_position > ? AND e.last_position < ?
+         ORDER BY e.last_position LIMIT ?",
+    );
+    db.fetch_all(query.bind(workspace.row_key).bind(after).bind(before).bind(limit)).await
+}
+
+/// The entries at these positions, each with its detail if the value says so.
+async fn entries_at(
+    db: &mut SqliteSession,
+    workspace: &Workspace,
+    listed: HashMap<i64, bool>,
+) -> Result<Vec<Entry>> {
+    let mut found = Vec::with_capacity(listed.len());
+    let mut positions: Vec<_> = listed.keys().copied().collect();
+    positions.sort_unstable();
+    // So that no more than this many packs are in memory.
+    for chunk in positions.chunks(PACK) {
+        let query = sqlx::query(concat!(
+            "SELECT e.last_position, e.facts, d.details
+             FROM opt_in_event_pack AS e
+             LEFT JOIN opt_in_event_detail_pack AS d ON d.workspace_key = e.workspace_key
+                 AND d.last_position = e.last_position
+             WHERE e.workspace_key = ?1 AND e.last_position IN ",
+            packs_of_positions!(),
+        ));
+        let rows = db.fetch_all(query.bind(workspace.row_key).bind(json(chunk)?)).await?;
+        for mut entry in rows.iter().flat_map(entries) {
+            if chunk.binary_search(&entry.position).is_ok() {
+                entry.detail = entry.detail.filter(|_| listed[&entry.position]);
+                found.push(entry);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The entries of a row of facts and details. SQLite columns may hold values of any type: one
+/// that was tampered with is read as nothing, which the chain notices.
+fn entries(row: &SqliteRow) -> impl Iterator<Item = Entry> {
+    let bytes = |at| row.try_get::<Option<&[u8]>, _>(at).unwrap_or_default();
+    unpack(row.try_get(0).unwrap_or_default(), bytes(1).unwrap_or_default(), bytes(2))
 }
 
 #[async_trait]
@@ -145,11 +152,27 @@ impl LedgerWriter for SqliteSession {
         entries: &[Entry],
         head: &Head,
     ) -> Result<()> {
-        let facts = entries.chunks(ROWS).map(|chunk| insert_facts(workspace, chunk));
-        let details: Vec<_> =
-            entries.iter().filter_map(|entry| Some((entry, entry.detail.as_ref()?))).collect();
-        let details = details.chunks(ROWS).map(|chunk| insert_details(workspace, chunk));
-        self.execute_all(facts.chain(details)).await?;
+        for pack in entries.chunks(PACK) {
+            let last = pack.last().map(|entry| entry.position);
+            let query = sqlx::query(
+                "INSERT INTO opt_in_event_pack (workspace_key, last_position, facts)
+                 VALUES (?, ?, ?)",
+            );
+            self.execute(query.bind(workspace.row_key).bind(last).bind(encode_facts(pack))).await?;
+            let said: Vec<_> = details(pack).collect();
+            if !said.is_empty() {
+                let query = sqlx::query(
+                    "INSERT INTO opt_in_event_detail_pack (workspace_key, last_position, details)
+                     VALUES (?, ?, ?)",
+                );
+                let query = query.bind(workspace.row_key).bind(last);
+                let said = said.iter().map(|(entry, detail)| (entry.position, *detail));
+                self.execute(query.bind(encode_details(said))).await?;
+            }
+        }
+        let said: Vec<_> = details(entries).collect();
+        let subjects = said.chunks(ROWS).map(|chunk| insert_subjects(workspace, chunk));
+        self.execute_all(subjects).await?;
         set_ledger_head(self, workspace, head).await
     }
 
@@ -159,12 +182,16 @@ impl LedgerWriter for SqliteSession {
         subjects: &Subjects,
     ) -> Result<Vec<i64>> {
         let query = sqlx::query(
-            "DELETE FROM opt_in_event_detail
+            "DELETE FROM opt_in_event_subject
              WHERE workspace_key = ? AND subject IN (SELECT value FROM json_each(?))
              RETURNING position",
         );
         let query = query.bind(workspace.row_key).bind(subjects_json(subjects)?);
-        Ok(self.fetch_all(query).await?.iter().map(|row| row.get(0)).collect())
+        let rows = self.fetch_all(query).await?;
+        let mut positions: Vec<_> = rows.iter().map(|row| row.get(0)).collect();
+        positions.sort_unstable();
+        erase_details(self, workspace, &positions).await?;
+        Ok(positions)
     }
 
     async fn erase_ledger_details_at(
@@ -173,11 +200,11 @@ impl LedgerWriter for SqliteSession {
         positions: &[i64],
     ) -> Result<()> {
         let query = sqlx::query(
-            "DELETE FROM opt_in_event_detail
+            "DELETE FROM opt_in_event_subject
              WHERE workspace_key = ? AND position IN (SELECT value FROM json_each(?))",
         );
         self.execute(query.bind(workspace.row_key).bind(json(positions)?)).await?;
-        Ok(())
+        erase_details(self, workspace, positions).await
     }
 
     async fn claim_ledger_details(
@@ -188,7 +215,7 @@ impl LedgerWriter for SqliteSession {
     ) -> Result<()> {
         let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
         let query = sqlx::query(
-            "UPDATE opt_in_event_detail SET subject = ?
+            "UPDATE opt_in_event_subject SET subject = ?
              WHERE workspace_key = ? AND subject IN (SELECT value FROM json_each(?))",
         );
         let query = query.bind(claimed_subject(contact_id)).bind(workspace.row_key);
@@ -217,41 +244,45 @@ impl LedgerWriter for SqliteSession {
     }
 }
 
-fn insert_facts(workspace: &Workspace, entries: &[Entry]) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO opt_in_event (workspace_key, position, event_id, contact_id, kind,
-             categories, changed_categories, source, wording_version, sender_phone_number_id,
-             occurred_time, record_time, expire_time, erased_positions, detail_hash, hash, flags,
-             identities) ",
-    );
-    sql.push_values(entries, |mut row, entry| {
-        let fact = &entry.fact;
-        row.push_bind(workspace.row_key)
-            .push_bind(entry.position)
-            .push_bind(fact.event_id)
-            .push_bind(fact.contact_id)
-            .push_bind(fact.kind)
-            .push_bind(fact.categories)
-            .push_bind(fact.changed_categories)
-            .push_bind(fact.source)
-            .push_bind(&fact.wording_version)
-            .push_bind(&fact.sender_phone_number_id)
-            .push_bind(fact.occurred_time)
-            .push_bind(fact.record_time)
-            .push_bind(fact.expire_time)
-            .push_bind(fact.erased_positions.as_ref().map(|positions| positions.0.as_slice()))
-            .push_bind(entry.detail_hash.as_ref().map(|hash| hash.as_slice()))
-            .push_bind(entry.hash.as_ref().map(|hash| hash.as_slice()))
-            .push_bind(fact.flags)
-            .push_bind(&fact.identities);
-    });
-    sql
+/// Writes the packs of these positions again, without the details there.
+async fn erase_details(
+    db: &mut SqliteSession,
+    workspace: &Workspace,
+    positions: &[i64],
+) -> Result<()> {
+    for chunk in positions.chunks(PACK) {
+        let query = sqlx::query(concat!(
+            "SELECT last_position, details FROM opt_in_event_detail_pack
+             WHERE workspace_key = ?1 AND last_position IN ",
+            packs_of_positions!(),
+        ));
+        let rows = db.fetch_all(query.bind(workspace.row_key).bind(json(chunk)?)).await?;
+        let erased: HashSet<_> = chunk.iter().copied().collect();
+        for row in &rows {
+            let query = match details_without(row.bytes(1), &erased) {
+                Some(left) => sqlx::query(
+                    "UPDATE opt_in_event_detail_pack SET details = ?
+                     WHERE workspace_key = ? AND last_position = ?",
+                )
+                .bind(left),
+                None => sqlx::query(
+                    "DELETE FROM opt_in_event_detail_pack
+                     WHERE workspace_key = ? AND last_position = ?",
+                ),
+            };
+            db.execute(query.bind(workspace.row_key).bind(row.int(0))).await?;
+        }
+    }
+    Ok(())
 }
 
-fn insert_details(workspace: &Workspace, details: &[(&Entry, &Detail)]) -> QueryBuilder<Sqlite> {
+fn details(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &Detail)> {
+    entries.iter().filter_map(|entry| Some((entry, entry.detail.as_ref()?)))
+}
+
+fn insert_subjects(workspace: &Workspace, details: &[(&Entry, &Detail)]) -> QueryBuilder<Sqlite> {
     let mut sql = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO opt_in_event_detail (workspace_key, subject, position, match_key, wording,
-             business_name, url, message_id, actor, reason_text, salt) ",
+        "INSERT INTO opt_in_event_subject (workspace_key, subject, position) ",
     );
     sql.push_values(details, |mut row, (entry, detail)| {
         row.push_bind(workspace.row_key);
@@ -259,62 +290,9 @@ fn insert_details(workspace: &Workspace, details: &[(&Entry, &Detail)]) -> Query
             Some(contact_id) => row.push_bind(seq(contact_id)),
             None => row.push_bind(&detail.match_key),
         };
-        row.push_bind(entry.position)
-            .push_bind(&detail.match_key)
-            .push_bind(&detail.wording)
-            .push_bind(&detail.business_name)
-            .push_bind(&detail.url)
-            .push_bind(&detail.message_id)
-            .push_bind(&detail.actor)
-            .push_bind(&detail.reason_text)
-            .push_bind(detail.salt.as_slice());
+        row.push_bind(entry.position);
     });
     sql
-}
-
-/// An entry without its detail.
-fn decode(row: &SqliteRow) -> Entry {
-    Entry {
-        position: value(row, 0),
-        fact: Fact {
-            event_id: value(row, 1),
-            contact_id: value(row, 2),
-            kind: value(row, 3),
-            categories: value(row, 4),
-            changed_categories: value(row, 5),
-            source: value(row, 6),
-            wording_version: value(row, 7),
-            sender_phone_number_id: value(row, 8),
-            occurred_time: value(row, 9),
-            record_time: value(row, 10),
-            expire_time: value(row, 11),
-            erased_positions: value::<Option<Vec<u8>>>(row, 12).map(Positions),
-            flags: value(row, 15),
-            identities: value(row, 16),
-        },
-        detail: None,
-        detail_hash: value::<&[u8]>(row, 13).try_into().ok(),
-        hash: value::<&[u8]>(row, 14).try_into().ok(),
-    }
-}
-
-fn decode_detail(row: &SqliteRow, at: usize) -> Detail {
-    Detail {
-        match_key: value(row, at),
-        wording: value(row, at + 1),
-        business_name: value(row, at + 2),
-        url: value(row, at + 3),
-        message_id: value(row, at + 4),
-        actor: value(row, at + 5),
-        reason_text: value(row, at + 6),
-        salt: value::<&[u8]>(row, at + 7).try_into().unwrap_or_default(),
-    }
-}
-
-/// The value of a column. SQLite columns may hold values of any type: one that was
-/// tampered with is read as the default, which does not match the entry's hash.
-fn value<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Default>(row: &'r SqliteRow, at: usize) -> T {
-    row.try_get(at).unwrap_or_default()
 }
 
 fn subjects_json(subjects: &Subjects) -> Result<String> {

@@ -106,7 +106,7 @@ async fn webhook_whose_call_was_given_up_is_completed(app: TestApp) {
         }
     }
     assert_eq!(recorded, 0);
-    assert_eq!(rows(&app, "opt_in_event.position").await, PEOPLE);
+    assert_eq!(rows(&app, "opt_in_event_subject.position").await, PEOPLE);
     assert_eq!(rows(&app, "webhook_record.time").await, PEOPLE);
 }
 

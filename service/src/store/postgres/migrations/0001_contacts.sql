@@ -9,7 +9,7 @@ CREATE TABLE workspace (
     display_name     text   COLLATE "C" NOT NULL,
     create_time      bigint NOT NULL,
     consent_revision bigint NOT NULL, -- incremented by every change of consent
-    ledger_length    bigint NOT NULL, -- the end of the ledger, see opt_in_event
+    ledger_length    bigint NOT NULL, -- the end of the ledger, see opt_in_event_pack
     ledger_hash      bytea  NOT NULL,
     token_key        bytea  NOT NULL, -- authenticates page and resume tokens
     opt_in_policy    bytea  NOT NULL, -- the encoded message; that of now, see opt_in_policy
@@ -144,52 +144,37 @@ CREATE TABLE suppression_key (
     PRIMARY KEY (workspace_id, key_version)
 );
 
--- The ledger, in the order of commits. Never changed, and nothing in it is personal.
-CREATE TABLE opt_in_event (
-    event_id               uuid     NOT NULL,
-    contact_id             uuid,
-    position               bigint   NOT NULL, -- from 1, without gaps
-    occurred_time          bigint   NOT NULL,
-    record_time            bigint   NOT NULL,
-    expire_time            bigint,
-    kind                   smallint NOT NULL, -- as EventKind in domain/consent/event.rs
-    categories             smallint NOT NULL, -- bits: 1 marketing, 2 utility, 4 authentication
-    changed_categories     smallint NOT NULL,
-    source                 smallint NOT NULL,
-    flags                  smallint NOT NULL, -- bits: 1 the caller's clock, 2 reported by others
-    workspace_id           text     COLLATE "C" NOT NULL,
-    wording_version        text     COLLATE "C" NOT NULL,
-    sender_phone_number_id text     COLLATE "C",
-    identities             bytea    NOT NULL, -- identity_ids, 16 bytes each
-    erased_positions       bytea,             -- of an erasure: the entries whose details it erased
-    detail_hash            bytea,             -- null for an erasure, which has no detail
-    hash                   bytea    NOT NULL, -- over this entry and the hash of the one before
-    PRIMARY KEY (workspace_id, position)
+-- The ledger, in the order of commits. Never changed, and nothing in it is personal. A
+-- row holds up to 64 consecutive entries that one transaction appended, encoded
+-- (common/ledger_pack.rs). Positions begin with 1 and have no gaps.
+CREATE TABLE opt_in_event_pack (
+    last_position bigint NOT NULL,
+    workspace_id  text   COLLATE "C" NOT NULL,
+    facts         bytea  NOT NULL,
+    PRIMARY KEY (workspace_id, last_position)
 );
 
--- The personal details of an event, until the person is erased. The subject is the
--- contact_id of the event, and stays so after a merge; for a non-contact it is the
--- match key, a keyed hash, and becomes k: and the contact_id when a contact claims it.
-CREATE TABLE opt_in_event_detail (
-    position      bigint NOT NULL,
+-- The personal details of a pack's events, each until the person is erased.
+CREATE TABLE opt_in_event_detail_pack (
+    last_position bigint NOT NULL,
     workspace_id  text   COLLATE "C" NOT NULL,
-    subject       text   COLLATE "C" NOT NULL,
-    match_key     text   COLLATE "C" NOT NULL,
-    wording       text   COLLATE "C" NOT NULL,
-    business_name text   COLLATE "C" NOT NULL,
-    url           text   COLLATE "C" NOT NULL,
-    message_id    text   COLLATE "C" NOT NULL,
-    actor         text   COLLATE "C" NOT NULL,
-    reason_text   text   COLLATE "C" NOT NULL,
-    salt          bytea  NOT NULL, -- keeps the detail from being guessed by its hash
+    details       bytea  NOT NULL,
+    PRIMARY KEY (workspace_id, last_position)
+);
+
+-- Hashes and ids do not compress: trying costs more than it saves.
+ALTER TABLE opt_in_event_pack ALTER COLUMN facts SET STORAGE EXTERNAL;
+ALTER TABLE opt_in_event_detail_pack ALTER COLUMN details SET STORAGE EXTERNAL;
+
+-- Whose detail is at a position. The subject is the contact_id of the event, and stays so
+-- after a merge; for a non-contact it is the match key, a keyed hash, and becomes k: and
+-- the contact_id when a contact claims it. As bytes: an id is 16 of them, a text is longer.
+CREATE TABLE opt_in_event_subject (
+    position     bigint NOT NULL,
+    workspace_id text   COLLATE "C" NOT NULL,
+    subject      bytea  NOT NULL,
     PRIMARY KEY (workspace_id, subject, position)
 );
-
--- The detail of a contact's event is found by contact and position. Only those of
--- non-contacts, which are few, need an index. A contact_id is hexadecimal; a match key
--- begins with a later letter.
-CREATE INDEX opt_in_event_detail_non_contact ON opt_in_event_detail (workspace_id, position)
-    WHERE subject >= 'g';
 
 -- Further entries that a person's list shows, without details: those that still count
 -- for an identity after it was released or erased, under a keyed hash. With `i:` and an

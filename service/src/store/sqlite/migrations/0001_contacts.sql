@@ -7,7 +7,7 @@ CREATE TABLE workspace (
     display_name     TEXT    NOT NULL,
     create_time      INTEGER NOT NULL,
     consent_revision INTEGER NOT NULL, -- incremented by every change of consent
-    ledger_length    INTEGER NOT NULL, -- the end of the ledger, see opt_in_event
+    ledger_length    INTEGER NOT NULL, -- the end of the ledger, see opt_in_event_pack
     ledger_hash      BLOB    NOT NULL,
     token_key        BLOB    NOT NULL, -- authenticates page and resume tokens
     stop_words       TEXT    NOT NULL, -- one a line
@@ -152,51 +152,33 @@ CREATE TABLE suppression_key (
     PRIMARY KEY (workspace_key, key_version)
 ) WITHOUT ROWID;
 
--- The ledger, in the order of commits. Never changed, and nothing in it is personal.
-CREATE TABLE opt_in_event (
-    workspace_key          INTEGER NOT NULL,
-    position               INTEGER NOT NULL, -- from 1, without gaps
-    event_id               BLOB    NOT NULL,
-    contact_id             BLOB,
-    kind                   INTEGER NOT NULL, -- as EventKind in domain/consent/event.rs
-    categories             INTEGER NOT NULL, -- bits: 1 marketing, 2 utility, 4 authentication
-    changed_categories     INTEGER NOT NULL,
-    source                 INTEGER NOT NULL,
-    wording_version        TEXT    NOT NULL,
-    sender_phone_number_id TEXT,
-    occurred_time          INTEGER NOT NULL,
-    record_time            INTEGER NOT NULL,
-    expire_time            INTEGER,
-    flags                  INTEGER NOT NULL, -- bits: 1 the caller's clock, 2 reported by others
-    identities             BLOB    NOT NULL, -- identity_ids, 16 bytes each
-    erased_positions       BLOB,             -- of an erasure: the entries whose details it erased
-    detail_hash            BLOB,             -- null for an erasure, which has no detail
-    hash                   BLOB    NOT NULL, -- over this entry and the hash of the one before
-    PRIMARY KEY (workspace_key, position)
-) WITHOUT ROWID;
+-- The ledger, in the order of commits. Never changed, and nothing in it is personal. A
+-- row holds up to 64 consecutive entries that one transaction appended, encoded
+-- (common/ledger_pack.rs). Positions begin with 1 and have no gaps.
+CREATE TABLE opt_in_event_pack (
+    workspace_key INTEGER NOT NULL,
+    last_position INTEGER NOT NULL,
+    facts         BLOB    NOT NULL,
+    PRIMARY KEY (workspace_key, last_position)
+);
 
--- The personal details of an event, until the person is erased. The subject is the
--- contact's seq, and stays so after a merge; for a non-contact it is the match key, a
--- keyed hash, and becomes k: and the contact_id when a contact claims it.
-CREATE TABLE opt_in_event_detail (
+-- The personal details of a pack's events, each until the person is erased.
+CREATE TABLE opt_in_event_detail_pack (
+    workspace_key INTEGER NOT NULL,
+    last_position INTEGER NOT NULL,
+    details       BLOB    NOT NULL,
+    PRIMARY KEY (workspace_key, last_position)
+);
+
+-- Whose detail is at a position. The subject is the contact's seq, and stays so after a
+-- merge; for a non-contact it is the match key, a keyed hash, and becomes k: and the
+-- contact_id when a contact claims it.
+CREATE TABLE opt_in_event_subject (
     workspace_key INTEGER NOT NULL,
     subject               NOT NULL,
     position      INTEGER NOT NULL,
-    match_key     TEXT    NOT NULL,
-    wording       TEXT    NOT NULL,
-    business_name TEXT    NOT NULL,
-    url           TEXT    NOT NULL,
-    message_id    TEXT    NOT NULL,
-    actor         TEXT    NOT NULL,
-    reason_text   TEXT    NOT NULL,
-    salt          BLOB    NOT NULL, -- keeps the detail from being guessed by its hash
     PRIMARY KEY (workspace_key, subject, position)
 ) WITHOUT ROWID;
-
--- The detail of a contact's event is found by contact and position. Only those of
--- non-contacts, which are few, need an index.
-CREATE INDEX opt_in_event_detail_non_contact ON opt_in_event_detail (workspace_key, position)
-    WHERE typeof(subject) = 'text';
 
 -- Further entries that a person's list shows, without details: those that still count
 -- for an identity after it was released or erased, under a keyed hash. With `i:` and an
