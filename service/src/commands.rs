@@ -149,7 +149,7 @@ fn open_lines(file: &Path) -> Result<Box<dyn BufRead>, Box<dyn Error>> {
 /// `vacuum`
 pub async fn vacuum(database: &Database) -> Outcome {
     let store = open(database, Access::Write).await?;
-    let vacuumed = store.vacuum().await;
+    let vacuumed = store.vacuum(true).await;
     store.close().await;
     Ok(vacuumed?)
 }

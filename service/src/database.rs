@@ -6,7 +6,6 @@
 mod file;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use self::file::{DatabaseFileError, DatabaseLock};
 use crate::config::{Config, Database, DatabaseUrl, PostgresUrl};
@@ -38,7 +37,7 @@ pub async fn open_existing(
             file::check(&path)?;
             let keyring = key_file::read(&key_path(database)?)?;
             let options = SqliteOptions::default();
-            let opened = sqlite::open(&path, access, &options, clock(), keyring).await;
+            let opened = sqlite::open(&path, access, &options, Clock::system(), keyring).await;
             Ok((opened.map_err(failed)?, lock))
         }
         DatabaseUrl::Postgres(url) => {
@@ -134,7 +133,7 @@ async fn open_sqlite(
     options: &SqliteOptions,
     keyring: Keyring,
 ) -> Result<Store, Error> {
-    sqlite::open(path, Access::Create, options, clock(), keyring).await
+    sqlite::open(path, Access::Create, options, Clock::system(), keyring).await
 }
 
 async fn open_postgres(
@@ -142,7 +141,7 @@ async fn open_postgres(
     options: PostgresOptions,
     keyring: Keyring,
 ) -> Result<Store, Error> {
-    postgres::open(url.expose(), options, clock(), keyring).await
+    postgres::open(url.expose(), options, Clock::system(), keyring).await
 }
 
 async fn migrate_postgres(url: &PostgresUrl, citus: bool) -> Result<(), Error> {
@@ -154,11 +153,6 @@ async fn migrate_postgres(url: &PostgresUrl, citus: bool) -> Result<(), Error> {
 }
 
 /// The clock of every store that this program opens.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
-fn clock() -> Clock {
-    Arc::new(chrono::Utc::now)
-}
-
 fn failed(database: &Database, source: Error) -> ServerError {
     ServerError::Database { database: database.url.to_string(), source }
 }

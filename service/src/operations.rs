@@ -32,6 +32,7 @@ pub mod workspaces;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::Definitions;
 use crate::domain::ids;
+use crate::domain::ids::SuggestionBudget;
 use crate::store::{Lock, Reader, Transaction, Workspace};
 
 /// The workspace of a request without a workspace_id.
@@ -91,5 +92,6 @@ async fn definitions(db: &mut dyn Reader, workspace: &Workspace) -> Result<Defin
     Ok(Definitions {
         tags: tags.into_iter().map(|tag| tag.tag_id).collect(),
         attributes: attributes.into_iter().map(|a| (a.attribute_id.clone(), a)).collect(),
+        suggestions: SuggestionBudget::default(),
     })
 }

@@ -94,11 +94,11 @@ impl Checker {
         }
         if let (Recipient::Key(key), []) = (query.recipient, query.also) {
             let row = self.coalescer.read(workspace_id, key.clone()).await?;
-            let now = self.store.now();
+            let now = self.store.now_for_expiry();
             return Ok(outcome(0, row.as_ref(), verdict(row.as_ref(), &query.sending, now), now));
         }
         let people = self.read_people(workspace_id, query.recipients()).await?;
-        let now = self.store.now();
+        let now = self.store.now_for_expiry();
         let decided = query.recipients().enumerate().map(|(index, recipient)| {
             let row = people.row(recipient);
             outcome(index, row, verdict(row, &query.sending, now), now)
@@ -118,7 +118,7 @@ impl Checker {
     ) -> Result<(Vec<CheckReason>, Time)> {
         let readable = recipients.iter().flatten();
         let people = self.read_people(named(workspace_id)?, readable).await?;
-        let now = self.store.now();
+        let now = self.store.now_for_expiry();
         let reason = |recipient: &Result<Recipient, CheckReason>| match recipient {
             Ok(recipient) => verdict(people.row(recipient), sending, now).reason,
             Err(reason) => *reason,

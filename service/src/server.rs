@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::pin::pin;
 
+use chrono::Timelike;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -91,12 +92,19 @@ pub async fn bind(config: &Config) -> Result<TcpListener, ServerError> {
 }
 
 /// The maintenance job: runs at once and then at every interval. Several servers may run it at the
-/// same time.
+/// same time. What writes wait for runs once a day, at an hour of few writes.
 async fn maintain(store: &Store, retention: Retention) -> Infallible {
+    let mut last_vacuum = store.now().date_naive();
     loop {
+        let now = store.now();
+        let is_due = now.date_naive() != last_vacuum && now.hour() >= retention.vacuum_hour;
         let done = async {
             retention::sweep(store, retention.suppression_retention.0).await?;
-            store.vacuum().await
+            store.vacuum(is_due).await?;
+            if is_due {
+                last_vacuum = now.date_naive();
+            }
+            Ok::<_, Error>(())
         };
         if let Err(error) = done.await {
             let cause = StdError::source(&error).map(loggable);

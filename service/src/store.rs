@@ -7,6 +7,7 @@
 
 mod backend;
 mod check;
+mod clock;
 mod common;
 mod consent;
 mod contacts;
@@ -29,12 +30,13 @@ mod workspaces;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{SubsecRound, TimeDelta};
+use chrono::TimeDelta;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 pub(crate) use self::backend::{Backend, ReadPurpose};
 pub use self::backend::{Reader, Writer};
+pub use self::clock::Clock;
 pub use self::common::{ledger_pack, sort_key};
 pub use self::consent::{CheckRow, CheckRows, ConsentReader, ConsentRow, ConsentWriter};
 pub use self::contacts::{ContactReader, ContactRow, ContactWriter};
@@ -70,9 +72,6 @@ pub const RESPONSE_RETENTION: TimeDelta = TimeDelta::hours(24);
 const WRITE_ATTEMPTS: u32 = 5;
 /// The pause after the first conflict. It grows with each attempt.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(5);
-
-/// Tells the time. Tests replace it.
-pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 /// The contacts database.
 #[derive(Clone)]
@@ -121,7 +120,19 @@ impl Store {
 
     /// The current time, in the precision that is stored.
     pub fn now(&self) -> Time {
-        (self.clock)().trunc_subsecs(6)
+        self.clock.now()
+    }
+
+    /// The current time to judge by whether something has expired. It does not go back
+    /// when the machine's clock is set back.
+    pub fn now_for_expiry(&self) -> Time {
+        self.clock.latest()
+    }
+
+    /// The time before which what is kept for this long is deleted. A clock that is
+    /// ahead deletes nothing.
+    pub fn kept_since(&self, retention: TimeDelta) -> Time {
+        self.clock.earliest() - retention
     }
 
     /// Runs an operation in a write transaction and commits it. Runs it again if
@@ -136,6 +147,7 @@ impl Store {
     }
 
     async fn write_with_retries<O: Operation>(&self, operation: &O) -> Result<O::Output> {
+        operation.prepare(self).await?;
         let mut attempt = 1;
         loop {
             match self.write_once(operation).await {
@@ -154,7 +166,8 @@ impl Store {
         let db = self.backend.begin().await?;
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
         let now = self.now();
-        let mut tx = Transaction::new(db, now, now - self.response_retention, ids, keyring);
+        let since = self.kept_since(self.response_retention);
+        let mut tx = Transaction::new(db, now, since, ids, keyring);
         match operation.run(&mut tx).await {
             Ok(output) => tx.db.commit().await.map(|()| output),
             Err(error) => {
@@ -167,6 +180,11 @@ impl Store {
     /// Returns a reader for one call.
     pub async fn read(&self) -> Result<Box<dyn Reader>> {
         self.backend.reader(ReadPurpose::Unary).await
+    }
+
+    /// Returns a reader for one call that may read many rows.
+    pub async fn read_scan(&self) -> Result<Box<dyn Reader>> {
+        self.backend.reader(ReadPurpose::Scan).await
     }
 
     /// Returns a reader for one page of a stream.
@@ -184,12 +202,13 @@ impl Store {
         self.backend.parallel_writes()
     }
 
-    /// Overwrites what erasures left in unused parts of the database files.
+    /// Overwrites what erasures left in unused parts of the database files. Large files
+    /// only if writes `may_wait`: for some seconds per million contacts.
     ///
     /// # Errors
     /// When the database cannot be written now. The next call does it.
-    pub async fn vacuum(&self) -> Result<()> {
-        self.backend.vacuum().await
+    pub async fn vacuum(&self, may_wait: bool) -> Result<()> {
+        self.backend.vacuum(may_wait).await
     }
 
     /// Name and version of the database engine, such as `SQLite 3.50.4`.

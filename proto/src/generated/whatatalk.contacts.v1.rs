@@ -524,7 +524,9 @@ pub mod attribute_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes a definition. With `force`, deletes the values of all contacts first.
+        /// Deletes a definition. With `force`, deletes the values of all contacts first, a
+        /// few hundred at a time. If that fails in the middle, the definition is still
+        /// there: send it again.
         ///
         /// Errors: NOT_FOUND (ATTRIBUTE_NOT_FOUND); FAILED_PRECONDITION
         /// (ATTRIBUTE_IN_USE) if contacts have a value and `force` is not set.
@@ -619,7 +621,9 @@ pub mod attribute_service_server {
             tonic::Response<super::UpdateAttributeResponse>,
             tonic::Status,
         >;
-        /// Deletes a definition. With `force`, deletes the values of all contacts first.
+        /// Deletes a definition. With `force`, deletes the values of all contacts first, a
+        /// few hundred at a time. If that fails in the middle, the definition is still
+        /// there: send it again.
         ///
         /// Errors: NOT_FOUND (ATTRIBUTE_NOT_FOUND); FAILED_PRECONDITION
         /// (ATTRIBUTE_IN_USE) if contacts have a value and `force` is not set.
@@ -5491,8 +5495,13 @@ pub mod contact_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Adds and removes tags on many contacts, selected by recipients or by a filter,
-        /// in one transaction.
+        /// Adds and removes tags on many contacts, selected by recipients or by a filter.
+        ///
+        /// Recipients change in one transaction. What a filter selects may be millions: it
+        /// changes a few hundred contacts at a time, so that no opt-out waits for all of
+        /// them. Nothing changes unless the count is right and all contacts can take the
+        /// tags. A call that fails after that leaves those before the failure changed: it
+        /// is safe to send again, with the count that is right then.
         ///
         /// Errors: INVALID_ARGUMENT (UNKNOWN_TAG); FAILED_PRECONDITION (COUNT_MISMATCH)
         /// if the filter matches another number of contacts than `expected_count`.
@@ -5825,8 +5834,13 @@ pub mod contact_service_server {
             tonic::Response<super::BatchUpsertContactsResponse>,
             tonic::Status,
         >;
-        /// Adds and removes tags on many contacts, selected by recipients or by a filter,
-        /// in one transaction.
+        /// Adds and removes tags on many contacts, selected by recipients or by a filter.
+        ///
+        /// Recipients change in one transaction. What a filter selects may be millions: it
+        /// changes a few hundred contacts at a time, so that no opt-out waits for all of
+        /// them. Nothing changes unless the count is right and all contacts can take the
+        /// tags. A call that fails after that leaves those before the failure changed: it
+        /// is safe to send again, with the count that is right then.
         ///
         /// Errors: INVALID_ARGUMENT (UNKNOWN_TAG); FAILED_PRECONDITION (COUNT_MISMATCH)
         /// if the filter matches another number of contacts than `expected_count`.
@@ -7517,7 +7531,8 @@ pub mod tag_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes a tag. With `force`, removes it from all contacts first.
+        /// Deletes a tag. With `force`, removes it from all contacts first, a few hundred
+        /// at a time. If that fails in the middle, the tag is still there: send it again.
         ///
         /// Errors: NOT_FOUND (TAG_NOT_FOUND); FAILED_PRECONDITION (TAG_IN_USE) if
         /// contacts have the tag and `force` is not set.
@@ -7606,7 +7621,8 @@ pub mod tag_service_server {
             tonic::Response<super::UpdateTagResponse>,
             tonic::Status,
         >;
-        /// Deletes a tag. With `force`, removes it from all contacts first.
+        /// Deletes a tag. With `force`, removes it from all contacts first, a few hundred
+        /// at a time. If that fails in the middle, the tag is still there: send it again.
         ///
         /// Errors: NOT_FOUND (TAG_NOT_FOUND); FAILED_PRECONDITION (TAG_IN_USE) if
         /// contacts have the tag and `force` is not set.

@@ -8,7 +8,7 @@ use super::value::{connections, duration};
 use crate::store::postgres::PostgresOptions;
 
 /// How one server uses Postgres. It opens at most as many connections as the
-/// four pools have together. Ignored on SQLite.
+/// five pools have together. Ignored on SQLite.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Postgres")]
 pub struct Postgres {
@@ -22,15 +22,25 @@ pub struct Postgres {
     )]
     pub postgres_check_connections: u32,
 
-    /// Connections for all other unary reads.
+    /// Connections for all other reads by key.
     #[arg(
         long,
         env = "CONTACTS_POSTGRES_READ_CONNECTIONS",
         value_name = "COUNT",
         value_parser = connections,
-        default_value = "8"
+        default_value = "6"
     )]
     pub postgres_read_connections: u32,
+
+    /// Connections for lists, searches and counts.
+    #[arg(
+        long,
+        env = "CONTACTS_POSTGRES_SCAN_CONNECTIONS",
+        value_name = "COUNT",
+        value_parser = connections,
+        default_value = "4"
+    )]
+    pub postgres_scan_connections: u32,
 
     /// Connections for the pages of streams.
     #[arg(
@@ -122,6 +132,7 @@ impl Postgres {
         PostgresOptions {
             check_connections: self.postgres_check_connections,
             unary_connections: self.postgres_read_connections,
+            scan_connections: self.postgres_scan_connections,
             stream_connections: self.postgres_stream_connections,
             write_connections: self.postgres_write_connections,
             check_acquire_timeout: self.postgres_check_acquire_timeout,

@@ -38,7 +38,7 @@ pub struct Retention {
 
     /// Interval between runs of the maintenance job.
     ///
-    /// The job deletes what is past its retention and, on SQLite, rewrites the file
+    /// The job deletes what is past its retention and, on SQLite, rewrites a small file
     /// after erasures. It also runs at start-up.
     #[arg(
         long,
@@ -48,4 +48,18 @@ pub struct Retention {
         default_value = "1h"
     )]
     pub maintenance_interval: Duration,
+
+    /// Hour of the day (UTC) from which a large SQLite file is rewritten, after erasures.
+    ///
+    /// Until then, parts of the file that are not in use may hold what was erased. Writes wait
+    /// while it runs, some 10 s for a million contacts. `contacts-service vacuum` does it at
+    /// any time.
+    #[arg(
+        long,
+        env = "CONTACTS_VACUUM_HOUR",
+        value_name = "HOUR",
+        value_parser = clap::value_parser!(u32).range(0..24),
+        default_value = "3"
+    )]
+    pub vacuum_hour: u32,
 }

@@ -23,15 +23,25 @@ pub struct Sqlite {
     )]
     pub sqlite_check_connections: u32,
 
-    /// Connections for all other unary reads.
+    /// Connections for all other reads by key.
     #[arg(
         long,
         env = "CONTACTS_SQLITE_READ_CONNECTIONS",
         value_name = "COUNT",
         value_parser = connections,
-        default_value = "4"
+        default_value = "3"
     )]
     pub sqlite_read_connections: u32,
+
+    /// Connections for lists, searches and counts.
+    #[arg(
+        long,
+        env = "CONTACTS_SQLITE_SCAN_CONNECTIONS",
+        value_name = "COUNT",
+        value_parser = connections,
+        default_value = "3"
+    )]
+    pub sqlite_scan_connections: u32,
 
     /// Connections for the pages of streams.
     #[arg(
@@ -115,6 +125,7 @@ impl Sqlite {
         SqliteOptions {
             check_connections: self.sqlite_check_connections,
             unary_connections: self.sqlite_read_connections,
+            scan_connections: self.sqlite_scan_connections,
             stream_connections: self.sqlite_stream_connections,
             check_acquire_timeout: self.sqlite_check_acquire_timeout,
             acquire_timeout: self.sqlite_acquire_timeout,

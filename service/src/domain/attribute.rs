@@ -3,6 +3,7 @@
 use strum::{EnumString, IntoStaticStr};
 
 use super::error::{Error, Reason, Result};
+use super::filter::Definitions;
 use super::{Time, ids, tag, text};
 
 /// Maximum number of attribute definitions in a workspace.
@@ -215,7 +216,7 @@ fn shortened(options: &[String]) -> String {
 }
 
 /// The error for an attribute that is not defined. Suggests the most similar one.
-pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) -> Error {
+pub fn unknown(attribute_id: &str, definitions: &Definitions) -> Error {
     let shown: String = attribute_id.chars().take(64).collect();
     let field = format!("attributes.{shown}");
     if stands_for_consent(attribute_id) {
@@ -225,7 +226,8 @@ pub fn unknown<'a>(attribute_id: &str, existing: impl Iterator<Item = &'a str>) 
         );
         return Error::invalid(Reason::ReservedId, field, message).with_metadata("id", shown);
     }
-    let suggestion = ids::closest(attribute_id, existing);
+    let known = definitions.attributes.keys();
+    let suggestion = ids::closest_within(&definitions.suggestions, attribute_id, known);
     let hint = match suggestion {
         Some(close) => format!("did you mean {close}? "),
         None => String::new(),

@@ -173,16 +173,13 @@ impl Profile {
 /// # Errors
 /// UNKNOWN_ATTRIBUTE if the workspace does not define it.
 pub fn definition<'a>(definitions: &'a Definitions, id: &str) -> Result<&'a AttributeDefinition> {
-    definitions
-        .attributes
-        .get(id)
-        .ok_or_else(|| attribute::unknown(id, definitions.attributes.keys().map(String::as_str)))
+    definitions.attributes.get(id).ok_or_else(|| attribute::unknown(id, definitions))
 }
 
 /// Rejects tags that the workspace does not define.
 pub fn validate_tags(tags: &BTreeSet<String>, definitions: &Definitions) -> Result<()> {
     match tags.iter().find(|id| !definitions.tags.contains(*id)) {
-        Some(missing) => Err(tag::unknown(missing, definitions.tags.iter())),
+        Some(missing) => Err(tag::unknown(missing, definitions)),
         None => Ok(()),
     }
 }

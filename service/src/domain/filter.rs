@@ -102,6 +102,7 @@ pub use eval::{ContactFacts, matches};
 
 use crate::domain::Time;
 use crate::domain::attribute::AttributeDefinition;
+use crate::domain::ids::SuggestionBudget;
 
 /// Maximum length of a filter, in bytes of UTF-8.
 pub const MAX_BYTES: usize = 8 * 1024;
@@ -119,6 +120,8 @@ pub struct Definitions {
     pub tags: BTreeSet<String>,
     /// The workspace's attribute definitions by their id.
     pub attributes: BTreeMap<String, AttributeDefinition>,
+    /// What suggestions for unknown names may cost.
+    pub suggestions: SuggestionBudget,
 }
 
 /// A syntax or type error in a filter, worded for the developer who wrote the filter.

@@ -2,6 +2,7 @@
 
 use super::Time;
 use super::error::{Error, Reason, Result};
+use super::filter::Definitions;
 use super::{ids, text};
 
 /// Maximum number of tags in a workspace.
@@ -96,9 +97,8 @@ pub fn same_name(one: &str, other: &str) -> bool {
 }
 
 /// The error for a tag that does not exist. Suggests the most similar one.
-pub fn unknown(tag_id: &str, existing: impl Iterator<Item = impl AsRef<str>>) -> Error {
-    let existing: Vec<_> = existing.collect();
-    let suggestion = ids::closest(tag_id, existing.iter().map(AsRef::as_ref));
+pub fn unknown(tag_id: &str, definitions: &Definitions) -> Error {
+    let suggestion = ids::closest_within(&definitions.suggestions, tag_id, definitions.tags.iter());
     let hint = match suggestion {
         Some(close) => format!("did you mean {close}? "),
         None => String::new(),

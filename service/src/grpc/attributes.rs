@@ -1,5 +1,7 @@
 //! AttributeService.
 
+use std::sync::atomic::AtomicI64;
+
 use contacts_proto::v1;
 use contacts_proto::v1::attribute_service_server::AttributeService;
 use tonic::{Request, Response, Status};
@@ -61,7 +63,7 @@ impl AttributeService for Api {
     ) -> Result<Response<v1::DeleteAttributeResponse>, Status> {
         let decode = |request: v1::DeleteAttributeRequest| {
             let v1::DeleteAttributeRequest { workspace_id, attribute_id, force, .. } = request;
-            Ok(DeleteAttribute { workspace_id, attribute_id, force })
+            Ok(DeleteAttribute { workspace_id, attribute_id, force, removed: AtomicI64::default() })
         };
         let encode = |updated_contact_count| v1::DeleteAttributeResponse { updated_contact_count };
         self.change(request, decode, encode).await

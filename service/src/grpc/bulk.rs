@@ -1,6 +1,7 @@
 //! ContactService: the unary methods for many contacts at once.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use contacts_proto::v1;
 use contacts_proto::v1::batch_get_contacts_result::Result as Item;
@@ -16,7 +17,7 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
 use crate::operations::import::ImportChunks;
-use crate::operations::tag_edit::{EditTags, TagTarget};
+use crate::operations::tag_edit::{EditTags, TagChanges, TagTarget};
 
 /// Most recipients of one request.
 const MAX_RECIPIENTS: usize = 1000;
@@ -41,7 +42,7 @@ pub(super) async fn get(
     for (index, error) in &malformed {
         items[*index] = Some(failure(error));
     }
-    let now = api.store.now();
+    let now = api.store.now_for_expiry();
     let mut bytes = 0;
     for (index, row) in indexes.into_iter().zip(found) {
         items[index] = Some(match row {
@@ -108,9 +109,9 @@ pub(super) async fn edit_tags(
     let edit = EditTags {
         workspace_id: request.workspace_id,
         target,
-        add,
-        remove,
+        tags: TagChanges { add, remove },
         validate_only: request.validate_only,
+        edited: Mutex::default(),
     };
     api.run(key, edit, move |outcome| {
         let failures = malformed.iter().chain(&outcome.failures);

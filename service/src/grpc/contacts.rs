@@ -46,7 +46,7 @@ impl ContactService for Api {
         let recipient = recipient::decode(request.recipient)?;
         let found = find(&self.store, &request.workspace_id, &[recipient], view).await?;
         let row = found.into_iter().flatten().next().ok_or_else(Error::contact_not_found)?;
-        let contact = Some(contact::encode(&row, view, self.store.now())?);
+        let contact = Some(contact::encode(&row, view, self.store.now_for_expiry())?);
         Ok(Response::new(v1::GetContactResponse { contact }))
     }
 
@@ -184,7 +184,7 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
     let v1::ListContactsRequest { workspace_id, filter, query, page_token, .. } = request;
     let query = Query { workspace_id, filter, query };
 
-    let mut session = api.store.read().await?;
+    let mut session = api.store.read_scan().await?;
     let workspace = workspace(&mut *session, &query.workspace_id).await?;
     let parts = [query.filter.as_str(), query.query.as_str(), by, direction];
     let tokens = Tokens::of::<v1::ListContactsRequest>(&workspace, &parts);
@@ -203,7 +203,7 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
         read::add_identities(&mut *session, &workspace, rows.iter_mut()).await?;
     }
     drop(session);
-    let now = api.store.now();
+    let now = api.store.now_for_expiry();
     let contacts = rows.iter().map(|row| contact::encode(row, view, now)).collect::<Result<_>>()?;
     Ok(v1::ListContactsResponse { contacts, next_page_token })
 }

@@ -62,7 +62,7 @@ impl Encoder for Groups {
 
     fn next_items(&mut self, _: i64) -> Result<Option<(v1::DuplicateGroup, Cursor)>> {
         let Some(group) = self.next.take() else { return Ok(None) };
-        let now = self.store.now();
+        let now = self.store.now_for_expiry();
         let mut bytes = 0;
         let mut contacts = Vec::with_capacity(group.contacts.len());
         for row in &group.contacts {

@@ -25,7 +25,7 @@ pub(super) async fn export(
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
     let id = workspace.workspace_id.as_str();
     let held = export::held(&api.store, id, &recipient, MAX_ITEMS + 1).await?;
-    let now = api.store.now();
+    let now = api.store.now_for_expiry();
 
     let count = held.events.len();
     let (mut bytes, mut last) = (0, 0);

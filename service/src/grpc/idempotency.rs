@@ -132,6 +132,10 @@ struct Guarded<O> {
 impl<O: Operation> Operation for Guarded<O> {
     type Output = O::Output;
 
+    async fn prepare(&self, store: &Store) -> Result<()> {
+        self.operation.prepare(store).await
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<O::Output> {
         self.operation.run(tx).await
     }

@@ -115,7 +115,7 @@ pub(super) fn contact_response<M: ReturnsContact>(
     move |row| {
         // On the wire an embedded message is its length and bytes, so the stored
         // record is copied, not decoded.
-        let contact: Bytes = wire_contact(&row, View::Full, store.now());
+        let contact: Bytes = wire_contact(&row, View::Full, store.now_for_expiry());
         let mut response = Vec::with_capacity(contact.len() + 8);
         prost::encoding::bytes::encode(1, &contact, &mut response);
         MutationResponse::new(EncodedResponse {

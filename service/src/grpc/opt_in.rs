@@ -136,7 +136,7 @@ where
     move |(event, summary)| {
         let contact_id = event.contact_id;
         let match_key = contact_id.is_none().then(|| event.match_key.clone());
-        let summary = wire_summary(&summary, store.now());
+        let summary = wire_summary(&summary, store.now_for_expiry());
         let response = response(Some(consent::encode_event(event)), Some(summary));
         let response = response.encode_to_vec().into();
         MutationResponse::new(EncodedResponse { response, contact_id, match_key })

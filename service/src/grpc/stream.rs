@@ -105,7 +105,7 @@ impl Encoder for Batches {
     }
 
     fn next_items(&mut self, limit: i64) -> Result<Option<(ContactBatch, Cursor)>> {
-        let now = self.store.now();
+        let now = self.store.now_for_expiry();
         let size = self.size.min(usize::try_from(limit).unwrap_or(usize::MAX));
         let mut contacts: Vec<Bytes> = Vec::with_capacity(size.min(self.page.len()));
         let mut last = Uuid::nil();

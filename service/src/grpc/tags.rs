@@ -1,5 +1,7 @@
 //! TagService.
 
+use std::sync::atomic::AtomicI64;
+
 use contacts_proto::v1;
 use contacts_proto::v1::tag_service_server::TagService;
 use tonic::{Request, Response, Status};
@@ -57,7 +59,7 @@ impl TagService for Api {
     ) -> Result<Response<v1::DeleteTagResponse>, Status> {
         let decode = |request: v1::DeleteTagRequest| {
             let v1::DeleteTagRequest { workspace_id, tag_id, force, .. } = request;
-            Ok(DeleteTag { workspace_id, tag_id, force })
+            Ok(DeleteTag { workspace_id, tag_id, force, removed: AtomicI64::default() })
         };
         let encode = |updated_contact_count| v1::DeleteTagResponse { updated_contact_count };
         self.change(request, decode, encode).await

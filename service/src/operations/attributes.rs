@@ -1,12 +1,14 @@
 //! Creating, reading, changing and deleting attribute definitions.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use crate::domain::attribute::{AttributeDefinition, AttributeType, MAX_ATTRIBUTES};
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Field, Predicate};
 use crate::store::{Counted, Lock, Operation, Reader, Store, Transaction, Workspace};
 
-use super::contact_scan::{REWRITE_PAGE, each_selected};
+use super::contact_scan::{each_selected, rewrite_selected};
 use super::definition::{self, ensure_unique, find};
 use super::{lock_workspace, workspace};
 
@@ -104,16 +106,34 @@ pub struct DeleteAttribute {
     pub attribute_id: String,
     /// Also deletes the values that contacts have. Without it, these are an error.
     pub force: bool,
+    /// From how many contacts the value was removed before the definition goes.
+    pub removed: AtomicI64,
 }
 
 impl Operation for DeleteAttribute {
     type Output = i64;
 
+    async fn prepare(&self, store: &Store) -> Result<()> {
+        if !self.force {
+            return Ok(());
+        }
+        let mut db = store.read().await?;
+        let workspace = workspace(&mut *db, &self.workspace_id).await?;
+        let has_value = has_value(find(&db.attributes(&workspace).await?, &self.attribute_id)?);
+        drop(db);
+        let id = self.attribute_id.clone();
+        let remove =
+            move |contact: &mut Contact| Ok(contact.profile.attributes.remove(&id).is_some());
+        let edited = rewrite_selected(store, &workspace, Some(has_value), remove).await?;
+        self.removed.store(edited.changed, Ordering::Relaxed);
+        Ok(())
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<i64> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
         let id = self.attribute_id.as_str();
         let definitions = tx.db.attributes(&workspace).await?;
-        let attribute_type = find(&definitions, id)?.attribute_type;
+        let definition = find(&definitions, id)?;
         let counts = tx.db.attribute_counts(&workspace, &[id]).await?;
         let count = counts.first().copied().unwrap_or(0);
         if count > 0 && !self.force {
@@ -125,16 +145,19 @@ impl Operation for DeleteAttribute {
                 .with_metadata("contact_count", count.to_string()));
         }
         if count > 0 {
-            let field = Field::Attribute { id: id.to_owned(), attribute_type };
-            let has_value = Expr::Is(Predicate::IsSet(field));
-            each_selected(tx, &workspace, has_value, REWRITE_PAGE, |contact: &mut Contact| {
-                contact.profile.attributes.remove(id).is_some()
-            })
-            .await?;
+            // Set while it was removed from the others.
+            let remove = |contact: &mut Contact| contact.profile.attributes.remove(id).is_some();
+            each_selected(tx, &workspace, has_value(definition), remove).await?;
         }
         tx.db.delete_attribute(&workspace, id).await?;
-        Ok(count)
+        Ok(count + self.removed.load(Ordering::Relaxed))
     }
+}
+
+fn has_value(definition: &AttributeDefinition) -> Expr {
+    let AttributeDefinition { attribute_id, attribute_type, .. } = definition;
+    let field = Field::Attribute { id: attribute_id.clone(), attribute_type: *attribute_type };
+    Expr::Is(Predicate::IsSet(field))
 }
 
 /// Returns one definition.

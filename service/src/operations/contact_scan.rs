@@ -2,18 +2,20 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::contact::Contact;
+use uuid::Uuid;
+
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::filter::Expr;
 use crate::store::{
-    ContactRow, Order, OrderBy, PageCursor, Reader, Selection, Store, Transaction, Workspace,
-    decode_profile,
+    ContactRow, Lock, Operation, Order, OrderBy, PageCursor, Reader, Selection, Store, Transaction,
+    Workspace, decode_profile,
 };
 
-use super::{ensure_same, ensure_still_there, workspace};
+use super::{ensure_same, ensure_still_there, lock_workspace, workspace};
 
-/// How many contacts are rewritten at a time.
-pub const REWRITE_PAGE: usize = 1000;
+/// How many contacts are read at a time where all are changed in one transaction.
+const REWRITE_PAGE: usize = 1000;
 
 /// Oldest first. In this order, contacts that are added during a scan come after
 /// its cursor.
@@ -53,7 +55,7 @@ impl ContactScan {
         if self.finished {
             return Ok(VecDeque::new());
         }
-        self.selection.now = self.store.now();
+        self.selection.now = self.store.now_for_expiry();
         let mut db = self.store.read_stream().await?;
         self.reload_policy(&mut *db).await?;
         let after = self.after.as_ref();
@@ -89,57 +91,111 @@ pub struct Edited {
     pub changed: i64,
 }
 
-/// Changes every contact that the filter selects, in this transaction. `edit`
-/// returns whether it changed the contact.
-pub async fn each_selected(
-    tx: &mut Transaction,
-    workspace: &Workspace,
-    filter: impl Into<Option<Expr>>,
-    page_size: usize,
-    mut edit: impl FnMut(&mut Contact) -> bool + Send,
-) -> Result<()> {
-    try_each_selected(tx, workspace, filter.into(), page_size, true, |contact| Ok(edit(contact)))
-        .await
-        .map(drop)
-}
-
-/// Like [`each_selected`], but `edit` may fail, and nothing is written unless `write`
-/// is set.
-pub async fn try_each_selected(
-    tx: &mut Transaction,
+/// Changes every contact that the filter selects. `edit` returns whether it changed the
+/// contact. Each transaction changes a few hundred contacts, so that no opt-out waits for
+/// all of them; when one fails, those before it stay changed.
+pub async fn rewrite_selected<F>(
+    store: &Store,
     workspace: &Workspace,
     filter: Option<Expr>,
-    page_size: usize,
-    write: bool,
-    mut edit: impl FnMut(&mut Contact) -> Result<bool> + Send,
-) -> Result<Edited> {
-    let selection = Selection { filter, words: Vec::new(), now: tx.now };
-    let mut after = None;
+    edit: F,
+) -> Result<Edited>
+where
+    F: Fn(&mut Contact) -> Result<bool> + Clone + Send + Sync + 'static,
+{
+    let selection = Selection { filter, words: Vec::new(), now: store.now_for_expiry() };
+    let mut scan = ContactScan::new(store.clone(), workspace.clone(), selection, None);
     let mut edited = Edited::default();
     loop {
-        let page = tx
-            .db
-            .list_contacts(workspace, &selection, BY_CREATION, after.as_ref(), page_size)
-            .await?;
-        let full = page.len() == page_size;
-        after = page.last().map(ContactRow::cursor);
+        let page = scan.next_page().await?;
+        if page.is_empty() {
+            return Ok(edited);
+        }
+        let ids: Vec<_> = page.iter().map(|row| row.contact_id).collect();
+        for ids in ids.chunks(REWRITTEN) {
+            let ids = ids.to_vec();
+            let rewrite = Rewrite { workspace: workspace.clone(), ids, edit: edit.clone() };
+            let Edited { matched, changed } = store.write(rewrite).await?;
+            edited.matched += matched;
+            edited.changed += changed;
+        }
+    }
+}
+
+/// How many contacts a transaction of [`rewrite_selected`] changes.
+const REWRITTEN: usize = 500;
+
+struct Rewrite<F> {
+    workspace: Workspace,
+    ids: Vec<Uuid>,
+    edit: F,
+}
+
+impl<F> Operation for Rewrite<F>
+where
+    F: Fn(&mut Contact) -> Result<bool> + Send + Sync + 'static,
+{
+    type Output = Edited;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<Edited> {
+        let workspace = lock_workspace(tx, &self.workspace.workspace_id, Lock::Shared).await?;
+        ensure_same(&self.workspace, Some(&workspace))?;
+        let people: Vec<_> = self.ids.iter().map(|id| Recipient::Id(*id)).collect();
+        let found = tx.db.find_contacts(&workspace, &people).await?;
+        let mut edited = Edited::default();
         let mut changes = Vec::new();
-        for row in &page {
+        for (id, row) in self.ids.iter().zip(&found) {
+            // Deleted meanwhile, or merged into another one.
+            let Some(row) = row.as_ref().filter(|row| row.contact_id == *id) else { continue };
+            edited.matched += 1;
             let before = decode_profile(row)?;
             let mut changed = before.clone();
-            edited.matched += 1;
-            if edit(&mut changed)? {
+            if (self.edit)(&mut changed)? {
                 changed.version += 1;
                 changed.update_time = tx.now;
                 edited.changed += 1;
                 changes.push((before, changed));
             }
         }
-        if write && !changes.is_empty() {
+        if !changes.is_empty() {
+            tx.db.update_contacts(&workspace, &changes).await?;
+        }
+        Ok(edited)
+    }
+}
+
+/// Changes every contact that the filter selects, in this transaction: for the few that are
+/// left after [`rewrite_selected`].
+pub async fn each_selected(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    filter: Expr,
+    mut edit: impl FnMut(&mut Contact) -> bool + Send,
+) -> Result<()> {
+    let selection = Selection { filter: Some(filter), words: Vec::new(), now: tx.now };
+    let mut after = None;
+    loop {
+        let page = tx
+            .db
+            .list_contacts(workspace, &selection, BY_CREATION, after.as_ref(), REWRITE_PAGE)
+            .await?;
+        let full = page.len() == REWRITE_PAGE;
+        after = page.last().map(ContactRow::cursor);
+        let mut changes = Vec::new();
+        for row in &page {
+            let before = decode_profile(row)?;
+            let mut changed = before.clone();
+            if edit(&mut changed) {
+                changed.version += 1;
+                changed.update_time = tx.now;
+                changes.push((before, changed));
+            }
+        }
+        if !changes.is_empty() {
             tx.db.update_contacts(workspace, &changes).await?;
         }
         if !full {
-            return Ok(edited);
+            return Ok(());
         }
     }
 }

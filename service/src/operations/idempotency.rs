@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{Lock, NewStoredResponse, Operation, Transaction};
+use crate::store::{Lock, NewStoredResponse, Operation, Store, Transaction};
 
-use super::lock_workspace;
+use super::{lock_workspace, workspace};
 
 /// A response as it is stored, with the person it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,19 @@ where
     F: Fn(O::Output) -> EncodedResponse + Send + Sync + 'static,
 {
     type Output = Bytes;
+
+    async fn prepare(&self, store: &Store) -> Result<()> {
+        if let Some(request_id) = self.request_id {
+            let mut db = store.read().await?;
+            let workspace = workspace(&mut *db, &self.workspace_id).await?;
+            let since = store.kept_since(store.response_retention());
+            if db.stored_response(&workspace, request_id, since).await?.is_some() {
+                // Answered already, or refused: nothing is done again.
+                return Ok(());
+            }
+        }
+        self.operation.prepare(store).await
+    }
 
     async fn run(&self, tx: &mut Transaction) -> Result<Bytes> {
         let Some(request_id) = self.request_id else {

@@ -103,12 +103,12 @@ pub async fn select(
         Err(SearchError::NoWords) => vec![search::IN_NO_NAME.to_owned()],
         words => words.map_err(|e| Error::invalid(Reason::InvalidQuery, "query", e.to_string()))?,
     };
-    Ok(Selection { filter, words, now: store.now() })
+    Ok(Selection { filter, words, now: store.now_for_expiry() })
 }
 
 /// Returns how many contacts a query selects.
 pub async fn count(store: &Store, query: &Query) -> Result<i64> {
-    let mut db = store.read().await?;
+    let mut db = store.read_scan().await?;
     let workspace = workspace(&mut *db, &query.workspace_id).await?;
     let selection = select(store, &mut *db, &workspace, query, store.now()).await?;
     db.count_contacts(&workspace, &selection).await

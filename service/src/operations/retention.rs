@@ -18,12 +18,12 @@ const BATCH: usize = 500;
 pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()> {
     for found in workspaces::list(store, "", usize::MAX >> 1).await? {
         let sweep = |what, before| Sweep { workspace_id: found.workspace_id.clone(), what, before };
-        let before = store.now() - store.response_retention();
+        let before = store.kept_since(store.response_retention());
         while store.write(sweep(What::Answers, before)).await? {}
-        let before = store.now() - webhook::KEPT;
+        let before = store.kept_since(webhook::KEPT);
         while store.write(sweep(What::Webhooks, before)).await? {}
         if let Some(kept) = suppressions {
-            let before = store.now() - kept;
+            let before = store.kept_since(kept);
             while store.write(sweep(What::Suppressions, before)).await? {}
         }
     }

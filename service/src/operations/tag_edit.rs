@@ -1,17 +1,18 @@
 //! Adding tags to many contacts, and removing them.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use crate::domain::contact::{Contact, Profile, Recipient, validate_tags};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::filter;
+use crate::domain::filter::{self, Definitions};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
-use crate::store::{Lock, Operation, Selection, Transaction, Workspace};
+use crate::store::{Lock, Operation, Selection, Store, Transaction, Workspace, decode_profile};
 
-use super::contact_scan::{Edited, REWRITE_PAGE, try_each_selected};
+use super::contact_scan::{ContactScan, Edited, rewrite_selected};
 use super::read::filter_error;
 use super::unit_of_work::UnitOfWork;
-use super::{definitions, lock_workspace};
+use super::{definitions, lock_workspace, workspace};
 
 /// Adds tags to contacts and removes others.
 #[derive(Debug)]
@@ -20,12 +21,21 @@ pub struct EditTags {
     pub workspace_id: String,
     /// The contacts to change.
     pub target: TagTarget,
+    /// The tags to add and remove.
+    pub tags: TagChanges,
+    /// Only counts what would change.
+    pub validate_only: bool,
+    /// What was done of a filter before the transaction that ends the edit.
+    pub edited: Mutex<Edited>,
+}
+
+/// Tags to add to contacts, and others to remove.
+#[derive(Clone, Debug, Default)]
+pub struct TagChanges {
     /// The tags to add.
     pub add: BTreeSet<String>,
     /// The tags to remove.
     pub remove: BTreeSet<String>,
-    /// Only counts what would change.
-    pub validate_only: bool,
 }
 
 /// The contacts whose tags change.
@@ -54,26 +64,41 @@ pub struct EditTagsOutcome {
 impl Operation for EditTags {
     type Output = EditTagsOutcome;
 
+    /// Edits what a filter selects, which may be millions. Nothing is written before it is clear
+    /// that every contact can be edited.
+    async fn prepare(&self, store: &Store) -> Result<()> {
+        let TagTarget::Filter { filter, expected_count } = &self.target else { return Ok(()) };
+        let mut db = store.read_scan().await?;
+        let workspace = workspace(&mut *db, &self.workspace_id).await?;
+        let definitions = definitions(&mut *db, &workspace).await?;
+        self.validate(&definitions)?;
+        let now = store.now_for_expiry();
+        let filter = filter::compile(filter, &definitions, now).map_err(filter_error)?;
+        let selection = Selection { filter, words: Vec::new(), now };
+        let count = db.count_contacts(&workspace, &selection).await?;
+        drop(db);
+        if count != *expected_count {
+            return Err(count_mismatch(*expected_count, count));
+        }
+        let mut edited = self.rehearse(store, &workspace, selection.clone()).await?;
+        if !self.validate_only {
+            let tags = self.tags.clone();
+            let edit = move |contact: &mut Contact| tags.edit(&mut contact.profile);
+            edited = rewrite_selected(store, &workspace, selection.filter, edit).await?;
+        }
+        *self.edited.lock().unwrap_or_else(PoisonError::into_inner) = edited;
+        Ok(())
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<EditTagsOutcome> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
-        let definitions = definitions(&mut *tx.db, &workspace).await?;
-        validate_tags(&self.add, &definitions).map_err(|error| error.with_field("add_tags"))?;
-        validate_tags(&self.remove, &definitions)
-            .map_err(|error| error.with_field("remove_tags"))?;
         match &self.target {
-            TagTarget::People(people) => self.edit_people(tx, &workspace, people).await,
-            TagTarget::Filter { filter, expected_count } => {
-                let filter = filter::compile(filter, &definitions, tx.now).map_err(filter_error)?;
-                let selection = Selection { filter, words: Vec::new(), now: tx.now };
-                let count = tx.db.count_contacts(&workspace, &selection).await?;
-                if count != *expected_count {
-                    return Err(count_mismatch(*expected_count, count));
-                }
-                let write = !self.validate_only;
-                let edit = |contact: &mut Contact| self.edit(&mut contact.profile);
-                let filter = selection.filter;
-                let edited =
-                    try_each_selected(tx, &workspace, filter, REWRITE_PAGE, write, edit).await?;
+            TagTarget::People(people) => {
+                self.validate(&definitions(&mut *tx.db, &workspace).await?)?;
+                self.edit_people(tx, &workspace, people).await
+            }
+            TagTarget::Filter { .. } => {
+                let edited = *self.edited.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(EditTagsOutcome { edited, failures: Vec::new() })
             }
         }
@@ -81,6 +106,35 @@ impl Operation for EditTags {
 }
 
 impl EditTags {
+    fn validate(&self, definitions: &Definitions) -> Result<()> {
+        validate_tags(&self.tags.add, definitions).map_err(|error| error.with_field("add_tags"))?;
+        validate_tags(&self.tags.remove, definitions)
+            .map_err(|error| error.with_field("remove_tags"))
+    }
+
+    /// Edits the selected contacts without writing.
+    async fn rehearse(
+        &self,
+        store: &Store,
+        workspace: &Workspace,
+        selection: Selection,
+    ) -> Result<Edited> {
+        let mut scan = ContactScan::new(store.clone(), workspace.clone(), selection, None);
+        let mut edited = Edited::default();
+        loop {
+            let page = scan.next_page().await?;
+            if page.is_empty() {
+                return Ok(edited);
+            }
+            for row in &page {
+                let changed = self.tags.edit(&mut decode_profile(row)?.profile)?;
+                edited.matched += 1;
+                edited.changed += i64::from(changed);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn edit_people(
         &self,
         tx: &mut Transaction,
@@ -101,7 +155,7 @@ impl EditTags {
                 continue;
             }
             let mut profile = contact.profile.clone();
-            match self.edit(&mut profile).and_then(|_| unit.update(tx, entry, profile, None)) {
+            match self.tags.edit(&mut profile).and_then(|_| unit.update(tx, entry, profile, None)) {
                 Ok(changed) => {
                     outcome.edited.matched += 1;
                     outcome.edited.changed += i64::from(changed);
@@ -114,7 +168,10 @@ impl EditTags {
         }
         Ok(outcome)
     }
+}
 
+impl TagChanges {
+    /// Returns whether it changed the contact.
     fn edit(&self, profile: &mut Profile) -> Result<bool> {
         let before = profile.tags.clone();
         profile.tags.extend(self.add.iter().cloned());

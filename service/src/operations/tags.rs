@@ -1,12 +1,14 @@
 //! Creating, reading, changing and deleting tags.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{Expr, Predicate};
 use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Counted, Lock, Operation, Reader, Store, Transaction, Workspace};
 
-use super::contact_scan::{REWRITE_PAGE, each_selected};
+use super::contact_scan::{each_selected, rewrite_selected};
 use super::definition::{self, ensure_unique, find};
 use super::{lock_workspace, workspace};
 
@@ -88,10 +90,27 @@ pub struct DeleteTag {
     /// Also removes the tag from contacts. Without it, contacts with the tag are an
     /// error.
     pub force: bool,
+    /// From how many contacts it was removed before the tag itself goes.
+    pub removed: AtomicI64,
 }
 
 impl Operation for DeleteTag {
     type Output = i64;
+
+    async fn prepare(&self, store: &Store) -> Result<()> {
+        if !self.force {
+            return Ok(());
+        }
+        let mut db = store.read().await?;
+        let workspace = workspace(&mut *db, &self.workspace_id).await?;
+        find(&db.tags(&workspace).await?, &self.tag_id)?;
+        drop(db);
+        let (carries, id) = (carries(&self.tag_id), self.tag_id.clone());
+        let remove = move |contact: &mut Contact| Ok(contact.profile.tags.remove(&id));
+        let edited = rewrite_selected(store, &workspace, Some(carries), remove).await?;
+        self.removed.store(edited.changed, Ordering::Relaxed);
+        Ok(())
+    }
 
     async fn run(&self, tx: &mut Transaction) -> Result<i64> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
@@ -109,15 +128,17 @@ impl Operation for DeleteTag {
                 .with_metadata("contact_count", count.to_string()));
         }
         if count > 0 {
-            let carries = Expr::Is(Predicate::HasTag(id.to_owned()));
-            each_selected(tx, &workspace, carries, REWRITE_PAGE, |contact: &mut Contact| {
-                contact.profile.tags.remove(id)
-            })
-            .await?;
+            // Added while it was removed from the others.
+            let remove = |contact: &mut Contact| contact.profile.tags.remove(id);
+            each_selected(tx, &workspace, carries(id), remove).await?;
         }
         tx.db.delete_tag(&workspace, id).await?;
-        Ok(count)
+        Ok(count + self.removed.load(Ordering::Relaxed))
     }
+}
+
+fn carries(tag_id: &str) -> Expr {
+    Expr::Is(Predicate::HasTag(tag_id.to_owned()))
 }
 
 /// Returns one tag.

@@ -28,27 +28,31 @@ pub(crate) trait Backend: Send + Sync {
     /// How many write transactions one caller should run in parallel. More of
     /// them gain nothing.
     fn parallel_writes(&self) -> usize;
-    /// Overwrites what erasures left in unused parts of the database files.
-    /// Does nothing on engines that do this themselves.
-    async fn vacuum(&self) -> Result<()>;
+    /// Overwrites what erasures left in unused parts of the database files. Does
+    /// nothing on engines that do this themselves, nor where writes would have to
+    /// wait for it noticeably, unless they `may_wait`.
+    async fn vacuum(&self, may_wait: bool) -> Result<()>;
     /// Name and version of the database engine, such as `SQLite 3.50.4`.
     async fn engine_version(&self) -> Result<String>;
     /// Closes all connections.
     async fn close(&self);
 }
 
-/// What a read is for. Each purpose has its own connections, so that streams
-/// cannot starve single calls, nor either of them checks.
+/// What a read is for. Each purpose has its own connections, so that neither streams
+/// nor counts starve single calls, nor any of them checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadPurpose {
     /// A consent check. Fails after a short wait instead of queueing.
     Check,
-    /// One call.
+    /// One call that reads rows by their keys.
     Unary,
-    /// One page of a stream.
+    /// One call that may read many rows: a list, a search, a count. Ends soon after its
+    /// caller is gone.
+    Scan,
+    /// One page of a stream. Ends soon after its caller is gone.
     Stream,
     /// Several reads of one state of the database. Shares the connections of
-    /// [`Unary`](Self::Unary).
+    /// [`Scan`](Self::Scan).
     Snapshot,
 }
 

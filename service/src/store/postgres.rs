@@ -63,6 +63,7 @@ pub async fn open(
     let backend = PostgresBackend {
         checks: make(PoolRole::Check),
         unary: make(PoolRole::Unary),
+        scan: make(PoolRole::Scan),
         stream: make(PoolRole::Stream),
         writers: make(PoolRole::Write),
         options,
@@ -87,6 +88,7 @@ fn connect_options(url: &str) -> Result<PgConnectOptions> {
 struct PostgresBackend {
     checks: PgPool,
     unary: PgPool,
+    scan: PgPool,
     stream: PgPool,
     writers: PgPool,
     options: PostgresOptions,
@@ -109,16 +111,15 @@ impl Backend for PostgresBackend {
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
         let (pool, role) = match purpose {
             ReadPurpose::Check => (&self.checks, PoolRole::Check),
-            ReadPurpose::Unary | ReadPurpose::Snapshot => (&self.unary, PoolRole::Unary),
+            ReadPurpose::Unary => (&self.unary, PoolRole::Unary),
+            ReadPurpose::Scan | ReadPurpose::Snapshot => (&self.scan, PoolRole::Scan),
             ReadPurpose::Stream => (&self.stream, PoolRole::Stream),
         };
         let connection = pool.acquire().await.map_err(Error::unavailable)?;
         let watch = self.watch(role);
         Ok(Box::new(match purpose {
             ReadPurpose::Snapshot => PostgresSession::snapshot(connection, watch).await?,
-            ReadPurpose::Check | ReadPurpose::Unary | ReadPurpose::Stream => {
-                PostgresSession::autocommit(connection, watch)
-            }
+            _ => PostgresSession::autocommit(connection, watch),
         }))
     }
 
@@ -126,7 +127,7 @@ impl Backend for PostgresBackend {
         2
     }
 
-    async fn vacuum(&self) -> Result<()> {
+    async fn vacuum(&self, _may_wait: bool) -> Result<()> {
         // Left to autovacuum.
         Ok(())
     }
@@ -139,7 +140,7 @@ impl Backend for PostgresBackend {
     }
 
     async fn close(&self) {
-        for pool in [&self.checks, &self.stream, &self.unary, &self.writers] {
+        for pool in [&self.checks, &self.stream, &self.scan, &self.unary, &self.writers] {
             pool.close().await;
         }
     }

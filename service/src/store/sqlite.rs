@@ -10,6 +10,7 @@ mod directory;
 mod duplicates;
 mod external_ids;
 mod filter;
+mod interrupt;
 mod ledger;
 mod name_index;
 mod receipts;
@@ -20,6 +21,7 @@ mod suppression;
 mod usage;
 mod vacuum;
 mod values;
+mod watch;
 mod webhooks;
 mod workspaces;
 
@@ -31,8 +33,10 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 
+use self::connection::Readers;
 pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
+use self::watch::FileWatch;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
@@ -69,8 +73,9 @@ async fn open_backend(
         Access::Create => migrate(&writer).await?,
         Access::Write | Access::Read => verify(&writer).await?,
     }
-    let (unary, stream, checks) = options.readers(path, access);
-    Ok(SqliteBackend { unary, stream, checks, writer })
+    let Readers { unary, scan, stream, checks } = options.readers(path, access);
+    let file = Arc::new(FileWatch::of(path));
+    Ok(SqliteBackend { unary, scan, stream, checks, writer, file })
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<()> {
@@ -129,31 +134,46 @@ pub async fn is_keyed(path: &Path) -> Result<bool> {
 struct SqliteBackend {
     writer: SqlitePool,
     unary: SqlitePool,
+    scan: SqlitePool,
     stream: SqlitePool,
     checks: SqlitePool,
+    file: Arc<FileWatch>,
 }
 
 impl SqliteBackend {
     async fn read_session(&self, purpose: ReadPurpose) -> Result<SqliteSession> {
+        self.file.check()?;
         let pool = match purpose {
             ReadPurpose::Check => &self.checks,
             ReadPurpose::Unary => &self.unary,
+            ReadPurpose::Scan | ReadPurpose::Snapshot => &self.scan,
             ReadPurpose::Stream => &self.stream,
-            ReadPurpose::Snapshot => {
-                return Ok(SqliteSession::Transaction(self.unary.begin().await?));
-            }
         };
-        Ok(SqliteSession::Autocommit(pool.acquire().await?))
+        let connection = pool.acquire().await?;
+        let file = Arc::clone(&self.file);
+        match purpose {
+            ReadPurpose::Check | ReadPurpose::Unary => {
+                Ok(SqliteSession::autocommit(connection, file))
+            }
+            ReadPurpose::Scan | ReadPurpose::Stream => {
+                SqliteSession::interruptible(connection, file).await
+            }
+            ReadPurpose::Snapshot => {
+                SqliteSession::autocommit(connection, file).begin("BEGIN").await
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Backend for SqliteBackend {
     async fn begin(&self) -> Result<Box<dyn Writer>> {
+        self.file.check()?;
+        let session =
+            SqliteSession::autocommit(self.writer.acquire().await?, Arc::clone(&self.file));
         // IMMEDIATE waits for the lock here. A deferred transaction would fail at
         // its first write.
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Box::new(SqliteSession::Transaction(transaction)))
+        Ok(Box::new(session.begin("BEGIN IMMEDIATE").await?))
     }
 
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
@@ -164,8 +184,8 @@ impl Backend for SqliteBackend {
         1
     }
 
-    async fn vacuum(&self) -> Result<()> {
-        vacuum::vacuum(&mut *self.writer.acquire().await?).await
+    async fn vacuum(&self, may_wait: bool) -> Result<()> {
+        vacuum::vacuum(&mut *self.writer.acquire().await?, may_wait).await
     }
 
     async fn engine_version(&self) -> Result<String> {
@@ -176,7 +196,7 @@ impl Backend for SqliteBackend {
     }
 
     async fn close(&self) {
-        for pool in [&self.checks, &self.stream, &self.unary, &self.writer] {
+        for pool in [&self.checks, &self.stream, &self.scan, &self.unary, &self.writer] {
             pool.close().await;
         }
     }
@@ -218,13 +238,46 @@ mod tests {
         let mut tx = backend.begin().await.expect("a transaction");
         assert!(tx.insert_workspace(&workspace()).await.expect("a workspace"));
         tx.commit().await.expect("a commit");
-        for purpose in
-            [ReadPurpose::Check, ReadPurpose::Unary, ReadPurpose::Stream, ReadPurpose::Snapshot]
-        {
+        for purpose in [
+            ReadPurpose::Check,
+            ReadPurpose::Unary,
+            ReadPurpose::Scan,
+            ReadPurpose::Stream,
+            ReadPurpose::Snapshot,
+        ] {
             let mut reader = backend.read_session(purpose).await.expect("a reader");
             let found = reader.workspace("default").await.expect("a read").expect("the workspace");
             let error = reader.delete_workspace(&found).await.expect_err("a refusal");
             assert_eq!(error.reason(), Reason::DatabaseUnavailable, "{purpose:?}");
+        }
+        backend.close().await;
+    }
+
+    /// A statement that would take hours ends with its caller, and its connection is free again.
+    #[tokio::test]
+    async fn statements_of_callers_who_are_gone_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("contacts.db");
+        let options = SqliteOptions {
+            scan_connections: 1,
+            stream_connections: 1,
+            acquire_timeout: std::time::Duration::from_secs(60),
+            ..SqliteOptions::default()
+        };
+        let opened = open_backend(&path, Access::Create, &options).await;
+        let backend = opened.expect("a database");
+        for purpose in [ReadPurpose::Scan, ReadPurpose::Stream] {
+            for _ in 0..3 {
+                let mut reader = backend.read_session(purpose).await.expect("a reader");
+                let endless = reader.fetch_one(
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+                     SELECT count(*) FROM n",
+                );
+                let soon = std::time::Duration::from_millis(20);
+                tokio::time::timeout(soon, endless).await.expect_err("an endless statement");
+            }
+            let mut reader = backend.read_session(purpose).await.expect("a reader");
+            reader.fetch_one("SELECT 1").await.expect("a free connection");
         }
         backend.close().await;
     }

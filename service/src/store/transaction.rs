@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{KeyLock, Workspace, Writer};
+use super::{KeyLock, Store, Workspace, Writer};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::IdGenerator;
@@ -16,6 +16,12 @@ use crate::domain::keyring::{KeyId, Keyring};
 pub trait Operation: Send + Sync + 'static {
     /// The result for the caller.
     type Output: Send + 'static;
+
+    /// Does what has to be done before the change: long work, in transactions of its own, so that
+    /// others need not wait for all of it. When it fails, a part of it may have been done.
+    fn prepare<'a>(&'a self, _store: &'a Store) -> impl Future<Output = Result<()>> + Send + 'a {
+        async { Ok(()) }
+    }
 
     /// Makes the change. Runs again in a new transaction after a write conflict,
     /// so it must not have side effects outside of the transaction.

@@ -56,7 +56,7 @@ fn cancelled_calls_leave_no_transaction_open_and_no_error() {
             acquire_timeout: Duration::from_secs(10),
             ..PostgresOptions::default()
         };
-        let store = database.store_with(options, std::sync::Arc::new(chrono::Utc::now)).await;
+        let store = database.store_with(options, contacts_service::store::Clock::system()).await;
         create_definitions(&store).await;
         let people = (0..500).map(|i| rich_profile(&format!("1555{i:07}")));
         import(&store, people).await;

@@ -9,6 +9,7 @@ use contacts_service::domain::phone::WhatsAppUserId;
 use contacts_service::operations::{contacts, opt_in, read, tag_edit, tags, workspaces};
 use contacts_service::store::{Store, decode_profile};
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 
 use super::support::{
     Database, checker, create_definitions, import, marketing, person, profile, rich_profile,
@@ -188,9 +189,9 @@ fn bulk_edits_keep_what_others_change() {
         let edit = tag_edit::EditTags {
             workspace_id: String::new(),
             target: tag_edit::TagTarget::Filter { filter: String::new(), expected_count: 2000 },
-            add: ["vip".to_owned()].into(),
-            remove: BTreeSet::new(),
+            tags: tag_edit::TagChanges { add: ["vip".to_owned()].into(), remove: BTreeSet::new() },
             validate_only: false,
+            edited: Default::default(),
         };
         let renames = (0..200).map(|i| {
             stores[1].write(contacts::UpdateContact {
@@ -203,7 +204,9 @@ fn bulk_edits_keep_what_others_change() {
                 if_missing: None,
             })
         });
-        let (edited, renamed) = tokio::join!(stores[0].write(edit), join_all(renames));
+        // As many at once as there are connections.
+        let renamed = stream::iter(renames).buffer_unordered(6).collect::<Vec<_>>();
+        let (edited, renamed) = tokio::join!(stores[0].write(edit), renamed);
         assert_eq!(edited.unwrap().edited.changed, 2000);
         for result in renamed {
             result.unwrap();
@@ -223,6 +226,7 @@ fn a_tag_is_not_deleted_while_a_contact_gets_it() {
                 workspace_id: String::new(),
                 tag_id: "vip".to_owned(),
                 force: true,
+                removed: Default::default(),
             };
             let number = format!("1555{round:07}");
             let (deleted, created) =

@@ -81,7 +81,7 @@ fn a_check_on_a_standby_fails() {
         let who = person("15551234567");
         let error = checker.check(&marketing(&who)).await.unwrap_err();
         assert_eq!(error.reason(), Reason::DatabaseUnavailable);
-        let clock = std::sync::Arc::new(chrono::Utc::now);
+        let clock = contacts_service::store::Clock::system();
         let opened =
             postgres::open(&database.url, PostgresOptions::default(), clock, keyring()).await;
         let error = opened.map(drop).unwrap_err();
@@ -96,7 +96,7 @@ fn waiting_for_a_lock_times_out() {
             lock_timeout: Duration::from_millis(300),
             ..PostgresOptions::default()
         };
-        let store = database.store_with(options, std::sync::Arc::new(chrono::Utc::now)).await;
+        let store = database.store_with(options, contacts_service::store::Clock::system()).await;
         let mut connection = database.connect().await;
         connection.execute("BEGIN; LOCK TABLE consent IN ACCESS EXCLUSIVE MODE").await.unwrap();
         let checker = checker(&store);
@@ -122,7 +122,7 @@ fn a_server_that_is_not_there_is_unavailable() {
             acquire_timeout: Duration::from_millis(500),
             ..PostgresOptions::default()
         };
-        let clock = std::sync::Arc::new(chrono::Utc::now);
+        let clock = contacts_service::store::Clock::system();
         let url = "postgres://nobody@127.0.0.1:9/nothing";
         let error = postgres::open(url, options, clock, keyring()).await.map(drop).unwrap_err();
         assert_eq!(error.reason(), Reason::DatabaseUnavailable);

@@ -236,9 +236,9 @@ fn a_scan_returns_every_contact_once() {
                 filter: "NOT tags:vip".to_owned(),
                 expected_count: 4998,
             },
-            add: ["vip".to_owned()].into(),
-            remove: BTreeSet::new(),
+            tags: tag_edit::TagChanges { add: ["vip".to_owned()].into(), remove: BTreeSet::new() },
             validate_only: false,
+            edited: Default::default(),
         };
         let edited = store.write(edit).await.unwrap().edited;
         assert_eq!((edited.matched, edited.changed), (4998, 4998));
@@ -278,8 +278,12 @@ fn definitions_are_counted_and_deleted() {
         };
         let renamed = store.write(rename).await.unwrap();
         assert_eq!(renamed.definition.display_name, "Very important");
-        let tag =
-            tags::DeleteTag { workspace_id: String::new(), tag_id: "vip".to_owned(), force: true };
+        let tag = tags::DeleteTag {
+            workspace_id: String::new(),
+            tag_id: "vip".to_owned(),
+            force: true,
+            removed: Default::default(),
+        };
         assert_eq!(store.write(tag).await.unwrap(), 50);
         create_tag(&store, "vip").await;
         assert_eq!(tags::get(&store, "", "vip").await.unwrap().contact_count, 0);
@@ -287,6 +291,7 @@ fn definitions_are_counted_and_deleted() {
             workspace_id: String::new(),
             attribute_id: "city".to_owned(),
             force: true,
+            removed: Default::default(),
         };
         assert_eq!(store.write(attribute).await.unwrap(), 50);
         assert_eq!(count(&store, "tags:*", "").await, 0);

@@ -139,7 +139,7 @@ fn every_statement_names_its_workspace() {
 fn a_schema_of_another_version_is_refused() {
     with_database(|database| async move {
         let open = || async {
-            let clock = std::sync::Arc::new(chrono::Utc::now);
+            let clock = contacts_service::store::Clock::system();
             let opened =
                 postgres::open(&database.url, PostgresOptions::default(), clock, keyring()).await;
             opened.map(drop).map_err(|error| (error.reason(), error.message().to_owned()))

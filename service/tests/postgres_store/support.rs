@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use contacts_service::domain::Time;
 use contacts_service::domain::attribute::{AttributeDefinition, AttributeType};
 use contacts_service::domain::consent::{
@@ -72,7 +72,7 @@ impl Database {
 
     /// Migrates the database and opens a store with the default workspace.
     pub async fn store(&self) -> Store {
-        self.store_with(PostgresOptions::default(), Arc::new(Utc::now)).await
+        self.store_with(PostgresOptions::default(), Clock::system()).await
     }
 
     pub async fn store_with(&self, options: PostgresOptions, clock: Clock) -> Store {
@@ -130,7 +130,7 @@ impl Hands {
 
     pub fn clock(&self) -> Clock {
         let hands = self.clone();
-        Arc::new(move || time(hands.0.load(Ordering::SeqCst)))
+        Clock::of(move || time(hands.0.load(Ordering::SeqCst)))
     }
 }
 

@@ -12,6 +12,7 @@ mod kill_replica;
 mod migrate;
 mod replicas;
 mod sample;
+mod sqlite_faults;
 mod standby;
 mod statements;
 mod writers;

@@ -1,7 +1,7 @@
-//! UpdateContactTags: edits the tags of many contacts in one transaction.
+//! UpdateContactTags: edits the tags of many contacts.
 
 use contacts_proto::v1;
-use contacts_sdk::{Contact, NewContact, Recipient, reason};
+use contacts_sdk::{Contact, ImportOptions, NewContact, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 
 async fn make_people(app: &TestApp) -> Vec<Contact> {
@@ -188,4 +188,32 @@ async fn tags_of_a_contact_are_limited_to_100(app: TestApp) {
     edit.await.expect("one for one");
     let edit = app.contacts().update_tags().filter("tags:t1", 1).add("t0").await;
     edit.refused_for(reason::LIMIT_EXCEEDED);
+}
+
+#[apply(on_each_store!)]
+async fn opt_outs_do_not_wait_for_a_large_edit(app: TestApp) {
+    const PEOPLE: usize = 10_000;
+    app.make_tags(&["vip"]).await;
+    let people = (0..PEOPLE).map(|n| NewContact::new().phone(phone(n)));
+    app.contacts().import(ImportOptions::new()).send(people).await.expect("an import");
+    let client = app.client().clone();
+    let edit = tokio::spawn(async move {
+        let edit = client.contacts().update_tags().filter("", PEOPLE as u64).add("vip");
+        edit.await.expect("an edit").updated_count
+    });
+    // In one transaction, none of these would end between its first and its last contact.
+    let mut between = 0;
+    for n in 0.. {
+        app.opt_in().record_opt_out(phone(n % PEOPLE)).await.expect("an opt-out");
+        let tagged = count(&app, "tags:vip").await;
+        between += u64::from(tagged > 0 && tagged < PEOPLE as u64);
+        if edit.is_finished() {
+            break;
+        }
+    }
+    assert_eq!(edit.await.expect("a task"), PEOPLE as u64);
+    assert!(between > 0, "opt-outs waited for the whole edit");
+    assert_eq!(count(&app, "tags:vip").await, PEOPLE as u64);
+    app.tags().delete("vip").force(true).await.expect("deleted");
+    assert_eq!(count(&app, "tags:*").await, 0);
 }

@@ -42,7 +42,11 @@ fn definitions() -> Definitions {
         };
         (id.to_owned(), definition)
     });
-    Definitions { tags: TAGS.map(str::to_owned).into(), attributes: attributes.into() }
+    Definitions {
+        tags: TAGS.map(str::to_owned).into(),
+        attributes: attributes.into(),
+        ..Definitions::default()
+    }
 }
 
 fn canonical(text: &str) -> String {

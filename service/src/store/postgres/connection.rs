@@ -17,8 +17,10 @@ use crate::store::common::is_disconnected;
 pub struct PostgresOptions {
     /// Number of connections for checks.
     pub check_connections: u32,
-    /// Number of connections for other reads of one call.
+    /// Number of connections for other reads of one call, by key.
     pub unary_connections: u32,
+    /// Number of connections for lists, searches and counts.
+    pub scan_connections: u32,
     /// Number of connections for the pages of streams.
     pub stream_connections: u32,
     /// Number of connections for writes.
@@ -42,7 +44,8 @@ impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
             check_connections: 4,
-            unary_connections: 8,
+            unary_connections: 6,
+            scan_connections: 4,
             stream_connections: 4,
             write_connections: 8,
             check_acquire_timeout: Duration::from_millis(250),
@@ -59,11 +62,15 @@ impl Default for PostgresOptions {
 /// statement, a server that does not answer is given up.
 const SILENCE: Duration = Duration::from_millis(300);
 
+/// How long a statement whose caller is gone keeps its connection.
+const ABANDONED: Duration = Duration::from_millis(200);
+
 /// What the connections of a pool are for.
 #[derive(Clone, Copy)]
 pub(super) enum PoolRole {
     Check,
     Unary,
+    Scan,
     Stream,
     Write,
 }
@@ -78,10 +85,10 @@ pub(super) fn pool(
     let (size, acquire) = match role {
         PoolRole::Check => (options.check_connections, options.check_acquire_timeout),
         PoolRole::Unary => (options.unary_connections, options.acquire_timeout),
+        PoolRole::Scan => (options.scan_connections, options.acquire_timeout),
         PoolRole::Stream => (options.stream_connections, options.acquire_timeout),
         PoolRole::Write => (options.write_connections, options.acquire_timeout),
     };
-    let limit = limit(options, role);
     let disconnects = Arc::clone(disconnects);
     PgPoolOptions::new()
         .max_connections(size)
@@ -93,11 +100,12 @@ pub(super) fn pool(
             let usable = !disconnects.since(meta.age);
             Box::pin(async move { Ok(usable) })
         })
-        // The answer to a cancelled statement may still be on its way. The pool
-        // itself would wait for it without a limit.
+        // The statement of a caller who is gone may still run. The pool itself would wait
+        // for it without a limit. A connection that is closed makes room for another one,
+        // and the server ends its statement (client_connection_check_interval).
         .after_release(move |connection, _| {
             Box::pin(async move {
-                Ok(matches!(tokio::time::timeout(limit, connection.ping()).await, Ok(Ok(()))))
+                Ok(matches!(tokio::time::timeout(ABANDONED, connection.ping()).await, Ok(Ok(()))))
             })
         })
         .connect_lazy_with(named(settings(connect, options, role), role))
@@ -109,6 +117,7 @@ fn named(connect: PgConnectOptions, role: PoolRole) -> PgConnectOptions {
     let purpose = match role {
         PoolRole::Check => "check",
         PoolRole::Unary => "read",
+        PoolRole::Scan => "scan",
         PoolRole::Stream => "stream",
         PoolRole::Write => "write",
     };
@@ -124,12 +133,13 @@ fn settings(
     let millis = |duration: Duration| duration.as_millis().to_string();
     let statement_timeout = match role {
         PoolRole::Check => options.check_statement_timeout,
-        PoolRole::Unary | PoolRole::Stream | PoolRole::Write => options.statement_timeout,
+        _ => options.statement_timeout,
     };
     let connect = connect.options([
         ("statement_timeout", millis(statement_timeout)),
         ("lock_timeout", millis(options.lock_timeout)),
         ("idle_in_transaction_session_timeout", millis(options.idle_in_transaction_timeout)),
+        ("client_connection_check_interval", "500ms".to_owned()),
         ("default_transaction_isolation", "read committed".to_owned()),
         // Compiling would take longer than the statements themselves.
         ("jit", "off".to_owned()),
@@ -144,7 +154,7 @@ fn settings(
         // Contacts are in memory or on flash, where a random page costs little more
         // than the next one. The bitmap of matching contacts should fit into
         // work_mem.
-        PoolRole::Unary | PoolRole::Stream => {
+        PoolRole::Unary | PoolRole::Scan | PoolRole::Stream => {
             connect.options([("random_page_cost", "1.1"), ("work_mem", "16MB")])
         }
     }
@@ -154,7 +164,7 @@ fn limit(options: &PostgresOptions, role: PoolRole) -> Duration {
     SILENCE
         + match role {
             PoolRole::Check => options.check_statement_timeout,
-            PoolRole::Unary | PoolRole::Stream | PoolRole::Write => options.statement_timeout,
+            _ => options.statement_timeout,
         }
 }
 

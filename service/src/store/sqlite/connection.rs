@@ -29,8 +29,10 @@ pub enum Access {
 pub struct SqliteOptions {
     /// Connections for checks.
     pub check_connections: u32,
-    /// Connections for other reads of one call.
+    /// Connections for other reads of one call, by key.
     pub unary_connections: u32,
+    /// Connections for lists, searches and counts.
+    pub scan_connections: u32,
     /// Connections for the pages of streams.
     pub stream_connections: u32,
     /// How long a check waits for a connection before it is UNAVAILABLE.
@@ -53,7 +55,8 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             check_connections: 2,
-            unary_connections: 4,
+            unary_connections: 3,
+            scan_connections: 3,
             stream_connections: 2,
             check_acquire_timeout: Duration::from_millis(250),
             acquire_timeout: Duration::from_secs(5),
@@ -65,6 +68,14 @@ impl Default for SqliteOptions {
     }
 }
 
+/// The pools that read, by what for.
+pub(super) struct Readers {
+    pub unary: SqlitePool,
+    pub scan: SqlitePool,
+    pub stream: SqlitePool,
+    pub checks: SqlitePool,
+}
+
 impl SqliteOptions {
     /// The pool of the one connection that writes.
     pub(super) async fn writer(&self, path: &Path, access: Access) -> Result<SqlitePool> {
@@ -72,19 +83,16 @@ impl SqliteOptions {
         Ok(pool(1, self.acquire_timeout).connect_with(options).await?)
     }
 
-    /// The pools for unary reads, streams and checks, which do not connect yet.
-    pub(super) fn readers(
-        &self,
-        path: &Path,
-        access: Access,
-    ) -> (SqlitePool, SqlitePool, SqlitePool) {
+    /// The pools that read, which do not connect yet.
+    pub(super) fn readers(&self, path: &Path, access: Access) -> Readers {
         let options = self.connect(path, access, self.read_cache_bytes).pragma("query_only", "ON");
         let reader = |size, wait| pool(size, wait).connect_lazy_with(options.clone());
-        (
-            reader(self.unary_connections, self.acquire_timeout),
-            reader(self.stream_connections, self.acquire_timeout),
-            reader(self.check_connections, self.check_acquire_timeout),
-        )
+        Readers {
+            unary: reader(self.unary_connections, self.acquire_timeout),
+            scan: reader(self.scan_connections, self.acquire_timeout),
+            stream: reader(self.stream_connections, self.acquire_timeout),
+            checks: reader(self.check_connections, self.check_acquire_timeout),
+        }
     }
 
     fn connect(&self, path: &Path, access: Access, cache_bytes: u64) -> SqliteConnectOptions {

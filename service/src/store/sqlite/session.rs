@@ -1,12 +1,16 @@
 //! A connection, in a transaction or not. The topics are implemented in the files
 //! that hold their SQL.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Execute, Executor, QueryBuilder, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Execute, Executor, QueryBuilder, Sqlite, SqliteConnection};
 
-use crate::domain::error::Result;
+use super::interrupt::Interrupt;
+use super::watch::FileWatch;
+use crate::domain::error::{Error, Result};
 use crate::store::{Reader, Writer};
 
 /// Rows bound in one statement. SQLite allows 32,766 values.
@@ -14,38 +18,77 @@ pub(super) const ROWS: usize = 500;
 
 /// Implements the topics of readers and writers. Only one in a write transaction
 /// is handed out as a [`Writer`].
-pub(super) enum SqliteSession {
-    Autocommit(PoolConnection<Sqlite>),
-    Transaction(Transaction<'static, Sqlite>),
+///
+/// Transactions are statements here, not those of the driver, which counts them: after
+/// SQLite rolled one back by itself, as on a full disk, the driver's count stays wrong
+/// and its connection refuses every transaction that follows.
+pub(super) struct SqliteSession {
+    connection: PoolConnection<Sqlite>,
+    file: Arc<FileWatch>,
+    in_transaction: bool,
+    /// Whether a statement failed. SQLite may have ended the transaction then, and what
+    /// follows would be outside of it.
+    failed: bool,
+    /// Ends what runs when this session is dropped.
+    _interrupt: Option<Interrupt>,
 }
 
 impl SqliteSession {
+    /// Reads outside of a transaction.
+    pub(super) fn autocommit(connection: PoolConnection<Sqlite>, file: Arc<FileWatch>) -> Self {
+        Self { connection, file, in_transaction: false, failed: false, _interrupt: None }
+    }
+
+    /// Reads outside of a transaction, and stops when it is dropped.
+    pub(super) async fn interruptible(
+        mut connection: PoolConnection<Sqlite>,
+        file: Arc<FileWatch>,
+    ) -> Result<Self> {
+        let interrupt = Interrupt::of(&mut connection).await?;
+        let mut session = Self::autocommit(connection, file);
+        session._interrupt = Some(interrupt);
+        Ok(session)
+    }
+
+    /// Begins a transaction with this statement.
+    pub(super) async fn begin(mut self, statement: &'static str) -> Result<Self> {
+        // Before the statement: it may have succeeded when its future is dropped.
+        self.in_transaction = true;
+        self.execute(statement).await?;
+        Ok(self)
+    }
+
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
-        match self {
-            Self::Autocommit(connection) => connection,
-            Self::Transaction(transaction) => transaction,
-        }
+        &mut self.connection
+    }
+
+    fn note<T>(&mut self, result: std::result::Result<T, sqlx::Error>) -> Result<T> {
+        self.failed |= result.is_err();
+        Ok(result?)
     }
 
     pub(super) async fn fetch_all<'q>(
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
     ) -> Result<Vec<SqliteRow>> {
-        Ok(self.connection().fetch_all(query).await?)
+        let result = self.connection.fetch_all(query).await;
+        self.note(result)
     }
 
     pub(super) async fn fetch_one<'q>(
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
     ) -> Result<SqliteRow> {
-        Ok(self.connection().fetch_one(query).await?)
+        let result = self.connection.fetch_one(query).await;
+        self.note(result)
     }
 
     pub(super) async fn fetch_optional<'q>(
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
     ) -> Result<Option<SqliteRow>> {
-        Ok(self.connection().fetch_optional(query).await?)
+        let result = self.connection.fetch_optional(query).await;
+        self.note(result)
     }
 
     /// Returns how many rows the statement changed.
@@ -53,7 +96,8 @@ impl SqliteSession {
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
     ) -> Result<u64> {
-        Ok(self.connection().execute(query).await?.rows_affected())
+        let result = self.connection.execute(query).await;
+        Ok(self.note(result)?.rows_affected())
     }
 
     /// Runs statements one after the other. SQLite runs on its own thread, so the
@@ -62,23 +106,40 @@ impl SqliteSession {
         &mut self,
         mut statements: impl Iterator<Item = QueryBuilder<Sqlite>>,
     ) -> Result<()> {
-        let db = self.connection();
         let mut next = statements.next();
         while let Some(mut statement) = next.take() {
-            let (done, ()) = futures::join!(statement.build().execute(&mut *db), async {
+            let execute = statement.build().execute(&mut *self.connection);
+            let (done, ()) = futures::join!(execute, async {
                 next = statements.next();
             });
-            done?;
+            self.note(done)?;
         }
         Ok(())
     }
 
-    async fn roll_back(self) {
-        if let Self::Transaction(transaction) = self
-            && let Err(error) = transaction.rollback().await
-        {
-            let kind = error.as_database_error().map(|e| e.kind());
-            tracing::warn!(error.kind = ?kind, "rollback failed");
+    /// Ends the transaction, if there is one.
+    async fn end(&mut self, statement: &'static str) -> Result<()> {
+        if self.in_transaction {
+            self.execute(statement).await?;
+            self.in_transaction = false;
+        }
+        Ok(())
+    }
+
+    async fn roll_back(mut self) {
+        if let Err(error) = self.end("ROLLBACK").await {
+            // Dropped in a transaction, the connection is closed.
+            tracing::warn!(error.reason = ?error.reason(), "rollback failed");
+        }
+    }
+}
+
+impl Drop for SqliteSession {
+    /// Closes a connection that may still be in a transaction, which ends it. The pool
+    /// opens another one.
+    fn drop(&mut self) {
+        if self.in_transaction {
+            self.connection.close_on_drop();
         }
     }
 }
@@ -92,11 +153,17 @@ impl Reader for SqliteSession {
 
 #[async_trait]
 impl Writer for SqliteSession {
-    async fn commit(self: Box<Self>) -> Result<()> {
-        match *self {
-            Self::Transaction(transaction) => Ok(transaction.commit().await?),
-            Self::Autocommit(_) => Ok(()),
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        if self.failed {
+            self.roll_back().await;
+            return Err(Error::internal("a failed transaction was to be committed"));
         }
+        if let Err(error) = self.end("COMMIT").await {
+            self.roll_back().await;
+            return Err(error);
+        }
+        // Nobody would find in the file what was written to one that was removed.
+        self.file.check()
     }
 
     async fn rollback(self: Box<Self>) {

@@ -8,6 +8,9 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::domain::error::{Error, Result};
 
+/// The largest file that is rewritten at any time: it takes some 0.1 s, and writes wait for it.
+const SMALL: i64 = 16 << 20;
+
 /// How often a checkpoint that readers block is tried, and the pause in between.
 const CHECKPOINT_ATTEMPTS: u32 = 100;
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(50);
@@ -18,13 +21,18 @@ const CHECKPOINT_PAUSE: Duration = Duration::from_millis(50);
 struct CheckpointBlocked;
 
 /// Rewrites the file if anybody was erased since the last time. Reads go on
-/// meanwhile, writes wait.
-pub(super) async fn vacuum(db: &mut SqliteConnection) -> Result<()> {
+/// meanwhile, writes wait: unless they `may_wait`, only a small file is rewritten.
+pub(super) async fn vacuum(db: &mut SqliteConnection, may_wait: bool) -> Result<()> {
     // `user_version`, which SQLite leaves to the application, is the number of
     // receipts at the last rewrite.
     let vacuumed: i32 = fetch(db, "PRAGMA user_version").await?;
     let erased: i32 = fetch(db, "SELECT count(*) FROM deletion_receipt").await?;
     if erased == vacuumed {
+        return Ok(());
+    }
+    let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+    let size: i64 = sqlx::query_scalar(sql).fetch_one(&mut *db).await?;
+    if size > SMALL && !may_wait {
         return Ok(());
     }
     // Inner pages of the name index keep words of deleted entries. Merging all

@@ -81,7 +81,8 @@ fn definitions() -> Definitions {
         ("tier", AttributeType::Enum),
     ];
     let tags: BTreeSet<_> = TAGS.map(str::to_owned).into();
-    Definitions { tags, attributes: attributes.into_iter().map(define).collect() }
+    let attributes = attributes.into_iter().map(define).collect();
+    Definitions { tags, attributes, ..Definitions::default() }
 }
 
 fn time(time: Option<SystemTime>) -> DateTime<Utc> {
