@@ -62,6 +62,7 @@ use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
+use crate::operations::DEFAULT_WORKSPACE;
 
 /// How long responses are stored unless the settings say otherwise.
 pub const RESPONSE_RETENTION: TimeDelta = TimeDelta::hours(24);
@@ -73,6 +74,17 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(5);
 
 /// Tells the time. Tests replace it.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// A transaction that changes nothing.
+struct Probe;
+
+impl Operation for Probe {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Transaction) -> Result<()> {
+        tx.db.workspace(DEFAULT_WORKSPACE).await.map(drop)
+    }
+}
 
 /// The contacts database.
 #[derive(Clone)]
@@ -177,6 +189,25 @@ impl Store {
     /// Returns a reader that sees one state of the database until it is closed.
     pub async fn read_snapshot(&self) -> Result<Box<dyn Reader>> {
         self.backend.reader(ReadPurpose::Snapshot).await
+    }
+
+    /// Opens all connections for checks, which then need no more files or sockets.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or has no room for them.
+    pub async fn connect_checks(&self) -> Result<()> {
+        self.backend.connect_checks().await
+    }
+
+    /// Succeeds if a check can read and a change can write now.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or takes no writes.
+    pub async fn probe(&self) -> Result<()> {
+        let mut reader = self.backend.reader(ReadPurpose::Check).await?;
+        reader.workspace(DEFAULT_WORKSPACE).await?;
+        drop(reader);
+        self.write(Probe).await
     }
 
     /// How many writes one caller should run in parallel.

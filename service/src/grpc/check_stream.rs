@@ -6,6 +6,7 @@ use tonic::{Status, Streaming};
 
 use super::api::{Api, shutting_down};
 use super::convert::{consent, recipient};
+use super::workspace_places::WorkspacePlace;
 use crate::domain::error::Result;
 use crate::opt_in::Checker;
 use crate::store::timestamp;
@@ -14,17 +15,27 @@ use crate::store::timestamp;
 const IN_FLIGHT: usize = 4;
 
 /// Responds to the requests in their order. An error, of a request or of the
-/// service, ends the stream. There is no idle timeout: a sender may keep its
-/// stream open between two campaigns.
+/// service, ends the stream.
 pub(super) fn open(
     api: &Api,
     requests: Streaming<v1::CheckOptInStreamRequest>,
 ) -> BoxStream<'static, Result<v1::CheckOptInStreamResponse, Status>> {
     let checker = api.checker.clone();
+    let places = api.places.clone();
+    let mut place: Option<WorkspacePlace> = None;
     let drain = api.drain.clone();
     let drained = drain.clone();
     requests
         .take_until(drain.cancelled_owned())
+        .map(move |request| {
+            // The stream takes a place of the workspace that it checks for, until it ends.
+            if let Ok(request) = &request
+                && !place.as_ref().is_some_and(|place| place.is_of(&request.workspace_id))
+            {
+                place = Some(places.enter(&request.workspace_id)?);
+            }
+            request
+        })
         .map(move |request| check(checker.clone(), request))
         .buffered(IN_FLIGHT)
         .chain(stream::iter(

@@ -22,6 +22,7 @@ pub(super) async fn open(
     api: &Api,
     request: v1::StreamDuplicateContactsRequest,
 ) -> Result<BoxStream<'static, Result<v1::StreamDuplicateContactsResponse, Status>>> {
+    let place = api.places.enter(&request.workspace_id)?;
     let view = contact::decode_view(request.view)?;
     let max_groups = resumable::decode_limit(request.limit)?;
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
@@ -31,7 +32,7 @@ pub(super) async fn open(
     let after = GroupCursor::decode(&progress.cursor().text);
     let search = Duplicates::new(api.store.clone(), workspace, after);
     let groups = Groups { store: api.store.clone(), view, next: None };
-    Ok(resumable::stream(search, groups, progress, api.drain.clone()))
+    Ok(resumable::stream(search, groups, progress, place, api.drain.clone()))
 }
 
 impl Source for Duplicates {

@@ -122,6 +122,14 @@ impl Backend for PostgresBackend {
         }))
     }
 
+    async fn connect_checks(&self) -> Result<()> {
+        let mut connections = Vec::new();
+        for _ in 0..self.checks.options().get_max_connections() {
+            connections.push(self.checks.acquire().await.map_err(Error::unavailable)?);
+        }
+        Ok(())
+    }
+
     fn parallel_writes(&self) -> usize {
         2
     }

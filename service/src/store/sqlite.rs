@@ -160,6 +160,14 @@ impl Backend for SqliteBackend {
         Ok(Box::new(self.read_session(purpose).await?))
     }
 
+    async fn connect_checks(&self) -> Result<()> {
+        let mut connections = Vec::new();
+        for _ in 0..self.checks.options().get_max_connections() {
+            connections.push(self.checks.acquire().await?);
+        }
+        Ok(())
+    }
+
     fn parallel_writes(&self) -> usize {
         1
     }

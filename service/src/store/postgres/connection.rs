@@ -59,6 +59,10 @@ impl Default for PostgresOptions {
 /// statement, a server that does not answer is given up.
 const SILENCE: Duration = Duration::from_millis(300);
 
+/// How long a connection is kept that nothing uses, and how long one is at all.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
+
 /// What the connections of a pool are for.
 #[derive(Clone, Copy)]
 pub(super) enum PoolRole {
@@ -83,8 +87,15 @@ pub(super) fn pool(
     };
     let limit = limit(options, role);
     let disconnects = Arc::clone(disconnects);
+    // Those for checks stay open: to open them again takes a file, which there may not be.
+    let (idle_timeout, max_lifetime) = match role {
+        PoolRole::Check => (None, None),
+        _ => (Some(IDLE_TIMEOUT), Some(MAX_LIFETIME)),
+    };
     PgPoolOptions::new()
         .max_connections(size)
+        .idle_timeout(idle_timeout)
+        .max_lifetime(max_lifetime)
         .acquire_timeout(acquire)
         // Testing costs a round trip per call, a third of a check. Instead, a broken
         // connection fails one call, and `disconnects` then retires the others.
