@@ -63,6 +63,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
 use crate::operations::DEFAULT_WORKSPACE;
+use crate::runtime::off_worker;
 
 /// How long responses are stored unless the settings say otherwise.
 pub const RESPONSE_RETENTION: TimeDelta = TimeDelta::hours(24);
@@ -143,8 +144,13 @@ impl Store {
     /// middle would cost its connection.
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
         let store = self.clone();
+        let is_bulk = operation.is_bulk();
         let write = async move { store.write_with_retries(&operation).await };
-        self.writes.spawn(write.in_current_span()).await.unwrap_or_else(|e| Err(Error::internal(e)))
+        let written = match is_bulk {
+            true => self.writes.spawn(off_worker(write).in_current_span()),
+            false => self.writes.spawn(write.in_current_span()),
+        };
+        written.await.unwrap_or_else(|error| Err(Error::internal(error)))
     }
 
     async fn write_with_retries<O: Operation>(&self, operation: &O) -> Result<O::Output> {

@@ -39,6 +39,7 @@ impl Source for Duplicates {
     type Part = Group;
 
     const READ_AHEAD: usize = 4;
+    const IS_HEAVY: bool = true;
 
     async fn next_part(&mut self) -> Result<Option<Group>> {
         self.next_group().await

@@ -132,6 +132,10 @@ struct Guarded<O> {
 impl<O: Operation> Operation for Guarded<O> {
     type Output = O::Output;
 
+    fn is_bulk(&self) -> bool {
+        self.operation.is_bulk()
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<O::Output> {
         self.operation.run(tx).await
     }

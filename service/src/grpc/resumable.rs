@@ -33,6 +33,10 @@ pub(super) trait Source: Send + 'static {
     /// How many parts are read ahead of the client.
     const READ_AHEAD: usize;
 
+    /// Whether it sorts or compares so much for a part that it would hold a worker of the
+    /// runtime for long.
+    const IS_HEAVY: bool = false;
+
     /// The next part. None if there are no more.
     fn next_part(&mut self) -> impl Future<Output = Result<Option<Self::Part>>> + Send;
 }
@@ -142,8 +146,10 @@ fn read_ahead<S: Source>(mut source: S) -> mpsc::Receiver<Result<Option<S::Part>
             }
         }
     };
-    // Sorting and comparing a large page takes milliseconds.
-    tokio::spawn(off_worker(reading).in_current_span());
+    match S::IS_HEAVY {
+        true => tokio::spawn(off_worker(reading).in_current_span()),
+        false => tokio::spawn(reading.in_current_span()),
+    };
     parts
 }
 

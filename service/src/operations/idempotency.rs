@@ -53,6 +53,10 @@ where
 {
     type Output = Bytes;
 
+    fn is_bulk(&self) -> bool {
+        self.operation.is_bulk()
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<Bytes> {
         let Some(request_id) = self.request_id else {
             return Ok((self.encode)(self.operation.run(tx).await?).response);

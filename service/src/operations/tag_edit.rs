@@ -54,6 +54,10 @@ pub struct EditTagsOutcome {
 impl Operation for EditTags {
     type Output = EditTagsOutcome;
 
+    fn is_bulk(&self) -> bool {
+        true
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<EditTagsOutcome> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let definitions = definitions(&mut *tx.db, &workspace).await?;

@@ -40,6 +40,7 @@ pub use self::connection::PostgresOptions;
 use self::connection::{DisconnectTracker, PoolRole, Watch, pool};
 pub use self::schema::{distribute, migrate};
 use self::session::PostgresSession;
+use super::common::connect_all;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
@@ -123,11 +124,7 @@ impl Backend for PostgresBackend {
     }
 
     async fn connect_checks(&self) -> Result<()> {
-        let mut connections = Vec::new();
-        for _ in 0..self.checks.options().get_max_connections() {
-            connections.push(self.checks.acquire().await.map_err(Error::unavailable)?);
-        }
-        Ok(())
+        connect_all(&self.checks).await.map_err(Error::unavailable)
     }
 
     fn parallel_writes(&self) -> usize {

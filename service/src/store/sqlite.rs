@@ -33,6 +33,7 @@ use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
+use super::common::connect_all;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
@@ -161,11 +162,7 @@ impl Backend for SqliteBackend {
     }
 
     async fn connect_checks(&self) -> Result<()> {
-        let mut connections = Vec::new();
-        for _ in 0..self.checks.options().get_max_connections() {
-            connections.push(self.checks.acquire().await?);
-        }
-        Ok(())
+        Ok(connect_all(&self.checks).await?)
     }
 
     fn parallel_writes(&self) -> usize {
