@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::GzDecoder;
@@ -15,7 +16,7 @@ use tonic::body::Body;
 use super::Messages;
 use super::memory::Charge;
 use crate::domain::error::{Error, Reason, Result};
-use crate::grpc::methods::Method;
+use crate::grpc::methods::{Class, Method};
 
 /// A flag, and the length in 32 bits.
 const PREFIX: usize = 5;
@@ -30,6 +31,8 @@ const ELEMENT_BYTES: usize = 256;
 const MAX_RATIO: usize = 100;
 /// Compressed messages at least this large are decompressed off the workers.
 const LARGE_COMPRESSED: usize = 8 << 10;
+/// Health checks are small, and unfinished ones soon give their places back.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Messages of a stream whose memory is accounted for: handlers work on several.
 const HELD: usize = 8;
 
@@ -58,7 +61,11 @@ impl Receiver {
     /// The message of a unary request, with what follows it, if anything does: the
     /// service inside refuses that.
     pub(super) async fn only(&mut self) -> Result<Bytes, Status> {
-        let deadline = Instant::now() + self.messages.message_timeout;
+        let timeout = match self.method.class {
+            Class::Health => HEALTH_TIMEOUT.min(self.messages.message_timeout),
+            _ => self.messages.message_timeout,
+        };
+        let deadline = Instant::now() + timeout;
         let first = self.receive(Some(deadline), deadline).await?;
         let Some(message) = first else { return Ok(Bytes::new()) };
         if self.rest.is_empty() {

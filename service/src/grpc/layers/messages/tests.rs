@@ -17,6 +17,7 @@ use super::*;
 
 const CHECK: &str = "/whatatalk.contacts.v1.OptInService/CheckOptIn";
 const BATCH: &str = "/whatatalk.contacts.v1.ContactService/BatchUpsertContacts";
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const STREAM: &str = "/whatatalk.contacts.v1.OptInService/CheckOptInStream";
 
 fn config() -> Config {
@@ -155,6 +156,7 @@ async fn unfinished_messages_and_idle_streams_are_cut() {
     let cut = framed(0, b"abc").slice(..6);
     for (path, parts, seconds, reason) in [
         (CHECK, vec![], 10, "DEADLINE_EXCEEDED"),
+        (HEALTH, vec![], 2, "DEADLINE_EXCEEDED"),
         (CHECK, vec![cut.clone()], 10, "DEADLINE_EXCEEDED"),
         // Whole, but the request does not end.
         (CHECK, vec![framed(0, b"abc")], 10, "DEADLINE_EXCEEDED"),
