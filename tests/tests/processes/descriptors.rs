@@ -26,6 +26,7 @@ async fn checks_work_without_descriptors(backend: Backend) {
     for _ in 0..20 {
         taken.push(TcpStream::connect(server.address()).await.expect("a place in the backlog"));
     }
+    let batch = vec![phone(1); 100];
     for _ in 0..3 {
         // As many at a time as there are connections for checks, and more.
         let checks = (0..50).map(|_| async {
@@ -33,8 +34,8 @@ async fn checks_work_without_descriptors(backend: Backend) {
             assert!(check.expect("an answer").is_allowed());
         });
         futures::future::join_all(checks).await;
-        let batch = client.opt_in().check_batch(&vec![phone(1); 100], MARKETING).await;
-        assert!(batch.expect("answers").allowed(99));
+        let answers = client.opt_in().check_batch(&batch, MARKETING).await;
+        assert!(answers.expect("answers").allowed(99));
     }
     assert!(server.log().contains("no connection could be accepted"), "{}", server.log());
 
@@ -66,8 +67,8 @@ async fn checks_work_without_descriptors_on_postgres() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_leave_descriptors_for_the_database() {
     let database = TestDatabase::create(Backend::Sqlite).await;
-    let arguments = ["--database-url", &database.settings_url()];
-    let mut server = ServiceProcess::launch_with_files(100, &arguments);
+    let url = database.settings_url();
+    let mut server = ServiceProcess::launch_with_files(100, &["--database-url", &url]);
     server.wait_until_ready();
     let client = server.client();
     client.contacts().create(NewContact::new().phone(phone(1))).await.expect("a contact");

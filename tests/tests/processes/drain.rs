@@ -45,7 +45,7 @@ async fn server_works_on_while_it_reports_that_it_stops() {
     let database = TestDatabase::create(Backend::Sqlite).await;
     let url = database.settings_url();
     let mut server =
-        ServiceProcess::launch_with(&["--database-url", &url, "--shutdown-delay", "4s"]);
+        ServiceProcess::launch_with(&["--database-url", &url, "--shutdown-delay", "10m"]);
     server.wait_until_ready();
     let client = server.client();
     wait_for(&server.url(), ServingStatus::Serving).await;
@@ -54,15 +54,21 @@ async fn server_works_on_while_it_reports_that_it_stops() {
     // On the old connection and on a new one.
     client.contacts().create(NewContact::new().phone(phone(1))).await.expect("a contact");
     assert_eq!(server.client().contacts().count().await.expect("a count"), 1);
-    server.stop();
+    server.kill();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dead_peers_do_not_delay_the_end() {
     let database = TestDatabase::create(Backend::Sqlite).await;
     let url = database.settings_url();
-    let arguments = ["--database-url", &url, "--shutdown-grace", "2s"];
-    let mut server = ServiceProcess::launch_with(&arguments);
+    let mut server = ServiceProcess::launch_with(&[
+        "--database-url",
+        &url,
+        "--shutdown-delay",
+        "1s",
+        "--shutdown-grace",
+        "2s",
+    ]);
     server.wait_until_ready();
     let filler = "x".repeat(199);
     let rows = (0..1000).map(|n| NewContact::new().phone(phone(n)).first_name(&filler));
