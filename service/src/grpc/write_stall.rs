@@ -143,7 +143,7 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
             return Poll::Ready(());
         }
         let state = this.progress.state();
-        if state % 2 == 0 {
+        if state.is_multiple_of(2) {
             return Poll::Pending;
         }
         let end = || Instant::now() + *this.idle_timeout;
