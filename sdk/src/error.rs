@@ -204,7 +204,7 @@ impl Error {
     /// Whether a stream can resume on a new connection.
     pub(crate) fn is_resumable(&self) -> bool {
         self.is_retryable()
-            || self.reason() == Some(reason::IMPORT_IDLE)
+            || self.reason() == Some(reason::STREAM_IDLE)
             || matches!(self.kind(), ErrorKind::DeadlineExceeded | ErrorKind::Cancelled)
     }
 

@@ -8,11 +8,14 @@ mod body;
 mod bulk;
 mod check_stream;
 mod connection;
+mod connections;
 mod contacts;
 mod convert;
 mod duplicates;
+mod elements;
 mod error;
 mod export;
+mod health;
 mod idempotency;
 mod import;
 mod layers;
@@ -27,6 +30,7 @@ mod tags;
 mod tokens;
 mod transport;
 mod webhooks;
+mod workspace_places;
 mod workspaces;
 mod write_stall;
 
@@ -39,65 +43,40 @@ use contacts_proto::v1::tag_service_server::TagServiceServer;
 use contacts_proto::v1::webhook_service_server::WebhookServiceServer;
 use contacts_proto::v1::workspace_service_server::WorkspaceServiceServer;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
-use tonic::server::NamedService;
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use self::api::Api;
 use self::methods::Methods;
 use crate::config::Config;
+use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::webhook_secrets::WebhookSecrets;
 
-/// Serves the API until `drain` is cancelled and the calls under way have ended.
+/// Serves the API until the server drains and the calls under way have ended.
 /// Dropping the future aborts the calls that are left.
 pub(crate) async fn serve(
     (store, webhook_secrets): (Store, WebhookSecrets),
     listener: TcpListener,
     config: &Config,
-    drain: CancellationToken,
+    shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let Config { limits, timeouts, .. } = config;
-    let api = Arc::new(Api::new(store, webhook_secrets, drain.clone(), timeouts));
-    let mut health = HealthReporter::new();
-    let routes = routes(api, &health, config).await?;
+    let api = Arc::new(Api::new(store.clone(), webhook_secrets, shutdown.drain.clone(), config));
+    let health = health::reporter().await;
+    let routes = routes(api, &health, config)?;
     let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
-    let service =
-        layers::stack(routes.prepare(), methods, limits.max_concurrent_requests, timeouts.into());
-    let report_draining = async {
-        drain.cancelled().await;
-        for name in SERVICES {
-            health.set_service_status(name, ServingStatus::NotServing).await;
-            // Ends the streams of those who watch, after they got the status.
-            health.clear_service_status(name).await;
-        }
-    };
-    let serving = transport::serve(service, listener, limits, timeouts, drain.clone());
-    tokio::join!(serving, report_draining);
+    let service = layers::stack(routes.prepare(), methods, config.clone());
+    let reporting = health::report(health, store, shutdown.clone());
+    let limits = (limits, connections::max(limits.max_connections));
+    let serving = transport::serve(service, listener, limits, timeouts, shutdown.drain);
+    tokio::join!(serving, reporting);
     Ok(())
 }
 
-/// The names that the health service knows: the server as a whole, and each
-/// service.
-const SERVICES: [&str; 7] = [
-    "",
-    <WorkspaceServiceServer<Api> as NamedService>::NAME,
-    <ContactServiceServer<Api> as NamedService>::NAME,
-    <TagServiceServer<Api> as NamedService>::NAME,
-    <AttributeServiceServer<Api> as NamedService>::NAME,
-    <OptInServiceServer<Api> as NamedService>::NAME,
-    <WebhookServiceServer<Api> as NamedService>::NAME,
-];
-
 /// The services, with the limits of their messages.
-async fn routes(
-    api: Arc<Api>,
-    health: &HealthReporter,
-    config: &Config,
-) -> std::io::Result<Routes> {
+fn routes(api: Arc<Api>, health: &HealthReporter, config: &Config) -> std::io::Result<Routes> {
     // A full chunk of an import, 1000 rows of 190 bytes on average, has a twentieth of
     // the default.
     let max_request = usize::try_from(config.limits.max_request_size.as_u64());
@@ -108,9 +87,6 @@ async fn routes(
                 .max_decoding_message_size(max_request)
                 .accept_compressed(Gzip)
         };
-    }
-    for name in SERVICES {
-        health.set_service_status(name, ServingStatus::Serving).await;
     }
     let health = tonic_health::server::HealthService::from_health_reporter(health.clone());
     let mut routes = Routes::new(service!(WorkspaceServiceServer))

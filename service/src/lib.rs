@@ -23,6 +23,7 @@ pub mod key_file;
 pub mod ledger_export;
 pub mod operations;
 pub mod opt_in;
+mod runtime;
 mod server;
 pub mod shutdown;
 pub mod store;

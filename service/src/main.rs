@@ -60,6 +60,8 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     telemetry::init(&config.log)?;
     let stopped = shutdown::signal()?;
+    #[cfg(unix)]
+    shutdown::exit_after_signal(config.timeouts.longest_shutdown())?;
     let listener = bind(&config).await?;
     let address = listener.local_addr()?;
     let reflection = !config.listener.no_reflection;

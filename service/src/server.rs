@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::time::Duration;
 
 use chrono::Timelike;
 use tokio::net::{TcpListener, lookup_host};
@@ -17,6 +18,8 @@ use crate::domain::error::Error;
 use crate::grpc;
 use crate::key_file::KeyFileError;
 use crate::operations::{retention, workspaces};
+use crate::runtime::Watchdog;
+use crate::shutdown::Shutdown;
 use crate::store::{Store, loggable};
 use crate::webhook_secrets::{WebhookSecretError, WebhookSecrets};
 
@@ -114,6 +117,9 @@ async fn maintain(store: &Store, retention: Retention) -> Infallible {
     }
 }
 
+/// Time that the database has to finish writes and to close, when the server stops.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// A server whose database is open.
 pub struct Server {
     config: Config,
@@ -137,13 +143,14 @@ impl Server {
         let failed =
             |source| ServerError::Database { database: config.database.url.to_string(), source };
         workspaces::ensure_default(&store).await.map_err(failed)?;
+        store.connect_checks().await.map_err(failed)?;
         let engine = store.engine_version().await.map_err(failed)?;
         Ok(Self { config, store, engine, lock, webhook_secrets })
     }
 
-    /// Serves until `shutdown`. Then it accepts no more connections, ends streams with
-    /// SHUTTING_DOWN, waits for running calls, and cuts off those that are left after the grace
-    /// period.
+    /// Serves until `shutdown`. Then it reports NOT_SERVING; after the shutdown delay it accepts no
+    /// more connections, ends streams with SERVER_DRAIN or SHUTTING_DOWN, waits for running calls,
+    /// and cuts off those that are left, so that the grace period is enough for the database too.
     ///
     /// # Errors
     /// When serving fails.
@@ -154,10 +161,11 @@ impl Server {
     ) -> Result<(), ServerError> {
         let Self { config, store, engine, lock, webhook_secrets } = self;
         log_start(&config, &engine, listener.local_addr()?);
-        let drain = CancellationToken::new();
+        let _watchdog = Watchdog::start()?;
+        let steps = Shutdown::default();
         let grace = config.timeouts.shutdown_grace;
         let api = (store.clone(), webhook_secrets);
-        let mut serving = Box::pin(grpc::serve(api, listener, &config, drain.clone()));
+        let mut serving = Box::pin(grpc::serve(api, listener, &config, steps.clone()));
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
             () = shutdown => None,
@@ -167,17 +175,23 @@ impl Server {
             Some(ended) => ended,
             None => {
                 tracing::info!("stopping");
-                drain.cancel();
-                timeout(grace, &mut serving).await.unwrap_or_else(|_| {
-                    tracing::warn!("cutting off calls that still run after the grace period");
-                    Ok(())
-                })
+                steps.begun.cancel();
+                let ended = timeout(config.timeouts.shutdown_delay, &mut serving).await.ok();
+                steps.drain.cancel();
+                let calls_grace = grace - CLOSING.min(grace / 4);
+                match ended {
+                    Some(ended) => ended,
+                    None => timeout(calls_grace, &mut serving).await.unwrap_or_else(|_| {
+                        tracing::warn!("cutting off calls that still run after the grace period");
+                        Ok(())
+                    }),
+                }
             }
         };
         // Cuts off the calls that are left.
         drop(serving);
         // Writes go on when their clients are gone. The database waits for them, but not forever.
-        if timeout(grace, store.close()).await.is_err() {
+        if timeout(CLOSING, store.close()).await.is_err() {
             tracing::warn!("the database did not close in time");
         }
         drop(lock);
@@ -231,11 +245,14 @@ fn log_start(config: &Config, engine: &str, address: SocketAddr) {
         listen.address = %address,
         listen.insecure = config.listener.insecure,
         limits.max_concurrent_requests = config.limits.max_concurrent_requests,
+        limits.max_concurrent_bulk = config.limits.max_concurrent_bulk,
+        limits.max_connections = config.limits.max_connections,
         limits.max_connection_streams = config.limits.max_connection_streams,
         limits.max_request_size = %config.limits.max_request_size,
         timeouts.idle = ?config.timeouts.idle_timeout,
         timeouts.default_deadline = ?config.timeouts.default_deadline,
         timeouts.max_deadline = ?config.timeouts.max_deadline,
+        timeouts.shutdown_delay = ?config.timeouts.shutdown_delay,
         timeouts.shutdown_grace = ?config.timeouts.shutdown_grace,
         "listening"
     );

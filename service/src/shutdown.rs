@@ -1,6 +1,52 @@
-//! Signals that stop the program.
+//! How the program stops: the signals, the steps, and the end whatever happens.
 
 use std::io;
+#[cfg(unix)]
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// The steps of a shutdown.
+#[derive(Clone, Default)]
+pub(crate) struct Shutdown {
+    /// The server reports that it is not ready, and goes on serving.
+    pub(crate) begun: CancellationToken,
+    /// It takes no more connections, and ends streams.
+    pub(crate) drain: CancellationToken,
+}
+
+/// Exits the process if it still runs this long after the first SIGINT or SIGTERM from
+/// now on, even if the runtime is stuck.
+///
+/// # Errors
+/// When the handlers or the thread cannot be made.
+#[cfg(unix)]
+pub fn exit_after_signal(limit: Duration) -> io::Result<()> {
+    use std::io::Write;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use signal_hook::consts::{SIGINT, SIGTERM};
+
+    const POLL: Duration = Duration::from_millis(100);
+    const STUCK: i32 = 70;
+
+    let signalled = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&signalled))?;
+    }
+    thread::Builder::new().name("shutdown".to_owned()).spawn(move || {
+        while !signalled.load(Ordering::Relaxed) {
+            thread::sleep(POLL);
+        }
+        thread::sleep(limit);
+        // Logging may be stuck too.
+        drop(writeln!(io::stderr(), "contacts-service: did not stop in time, exiting"));
+        std::process::exit(STUCK);
+    })?;
+    Ok(())
+}
 
 /// Returns a future that completes at the first SIGINT or SIGTERM from now on.
 ///

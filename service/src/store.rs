@@ -64,6 +64,8 @@ use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
+use crate::operations::DEFAULT_WORKSPACE;
+use crate::runtime::off_worker;
 
 /// How long responses are stored unless the settings say otherwise.
 pub const RESPONSE_RETENTION: TimeDelta = TimeDelta::hours(24);
@@ -72,6 +74,17 @@ pub const RESPONSE_RETENTION: TimeDelta = TimeDelta::hours(24);
 const WRITE_ATTEMPTS: u32 = 5;
 /// The pause after the first conflict. It grows with each attempt.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(5);
+
+/// A transaction that changes nothing.
+struct Probe;
+
+impl Operation for Probe {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Transaction) -> Result<()> {
+        tx.db.workspace(DEFAULT_WORKSPACE).await.map(drop)
+    }
+}
 
 /// The contacts database.
 #[derive(Clone)]
@@ -142,8 +155,13 @@ impl Store {
     /// middle would cost its connection.
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
         let store = self.clone();
+        let is_bulk = operation.is_bulk();
         let write = async move { store.write_with_retries(&operation).await };
-        self.writes.spawn(write.in_current_span()).await.unwrap_or_else(|e| Err(Error::internal(e)))
+        let written = match is_bulk {
+            true => self.writes.spawn(off_worker(write).in_current_span()),
+            false => self.writes.spawn(write.in_current_span()),
+        };
+        written.await.unwrap_or_else(|error| Err(Error::internal(error)))
     }
 
     async fn write_with_retries<O: Operation>(&self, operation: &O) -> Result<O::Output> {
@@ -195,6 +213,25 @@ impl Store {
     /// Returns a reader that sees one state of the database until it is closed.
     pub async fn read_snapshot(&self) -> Result<Box<dyn Reader>> {
         self.backend.reader(ReadPurpose::Snapshot).await
+    }
+
+    /// Opens all connections for checks, which then need no more files or sockets.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or has no room for them.
+    pub async fn connect_checks(&self) -> Result<()> {
+        self.backend.connect_checks().await
+    }
+
+    /// Succeeds if a check can read and a change can write now.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or takes no writes.
+    pub async fn probe(&self) -> Result<()> {
+        let mut reader = self.backend.reader(ReadPurpose::Check).await?;
+        reader.workspace(DEFAULT_WORKSPACE).await?;
+        drop(reader);
+        self.write(Probe).await
     }
 
     /// How many writes one caller should run in parallel.

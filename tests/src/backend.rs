@@ -99,6 +99,14 @@ impl TestDatabase {
         }
     }
 
+    /// The URL in the settings of a server.
+    pub fn settings_url(&self) -> String {
+        match &self.settings {
+            DatabaseUrl::Postgres(url) => url.expose().to_owned(),
+            DatabaseUrl::Sqlite(path) => format!("sqlite://{}", path.display()),
+        }
+    }
+
     /// A connection to a Postgres database.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(self.url()).await.expect("a connection")

@@ -84,8 +84,8 @@ fn assert_well_formed(status: &rpc::Status) {
         usize::from(code == Code::InvalidArgument),
         "{status:?}"
     );
-    let may_retry = matches!(code, Code::Unavailable | Code::ResourceExhausted)
-        || matches!(&*info.reason, "REQUEST_IN_FLIGHT" | "WRITE_CONFLICT");
+    let may_retry = code == Code::Unavailable
+        || matches!(&*info.reason, "REQUEST_IN_FLIGHT" | "WRITE_CONFLICT" | "OVERLOADED");
     assert_eq!(detail("RetryInfo").len(), usize::from(may_retry), "{status:?}");
     let names_resource = matches!(code, Code::NotFound | Code::AlreadyExists);
     assert!(!names_resource || detail("ResourceInfo").len() == 1, "{status:?}");

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use contacts_sdk::{ClientBuilder, ContactsClient};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 use tempfile::NamedTempFile;
 
 use crate::backend::key_file;
@@ -39,6 +39,50 @@ impl ServiceProcess {
     /// Starts a server with these arguments, without waiting.
     pub fn launch_with(arguments: &[&str]) -> Self {
         Self::launch_program(program(), arguments)
+    }
+
+    /// Starts a server that may open so many files, without waiting.
+    pub fn launch_with_files(files: u32, arguments: &[&str]) -> Self {
+        let script = format!("ulimit -n {files}; exec \"$@\"");
+        let shell = Path::new("sh");
+        let program = program();
+        let program = program.to_str().expect("a path of characters");
+        let mut all = vec!["-c", &script, "sh", program, "--listen", "127.0.0.1:0"];
+        all.extend(arguments);
+        let arguments: Vec<_> = all.iter().map(|&argument| argument.to_owned()).collect();
+        let log = NamedTempFile::new().expect("a log file");
+        let output = fs::File::options().append(true).open(log.path()).expect("a log file");
+        let mut command = without_settings(shell);
+        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(output);
+        let child = command.spawn().expect("the program");
+        Self { program: shell.to_owned(), arguments, address: None, child, log }
+    }
+
+    /// Permits the server no file more than it has open.
+    pub fn permit_no_more_files(&self) {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a process");
+        let open = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
+        // The limit is of the number of the next one.
+        self.permit_files(open.max().unwrap_or(0) + 1);
+    }
+
+    /// Permits the server so many files.
+    pub fn permit_files(&self, files: u64) {
+        let process = Some(Pid::from_child(&self.child));
+        let limit = rustix::process::prlimit(
+            process,
+            Resource::Nofile,
+            Rlimit {
+                current: Some(files),
+                maximum: rustix::process::getrlimit(Resource::Nofile).maximum,
+            },
+        );
+        limit.expect("a limit");
+    }
+
+    /// Sends SIGTERM, without waiting.
+    pub fn terminate(&self) {
+        send(Pid::from_child(&self.child), Signal::TERM);
     }
 
     /// Starts another version of the program.

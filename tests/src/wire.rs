@@ -51,6 +51,18 @@ impl Wire {
         Self { requests, connection }
     }
 
+    /// Opens a connection with these flow-control windows for a stream and for all of them.
+    pub async fn connect_with_windows(address: SocketAddr, stream: u32, connection: u32) -> Self {
+        let socket = TcpStream::connect(address).await.expect("a connection");
+        let handshake = h2::client::Builder::new()
+            .initial_window_size(stream)
+            .initial_connection_window_size(connection)
+            .handshake(socket);
+        let (requests, connection) = handshake.await.expect("HTTP/2");
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        Self { requests, connection }
+    }
+
     /// Calls a method such as `ContactService/GetContact` of this project.
     pub async fn call(&self, method: &str, request: &impl Message) -> RawResponse {
         self.send(method, &[], message(&request.encode_to_vec())).await
@@ -96,6 +108,15 @@ impl Call {
         let messages = read(&mut body).await;
         let trailers = body.trailers().await.expect("an end").unwrap_or(headers.headers);
         RawResponse { status: status(&trailers), messages }
+    }
+
+    /// Reads the response without telling the server that there is room for more of it.
+    pub async fn read_without_acknowledging(self) -> Result<(), h2::Error> {
+        let mut body = self.response.await?.into_body();
+        while let Some(part) = body.data().await {
+            part?;
+        }
+        Ok(())
     }
 
     /// Waits for the headers and the first part of the response.

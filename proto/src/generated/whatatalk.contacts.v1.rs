@@ -2520,6 +2520,9 @@ pub mod opt_in_service_client {
         /// Checks any number of batches over one stream. Each request is a batch as in
         /// BatchCheckOptIn, and each response answers the next batch, in order. Several
         /// batches may be in flight.
+        ///
+        /// Errors: those of BatchCheckOptIn, which end the stream; ABORTED (STREAM_IDLE) if
+        /// the client sends nothing for too long: open another one with the next batch.
         pub async fn check_opt_in_stream(
             &mut self,
             request: impl tonic::IntoStreamingRequest<
@@ -2829,6 +2832,9 @@ pub mod opt_in_service_server {
         /// Checks any number of batches over one stream. Each request is a batch as in
         /// BatchCheckOptIn, and each response answers the next batch, in order. Several
         /// batches may be in flight.
+        ///
+        /// Errors: those of BatchCheckOptIn, which end the stream; ABORTED (STREAM_IDLE) if
+        /// the client sends nothing for too long: open another one with the next batch.
         async fn check_opt_in_stream(
             &self,
             request: tonic::Request<tonic::Streaming<super::CheckOptInStreamRequest>>,
@@ -5425,7 +5431,7 @@ pub mod contact_service_client {
         /// After a dropped connection, chunks with a response are stored. Send the other
         /// chunks again; with MERGE or SKIP, storing a chunk twice has no effect.
         ///
-        /// Errors: INVALID_ARGUMENT for a malformed message; ABORTED (IMPORT_IDLE) if the
+        /// Errors: INVALID_ARGUMENT for a malformed message; ABORTED (STREAM_IDLE) if the
         /// client sends nothing for too long. Errors of single rows are in `failures`.
         pub async fn import_contacts(
             &mut self,
@@ -5810,7 +5816,7 @@ pub mod contact_service_server {
         /// After a dropped connection, chunks with a response are stored. Send the other
         /// chunks again; with MERGE or SKIP, storing a chunk twice has no effect.
         ///
-        /// Errors: INVALID_ARGUMENT for a malformed message; ABORTED (IMPORT_IDLE) if the
+        /// Errors: INVALID_ARGUMENT for a malformed message; ABORTED (STREAM_IDLE) if the
         /// client sends nothing for too long. Errors of single rows are in `failures`.
         async fn import_contacts(
             &self,
@@ -6940,23 +6946,28 @@ pub enum ErrorReason {
     /// ABORTED: the change conflicted with another one. Retry.
     /// Metadata: {}
     WriteConflict = 62,
-    /// ABORTED: the client of an import sent nothing for `idle_seconds`. Chunks with a
-    /// response are stored.
+    /// ABORTED: the client of an import or of a stream of checks sent nothing for
+    /// `idle_seconds`. Chunks with a response are stored.
     /// Metadata: {"idle_seconds": "60"}
-    ImportIdle = 63,
+    StreamIdle = 63,
     /// UNAVAILABLE: the database is not available. Nothing was changed. Retry.
     /// Metadata: {}
     DatabaseUnavailable = 70,
     /// UNAVAILABLE: the server is shutting down. Retry on another connection.
     /// Metadata: {}
     ShuttingDown = 71,
-    /// RESOURCE_EXHAUSTED: the server has too many concurrent calls. Retry later.
+    /// RESOURCE_EXHAUSTED: the server, or the workspace, has too many concurrent calls of
+    /// this kind, or the server's memory for requests is used up. Retry later.
     /// Metadata: {}
     Overloaded = 72,
     /// DEADLINE_EXCEEDED: the caller's deadline passed. The change may or may not have
     /// been made. Repeat it with the same request_id to find out.
     /// Metadata: {}
     DeadlineExceeded = 73,
+    /// RESOURCE_EXHAUSTED: a request message has more than `limit` bytes, or is
+    /// compressed too much. Send less at once; a retry does not help.
+    /// Metadata: {"limit": "1048576"}
+    MessageTooLarge = 74,
     /// INTERNAL: an error in the server. The details are in its log.
     /// Metadata: {}
     Internal = 80,
@@ -7011,11 +7022,12 @@ impl ErrorReason {
             Self::EtagMismatch => "ERROR_REASON_ETAG_MISMATCH",
             Self::RequestInFlight => "ERROR_REASON_REQUEST_IN_FLIGHT",
             Self::WriteConflict => "ERROR_REASON_WRITE_CONFLICT",
-            Self::ImportIdle => "ERROR_REASON_IMPORT_IDLE",
+            Self::StreamIdle => "ERROR_REASON_STREAM_IDLE",
             Self::DatabaseUnavailable => "ERROR_REASON_DATABASE_UNAVAILABLE",
             Self::ShuttingDown => "ERROR_REASON_SHUTTING_DOWN",
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
             Self::DeadlineExceeded => "ERROR_REASON_DEADLINE_EXCEEDED",
+            Self::MessageTooLarge => "ERROR_REASON_MESSAGE_TOO_LARGE",
             Self::Internal => "ERROR_REASON_INTERNAL",
         }
     }
@@ -7065,11 +7077,12 @@ impl ErrorReason {
             "ERROR_REASON_ETAG_MISMATCH" => Some(Self::EtagMismatch),
             "ERROR_REASON_REQUEST_IN_FLIGHT" => Some(Self::RequestInFlight),
             "ERROR_REASON_WRITE_CONFLICT" => Some(Self::WriteConflict),
-            "ERROR_REASON_IMPORT_IDLE" => Some(Self::ImportIdle),
+            "ERROR_REASON_STREAM_IDLE" => Some(Self::StreamIdle),
             "ERROR_REASON_DATABASE_UNAVAILABLE" => Some(Self::DatabaseUnavailable),
             "ERROR_REASON_SHUTTING_DOWN" => Some(Self::ShuttingDown),
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
             "ERROR_REASON_DEADLINE_EXCEEDED" => Some(Self::DeadlineExceeded),
+            "ERROR_REASON_MESSAGE_TOO_LARGE" => Some(Self::MessageTooLarge),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             _ => None,
         }

@@ -115,17 +115,21 @@ pub const ETAG_MISMATCH: &str = "ETAG_MISMATCH";
 pub const REQUEST_IN_FLIGHT: &str = "REQUEST_IN_FLIGHT";
 /// ABORTED: the change conflicted with another one. Retry.
 pub const WRITE_CONFLICT: &str = "WRITE_CONFLICT";
-/// ABORTED: the client of an import sent nothing for `idle_seconds`. Chunks with a response are
-/// stored. Metadata: `idle_seconds`.
-pub const IMPORT_IDLE: &str = "IMPORT_IDLE";
+/// ABORTED: the client of an import or of a stream of checks sent nothing for `idle_seconds`. Chunks
+/// with a response are stored. Metadata: `idle_seconds`.
+pub const STREAM_IDLE: &str = "STREAM_IDLE";
 /// UNAVAILABLE: the database is not available. Nothing was changed. Retry.
 pub const DATABASE_UNAVAILABLE: &str = "DATABASE_UNAVAILABLE";
 /// UNAVAILABLE: the server is shutting down. Retry on another connection.
 pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
-/// RESOURCE_EXHAUSTED: the server has too many concurrent calls. Retry later.
+/// RESOURCE_EXHAUSTED: the server, or the workspace, has too many concurrent calls of this kind, or the
+/// server's memory for requests is used up. Retry later.
 pub const OVERLOADED: &str = "OVERLOADED";
 /// DEADLINE_EXCEEDED: the caller's deadline passed. The change may or may not have been made.
 /// Repeat it with the same request_id to find out.
 pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+/// RESOURCE_EXHAUSTED: a request message has more than `limit` bytes, or is compressed too much. Send
+/// less at once; a retry does not help. Metadata: `limit`.
+pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
 /// INTERNAL: an error in the server. The details are in its log.
 pub const INTERNAL: &str = "INTERNAL";

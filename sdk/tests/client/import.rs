@@ -198,7 +198,7 @@ async fn a_connection_that_ends_while_idle_loses_nothing() {
                 let chunk_id = chunk.chunk_id;
                 Some(Ok(v1::ImportContactsResponse { chunk_id, ..Default::default() }))
             });
-            let idle = Err(refusal(Code::Aborted, reason::IMPORT_IDLE, &[]));
+            let idle = Err(refusal(Code::Aborted, reason::STREAM_IDLE, &[]));
             let answers: Messages<_> = answers.chain(stream::iter([idle])).boxed();
             Ok(answers)
         }

@@ -5,15 +5,16 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 
-use super::value::{calls, duration, message_size};
+use super::value::{calls, duration, duration_or_zero, message_size, size};
 
 /// How much one server accepts.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Maximum number of concurrent calls, streams included.
+    /// Maximum number of concurrent unary calls of each kind: checks, opt-outs, others.
     ///
-    /// Counted over all connections. Further calls fail with RESOURCE_EXHAUSTED.
+    /// Counted over all connections, for each kind apart, so that others keep neither
+    /// checks nor opt-outs out. Further calls fail with RESOURCE_EXHAUSTED.
     #[arg(
         long,
         env = "CONTACTS_MAX_CONCURRENT_REQUESTS",
@@ -22,6 +23,42 @@ pub struct Limits {
         default_value = "1024"
     )]
     pub max_concurrent_requests: usize,
+
+    /// Maximum number of concurrent calls about many people, such as streams and imports.
+    ///
+    /// These are streams, imports, batches, counts and bulk edits, counted over all
+    /// connections. Further calls fail with RESOURCE_EXHAUSTED.
+    #[arg(
+        long,
+        env = "CONTACTS_MAX_CONCURRENT_BULK",
+        value_name = "COUNT",
+        value_parser = calls,
+        default_value = "256"
+    )]
+    pub max_concurrent_bulk: usize,
+
+    /// Maximum number of those calls of one workspace.
+    #[arg(
+        long,
+        env = "CONTACTS_MAX_WORKSPACE_BULK",
+        value_name = "COUNT",
+        value_parser = calls,
+        default_value = "128"
+    )]
+    pub max_workspace_bulk: usize,
+
+    /// Maximum number of connections of clients.
+    ///
+    /// Further ones are closed at once. Lowered if the operating system permits fewer
+    /// open files: some are kept for the database.
+    #[arg(
+        long,
+        env = "CONTACTS_MAX_CONNECTIONS",
+        value_name = "COUNT",
+        value_parser = calls,
+        default_value = "10000"
+    )]
+    pub max_connections: usize,
 
     /// Maximum number of concurrent calls of one connection.
     ///
@@ -35,9 +72,9 @@ pub struct Limits {
     )]
     pub max_connection_streams: u32,
 
-    /// Maximum size of one request message.
+    /// Maximum size of one request message, decompressed.
     ///
-    /// Every concurrent call may hold this much memory.
+    /// Messages about one person are limited to 1 MiB, those of checks to 64 KiB.
     #[arg(
         long,
         env = "CONTACTS_MAX_REQUEST_SIZE",
@@ -46,6 +83,19 @@ pub struct Limits {
         default_value = "4MiB"
     )]
     pub max_request_size: ByteSize,
+
+    /// Maximum memory of the requests being received and handled.
+    ///
+    /// Counted over all connections. Further requests of more than some KiB fail with
+    /// RESOURCE_EXHAUSTED. Checks and opt-outs are smaller.
+    #[arg(
+        long,
+        env = "CONTACTS_MAX_REQUEST_MEMORY",
+        value_name = "SIZE",
+        value_parser = size,
+        default_value = "256MiB"
+    )]
+    pub max_request_memory: ByteSize,
 }
 
 /// How long one server waits.
@@ -84,10 +134,10 @@ pub struct Timeouts {
     )]
     pub check_timeout: Duration,
 
-    /// Time after which an idle import or a stalled connection is closed.
+    /// Time after which an idle or stalled stream is ended.
     ///
-    /// An import is idle while its client sends nothing. A connection is stalled
-    /// while its client reads nothing of the responses that wait for it.
+    /// An import or a stream of checks is idle while its client sends nothing. A call
+    /// is stalled while its client reads nothing of the response that waits for it.
     #[arg(
         long,
         env = "CONTACTS_IDLE_TIMEOUT",
@@ -96,6 +146,19 @@ pub struct Timeouts {
         default_value = "60s"
     )]
     pub idle_timeout: Duration,
+
+    /// Time that a request message has to arrive in, from its first byte.
+    ///
+    /// For unary calls, from the beginning of the call. Then the call fails with
+    /// DEADLINE_EXCEEDED.
+    #[arg(
+        long,
+        env = "CONTACTS_MESSAGE_TIMEOUT",
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "10s"
+    )]
+    pub message_timeout: Duration,
 
     /// Time that a new connection has for sending the HTTP/2 preface.
     #[arg(
@@ -129,9 +192,22 @@ pub struct Timeouts {
     )]
     pub keepalive_timeout: Duration,
 
-    /// Time that running calls have to finish after SIGTERM or SIGINT.
+    /// Time after SIGTERM or SIGINT in which the server goes on, but reports NOT_SERVING.
     ///
-    /// Calls that are still running then are cut off.
+    /// Set it to the time that load balancers take to notice, for example 5s.
+    #[arg(
+        long,
+        env = "CONTACTS_SHUTDOWN_DELAY",
+        value_name = "DURATION",
+        value_parser = duration_or_zero,
+        default_value = "0s"
+    )]
+    pub shutdown_delay: Duration,
+
+    /// Time that running calls have to finish after that.
+    ///
+    /// Calls that are still running then are cut off. The server exits within this time,
+    /// whatever its clients do.
     #[arg(
         long,
         env = "CONTACTS_SHUTDOWN_GRACE",
@@ -140,4 +216,13 @@ pub struct Timeouts {
         default_value = "10s"
     )]
     pub shutdown_grace: Duration,
+}
+
+impl Timeouts {
+    /// Time after a signal at which a server that still runs is stuck.
+    #[must_use]
+    pub fn longest_shutdown(&self) -> Duration {
+        const MARGIN: Duration = Duration::from_secs(2);
+        self.shutdown_delay + self.shutdown_grace + MARGIN
+    }
 }

@@ -22,6 +22,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     )
 }
 
+/// The same, or `0s`.
+pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    match text {
+        "0s" => Ok(Duration::ZERO),
+        _ => duration(text).map_err(|error| format!("{error}, or 0s")),
+    }
+}
+
 /// A time that something is kept for, such as `24h` or `30d`.
 pub(super) fn retention(text: &str) -> Result<TimeDelta, String> {
     let duration = humantime::parse_duration(text).ok();
@@ -119,6 +127,9 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("24h"), Ok(Duration::from_hours(24)));
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration_or_zero("0s"), Ok(Duration::ZERO));
+        assert_eq!(duration_or_zero("5s"), Ok(Duration::from_secs(5)));
+        assert!(duration_or_zero("-1s").is_err());
         for text in ["", "0s", "-1s", "60", "NaN", "inf", "25h", "1ns", "1e9s"] {
             assert!(duration(text).is_err(), "{text}");
         }

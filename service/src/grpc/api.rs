@@ -2,7 +2,6 @@
 //! per request_id.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +9,8 @@ use tonic::{Request, Response, Status};
 
 use super::idempotency::{IdempotencyKey, InFlight};
 use super::mutation::{Mutation, MutationResponse};
-use crate::config::Timeouts;
+use super::workspace_places::WorkspacePlaces;
+use crate::config::Config;
 use crate::domain::error::{Error, Reason, Result};
 use crate::opt_in::Checker;
 use crate::store::{Operation, Store};
@@ -26,8 +26,8 @@ pub(super) struct Api {
     pub(super) webhook_secrets: Arc<WebhookSecrets>,
     /// Cancelled when the server stops: streams end.
     pub(super) drain: CancellationToken,
-    /// How long an import may wait for its client.
-    pub(super) idle_timeout: Duration,
+    /// Places of bulk calls, by workspace.
+    pub(super) places: WorkspacePlaces,
 }
 
 impl Api {
@@ -35,16 +35,16 @@ impl Api {
         store: Store,
         webhook_secrets: WebhookSecrets,
         drain: CancellationToken,
-        timeouts: &Timeouts,
+        config: &Config,
     ) -> Self {
-        let checker = Checker::new(store.clone(), timeouts.check_timeout);
+        let checker = Checker::new(store.clone(), config.timeouts.check_timeout);
         Self {
             store,
             checker,
             in_flight: InFlight::default(),
             webhook_secrets: Arc::new(webhook_secrets),
             drain,
-            idle_timeout: timeouts.idle_timeout,
+            places: WorkspacePlaces::new(config.limits.max_workspace_bulk),
         }
     }
 

@@ -61,6 +61,7 @@ impl AttributeService for Api {
         &self,
         request: Request<v1::DeleteAttributeRequest>,
     ) -> Result<Response<v1::DeleteAttributeResponse>, Status> {
+        let _place = self.places.enter(&request.get_ref().workspace_id)?;
         let decode = |request: v1::DeleteAttributeRequest| {
             let v1::DeleteAttributeRequest { workspace_id, attribute_id, force, .. } = request;
             Ok(DeleteAttribute { workspace_id, attribute_id, force, removed: AtomicI64::default() })

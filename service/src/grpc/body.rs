@@ -30,6 +30,9 @@ pub(super) trait BodyHook {
     }
 }
 
+/// No hook.
+impl BodyHook for () {}
+
 pin_project! {
     /// A body with a hook around each of its frames.
     pub(super) struct HookedBody<B, H> {

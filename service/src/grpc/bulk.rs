@@ -31,6 +31,7 @@ pub(super) async fn get(
     api: &Api,
     request: v1::BatchGetContactsRequest,
 ) -> Result<v1::BatchGetContactsResponse> {
+    let _place = api.places.enter(&request.workspace_id)?;
     let view = contact::decode_view(request.view)?;
     let count = request.recipients.len();
     let (recipients, malformed) = decode_recipients(request.recipients)?;
@@ -76,6 +77,7 @@ pub(super) async fn upsert(
     api: &Api,
     request: v1::BatchUpsertContactsRequest,
 ) -> Result<v1::BatchUpsertContactsResponse> {
+    let _place = api.places.enter(&request.workspace_id)?;
     let key = IdempotencyKey::of(&request)?;
     let rows = import::decode_rows("rows", request.rows)?;
     let upsert = ImportChunks {
@@ -102,6 +104,7 @@ pub(super) async fn edit_tags(
     api: &Api,
     request: v1::UpdateContactTagsRequest,
 ) -> Result<v1::UpdateContactTagsResponse> {
+    let _place = api.places.enter(&request.workspace_id)?;
     let key = IdempotencyKey::of(&request)?;
     let (add, remove) = decode_tags(&request)?;
     let (target, malformed) =

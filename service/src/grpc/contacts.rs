@@ -118,6 +118,7 @@ impl ContactService for Api {
         request: Request<v1::CountContactsRequest>,
     ) -> Result<Response<v1::CountContactsResponse>, Status> {
         let v1::CountContactsRequest { workspace_id, filter, query } = request.into_inner();
+        let _place = self.places.enter(&workspace_id)?;
         let count = read::count(&self.store, &Query { workspace_id, filter, query }).await?;
         Ok(Response::new(v1::CountContactsResponse { count }))
     }

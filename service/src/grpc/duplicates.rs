@@ -22,6 +22,7 @@ pub(super) async fn open(
     api: &Api,
     request: v1::StreamDuplicateContactsRequest,
 ) -> Result<BoxStream<'static, Result<v1::StreamDuplicateContactsResponse, Status>>> {
+    let place = api.places.enter(&request.workspace_id)?;
     let view = contact::decode_view(request.view)?;
     let max_groups = resumable::decode_limit(request.limit)?;
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
@@ -31,13 +32,14 @@ pub(super) async fn open(
     let after = GroupCursor::decode(&progress.cursor().text);
     let search = Duplicates::new(api.store.clone(), workspace, after);
     let groups = Groups { store: api.store.clone(), view, next: None };
-    Ok(resumable::stream(search, groups, progress, api.drain.clone()))
+    Ok(resumable::stream(search, groups, progress, place, api.drain.clone()))
 }
 
 impl Source for Duplicates {
     type Part = Group;
 
     const READ_AHEAD: usize = 4;
+    const IS_HEAVY: bool = true;
 
     async fn next_part(&mut self) -> Result<Option<Group>> {
         self.next_group().await

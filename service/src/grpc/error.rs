@@ -118,9 +118,9 @@ fn code(reason: Reason) -> Code {
         Reason::EtagMismatch
         | Reason::RequestInFlight
         | Reason::WriteConflict
-        | Reason::ImportIdle => Code::Aborted,
+        | Reason::StreamIdle => Code::Aborted,
         Reason::DatabaseUnavailable | Reason::ShuttingDown => Code::Unavailable,
-        Reason::Overloaded => Code::ResourceExhausted,
+        Reason::Overloaded | Reason::MessageTooLarge => Code::ResourceExhausted,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Internal | Reason::Unspecified => Code::Internal,
     }
@@ -239,8 +239,10 @@ mod tests {
     fn reasons_that_may_be_retried_have_a_retry_delay() {
         for (reason, code) in documented() {
             let retry = Status::from(Error::new(reason, "x")).get_error_details();
-            let helps = matches!(reason, Reason::RequestInFlight | Reason::WriteConflict)
-                || ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].contains(&code.as_str());
+            let helps = matches!(
+                reason,
+                Reason::RequestInFlight | Reason::WriteConflict | Reason::Overloaded
+            ) || code == "UNAVAILABLE";
             assert_eq!(retry.retry_info().is_some(), helps, "{reason:?}");
         }
     }

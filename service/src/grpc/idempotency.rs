@@ -132,6 +132,10 @@ struct Guarded<O> {
 impl<O: Operation> Operation for Guarded<O> {
     type Output = O::Output;
 
+    fn is_bulk(&self) -> bool {
+        self.operation.is_bulk()
+    }
+
     async fn prepare(&self, store: &Store) -> Result<()> {
         self.operation.prepare(store).await
     }

@@ -8,12 +8,12 @@
 //! does not matter.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
 
 use contacts_proto::v1;
 use contacts_proto::v1::import_contacts_request::Message;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, FuturesOrdered, StreamExt};
+use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -22,16 +22,21 @@ use tracing::Instrument;
 
 use super::api::{Api, shutting_down};
 use super::convert::import::{self as convert, Rows};
+use super::workspace_places::{WorkspacePlace, WorkspacePlaces};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::import::ImportOptions;
 use crate::domain::phone::MatchKey;
 use crate::operations::import::{ImportChunks, ROWS_PER_TRANSACTION};
 use crate::operations::workspaces;
+use crate::runtime::off_worker;
 use crate::store::{Store, Workspace};
 
 const MAX_CHUNK_ID: usize = 255;
 /// Most chunks of one commit: those that fail as a whole hold no rows.
 const MAX_CHUNKS: usize = 64;
+
+/// Bytes of messages after which no more join a commit. Rows have 200 bytes on average.
+const BYTES_PER_TRANSACTION: usize = 8 << 20;
 
 /// The response to one chunk.
 type ChunkResponse = Result<v1::ImportContactsResponse, Status>;
@@ -50,9 +55,10 @@ pub(super) fn open(
         requests,
         responses,
         drain: api.drain.clone(),
-        idle_timeout: api.idle_timeout,
+        places: api.places.clone(),
     };
-    tokio::spawn(import.run().in_current_span());
+    // Converting rows takes milliseconds at a time.
+    tokio::spawn(off_worker(import.run()).in_current_span());
     ReceiverStream::new(received).boxed()
 }
 
@@ -62,7 +68,7 @@ struct Import {
     requests: Streaming<v1::ImportContactsRequest>,
     responses: mpsc::Sender<ChunkResponse>,
     drain: CancellationToken,
-    idle_timeout: Duration,
+    places: WorkspacePlaces,
 }
 
 /// Where and how the chunks of an import are stored.
@@ -70,12 +76,15 @@ struct Target {
     store: Store,
     workspace: Workspace,
     options: ImportOptions,
+    _place: WorkspacePlace,
 }
 
 /// A decoded chunk.
 struct Chunk {
     chunk_id: String,
     rows: Rows,
+    /// Of the message.
+    bytes: usize,
 }
 
 impl Chunk {
@@ -96,7 +105,11 @@ impl Commits {
     /// commit begins only when it is full, since many small ones cost more.
     fn begin(&mut self, target: &Target, decoded: &mut Vec<Chunk>) {
         let rows: usize = decoded.iter().map(Chunk::len).sum();
-        let allowed = match rows < ROWS_PER_TRANSACTION && decoded.len() < MAX_CHUNKS {
+        let bytes: usize = decoded.iter().map(|chunk| chunk.bytes).sum();
+        let is_full = rows >= ROWS_PER_TRANSACTION
+            || decoded.len() >= MAX_CHUNKS
+            || bytes >= BYTES_PER_TRANSACTION;
+        let allowed = match !is_full {
             true => 1,
             false => target.store.parallel_writes(),
         };
@@ -143,9 +156,11 @@ impl Import {
             {
                 return end;
             }
-            let is_idle = commits.running.is_empty() && ending.is_none();
             let rows: usize = decoded.iter().map(Chunk::len).sum();
-            let has_room = rows < ROWS_PER_TRANSACTION && decoded.len() < MAX_CHUNKS;
+            let bytes: usize = decoded.iter().map(|chunk| chunk.bytes).sum();
+            let has_room = rows < ROWS_PER_TRANSACTION
+                && decoded.len() < MAX_CHUNKS
+                && bytes < BYTES_PER_TRANSACTION;
             tokio::select! {
                 committed = commits.next() => {
                     for response in committed? {
@@ -165,9 +180,6 @@ impl Import {
                     decoded.clear();
                     ending = Some(Err(shutting_down().into()));
                 }
-                () = tokio::time::sleep(self.idle_timeout), if is_idle => {
-                    ending = Some(Err(self.idle().into()));
-                }
                 () = self.responses.closed() => return Ok(()),
             }
         }
@@ -178,7 +190,6 @@ impl Import {
         let first = tokio::select! {
             first = self.requests.message() => first?,
             () = self.drain.cancelled() => return Err(shutting_down().into()),
-            () = tokio::time::sleep(self.idle_timeout) => return Err(self.idle().into()),
             () = self.responses.closed() => return Ok(None),
         };
         let first = first.unwrap_or_default();
@@ -188,19 +199,11 @@ impl Import {
         };
         let options =
             convert::decode_options(options).map_err(|error| error.in_parent("options"))?;
+        let place = self.places.enter(&first.workspace_id)?;
         // So that an unknown workspace is reported before the first chunk arrives.
         let workspace = workspaces::get(&self.store, &first.workspace_id).await?;
         let store = self.store.clone();
-        Ok(Some(Target { store, workspace, options }))
-    }
-
-    fn idle(&self) -> Error {
-        let seconds = self.idle_timeout.as_secs();
-        let message = format!(
-            "nothing arrived for {seconds} s; answered chunks are stored: send the others in a \
-             new import"
-        );
-        Error::new(Reason::ImportIdle, message).with_metadata("idle_seconds", seconds.to_string())
+        Ok(Some(Target { store, workspace, options, _place: place }))
     }
 }
 
@@ -245,6 +248,7 @@ fn decode_chunk(
         Err(Error::invalid(Reason::InvalidArgument, field, message).into())
     };
     let Some(request) = request? else { return Ok(None) };
+    let bytes = request.encoded_len();
     let v1::ImportChunk { chunk_id, rows } = match request.message {
         Some(Message::Chunk(chunk)) => chunk,
         Some(Message::Options(_)) => {
@@ -255,7 +259,7 @@ fn decode_chunk(
     if chunk_id.len() > MAX_CHUNK_ID {
         return Err(Error::limit("chunk.chunk_id", MAX_CHUNK_ID, chunk_id.len()).into());
     }
-    Ok(Some(Chunk { chunk_id, rows: convert::decode_rows("chunk.rows", rows)? }))
+    Ok(Some(Chunk { chunk_id, rows: convert::decode_rows("chunk.rows", rows)?, bytes }))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The middleware of every call.
 
+mod admission;
 mod deadline;
 mod from_fn;
-mod load;
+mod messages;
 mod panics;
 #[cfg(test)]
 mod tests;
@@ -13,15 +14,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::admission::Admission;
 use self::deadline::Deadlines;
 use self::from_fn::from_fn_with_state;
+use self::messages::Messages;
 use super::methods::Methods;
+use crate::config::Config;
 
 /// The services with all layers, outermost first. Outside of them is only the
 /// detection of stalled writes, which belongs to a connection
@@ -29,8 +32,7 @@ use super::methods::Methods;
 pub(super) fn stack<S>(
     services: S,
     methods: Arc<Methods>,
-    max_concurrent_requests: usize,
-    deadlines: Deadlines,
+    config: Config,
 ) -> impl Service<
     Request<Body>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
@@ -45,15 +47,19 @@ where
         + Send
         + 'static,
 {
-    let permits = Arc::new(Semaphore::new(max_concurrent_requests));
+    let admission = Arc::new(Admission::new(Arc::clone(&methods), &config.limits));
+    let messages = Arc::new(Messages::new(Arc::clone(&methods), &config));
+    let deadlines = Deadlines::from(&config.timeouts);
     ServiceBuilder::new()
         // Outside of all that may respond, so that refusals are traced, and so
         // that events below are in the call's span.
         .layer(from_fn_with_state(Arc::clone(&methods), trace::trace))
         // Outside of the deadline, so that a call that ran out of time holds its
-        // permit until the client took the response.
-        .layer(from_fn_with_state(permits, load::limit))
+        // place until the client took the response.
+        .layer(from_fn_with_state(admission, admission::limit))
         .layer(from_fn_with_state((methods, deadlines), deadline::enforce))
+        // Inside of the deadline, which covers the time that a request takes to arrive.
+        .layer(from_fn_with_state(messages, messages::receive))
         // Innermost, so that the others see a response like any other. First the
         // panics of streams, then those of handlers.
         .map_response(panics::catch_in_body)

@@ -1,24 +1,77 @@
-//! The methods of this server, from their descriptors.
+//! The methods of this server, from their descriptors: what kind of call each is,
+//! and how large its messages may be.
 
 use std::collections::HashMap;
 
 use prost::{DecodeError, Message};
-use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
+
+use super::elements::{ElementLimits, MessageType, Schema};
 
 /// The descriptors of the services, without reflection.
 pub(super) const DESCRIPTORS: [&[u8]; 2] =
     [contacts_proto::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
+
+/// A class of calls. Each has places of its own, so that none can take those of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The health check.
+    Health,
+    /// Watches of the health service, and reflection.
+    Infrastructure,
+    /// A check of one person.
+    Check,
+    /// What records an objection.
+    OptOut,
+    /// Other calls about one thing.
+    Unary,
+    /// Calls about many people: streams, imports, batches, counts, bulk edits.
+    Bulk,
+}
+
+/// Unary calls about many people, other than those whose names begin with `Batch`.
+const BULK: [&str; 5] =
+    ["CountContacts", "UpdateContactTags", "DeleteTag", "DeleteAttribute", "DeleteWorkspace"];
+/// Calls that record objections.
+const OPT_OUTS: [&str; 3] = ["RecordOptOut", "RecordPlatformPreference", "IngestWhatsAppWebhook"];
+
+/// Largest message of health and reflection, in bytes.
+const INFRASTRUCTURE_BYTES: usize = 16 << 10;
+/// Largest message of a check.
+const CHECK_BYTES: usize = 64 << 10;
+/// Largest message of a call about one thing.
+const UNARY_BYTES: usize = 1 << 20;
+
+/// The limits of the messages of a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MessageLimits {
+    /// Bytes of a message, decompressed. Settings may lower it.
+    pub(super) bytes: usize,
+    /// Elements of repeated fields.
+    pub(super) elements: ElementLimits,
+}
 
 /// A method of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Method {
     /// Whether the client or the server sends a stream of messages.
     pub(super) is_stream: bool,
+    /// Whether the client sends a stream of messages.
+    pub(super) is_client_stream: bool,
+    /// Which places its calls take.
+    pub(super) class: Class,
+    /// How large its requests may be.
+    pub(super) limits: MessageLimits,
+    /// Its request, in the [`Schema`].
+    pub(super) request: MessageType,
 }
 
 /// Methods by path.
 #[derive(Debug)]
-pub(super) struct Methods(HashMap<String, Method>);
+pub(super) struct Methods {
+    by_path: HashMap<String, Method>,
+    schema: Schema,
+}
 
 impl Methods {
     /// The methods of the API, health and reflection.
@@ -27,39 +80,85 @@ impl Methods {
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
-        let mut methods = HashMap::new();
+        let mut files = Vec::new();
         for set in DESCRIPTORS.into_iter().chain(reflection) {
-            for file in FileDescriptorSet::decode(set)?.file {
-                methods.extend(methods_of(&file));
-            }
+            files.extend(FileDescriptorSet::decode(set)?.file);
         }
-        Ok(Self(methods))
+        let schema = Schema::of(&files);
+        let by_path = files.iter().flat_map(|file| methods_of(file, &schema)).collect();
+        Ok(Self { by_path, schema })
     }
 
     /// The method of a path, and the path as a known one, which unlike the
     /// caller's can be logged. None if there is no such method.
     pub(super) fn find(&self, path: &str) -> Option<(&str, Method)> {
-        self.0.get_key_value(path).map(|(path, method)| (path.as_str(), *method))
+        self.by_path.get_key_value(path).map(|(path, method)| (path.as_str(), *method))
+    }
+
+    /// The message types of the requests.
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
     }
 }
 
-fn methods_of(file: &FileDescriptorProto) -> impl Iterator<Item = (String, Method)> {
-    file.service.iter().flat_map(|service| {
-        service.method.iter().map(|method| {
+fn methods_of<'f>(
+    file: &'f FileDescriptorProto,
+    schema: &'f Schema,
+) -> impl Iterator<Item = (String, Method)> + 'f {
+    file.service.iter().flat_map(move |service| {
+        service.method.iter().map(move |method| {
             let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-            (path, Method { is_stream: method.client_streaming() || method.server_streaming() })
+            let class = class(file.package(), method);
+            let method = Method {
+                is_stream: method.client_streaming() || method.server_streaming(),
+                is_client_stream: method.client_streaming(),
+                class,
+                limits: limits(class, method.name()),
+                request: schema.find(method.input_type()),
+            };
+            (path, method)
         })
     })
+}
+
+fn class(package: &str, method: &MethodDescriptorProto) -> Class {
+    let is_stream = method.client_streaming() || method.server_streaming();
+    match method.name() {
+        _ if package.starts_with("grpc.") && is_stream => Class::Infrastructure,
+        _ if package.starts_with("grpc.") => Class::Health,
+        "CheckOptIn" => Class::Check,
+        name if OPT_OUTS.contains(&name) => Class::OptOut,
+        name if is_stream || name.starts_with("Batch") || BULK.contains(&name) => Class::Bulk,
+        _ => Class::Unary,
+    }
+}
+
+fn limits(class: Class, name: &str) -> MessageLimits {
+    let (bytes, list, total) = match class {
+        Class::Health | Class::Infrastructure => (INFRASTRUCTURE_BYTES, 100, 100),
+        Class::Check => (CHECK_BYTES, 2_000, 2_000),
+        // Webhooks come as one field of bytes.
+        Class::OptOut if name == "IngestWhatsAppWebhook" => (usize::MAX, 2_000, 2_000),
+        Class::Unary | Class::OptOut => (UNARY_BYTES, 2_000, 10_000),
+        // Twice what handlers accept, so that they refuse a request a bit too large
+        // with an error of their own. Contacts have up to 200 tags and attributes.
+        Class::Bulk => (usize::MAX, 20_000, 250_000),
+    };
+    MessageLimits { bytes, elements: ElementLimits { list, total } }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn method(methods: &Methods, path: &str) -> Option<Method> {
+        methods.find(path).map(|(_, method)| method)
+    }
+
     #[test]
     fn methods_with_streams_are_recognised() {
         let methods = Methods::of_this_server().expect("descriptors");
-        let is_stream = |path: &str| methods.find(path).map(|(_, method)| method.is_stream);
+        let is_stream = |path: &str| method(&methods, path).map(|method| method.is_stream);
         for name in ["ContactService/StreamContacts", "ContactService/ImportContacts"] {
             assert_eq!(is_stream(&format!("/whatatalk.contacts.v1.{name}")), Some(true), "{name}");
         }
@@ -71,5 +170,31 @@ mod tests {
             Some(true)
         );
         assert_eq!(is_stream("/whatatalk.contacts.v1.OptInService/Guess"), None);
+    }
+
+    #[test]
+    fn checks_and_opt_outs_are_classes_of_their_own() {
+        let methods = Methods::of_this_server().expect("descriptors");
+        for (name, class) in [
+            ("OptInService/CheckOptIn", Class::Check),
+            ("OptInService/RecordOptOut", Class::OptOut),
+            ("OptInService/RecordPlatformPreference", Class::OptOut),
+            ("WebhookService/IngestWhatsAppWebhook", Class::OptOut),
+            ("OptInService/BatchCheckOptIn", Class::Bulk),
+            ("OptInService/CheckOptInStream", Class::Bulk),
+            ("ContactService/StreamDuplicateContacts", Class::Bulk),
+            ("ContactService/CountContacts", Class::Bulk),
+            ("ContactService/UpdateContactTags", Class::Bulk),
+            ("TagService/DeleteTag", Class::Bulk),
+            ("AttributeService/DeleteAttribute", Class::Bulk),
+            ("WorkspaceService/DeleteWorkspace", Class::Bulk),
+            ("ContactService/GetContact", Class::Unary),
+            ("OptInService/RecordOptIn", Class::Unary),
+        ] {
+            let found = method(&methods, &format!("/whatatalk.contacts.v1.{name}"));
+            assert_eq!(found.expect(name).class, class, "{name}");
+        }
+        let watch = method(&methods, "/grpc.health.v1.Health/Watch").expect("a method");
+        assert_eq!(watch.class, Class::Infrastructure);
     }
 }

@@ -46,6 +46,7 @@ impl OptInService for Api {
         request: Request<v1::BatchCheckOptInRequest>,
     ) -> Result<Response<v1::BatchCheckOptInResponse>, Status> {
         let request = request.into_inner();
+        let _place = self.places.enter(&request.workspace_id)?;
         let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
         let people = recipient::decode_batch(&request.phone_numbers, request.recipients)?;
         let (reasons, now) =

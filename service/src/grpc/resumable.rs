@@ -13,9 +13,11 @@ use tracing::Instrument;
 
 use super::pages;
 use super::tokens::Tokens;
+use super::workspace_places::WorkspacePlace;
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::operations::token::Cursor;
+use crate::runtime::off_worker;
 
 /// A message ends at about so many bytes, even if it could have more items:
 /// clients accept 4 MiB.
@@ -30,6 +32,10 @@ pub(super) trait Source: Send + 'static {
 
     /// How many parts are read ahead of the client.
     const READ_AHEAD: usize;
+
+    /// Whether it sorts or compares so much for a part that it would hold a worker of the
+    /// runtime for long.
+    const IS_HEAVY: bool = false;
 
     /// The next part. None if there are no more.
     fn next_part(&mut self) -> impl Future<Output = Result<Option<Self::Part>>> + Send;
@@ -111,15 +117,16 @@ impl Progress {
 }
 
 /// Sends what `source` reads until it ends, the limit is reached or the server
-/// drains.
+/// drains. Keeps the place of its workspace for as long.
 pub(super) fn stream<S: Source, E: Encoder<Part = S::Part>>(
     source: S,
     encoder: E,
     progress: Progress,
+    place: WorkspacePlace,
     drain: CancellationToken,
 ) -> BoxStream<'static, Result<E::Response, Status>> {
     let parts = read_ahead(source);
-    let state = StreamState { parts, encoder, progress, drain, ended: false };
+    let state = StreamState { parts, encoder, progress, drain, ended: false, _place: place };
     stream::unfold(state, async |mut state| Some((state.next().await?, state))).boxed()
 }
 
@@ -139,7 +146,10 @@ fn read_ahead<S: Source>(mut source: S) -> mpsc::Receiver<Result<Option<S::Part>
             }
         }
     };
-    tokio::spawn(reading.in_current_span());
+    match S::IS_HEAVY {
+        true => tokio::spawn(off_worker(reading).in_current_span()),
+        false => tokio::spawn(reading.in_current_span()),
+    };
     parts
 }
 
@@ -150,6 +160,7 @@ struct StreamState<E: Encoder> {
     progress: Progress,
     drain: CancellationToken,
     ended: bool,
+    _place: WorkspacePlace,
 }
 
 impl<E: Encoder> StreamState<E> {
@@ -208,6 +219,7 @@ mod tests {
 
     use super::*;
     use crate::domain::error::Reason;
+    use crate::grpc::workspace_places::WorkspacePlaces;
 
     /// What the source of a test does after the parts 1, 2 and 3.
     enum After {
@@ -281,7 +293,8 @@ mod tests {
         let progress =
             Progress::resume(tokens(), resume_token, limit, Time::default()).expect("a token");
         let last = progress.cursor().text.parse().unwrap_or(0);
-        stream(Numbers { last, after }, Texts::default(), progress, drain.clone())
+        let place = WorkspacePlaces::new(1).enter("").expect("a place");
+        stream(Numbers { last, after }, Texts::default(), progress, place, drain.clone())
     }
 
     /// Reads a stream to its end: the messages, and the code of its error.

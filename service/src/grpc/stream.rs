@@ -33,6 +33,7 @@ pub(super) async fn open(
     api: &Api,
     request: v1::StreamContactsRequest,
 ) -> Result<BoxStream<'static, Result<v1::StreamContactsResponse, Status>>> {
+    let place = api.places.enter(&request.workspace_id)?;
     let view = contact::decode_view(request.view)?;
     let batch_size = match usize::try_from(request.max_batch_size) {
         Ok(0) => DEFAULT_BATCH,
@@ -61,7 +62,7 @@ pub(super) async fn open(
     };
     let batches =
         Batches { store: api.store.clone(), view, size: batch_size, page: VecDeque::new() };
-    Ok(resumable::stream(pages, batches, progress, api.drain.clone()))
+    Ok(resumable::stream(pages, batches, progress, place, api.drain.clone()))
 }
 
 /// Reads pages of rows, as many as are wanted.

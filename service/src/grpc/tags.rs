@@ -57,6 +57,7 @@ impl TagService for Api {
         &self,
         request: Request<v1::DeleteTagRequest>,
     ) -> Result<Response<v1::DeleteTagResponse>, Status> {
+        let _place = self.places.enter(&request.get_ref().workspace_id)?;
         let decode = |request: v1::DeleteTagRequest| {
             let v1::DeleteTagRequest { workspace_id, tag_id, force, .. } = request;
             Ok(DeleteTag { workspace_id, tag_id, force, removed: AtomicI64::default() })

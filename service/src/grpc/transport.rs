@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -15,7 +15,7 @@ use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 
 use super::connection::{Connection, accept};
-use super::write_stall;
+use super::write_stall::{self, StreamExecutor};
 use crate::config::{Limits, Timeouts};
 
 /// Bytes that a client may send before they are read, large enough that uploads
@@ -24,12 +24,12 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
 
-/// Serves until `drain`, then waits for the calls under way. There is no limit to
+/// Serves at most `max_connections` at a time until `drain`, then waits for the calls under way. There is no limit to
 /// that: the caller drops the future to abort what is left.
 pub(super) async fn serve<S, B>(
     service: S,
     listener: TcpListener,
-    limits: &Limits,
+    (limits, max_connections): (&Limits, usize),
     timeouts: &Timeouts,
     drain: CancellationToken,
 ) where
@@ -43,19 +43,27 @@ pub(super) async fn serve<S, B>(
     let graceful = GracefulShutdown::new();
     // Aborts the connections that are left when this future is dropped.
     let mut connections = JoinSet::new();
+    let mut is_full = false;
     loop {
         let stream = tokio::select! {
-            stream = accept(&listener) => stream,
-            Some(_) = connections.join_next() => continue,
+            // Those that ended first, so that they do not count.
+            biased;
             () = drain.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            stream = accept(&listener) => stream,
         };
+        let was_full = std::mem::replace(&mut is_full, connections.len() >= max_connections);
+        if is_full {
+            if !was_full {
+                tracing::warn!(connections = max_connections, "further connections are refused");
+            }
+            // Closed at once: its client tries elsewhere, instead of waiting here.
+            continue;
+        }
         let connection = Connection::new(stream, timeouts);
-        let progress = connection.write_progress();
         let service = ServiceBuilder::new()
             .map_request(|request: Request<Incoming>| request.map(Body::new))
-            .map_response(move |response: Response<B>| {
-                response.map(|body| write_stall::report(body, progress.clone()))
-            })
+            .map_response(|response: Response<B>| response.map(write_stall::report))
             .service(service.clone());
         let io = TokioIo::new(connection);
         let serving =
@@ -72,8 +80,8 @@ pub(super) async fn serve<S, B>(
     graceful.shutdown().await;
 }
 
-fn settings(limits: &Limits, timeouts: &Timeouts) -> Builder<TokioExecutor> {
-    let mut settings = Builder::new(TokioExecutor::new());
+fn settings(limits: &Limits, timeouts: &Timeouts) -> Builder<StreamExecutor> {
+    let mut settings = Builder::new(StreamExecutor { idle_timeout: timeouts.idle_timeout });
     settings
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_connection_streams)

@@ -60,6 +60,7 @@ impl WorkspaceService for Api {
         request: Request<v1::DeleteWorkspaceRequest>,
     ) -> Result<Response<v1::DeleteWorkspaceResponse>, Status> {
         let request = request.into_inner();
+        let _place = self.places.enter(&request.workspace_id)?;
         let deleted_contact_count = self
             .store
             .write(DeleteWorkspace {

@@ -53,6 +53,10 @@ where
 {
     type Output = Bytes;
 
+    fn is_bulk(&self) -> bool {
+        self.operation.is_bulk()
+    }
+
     async fn prepare(&self, store: &Store) -> Result<()> {
         if let Some(request_id) = self.request_id {
             let mut db = store.read().await?;

@@ -46,6 +46,10 @@ impl Operation for ImportChunks {
     /// The result of each chunk.
     type Output = Vec<ChunkOutcome>;
 
+    fn is_bulk(&self) -> bool {
+        true
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         if let Some(began) = &self.began_in {

@@ -64,6 +64,10 @@ pub struct EditTagsOutcome {
 impl Operation for EditTags {
     type Output = EditTagsOutcome;
 
+    fn is_bulk(&self) -> bool {
+        true
+    }
+
     /// Edits what a filter selects, which may be millions. Nothing is written before it is clear
     /// that every contact can be edited.
     async fn prepare(&self, store: &Store) -> Result<()> {

@@ -25,6 +25,8 @@ pub(crate) trait Backend: Send + Sync {
     async fn begin(&self) -> Result<Box<dyn Writer>>;
     /// Takes a read-only connection from the pool for this purpose.
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>>;
+    /// Opens all connections for checks, and keeps them.
+    async fn connect_checks(&self) -> Result<()>;
     /// How many write transactions one caller should run in parallel. More of
     /// them gain nothing.
     fn parallel_writes(&self) -> usize;

@@ -5,6 +5,7 @@ mod errors;
 mod external_ids;
 mod find;
 pub mod ledger_pack;
+mod pool;
 mod rows;
 mod summary;
 mod values;
@@ -13,6 +14,7 @@ pub(super) use columns::Columns;
 pub(super) use errors::is_disconnected;
 pub(super) use external_ids::ExternalIdChanges;
 pub(super) use find::{ContactLookup, find_contacts};
+pub(super) use pool::connect_all;
 pub(super) use rows::{
     attribute, check_row, consent_row, head, key_id, policy_period, receipt, stop_words,
     stored_response, stored_response_info, tag, workspace,

@@ -40,6 +40,7 @@ pub use self::connection::PostgresOptions;
 use self::connection::{DisconnectTracker, PoolRole, Watch, pool};
 pub use self::schema::{distribute, migrate};
 use self::session::PostgresSession;
+use super::common::connect_all;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
@@ -121,6 +122,10 @@ impl Backend for PostgresBackend {
             ReadPurpose::Snapshot => PostgresSession::snapshot(connection, watch).await?,
             _ => PostgresSession::autocommit(connection, watch),
         }))
+    }
+
+    async fn connect_checks(&self) -> Result<()> {
+        connect_all(&self.checks).await.map_err(Error::unavailable)
     }
 
     fn parallel_writes(&self) -> usize {

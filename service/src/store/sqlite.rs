@@ -37,6 +37,7 @@ use self::connection::Readers;
 pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
 use self::watch::FileWatch;
+use super::common::connect_all;
 use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
@@ -178,6 +179,10 @@ impl Backend for SqliteBackend {
 
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
         Ok(Box::new(self.read_session(purpose).await?))
+    }
+
+    async fn connect_checks(&self) -> Result<()> {
+        Ok(connect_all(&self.checks).await?)
     }
 
     fn parallel_writes(&self) -> usize {

@@ -30,6 +30,12 @@ pub trait Operation: Send + Sync + 'static {
         tx: &'a mut Transaction,
     ) -> impl Future<Output = Result<Self::Output>> + Send + 'a;
 
+    /// Whether it converts, sorts or hashes so much at a time that it would hold a worker
+    /// of the runtime for long.
+    fn is_bulk(&self) -> bool {
+        false
+    }
+
     /// Whether it records that somebody objects. Sent again after the response was erased
     /// with the person, an objection is recorded again instead of refused.
     fn is_objection(&self) -> bool {

@@ -6,6 +6,8 @@
 mod audit;
 mod cancelled_calls;
 mod consistency;
+mod descriptors;
+mod drain;
 mod failover;
 mod kill_postgres;
 mod kill_replica;

@@ -38,8 +38,8 @@ async fn health_watch_reports_a_stopping_server(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn health_answers_when_the_server_is_full(app: TestApp) {
-    app.restart_with(|config| config.limits.max_concurrent_requests = 2).await;
-    // Two open streams use both permits.
+    app.restart_with(|config| config.limits.max_concurrent_bulk = 2).await;
+    // Two open streams use both places.
     let mut open = Vec::new();
     for _ in 0..2 {
         let (ask, questions) = futures::channel::mpsc::unbounded();
@@ -52,7 +52,7 @@ async fn health_answers_when_the_server_is_full(app: TestApp) {
     assert!(error.retry_delay().is_some());
     assert_eq!(app.health().await, ServingStatus::Serving);
     drop(open);
-    // The SDK retries until a permit is free.
+    // The SDK retries until a place is free.
     app.contacts().count().await.expect("a count");
     raw.count_contacts(count).await.expect("a count");
 }

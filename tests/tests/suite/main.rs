@@ -31,6 +31,7 @@ mod ledger_export;
 mod link_identity;
 mod merge_contacts;
 mod opt_in;
+mod overload;
 mod phone_forms;
 mod policies;
 mod privacy;

@@ -39,7 +39,7 @@ fn request(path: &str, timeout: Option<&str>) -> Request<Body> {
 
 fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
     handler: impl Fn() -> R + Clone + Send + 'static,
-    permits: usize,
+    places: usize,
 ) -> impl Service<
     Request<Body>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
@@ -50,8 +50,10 @@ fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
         let response = handler();
         async { Ok(response.await) }
     });
-    let timeouts = Config::for_tests("unused.db").timeouts;
-    stack(handler, methods, permits, Deadlines::from(&timeouts))
+    let mut config = Config::for_tests("unused.db");
+    config.limits.max_concurrent_requests = places;
+    config.limits.max_concurrent_bulk = places;
+    stack(handler, methods, config)
 }
 
 /// Reads a response to its end: the status, and the number of bytes before it.
@@ -109,20 +111,61 @@ async fn a_call_past_its_deadline_does_not_reach_the_handler() {
     assert_eq!(calls.load(Ordering::Relaxed), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_call_holds_its_permit_until_its_response_was_taken() {
-    let service = layered(|| async { Response::new(ticking()) }, 1);
-    let call = |path| service.clone().oneshot(request(path, None));
-    let first = call(STREAM).await.expect("infallible");
-    let (status, _) = read(call(UNARY).await.expect("infallible")).await;
+/// Whether a call was refused for lack of a place, with the advice to retry.
+async fn is_refused(
+    response: Response<impl http_body::Body<Data = Bytes, Error = Status>>,
+) -> bool {
+    if !response.headers().contains_key(Status::GRPC_STATUS) {
+        return false;
+    }
+    let (status, _) = read(response).await;
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert_eq!(reason(&status), "OVERLOADED");
     assert!(status.get_error_details().retry_info().is_some());
-    let health = call(HEALTH).await.expect("infallible");
-    assert!(!health.headers().contains_key(Status::GRPC_STATUS), "health is refused");
-    drop((first, health));
-    let again = call(STREAM).await.expect("infallible");
-    assert!(!again.headers().contains_key(Status::GRPC_STATUS), "the permit was not released");
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_holds_its_place_until_its_response_was_taken() {
+    let service = layered(|| async { Response::new(ticking()) }, 1);
+    let call = async |path| service.clone().oneshot(request(path, None)).await.expect("infallible");
+    let first = call(STREAM).await;
+    assert!(is_refused(call(STREAM).await).await);
+    drop(first);
+    assert!(!is_refused(call(STREAM).await).await, "the place was not given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_class_of_calls_takes_the_places_of_another() {
+    let paths = [
+        STREAM,
+        UNARY,
+        "/whatatalk.contacts.v1.OptInService/RecordOptOut",
+        "/whatatalk.contacts.v1.ContactService/GetContact",
+    ];
+    let service = layered(|| async { Response::new(ticking()) }, 1);
+    let call = async |path| service.clone().oneshot(request(path, None)).await.expect("infallible");
+    let mut open = Vec::new();
+    for path in paths {
+        open.push(call(path).await);
+        assert!(is_refused(call(path).await).await, "{path}");
+    }
+    assert!(!is_refused(call(HEALTH).await).await, "health is refused");
+
+    // Watches and reflection are limited too, and leave health checks alone.
+    let mut watches = Vec::new();
+    loop {
+        let watch = call("/grpc.health.v1.Health/Watch").await;
+        if watch.headers().contains_key(Status::GRPC_STATUS) {
+            break;
+        }
+        watches.push(watch);
+        assert!(watches.len() < 1000, "watches are not limited");
+    }
+    assert!(
+        is_refused(call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo").await).await
+    );
+    assert!(!is_refused(call(HEALTH).await).await, "health is refused");
 }
 
 #[tokio::test]

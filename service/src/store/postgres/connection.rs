@@ -65,6 +65,10 @@ const SILENCE: Duration = Duration::from_millis(300);
 /// How long a statement whose caller is gone keeps its connection.
 const ABANDONED: Duration = Duration::from_millis(200);
 
+/// How long a connection is kept that nothing uses, and how long one is at all.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
+
 /// What the connections of a pool are for.
 #[derive(Clone, Copy)]
 pub(super) enum PoolRole {
@@ -90,8 +94,15 @@ pub(super) fn pool(
         PoolRole::Write => (options.write_connections, options.acquire_timeout),
     };
     let disconnects = Arc::clone(disconnects);
+    // Those for checks stay open: to open them again takes a file, which there may not be.
+    let (idle_timeout, max_lifetime) = match role {
+        PoolRole::Check => (None, None),
+        _ => (Some(IDLE_TIMEOUT), Some(MAX_LIFETIME)),
+    };
     PgPoolOptions::new()
         .max_connections(size)
+        .idle_timeout(idle_timeout)
+        .max_lifetime(max_lifetime)
         .acquire_timeout(acquire)
         // Testing costs a round trip per call, a third of a check. Instead, a broken
         // connection fails one call, and `disconnects` then retires the others.

@@ -98,7 +98,7 @@ async fn idle_import_is_ended(app: TestApp) {
     call.request.send_data(encoded(Say::Options(ImportOptions::default())), false).expect("sent");
     call.request.send_data(chunk(0..3), false).expect("sent");
     let answer = call.response().await;
-    let error = Err::<(), _>(answer.status).refused_for(reason::IMPORT_IDLE);
+    let error = Err::<(), _>(answer.status).refused_for(reason::STREAM_IDLE);
     assert!(error.is_aborted());
     assert!(error.metadata("idle_seconds").is_some());
     assert_eq!(app.contacts().count().await.expect("a count"), 3, "the answered chunk stays");

@@ -1,0 +1,110 @@
+//! Receives the messages of a request, whole, before anything decodes them: within
+//! a time, at most so large, with so many elements, and all connections together
+//! within a budget of memory. Compressed messages are decompressed here, so that
+//! what is counted is what is decoded.
+
+mod memory;
+mod receiver;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream;
+use http::header::HeaderName;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
+use tonic::Status;
+use tonic::body::Body;
+use tower::Service;
+
+use self::memory::Memory;
+use self::receiver::Receiver;
+use super::from_fn::Next;
+use crate::config::Config;
+use crate::grpc::body::HookedBody;
+use crate::grpc::methods::Methods;
+use crate::runtime::off_worker;
+
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+/// Requests at least this large are handled off the workers: to decode and convert
+/// them takes milliseconds.
+const LARGE_BYTES: usize = 64 << 10;
+
+/// The limits of all messages.
+pub(super) struct Messages {
+    methods: Arc<Methods>,
+    max_bytes: usize,
+    message_timeout: Duration,
+    idle_timeout: Duration,
+    memory: Arc<Memory>,
+}
+
+impl Messages {
+    pub(super) fn new(methods: Arc<Methods>, config: &Config) -> Self {
+        let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        Self {
+            methods,
+            max_bytes: bytes(config.limits.max_request_size),
+            message_timeout: config.timeouts.message_timeout,
+            idle_timeout: config.timeouts.idle_timeout,
+            memory: Arc::new(Memory::new(bytes(config.limits.max_request_memory))),
+        }
+    }
+}
+
+/// Receives the message of a unary request, then calls what is inside. The messages
+/// of a stream are received while that asks for them.
+pub(super) async fn receive<S, B>(
+    messages: Arc<Messages>,
+    request: Request<Body>,
+    next: Next<S>,
+) -> Response<HookedBody<B, ()>>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+{
+    let method = messages.methods.find(request.uri().path()).map(|(_, method)| method);
+    let Some(method) = method else { return next.run(request).await.map(unhooked) };
+    let (mut head, body) = request.into_parts();
+    let is_gzip = head.headers.get(ENCODING).is_some_and(|encoding| encoding == "gzip");
+    if is_gzip {
+        head.headers.remove(ENCODING);
+    }
+    let mut receiver = Receiver::new(Arc::clone(&messages), method, body, is_gzip);
+    if method.is_client_stream {
+        let body = Body::new(StreamBody::new(stream_of(receiver)));
+        return next.run(Request::from_parts(head, body)).await.map(unhooked);
+    }
+    // `receiver` lives until the response: it holds the memory of the message.
+    let message = match receiver.only().await {
+        Ok(message) => message,
+        Err(status) => return status.into_http(),
+    };
+    let is_large = message.len() >= LARGE_BYTES;
+    let handled = next.run(Request::from_parts(head, Body::new(Full::new(message))));
+    let response = match is_large {
+        true => off_worker(handled).await,
+        false => handled.await,
+    };
+    response.map(unhooked)
+}
+
+fn unhooked<B>(body: B) -> HookedBody<B, ()> {
+    HookedBody::new(body, ())
+}
+
+fn stream_of(receiver: Receiver) -> impl futures::Stream<Item = Result<Frame<Bytes>, Status>> {
+    stream::unfold(Some(receiver), async |receiver| {
+        let mut receiver = receiver?;
+        match receiver.next().await {
+            Ok(Some(message)) => Some((Ok(Frame::data(message)), Some(receiver))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    })
+}
