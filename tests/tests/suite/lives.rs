@@ -31,7 +31,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use self::act::{Request, Times};
 use self::definition::{Definition, audited};
 use self::look::{Look, Names};
-use self::step::{Step, step};
+use self::step::{Step, life};
 
 /// How many lives, unless `API_LIVES` says so.
 const LIVES: usize = 60;
@@ -39,8 +39,8 @@ const LIVES: usize = 60;
 const AT_LEAST: usize = 6;
 /// No life begins later, unless `API_LIVES` says how many there are.
 const TIME: Duration = Duration::from_secs(20);
-/// After so many steps, the events of everybody are compared, too.
-const BETWEEN_EVENTS: usize = 8;
+/// After so many steps and at the end, single checks and events of everybody are compared, too.
+const BETWEEN_EVENTS: usize = 12;
 /// How often a failed life is shortened, at most.
 const SHORTER: usize = 300;
 
@@ -276,7 +276,7 @@ async fn random_lives_answer_the_same_on_both_databases_and_by_the_definition() 
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let lives = prop::collection::vec(step(), 8..32);
+    let lives = life();
 
     let engines =
         [Engine::start(Backend::Sqlite).await, Engine::start(Backend::Postgres).await];

@@ -10,7 +10,7 @@ use contacts_sdk::{
 use uuid::Uuid;
 
 use super::act::{Times, key, text};
-use super::step::{CATEGORIES, EXTERNAL_IDS, KEYS, PHONES, Who};
+use super::step::{CATEGORIES, EXTERNAL_IDS, KEYS, Who};
 
 /// What a check may ask: a category and a sender. Nobody ever stops the last sender by its name.
 pub const QUESTIONS: [(MessageCategory, &str); 6] = [
@@ -164,7 +164,7 @@ impl Look {
 
     /// The first difference from what another database answers.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        for (index, who) in everybody(usize::MAX.min(64)).iter().enumerate() {
+        for (index, who) in everybody(self.owners.len()).iter().enumerate() {
             let (Some(one), Some(two)) = (self.reasons.get(index), other.reasons.get(index)) else {
                 break;
             };
@@ -213,7 +213,11 @@ fn repeats(
         let key = place(&identity.identity).ok_or("an unknown identity")?;
         for (consent, question) in identity.consents.iter().zip([0, 4, 5]) {
             let reason = reasons[key][question];
-            if !is_shown(reason, consent.status, identity.is_former) {
+            // What is recorded stays so after its end.
+            let is_ended = reason == CheckReason::Expired
+                && consent.status == OptInStatus::OptedIn
+                && consent.expire_time.is_some_and(|end| end <= SystemTime::now());
+            if !is_ended && !is_shown(reason, consent.status, identity.is_former) {
                 return Err(format!("{:?} is {reason:?}, and shown as {consent:?}", KEYS[key]));
             }
         }
@@ -263,51 +267,57 @@ fn is_shown(reason: CheckReason, status: OptInStatus, is_former: bool) -> bool {
     }
 }
 
-/// Every number and user id with all that was said about it.
+/// Every person with single checks and all that was said about them. What decides is listed.
 pub async fn events(client: &ContactsClient, names: &Names<'_>) -> Result<Vec<String>, String> {
+    let everybody = everybody(names.contact_ids.len()).into_iter();
+    let told = everybody.map(|who| events_about(client, names, who));
+    let told = futures::future::try_join_all(told).await?;
+    Ok(told.into_iter().flatten().collect())
+}
+
+async fn events_about(
+    client: &ContactsClient,
+    names: &Names<'_>,
+    who: Who,
+) -> Result<Vec<String>, String> {
+    let recipient = super::act::recipient(who, names.contact_ids);
     let mut told = Vec::new();
-    for who in everybody(names.contact_ids.len()) {
-        let recipient = super::act::recipient(who, names.contact_ids);
-        let events = match client.opt_in().events(&recipient).page_size(1000).await {
-            Ok(events) => events.items,
-            Err(error) => {
-                told.push(format!("{who:?} {}", names.replace(&text(&error))));
-                Vec::new()
-            }
-        };
-        for (category, sender) in QUESTIONS {
-            let check = client.opt_in().check(&recipient, category);
-            let check = match check.sender_phone_number_id(sender).await {
-                Ok(check) => check,
-                Err(error) => return Err(format!("a check of {who:?} failed: {error}")),
-            };
-            let contact = check.contact_id.as_deref().map(|id| names.replace(id));
-            let event = check.event_id.as_deref().map(|id| names.replace(id));
-            let time = names.time(check.consent_time);
-            told.push(format!("{who:?} {:?} {contact:?} {event:?} {time}", check.reason));
-            let is_listed = |id: &String| events.iter().any(|event| event.event_id == *id);
-            if !check.event_id.as_ref().is_none_or(is_listed) {
-                return Err(format!("{event:?} decides about {who:?}, and is not listed"));
-            }
+    let events = match client.opt_in().events(&recipient).page_size(1000).await {
+        Ok(events) => events.items,
+        Err(error) => {
+            told.push(format!("{who:?} {}", names.replace(&text(&error))));
+            Vec::new()
         }
-        for event in &events {
-            let contact = event.contact_id.as_deref().map(|id| names.replace(id));
-            told.push(format!(
-                "{who:?} {} {contact:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?}",
-                names.replace(&event.event_id),
-                event.kind,
-                event.status,
-                event.categories,
-                event.changed_categories,
-                event.source,
-                names.time(event.occurred_time),
-                names.time(event.expire_time),
-                event.sender_phone_number_id,
-                event.evidence,
-            ));
+    };
+    let checks = QUESTIONS.map(|(category, sender)| {
+        client.opt_in().check(&recipient, category).sender_phone_number_id(sender).send()
+    });
+    for check in futures::future::join_all(checks).await {
+        let check = check.map_err(|error| format!("a check of {who:?} failed: {error}"))?;
+        let contact = check.contact_id.as_deref().map(|id| names.replace(id));
+        let event = check.event_id.as_deref().map(|id| names.replace(id));
+        let time = names.time(check.consent_time);
+        told.push(format!("{who:?} {:?} {contact:?} {event:?} {time}", check.reason));
+        let is_listed = |id: &String| events.iter().any(|event| event.event_id == *id);
+        if !check.event_id.as_ref().is_none_or(is_listed) {
+            return Err(format!("{event:?} decides about {who:?}, and is not listed"));
         }
+    }
+    for event in &events {
+        let contact = event.contact_id.as_deref().map(|id| names.replace(id));
+        told.push(format!(
+            "{who:?} {} {contact:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?}",
+            names.replace(&event.event_id),
+            event.kind,
+            event.status,
+            event.categories,
+            event.changed_categories,
+            event.source,
+            names.time(event.occurred_time),
+            names.time(event.expire_time),
+            event.sender_phone_number_id,
+            event.evidence,
+        ));
     }
     Ok(told)
 }
-
-const _: () = assert!(PHONES < KEYS.len());

@@ -110,7 +110,7 @@ fn who() -> impl Strategy<Value = Who> {
     prop_oneof![
         8 => key().prop_map(Who::Key),
         1 => (0..EXTERNAL_IDS.len()).prop_map(Who::External),
-        3 => (0..6_usize).prop_map(Who::Contact),
+        3 => (0..5_usize).prop_map(Who::Contact),
     ]
 }
 
@@ -195,14 +195,23 @@ fn link() -> impl Strategy<Value = Step> {
     )
 }
 
-pub fn step() -> impl Strategy<Value = Step> {
+/// Some people, and what happens to them.
+pub fn life() -> impl Strategy<Value = Vec<Step>> {
+    let people = prop::collection::vec(person().prop_map(Step::Create), 2..5);
+    (people, prop::collection::vec(step(), 8..30)).prop_map(|(mut life, steps)| {
+        life.extend(steps);
+        life
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
     let sender = || select(vec!["", "X", "Y"]);
     let also = || prop::collection::vec(who(), 0..3);
     // An end in minutes after the beginning.
     let until = prop::option::weighted(0.4, select(vec![-60 * 24 * 20, -20, 60 * 24]));
     let age = || select(vec![0, 0, 1, 30, 300]);
     prop_oneof![
-        6 => person().prop_map(Step::Create),
+        3 => person().prop_map(Step::Create),
         2 => person().prop_map(Step::Upsert),
         1 => (who(), users(3)).prop_map(|(who, users)| Step::SetUsers { who, users }),
         1 => (who(), prop::option::of(0..EXTERNAL_IDS.len()))
@@ -217,8 +226,8 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, also, sender, when)| Step::Stop { who, also, sender, when }),
         3 => (who(), sender(), when())
             .prop_map(|(who, sender, when)| Step::Resume { who, sender, when }),
-        6 => link(),
-        3 => (who(), who(), any::<bool>())
+        8 => link(),
+        4 => (who(), who(), any::<bool>())
             .prop_map(|(into, from, takes_phone)| Step::Merge { into, from, takes_phone }),
         3 => who().prop_map(Step::Erase),
         1 => [age(), age(), age()].prop_map(Step::Policy),
