@@ -2,12 +2,8 @@
 //! answer the same on both, which is what the definition says of the ledger of each; and no step allows
 //! what nobody agreed to.
 //!
-//! A run ends after [`LIVES`] lives, or when its time is over; a failed life is shortened. A longer one:
-//!
-//! ```sh
-//! API_LIVES=5000 API_LIVES_SEED=7 tests/tools/postgres -- \
-//!     cargo test -p contacts-tests --test suite random_lives -- --nocapture
-//! ```
+//! A run ends after [`LIVES`] lives, or when its time is over; a failed life is shortened. With `API_LIVES`
+//! that many are told, however long it takes, from `API_LIVES_SEED`: see CONTRIBUTING.md.
 
 mod act;
 mod definition;
@@ -140,7 +136,8 @@ impl<'e> Life<'e> {
                 sent
             }
         };
-        let all: Vec<_> = self.client.contacts().list().stream().try_collect().await.map_err(told)?;
+        let all: Vec<_> =
+            self.client.contacts().list().stream().try_collect().await.map_err(told)?;
         for contact in &all {
             if !self.contact_ids.contains(&contact.contact_id) {
                 self.contact_ids.push(contact.contact_id.clone());
@@ -278,13 +275,11 @@ async fn random_lives_answer_the_same_on_both_databases_and_by_the_definition() 
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let lives = life();
 
-    let engines =
-        [Engine::start(Backend::Sqlite).await, Engine::start(Backend::Postgres).await];
+    let engines = [Engine::start(Backend::Sqlite).await, Engine::start(Backend::Postgres).await];
     let (begin, mut seen, mut told) = (Instant::now(), Seen::new(), 0);
-    while many.map_or(
-        told < AT_LEAST || told < LIVES && begin.elapsed() < TIME,
-        |many| (told as u64) < many,
-    ) {
+    while many.map_or(told < AT_LEAST || told < LIVES && begin.elapsed() < TIME, |many| {
+        (told as u64) < many
+    }) {
         let life = lives.new_tree(&mut runner).expect("a life");
         if let Err(wrong) = live(&engines, &format!("life{told}"), &life.current(), &mut seen).await
         {

@@ -256,8 +256,8 @@ pub async fn set_policy(
     ages: [u32; 3],
 ) -> Result<(), Error> {
     let policy = CATEGORIES.into_iter().zip(ages);
-    let policy =
-        policy.fold(OptInPolicy::new(), |policy, (category, age)| policy.max_age_days(category, age));
+    let policy = policy
+        .fold(OptInPolicy::new(), |policy, (category, age)| policy.max_age_days(category, age));
     client.workspaces().update(workspace).opt_in_policy(policy).await.map(drop)
 }
 

@@ -145,9 +145,8 @@ impl Look {
         }
         let found = client.contacts().batch_get(&recipients).await;
         let found = found.map_err(|error| format!("a read failed: {error}"))?;
-        let place = |contact: &Contact| {
-            names.contact_ids.iter().position(|id| *id == contact.contact_id)
-        };
+        let place =
+            |contact: &Contact| names.contact_ids.iter().position(|id| *id == contact.contact_id);
         let owners = found.iter().map(|found| found.as_ref().ok().and_then(place)).collect();
         let mut contacts = Vec::new();
         for (who, found) in everybody.iter().zip(&found) {

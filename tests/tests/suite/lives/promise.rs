@@ -19,9 +19,10 @@ pub fn broken(
     };
     let all = || (0..KEYS.len()).flat_map(|key| (0..QUESTIONS.len()).map(move |q| (key, q)));
     let may_change = accepted && !is_repeated;
-    if !may_change && let Some((key, _)) = all().find(|(key, q)| {
-        before.reasons[*key][*q] != after.reasons[*key][*q]
-    }) {
+    if !may_change
+        && let Some((key, _)) =
+            all().find(|(key, q)| before.reasons[*key][*q] != after.reasons[*key][*q])
+    {
         return Some(format!("{} changed, although nothing was accepted", KEYS[key]));
     }
     let mut newly = all().filter(|(key, q)| allows(after, *key, *q) && !allows(before, *key, *q));
@@ -45,9 +46,8 @@ fn may_allow(step: &Step, key: usize, question: usize, before: &Look, after: &Lo
         }
         Step::Resume { who, .. } => before.person(*who).contains(&key) && question < 4,
         Step::Link(link) => {
-            let is_new = |new: Option<usize>| {
-                new.is_some_and(|new| new == key || new < 2 && key < 2)
-            };
+            let is_new =
+                |new: Option<usize>| new.is_some_and(|new| new == key || new < 2 && key < 2);
             let is_theirs = after.person(link.who).contains(&key);
             link.carries.is_some() && is_theirs && (is_new(link.phone) || is_new(link.user))
         }
@@ -70,14 +70,20 @@ fn objected(step: &Step, before: &Look, after: &Look) -> Option<String> {
     let (people, denied): (Vec<Who>, Vec<usize>) = match step {
         Step::OptOut { who, also, about, when } if is_now(when) => {
             let asked = |q: &usize| about.iter().any(|at| CATEGORIES[*at] == QUESTIONS[*q].0);
-            (also.iter().chain([who]).copied().collect(), (0..QUESTIONS.len()).filter(asked).collect())
+            (
+                also.iter().chain([who]).copied().collect(),
+                (0..QUESTIONS.len()).filter(asked).collect(),
+            )
         }
         Step::Stop { who, also, sender, when } if is_now(when) => {
             let asked = |q: &usize| {
                 let (_, from) = QUESTIONS[*q];
                 *q == 0 || *q < 4 && (sender.is_empty() || from == *sender)
             };
-            (also.iter().chain([who]).copied().collect(), (0..QUESTIONS.len()).filter(asked).collect())
+            (
+                also.iter().chain([who]).copied().collect(),
+                (0..QUESTIONS.len()).filter(asked).collect(),
+            )
         }
         Step::Erase(who) => (vec![*who], (0..QUESTIONS.len()).collect()),
         _ => return None,

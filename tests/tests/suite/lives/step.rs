@@ -68,20 +68,57 @@ pub struct Consent {
 pub enum Step {
     Create(Person),
     Upsert(Person),
-    SetUsers { who: Who, users: Vec<usize> },
-    SetExternal { who: Who, external: Option<usize> },
-    Import { rows: Vec<(Person, Option<Consent>)>, conflict: OnConflict, all: Option<Consent> },
-    OptIn { who: Who, source: OptInSource, about: Vec<usize>, when: When, until: Option<i64> },
-    OptOut { who: Who, also: Vec<Who>, about: Vec<usize>, when: When },
-    Stop { who: Who, also: Vec<Who>, sender: &'static str, when: When },
-    Resume { who: Who, sender: &'static str, when: When },
+    SetUsers {
+        who: Who,
+        users: Vec<usize>,
+    },
+    SetExternal {
+        who: Who,
+        external: Option<usize>,
+    },
+    Import {
+        rows: Vec<(Person, Option<Consent>)>,
+        conflict: OnConflict,
+        all: Option<Consent>,
+    },
+    OptIn {
+        who: Who,
+        source: OptInSource,
+        about: Vec<usize>,
+        when: When,
+        until: Option<i64>,
+    },
+    OptOut {
+        who: Who,
+        also: Vec<Who>,
+        about: Vec<usize>,
+        when: When,
+    },
+    Stop {
+        who: Who,
+        also: Vec<Who>,
+        sender: &'static str,
+        when: When,
+    },
+    Resume {
+        who: Who,
+        sender: &'static str,
+        when: When,
+    },
     Link(Link),
-    Merge { into: Who, from: Who, takes_phone: bool },
+    Merge {
+        into: Who,
+        from: Who,
+        takes_phone: bool,
+    },
     Erase(Who),
     /// From which age in days permissions are expired, by category. Zero for never.
     Policy([u32; 3]),
     /// The request of an earlier step once more, counted back.
-    Again { back: usize, same_id: bool },
+    Again {
+        back: usize,
+        same_id: bool,
+    },
 }
 
 #[derive(Clone, Debug)]

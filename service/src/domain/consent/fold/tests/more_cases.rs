@@ -181,7 +181,8 @@ fn which_objection_decides_does_not_depend_on_identity_ids() {
     for (one, other) in [(A, B), (B, A)] {
         let kept = [all(), (1.0, no(one, 1.0)), (2.0, no(other, 2.0)), (3.0, erase(A))];
         assert_eq!(named(&kept), Some(event_of(2)), "the last, of those that C kept");
-        let stops = [all(), (1.0, stop(one, ALL, 1.0)), (2.0, stop(other, "X", 2.0)), (3.0, erase(A))];
+        let stops =
+            [all(), (1.0, stop(one, ALL, 1.0)), (2.0, stop(other, "X", 2.0)), (3.0, erase(A))];
         assert_eq!(named(&stops), Some(event_of(2)), "of stops, too");
         let at_once = [all(), (1.0, no(one, 1.0)), (2.0, no(other, 1.0))];
         assert_eq!(named(&at_once), Some(event_of(1)), "the first recorded, of one time");
