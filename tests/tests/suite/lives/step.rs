@@ -234,7 +234,7 @@ fn link() -> impl Strategy<Value = Step> {
 
 /// Some people, and what happens to them.
 pub fn life() -> impl Strategy<Value = Vec<Step>> {
-    let people = prop::collection::vec(person().prop_map(Step::Create), 2..5);
+    let people = prop::collection::vec(person().prop_map(Step::Create), 3..6);
     (people, prop::collection::vec(step(), 8..30)).prop_map(|(mut life, steps)| {
         life.extend(steps);
         life
@@ -259,9 +259,9 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         4 => (who(), also(), about(), when())
             .prop_map(|(who, also, about, when)| Step::OptOut { who, also, about, when }),
-        3 => (who(), also(), sender(), when())
+        4 => (who(), also(), sender(), when())
             .prop_map(|(who, also, sender, when)| Step::Stop { who, also, sender, when }),
-        3 => (who(), sender(), when())
+        4 => (who(), sender(), when())
             .prop_map(|(who, sender, when)| Step::Resume { who, sender, when }),
         8 => link(),
         4 => (who(), who(), any::<bool>())
