@@ -1142,7 +1142,8 @@ pub struct RecordedConsent {
     /// The category.
     #[prost(enumeration = "MessageCategory", tag = "1")]
     pub category: i32,
-    /// The latest status. It remains OPTED_IN after the opt-in has expired.
+    /// The latest status. It remains OPTED_IN after the opt-in has expired. While an
+    /// erasure stands, an opt-in shows as NOT_ASKED.
     #[prost(enumeration = "OptInStatus", tag = "2")]
     pub status: i32,
     /// Id of the consent event that decided the status. Empty if there is none.

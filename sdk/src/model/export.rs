@@ -34,7 +34,8 @@ pub struct ContactData {
 pub struct RecordedConsent {
     /// The category.
     pub category: MessageCategory,
-    /// The latest status. It remains [`OptInStatus::OptedIn`] after the opt-in has expired.
+    /// The latest status. It remains [`OptInStatus::OptedIn`] after the opt-in has expired. While an
+    /// erasure stands, an opt-in shows as [`OptInStatus::NotAsked`].
     pub status: OptInStatus,
     /// Id of the consent event that decided the status.
     pub event_id: Option<String>,

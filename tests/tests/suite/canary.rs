@@ -1,11 +1,14 @@
 //! Erases a thousand contacts with recognisable texts in every field, and searches all tables and files
 //! for them. No import makes them opted in again.
 
+mod traces;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contacts_sdk::{
     Evidence, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource,
+    Recipient,
 };
 use contacts_tests::{Backend, TestApp, apply, contains, logged, on_each_store};
 use futures::stream::{self, StreamExt};
@@ -35,10 +38,14 @@ fn text(n: usize, what: &str) -> String {
     format!("{word}{what}{n:06}")
 }
 
+fn user(n: usize) -> String {
+    format!("DE.{}", text(n, "user"))
+}
+
 fn person(n: usize) -> NewContact {
     NewContact::new()
         .phone(phone(n))
-        .whatsapp_user_id(format!("DE.{}", text(n, "user")))
+        .whatsapp_user_id(user(n))
         .first_name(text(n, "first"))
         .last_name(text(n, "last"))
         .email(format!("{}@example.com", text(n, "mail")))
@@ -58,7 +65,7 @@ fn evidence(n: usize) -> Evidence {
 fn webhook(n: usize) -> String {
     serde_json::json!({"entry": [{"changes": [{"field": "messages", "value": {
         "contacts": [{"profile": {"name": text(n, "profile")}, "wa_id": phone(n),
-            "user_id": format!("DE.{}", text(n, "user"))}],
+            "user_id": user(n)}],
         "statuses": [{"id": text(n, "wamid"), "recipient_id": phone(n), "timestamp": "1767225600",
             "errors": [{"code": 131_050, "title": text(n, "title")}]}]}}]}]})
     .to_string()
@@ -93,6 +100,9 @@ async fn fill(app: &TestApp, people: usize) {
             let out = app.opt_in().record_opt_out(&made).reason_text(text(n, "said"));
             out.request_id(id()).await.expect("an opt-out");
         }
+        if n < traces::LIVES {
+            traces::live(app, n).await.expect("a life");
+        }
     };
     stream::iter(0..people).for_each_concurrent(AT_ONCE, each).await;
 }
@@ -105,19 +115,26 @@ async fn erased_data_is_in_no_table_and_no_file(app: TestApp) {
     for needle in [WORD, PHONES] {
         assert!(app.database().columns_with(needle).await.len() > 1, "{needle}");
     }
+    traces::assert_left(&app).await;
     let erase = |n: usize| {
         let app = &app;
-        async move { drop(app.contacts().delete(phone(n)).await.expect("a receipt")) }
+        let who = if n < traces::LIVES { traces::name(n) } else { Recipient::phone(phone(n)) };
+        async move { drop(app.contacts().delete(who).await.expect("a receipt")) }
     };
     stream::iter(gone.clone()).for_each_concurrent(AT_ONCE, erase).await;
+    nothing_is_left(&app, "erased").await;
+    let again = |n: usize| traces::again(&app, n);
+    let lives = gone.iter().copied().filter(|n| *n < traces::LIVES);
+    stream::iter(lives).for_each_concurrent(AT_ONCE, again).await;
 
     match app.backend() {
         Backend::Sqlite => no_file_has_it(&app).await,
         Backend::Postgres => no_data_file_has_it(&app).await,
     }
-    for needle in [WORD, PHONES] {
-        assert_eq!(app.database().columns_with(needle).await, Vec::<String>::new(), "{needle}");
-    }
+    nothing_is_left(&app, "sent again").await;
+    let told = traces::told(&app, &gone).await;
+    assert!(told.contains("kept"), "nothing is told");
+    assert!(!told.contains(WORD) && !told.contains(PHONES), "an export names somebody");
     let log = logged().to_lowercase();
     assert!(!log.contains(WORD) && !log.contains(PHONES), "the log names somebody");
     assert_eq!(app.contacts().count().await.expect("a count"), (people - gone.len()) as u64);
@@ -132,6 +149,13 @@ async fn erased_data_is_in_no_table_and_no_file(app: TestApp) {
         let numbers: Vec<_> = gone.iter().map(|n| phone(*n)).collect();
         let checks = app.opt_in().check_batch(&numbers, MessageCategory::Marketing).await;
         assert_eq!(checks.expect("answers").allowed_indexes().count(), 0);
+    }
+}
+
+async fn nothing_is_left(app: &TestApp, when: &str) {
+    for needle in [WORD, PHONES] {
+        let found = app.database().columns_with(needle).await;
+        assert_eq!(found, Vec::<String>::new(), "{needle}, {when}");
     }
 }
 

@@ -351,3 +351,20 @@ async fn former_ids_are_read_only_and_not_in_the_basic_view(app: TestApp) {
     let made = app.client().raw_contacts().create_contact(request).await;
     made.refused_at(reason::OUTPUT_ONLY_FIELD, "contact.former_phone_numbers");
 }
+
+#[apply(on_each_store!)]
+async fn identities_show_no_opt_in_while_an_erasure_stands(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    app.contacts().delete(phone(1)).await.expect("a receipt");
+    app.make_opted_in(phone(2)).await;
+    let shown = async || {
+        let contact = app.contacts().get(phone(1)).await.expect("a contact");
+        let consents = contact.identities.iter().flat_map(|identity| identity.consents.clone());
+        let shown = consents.map(|consent| (consent.status, consent.event_id.is_some()));
+        shown.collect::<Vec<_>>()
+    };
+    app.contacts().link_identity(phone(2)).phone(phone(1)).await.expect("linked");
+    assert_eq!(shown().await, [(OptInStatus::NotAsked, false); 6]);
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    assert_eq!(shown().await, [(OptInStatus::OptedIn, true); 6]);
+}

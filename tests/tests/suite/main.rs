@@ -29,6 +29,7 @@ mod imports;
 mod incarnations;
 mod ledger_export;
 mod link_identity;
+mod lives;
 mod merge_contacts;
 mod opt_in;
 mod overload;

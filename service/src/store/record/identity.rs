@@ -38,7 +38,9 @@ fn recorded(
 ) -> v1::RecordedConsent {
     use v1::{MessageCategory as Category, OptInStatus as Status};
     let objection = consent.objections.opt_out(category);
-    let permission = consent.permission(category);
+    // Nothing that was permitted counts while an erasure stands.
+    let is_erased = consent.objections.erasure(category).is_some();
+    let permission = consent.permission(category).filter(|_| !is_erased);
     let (status, event, time) = match (objection, permission) {
         (Some(objection), _) => (Status::OptedOut, Some(objection.event), Some(objection.time)),
         (None, Some(permission)) => {

@@ -1,5 +1,7 @@
 //! The objections that stand against a person.
 
+use std::cmp::Reverse;
+
 use uuid::Uuid;
 
 use super::{IdentityId, Stop, Stops};
@@ -34,9 +36,15 @@ impl Objection {
         scope.contains(&self.identity) && self.after() < time
     }
 
-    /// The later of two; of two at one time this one.
+    /// By which of several the one that decides is chosen: what is hardest to lift, of these what was
+    /// said last, of these what was recorded first. Identity ids are random, so they do not matter.
+    pub(super) fn rank(&self) -> (Time, Time, Reverse<Uuid>) {
+        (self.after(), self.time, Reverse(self.event))
+    }
+
+    /// The one of two that decides.
     pub(super) fn later(self, other: Self) -> Self {
-        if other.after() > self.after() { other } else { self }
+        if other.rank() > self.rank() { other } else { self }
     }
 
     /// The same as if said under this identity too, from a parting on.
@@ -65,12 +73,12 @@ pub struct Objections {
 impl Objections {
     /// The latest opt-out that stands.
     pub fn opt_out(&self, category: MessageCategory) -> Option<&Objection> {
-        self.opt_outs[category as usize].iter().max_by_key(|objection| objection.after())
+        self.opt_outs[category as usize].iter().max_by_key(|objection| objection.rank())
     }
 
     /// The latest erasure that stands.
     pub fn erasure(&self, category: MessageCategory) -> Option<&Objection> {
-        self.erasures[category as usize].iter().max_by_key(|objection| objection.after())
+        self.erasures[category as usize].iter().max_by_key(|objection| objection.rank())
     }
 
     /// The platform stops.

@@ -45,13 +45,13 @@ impl Stops {
     /// any: the message may be about to go out from that one.
     pub fn standing(&self, sender: &str) -> Option<&Objection> {
         let forbid = self.0.iter().filter(|stop| sender == ALL_SENDERS || stop.forbids(sender));
-        forbid.map(|stop| &stop.objection).max_by_key(|objection| objection.after())
+        forbid.map(|stop| &stop.objection).max_by_key(|objection| objection.rank())
     }
 
     /// The latest stop of all senders, whatever was resumed since.
     pub fn of_all(&self) -> Option<&Objection> {
         let of_all = self.0.iter().filter(|stop| stop.is_of_all());
-        of_all.map(|stop| &stop.objection).max_by_key(|objection| objection.after())
+        of_all.map(|stop| &stop.objection).max_by_key(|objection| objection.rank())
     }
 
     /// As stored.
@@ -71,7 +71,7 @@ impl Stops {
             return;
         };
         let known = &mut self.0[at];
-        if stop.objection.after() > known.objection.after() {
+        if stop.objection.rank() > known.objection.rank() {
             std::mem::swap(known, &mut stop);
         }
         // What the earlier one forbids and the later one does not, it forbids as before.

@@ -7,3 +7,8 @@ mod more_cases;
 mod naive;
 mod properties;
 mod story;
+
+// For `naive`, which is compiled elsewhere, too.
+use super::*;
+use crate::domain::Time;
+use crate::domain::consent::{ALL_SENDERS, MessageCategory, Source};

@@ -2,6 +2,7 @@
 
 use super::super::CheckReason::*;
 use super::story::*;
+use crate::domain::consent::{ALL_SENDERS, MessageCategory};
 
 #[test]
 fn time() {
@@ -165,4 +166,25 @@ fn reports() {
     check("what is older than the person's word no longer shortens it", &stairs, &[(A, OptedIn)]);
     let personal_tie = [(0.0, yes_until(A, 0.0, 5.0)), (9.0, yes(A, 0.0))];
     check("a tie of the person's own", &personal_tie, &[(A, Expired)]);
+}
+
+/// Of several objections that stand, a check names the same one in every database: identity ids are random.
+#[test]
+fn which_objection_decides_does_not_depend_on_identity_ids() {
+    let named = |acts: &[(f64, Act)]| {
+        let row = told(acts).row(C).expect("a row");
+        let opt_out = row.objections.opt_out(MessageCategory::Marketing);
+        let stop = row.objections.stops().standing(ALL_SENDERS);
+        opt_out.or(stop).map(|objection| objection.event)
+    };
+    let all = || (0.0, create(&[A, B, C]));
+    for (one, other) in [(A, B), (B, A)] {
+        let kept = [all(), (1.0, no(one, 1.0)), (2.0, no(other, 2.0)), (3.0, erase(A))];
+        assert_eq!(named(&kept), Some(event_of(2)), "the last, of those that C kept");
+        let stops =
+            [all(), (1.0, stop(one, ALL, 1.0)), (2.0, stop(other, "X", 2.0)), (3.0, erase(A))];
+        assert_eq!(named(&stops), Some(event_of(2)), "of stops, too");
+        let at_once = [all(), (1.0, no(one, 1.0)), (2.0, no(other, 1.0))];
+        assert_eq!(named(&at_once), Some(event_of(1)), "the first recorded, of one time");
+    }
 }

@@ -1,13 +1,12 @@
 //! The definition, written down as plainly as possible: lists of facts about
 //! single identities, nothing reduced, nothing shared with the fold but the
-//! types of its input.
+//! types of its input. The parent imports these types: the conformance suite reads this file,
+//! too, and compares with what the ledgers of real databases amount to.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::super::*;
-use crate::domain::Time;
-use crate::domain::consent::{ALL_SENDERS, MessageCategory, Source};
+use super::*;
 
 /// The senders that lives speak of, and one that stands for every other.
 pub const SENDERS: [&str; 3] = ["X", "Y", "any other"];
@@ -70,10 +69,16 @@ pub struct Naive {
 
 impl Naive {
     pub fn new(identities: &[IdentityId]) -> Self {
-        Self {
-            persons: identities.iter().map(|id| vec![*id]).collect(),
-            presences: identities.iter().map(|id| (*id, Presence::default())).collect(),
-            ..Self::default()
+        let mut naive = Self::default();
+        identities.iter().for_each(|id| naive.know(*id));
+        naive
+    }
+
+    /// Adds an identity that is nobody's, if it is new.
+    pub fn know(&mut self, id: IdentityId) {
+        if self.presences.iter().all(|(known, _)| *known != id) {
+            self.persons.push(vec![id]);
+            self.presences.push((id, Presence::default()));
         }
     }
 
