@@ -2,6 +2,7 @@
 
 pub mod ledger;
 pub mod receipt;
+pub mod token;
 
 use std::error::Error;
 use std::fs::File;

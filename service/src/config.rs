@@ -1,6 +1,7 @@
 //! Settings: flags, each with a `CONTACTS_…` environment variable and a key of the configuration
 //! file. They are checked once, at start-up.
 
+mod access;
 mod cli;
 mod database;
 mod file;
@@ -21,13 +22,14 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, FromArgMatches};
 
+pub use self::access::{Access, Auth};
 pub use self::cli::{
     AuditCommand, Cli, Command, ConfigFile, DatabaseArgs, ErasureCommand, KeyCommand, MigrateArgs,
-    ReceiptCommand, ServerArgs, WorkspaceCommand,
+    ReceiptCommand, ServerArgs, TokenCommand, WorkspaceCommand,
 };
 pub use self::database::{Database, DatabaseUrl, PostgresUrl};
 pub use self::limits::{Limits, Timeouts};
-pub use self::listener::Listener;
+pub use self::listener::{Listener, Switch};
 pub use self::log::{Log, LogFormat, LogLevel};
 pub use self::postgres::Postgres;
 pub use self::retention::Retention;
@@ -41,6 +43,10 @@ pub struct Config {
     /// Where the server listens, and what it shows there.
     #[command(flatten)]
     pub listener: Listener,
+
+    /// Who may use it.
+    #[command(flatten)]
+    pub access: Access,
 
     /// Which database, and where its key file is.
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! Business rules: what a contact is, which values are valid, what a filter matches, and who may be
 //! messaged. No I/O, no clock and no async; times and ids are passed in.
 
+pub mod access;
 pub mod attribute;
 pub mod consent;
 pub mod contact;

@@ -2,7 +2,9 @@
 //! outcome; the conversions; the mapping of errors to statuses; and the layers
 //! around all calls. No code outside of this module depends on tonic.
 
+mod access;
 mod api;
+mod api_tokens;
 mod attributes;
 mod body;
 mod bulk;
@@ -24,9 +26,11 @@ mod mutation;
 mod opt_in;
 mod opt_in_events;
 mod pages;
+mod permissions;
 mod resumable;
 mod stream;
 mod tags;
+mod tls_stream;
 mod tokens;
 mod transport;
 mod webhooks;
@@ -40,6 +44,7 @@ use contacts_proto::v1::attribute_service_server::AttributeServiceServer;
 use contacts_proto::v1::contact_service_server::ContactServiceServer;
 use contacts_proto::v1::opt_in_service_server::OptInServiceServer;
 use contacts_proto::v1::tag_service_server::TagServiceServer;
+use contacts_proto::v1::token_service_server::TokenServiceServer;
 use contacts_proto::v1::webhook_service_server::WebhookServiceServer;
 use contacts_proto::v1::workspace_service_server::WorkspaceServiceServer;
 use tokio::net::TcpListener;
@@ -49,25 +54,31 @@ use tonic_health::server::HealthReporter;
 
 use self::api::Api;
 use self::methods::Methods;
-use crate::config::Config;
+use crate::authenticator::Authenticator;
+use crate::config::{Auth, Config, Switch};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
+use crate::tls::Tls;
 use crate::webhook_secrets::WebhookSecrets;
 
 /// Serves the API until the server drains and the calls under way have ended.
 /// Dropping the future aborts the calls that are left.
 pub(crate) async fn serve(
     (store, webhook_secrets): (Store, WebhookSecrets),
-    listener: TcpListener,
+    listener: (TcpListener, Option<Tls>),
     config: &Config,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let Config { limits, timeouts, .. } = config;
+    let authenticator = match config.access.auth {
+        Auth::None => None,
+        Auth::Tokens => Some(Authenticator::new(store.clone(), timeouts.check_timeout)),
+    };
     let api = Arc::new(Api::new(store.clone(), webhook_secrets, shutdown.drain.clone(), config));
     let health = health::reporter().await;
     let routes = routes(api, &health, config)?;
     let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
-    let service = layers::stack(routes.prepare(), methods, config.clone());
+    let service = layers::stack(routes.prepare(), methods, config.clone(), authenticator);
     let reporting = health::report(health, store, shutdown.clone());
     let limits = (limits, connections::max(limits.max_connections));
     let serving = transport::serve(service, listener, limits, timeouts, shutdown.drain);
@@ -95,8 +106,9 @@ fn routes(api: Arc<Api>, health: &HealthReporter, config: &Config) -> std::io::R
         .add_service(service!(AttributeServiceServer))
         .add_service(service!(OptInServiceServer))
         .add_service(service!(WebhookServiceServer))
+        .add_service(service!(TokenServiceServer))
         .add_service(tonic_health::pb::health_server::HealthServer::new(health));
-    if !config.listener.no_reflection {
+    if config.listener.reflection == Switch::On {
         let builder = || {
             methods::DESCRIPTORS
                 .iter()

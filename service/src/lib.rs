@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod authenticator;
 pub mod config;
 pub mod database;
 pub mod domain;
@@ -28,8 +29,10 @@ mod server;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+mod tls;
 mod webhook_secrets;
 
 pub use config::Config;
 pub use server::{RunningServer, Server, ServerError, bind, run};
+pub use tls::TlsError;
 pub use webhook_secrets::WebhookSecretError;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use commands::receipt::Unproven;
-use contacts_service::config::{AuditCommand, Cli, Command, ErasureCommand};
+use contacts_service::config::{AuditCommand, Auth, Cli, Command, ErasureCommand, Switch};
 use contacts_service::{Config, Server, bind, shutdown, telemetry};
 
 /// Imports and streams take a third less time than with the system's allocator.
@@ -36,6 +36,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Serve(arguments) => serve(arguments.config).await,
         Command::Migrate(arguments) => commands::migrate(arguments).await,
         Command::Workspace(command) => commands::workspace(command).await,
+        Command::Token(command) => commands::token::token(command).await,
         Command::Audit(AuditCommand::Verify { database, workspace, head }) => {
             commands::verify(&database.database, workspace, head).await
         }
@@ -64,13 +65,27 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     shutdown::exit_after_signal(config.timeouts.longest_shutdown())?;
     let listener = bind(&config).await?;
     let address = listener.local_addr()?;
-    let reflection = !config.listener.no_reflection;
+    let hint = hint(&config, &address.to_string());
     let server = Server::open(config).await?;
     say(format_args!("listening on {address}"));
-    if reflection {
-        say(format_args!("try: grpcurl -plaintext {address} list"));
+    if let Some(hint) = hint {
+        say(format_args!("try: {hint}"));
     }
     Ok(server.serve(listener, stopped).await?)
+}
+
+/// A command that shows what the server can do.
+fn hint(config: &Config, address: &str) -> Option<String> {
+    let transport = match &config.access.tls_cert {
+        Some(_) => "-cacert CA.pem ",
+        None => "-plaintext ",
+    };
+    let token = match config.access.auth {
+        Auth::Tokens => "-H \"authorization: Bearer $CONTACTS_TOKEN\" ",
+        Auth::None => "",
+    };
+    (config.listener.reflection == Switch::On)
+        .then(|| format!("grpcurl {transport}{token}{address} list"))
 }
 
 /// Prints a line. A closed standard output is no error.

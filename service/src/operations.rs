@@ -2,6 +2,7 @@
 //! [`Operation`](crate::store::Operation) that runs in one transaction, each
 //! read a function over a db. Handlers call these and nothing else.
 
+pub mod api_tokens;
 pub mod as_of;
 pub mod attributes;
 pub mod audit;

@@ -12,15 +12,16 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::config::{Config, Retention};
+use crate::config::{Auth, Config, Retention};
 use crate::database::{self, DatabaseFileError, DatabaseLock};
 use crate::domain::error::Error;
 use crate::grpc;
 use crate::key_file::KeyFileError;
-use crate::operations::{retention, workspaces};
+use crate::operations::{api_tokens, retention, workspaces};
 use crate::runtime::Watchdog;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, loggable};
+use crate::tls::{Tls, TlsError};
 use crate::webhook_secrets::{WebhookSecretError, WebhookSecrets};
 
 /// Why a server did not start, or stopped by itself, in one line.
@@ -36,13 +37,18 @@ pub enum ServerError {
     },
     /// Other machines could use the service.
     #[error(
-        "{address} can be reached by other machines, and this version has no TLS and no \
-         authentication: listen on 127.0.0.1, or set --insecure if the network protects the port"
+        "{address} can be reached by other machines: set {missing}, or listen on 127.0.0.1, or set \
+         --insecure if the network or a proxy protects the port"
     )]
     Exposed {
         /// Address in the settings.
         address: String,
+        /// The settings that would protect it.
+        missing: &'static str,
     },
+    /// The files for TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The database cannot be opened.
     #[error("cannot open {database}: {}", root(.source))]
     Database {
@@ -88,10 +94,23 @@ pub async fn bind(config: &Config) -> Result<TcpListener, ServerError> {
     let address = &config.listener.listen;
     let failed = |source| ServerError::Listen { address: address.clone(), source };
     let found: Vec<SocketAddr> = lookup_host(address).await.map_err(failed)?.collect();
-    if !config.listener.insecure && found.iter().any(|address| !address.ip().is_loopback()) {
-        return Err(ServerError::Exposed { address: address.clone() });
+    if found.iter().any(|address| !address.ip().is_loopback())
+        && let Some(missing) = missing_protection(config)
+    {
+        return Err(ServerError::Exposed { address: address.clone(), missing });
     }
     TcpListener::bind(found.as_slice()).await.map_err(failed)
+}
+
+/// The settings that a server needs which other machines can reach.
+fn missing_protection(config: &Config) -> Option<&'static str> {
+    match (config.access.auth, &config.access.tls_cert) {
+        _ if config.listener.insecure => None,
+        (Auth::Tokens, Some(_)) => None,
+        (Auth::Tokens, None) => Some("--tls-cert and --tls-key"),
+        (Auth::None, Some(_)) => Some("--auth tokens"),
+        (Auth::None, None) => Some("--auth tokens, --tls-cert and --tls-key"),
+    }
 }
 
 /// The maintenance job: runs at once and then at every interval. Several servers may run it at the
@@ -127,6 +146,7 @@ pub struct Server {
     engine: String,
     lock: Option<DatabaseLock>,
     webhook_secrets: WebhookSecrets,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -139,13 +159,21 @@ impl Server {
         let secret_file = config.webhook.webhook_secret_file.as_deref();
         let webhook_secrets =
             secret_file.map(WebhookSecrets::read).transpose()?.unwrap_or_default();
+        let tls = Tls::open(&config.access)?;
         let (store, lock) = database::open_and_upgrade(&config).await?;
         let failed =
             |source| ServerError::Database { database: config.database.url.to_string(), source };
         workspaces::ensure_default(&store).await.map_err(failed)?;
         store.connect_checks().await.map_err(failed)?;
         let engine = store.engine_version().await.map_err(failed)?;
-        Ok(Self { config, store, engine, lock, webhook_secrets })
+        if config.access.auth == Auth::Tokens
+            && !api_tokens::any_valid(&store).await.map_err(failed)?
+        {
+            tracing::warn!(
+                "there is no valid API token: create one with `contacts-service token create`"
+            );
+        }
+        Ok(Self { config, store, engine, lock, webhook_secrets, tls })
     }
 
     /// Serves until `shutdown`. Then it reports NOT_SERVING; after the shutdown delay it accepts no
@@ -159,17 +187,19 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
-        let Self { config, store, engine, lock, webhook_secrets } = self;
+        let Self { config, store, engine, lock, webhook_secrets, tls } = self;
         log_start(&config, &engine, listener.local_addr()?);
         let _watchdog = Watchdog::start()?;
         let steps = Shutdown::default();
         let grace = config.timeouts.shutdown_grace;
         let api = (store.clone(), webhook_secrets);
+        let listener = (listener, tls.clone());
         let mut serving = Box::pin(grpc::serve(api, listener, &config, steps.clone()));
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
             () = shutdown => None,
             never = maintain(&store, config.retention) => match never {},
+            never = watch(tls.as_ref()) => match never {},
         };
         let result = match ended {
             Some(ended) => ended,
@@ -244,6 +274,9 @@ fn log_start(config: &Config, engine: &str, address: SocketAddr) {
         database.url = %config.database.url,
         listen.address = %address,
         listen.insecure = config.listener.insecure,
+        listen.tls = config.access.tls_cert.is_some(),
+        listen.client_certificates = config.access.tls_client_ca.is_some(),
+        access.auth = config.access.auth.name(),
         limits.max_concurrent_requests = config.limits.max_concurrent_requests,
         limits.max_concurrent_bulk = config.limits.max_concurrent_bulk,
         limits.max_connections = config.limits.max_connections,
@@ -288,8 +321,19 @@ mod tests {
             assert!(bind(&config(listen)).await.is_ok());
         }
         let mut insecure = config("0.0.0.0:0");
-        let error = bind(&insecure).await.expect_err("exposed");
-        assert!(error.to_string().contains("--insecure"), "{error}");
+        for (auth, cert, missing) in [
+            (Auth::None, None, "--auth tokens, --tls-cert and --tls-key"),
+            (Auth::Tokens, None, "set --tls-cert and --tls-key,"),
+            (Auth::None, Some("x.pem"), "set --auth tokens,"),
+        ] {
+            insecure.access.auth = auth;
+            insecure.access.tls_cert = cert.map(Into::into);
+            let error = bind(&insecure).await.expect_err("exposed").to_string();
+            assert!(error.contains("--insecure") && error.contains(missing), "{error}");
+        }
+        insecure.access.auth = Auth::Tokens;
+        assert!(bind(&insecure).await.is_ok());
+        insecure.access.auth = Auth::None;
         insecure.listener.insecure = true;
         assert!(bind(&insecure).await.is_ok());
         let error = bind(&config("127.0.0.1")).await.expect_err("no port");

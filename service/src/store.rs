@@ -5,6 +5,7 @@
 //! (see `backend.rs`). What a transaction does is decided in
 //! [`operations`](crate::operations), once for every engine.
 
+mod api_tokens;
 mod backend;
 mod check;
 mod clock;
@@ -34,6 +35,7 @@ use chrono::TimeDelta;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+pub use self::api_tokens::{ApiTokenReader, ApiTokenWriter};
 pub(crate) use self::backend::{Backend, ReadPurpose};
 pub use self::backend::{Reader, Writer};
 pub use self::clock::Clock;

@@ -6904,6 +6904,9 @@ pub enum ErrorReason {
     /// NOT_FOUND: the attribute does not exist.
     /// Metadata: {"attribute_id": "cty", "suggestion": "city"}
     AttributeNotFound = 33,
+    /// NOT_FOUND: the API token does not exist, or is not one that the caller manages.
+    /// Metadata: {}
+    TokenNotFound = 34,
     /// ALREADY_EXISTS: the workspace id is taken.
     /// Metadata: {"workspace_id": "acme"}
     WorkspaceAlreadyExists = 40,
@@ -6972,6 +6975,17 @@ pub enum ErrorReason {
     /// INTERNAL: an error in the server. The details are in its log.
     /// Metadata: {}
     Internal = 80,
+    /// UNAUTHENTICATED: the call has no API token, more than one, or one that is not
+    /// valid, was revoked or has expired. See TokenService.
+    /// Metadata: {}
+    Unauthenticated = 90,
+    /// PERMISSION_DENIED: the token lacks the scope that the call needs.
+    /// Metadata: {"scope": "contacts.write"}
+    ScopeMissing = 91,
+    /// PERMISSION_DENIED: the token is not for this workspace, which may or may not
+    /// exist.
+    /// Metadata: {"workspace_id": "acme"}
+    WorkspaceDenied = 92,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -7010,6 +7024,7 @@ impl ErrorReason {
             Self::ContactNotFound => "ERROR_REASON_CONTACT_NOT_FOUND",
             Self::TagNotFound => "ERROR_REASON_TAG_NOT_FOUND",
             Self::AttributeNotFound => "ERROR_REASON_ATTRIBUTE_NOT_FOUND",
+            Self::TokenNotFound => "ERROR_REASON_TOKEN_NOT_FOUND",
             Self::WorkspaceAlreadyExists => "ERROR_REASON_WORKSPACE_ALREADY_EXISTS",
             Self::ContactAlreadyExists => "ERROR_REASON_CONTACT_ALREADY_EXISTS",
             Self::TagAlreadyExists => "ERROR_REASON_TAG_ALREADY_EXISTS",
@@ -7030,6 +7045,9 @@ impl ErrorReason {
             Self::DeadlineExceeded => "ERROR_REASON_DEADLINE_EXCEEDED",
             Self::MessageTooLarge => "ERROR_REASON_MESSAGE_TOO_LARGE",
             Self::Internal => "ERROR_REASON_INTERNAL",
+            Self::Unauthenticated => "ERROR_REASON_UNAUTHENTICATED",
+            Self::ScopeMissing => "ERROR_REASON_SCOPE_MISSING",
+            Self::WorkspaceDenied => "ERROR_REASON_WORKSPACE_DENIED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -7065,6 +7083,7 @@ impl ErrorReason {
             "ERROR_REASON_CONTACT_NOT_FOUND" => Some(Self::ContactNotFound),
             "ERROR_REASON_TAG_NOT_FOUND" => Some(Self::TagNotFound),
             "ERROR_REASON_ATTRIBUTE_NOT_FOUND" => Some(Self::AttributeNotFound),
+            "ERROR_REASON_TOKEN_NOT_FOUND" => Some(Self::TokenNotFound),
             "ERROR_REASON_WORKSPACE_ALREADY_EXISTS" => Some(Self::WorkspaceAlreadyExists),
             "ERROR_REASON_CONTACT_ALREADY_EXISTS" => Some(Self::ContactAlreadyExists),
             "ERROR_REASON_TAG_ALREADY_EXISTS" => Some(Self::TagAlreadyExists),
@@ -7085,6 +7104,9 @@ impl ErrorReason {
             "ERROR_REASON_DEADLINE_EXCEEDED" => Some(Self::DeadlineExceeded),
             "ERROR_REASON_MESSAGE_TOO_LARGE" => Some(Self::MessageTooLarge),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
+            "ERROR_REASON_UNAUTHENTICATED" => Some(Self::Unauthenticated),
+            "ERROR_REASON_SCOPE_MISSING" => Some(Self::ScopeMissing),
+            "ERROR_REASON_WORKSPACE_DENIED" => Some(Self::WorkspaceDenied),
             _ => None,
         }
     }
@@ -7986,6 +8008,881 @@ pub mod tag_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "whatatalk.contacts.v1.TagService";
     impl<T> tonic::server::NamedService for TagServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A token, without its secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Token {
+    /// Output only. Id of the token: it names it in lists and logs, and is no secret.
+    #[prost(string, tag = "1")]
+    pub token_id: ::prost::alloc::string::String,
+    /// What it is for. Required. At most 100 characters, no personal data.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// What it permits. At least one.
+    #[prost(enumeration = "TokenScope", repeated, tag = "3")]
+    pub scopes: ::prost::alloc::vec::Vec<i32>,
+    /// The workspaces it is for, at most 100, which have to exist. When a workspace is
+    /// deleted, tokens lose it, and those with no other one are revoked.
+    #[prost(string, repeated, tag = "4")]
+    pub workspace_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether it is for all workspaces, those made later included. Either this or
+    /// `workspace_ids` is set.
+    #[prost(bool, tag = "5")]
+    pub all_workspaces: bool,
+    /// Output only. When it was created.
+    #[prost(message, optional, tag = "6")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it expires. Absent: never. In a request, it has to be in the future.
+    #[prost(message, optional, tag = "7")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Output only. When it was revoked.
+    #[prost(message, optional, tag = "8")]
+    pub revoke_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Output only. Id of the token that created this one. Empty if it was created on
+    /// the command line, or by a server without authentication.
+    #[prost(string, tag = "9")]
+    pub created_by: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Token {
+    const NAME: &'static str = "Token";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.Token".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.Token".into()
+    }
+}
+/// Request of CreateToken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTokenRequest {
+    /// The token to create.
+    #[prost(message, optional, tag = "1")]
+    pub token: ::core::option::Option<Token>,
+}
+impl ::prost::Name for CreateTokenRequest {
+    const NAME: &'static str = "CreateTokenRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.CreateTokenRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.CreateTokenRequest".into()
+    }
+}
+/// Response of CreateToken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTokenResponse {
+    /// The token as stored.
+    #[prost(message, optional, tag = "1")]
+    pub token: ::core::option::Option<Token>,
+    /// The secret: `contacts_` and 43 characters. Store it now.
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
+}
+impl ::prost::Name for CreateTokenResponse {
+    const NAME: &'static str = "CreateTokenResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.CreateTokenResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.CreateTokenResponse".into()
+    }
+}
+/// Request of ListTokens.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTokensRequest {
+    /// Items per page: 1 to 1000; a larger number means 1000. 0 means 50.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the previous page. Empty for the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListTokensRequest {
+    const NAME: &'static str = "ListTokensRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.ListTokensRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.ListTokensRequest".into()
+    }
+}
+/// Response of ListTokens.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTokensResponse {
+    /// Oldest first. A page may have fewer than were asked for.
+    #[prost(message, repeated, tag = "1")]
+    pub tokens: ::prost::alloc::vec::Vec<Token>,
+    /// Token of the next page. Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListTokensResponse {
+    const NAME: &'static str = "ListTokensResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.ListTokensResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.ListTokensResponse".into()
+    }
+}
+/// Request of RevokeToken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeTokenRequest {
+    /// Id of the token. Required.
+    #[prost(string, tag = "1")]
+    pub token_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for RevokeTokenRequest {
+    const NAME: &'static str = "RevokeTokenRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RevokeTokenRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RevokeTokenRequest".into()
+    }
+}
+/// Response of RevokeToken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeTokenResponse {
+    /// The token as stored.
+    #[prost(message, optional, tag = "1")]
+    pub token: ::core::option::Option<Token>,
+}
+impl ::prost::Name for RevokeTokenResponse {
+    const NAME: &'static str = "RevokeTokenResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RevokeTokenResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RevokeTokenResponse".into()
+    }
+}
+/// Request of RotateToken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateTokenRequest {
+    /// Id of the token to replace. Required.
+    #[prost(string, tag = "1")]
+    pub token_id: ::prost::alloc::string::String,
+    /// How long the replaced token stays valid: 0 to 30 days. Absent: 24 hours.
+    #[prost(message, optional, tag = "2")]
+    pub overlap: ::core::option::Option<::prost_types::Duration>,
+    /// When the new token expires. Absent: never.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for RotateTokenRequest {
+    const NAME: &'static str = "RotateTokenRequest";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RotateTokenRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RotateTokenRequest".into()
+    }
+}
+/// Response of RotateToken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateTokenResponse {
+    /// The new token.
+    #[prost(message, optional, tag = "1")]
+    pub token: ::core::option::Option<Token>,
+    /// Its secret. Store it now.
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
+    /// The replaced token, with the time at which it expires.
+    #[prost(message, optional, tag = "3")]
+    pub replaced: ::core::option::Option<Token>,
+}
+impl ::prost::Name for RotateTokenResponse {
+    const NAME: &'static str = "RotateTokenResponse";
+    const PACKAGE: &'static str = "whatatalk.contacts.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "whatatalk.contacts.v1.RotateTokenResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/whatatalk.contacts.v1.RotateTokenResponse".into()
+    }
+}
+/// What a token permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TokenScope {
+    /// Not set.
+    Unspecified = 0,
+    /// Checks, and the keys that verify receipts.
+    OptInCheck = 1,
+    /// Recording consent, and webhooks.
+    OptInWrite = 2,
+    /// Reading contacts, definitions, workspaces and consent events.
+    ContactsRead = 3,
+    /// Changing contacts and definitions.
+    ContactsWrite = 4,
+    /// Everything, workspaces and tokens included.
+    Admin = 5,
+}
+impl TokenScope {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TOKEN_SCOPE_UNSPECIFIED",
+            Self::OptInCheck => "TOKEN_SCOPE_OPT_IN_CHECK",
+            Self::OptInWrite => "TOKEN_SCOPE_OPT_IN_WRITE",
+            Self::ContactsRead => "TOKEN_SCOPE_CONTACTS_READ",
+            Self::ContactsWrite => "TOKEN_SCOPE_CONTACTS_WRITE",
+            Self::Admin => "TOKEN_SCOPE_ADMIN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TOKEN_SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TOKEN_SCOPE_OPT_IN_CHECK" => Some(Self::OptInCheck),
+            "TOKEN_SCOPE_OPT_IN_WRITE" => Some(Self::OptInWrite),
+            "TOKEN_SCOPE_CONTACTS_READ" => Some(Self::ContactsRead),
+            "TOKEN_SCOPE_CONTACTS_WRITE" => Some(Self::ContactsWrite),
+            "TOKEN_SCOPE_ADMIN" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "client")]
+pub mod token_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Manages API tokens, with which callers authenticate.
+    ///
+    /// A server that runs with `--auth tokens` demands one with every call but those of
+    /// the health service, in the metadata `authorization: Bearer contacts_…`. The first
+    /// token is made on the server's machine, with `contacts-service token create`.
+    ///
+    /// A token permits the calls of its scopes, in its workspaces. Otherwise calls fail
+    /// with UNAUTHENTICATED (UNAUTHENTICATED) without a valid token, or with
+    /// PERMISSION_DENIED (SCOPE_MISSING, WORKSPACE_DENIED), before anything is read or
+    /// changed. The scope of each method:
+    ///
+    /// * `opt_in.check`: CheckOptIn, BatchCheckOptIn, CheckOptInStream, ListReceiptKeys.
+    /// * `opt_in.write`: RecordOptIn, RecordOptOut, RecordPlatformPreference,
+    ///  IngestWhatsAppWebhook (which also changes numbers of contacts).
+    /// * `contacts.read`: the reads of ContactService, TagService, AttributeService and
+    ///  WorkspaceService, and ListOptInEvents.
+    /// * `contacts.write`: the changes of ContactService, TagService and
+    ///  AttributeService. An import or upsert with a `consent` also needs
+    ///  `opt_in.write`. Responses show the contact that was changed.
+    /// * `admin`: CreateWorkspace, UpdateWorkspace, DeleteWorkspace and this service. It
+    ///  includes all other scopes.
+    ///
+    /// An admin of some workspaces cannot create workspaces, and manages only tokens
+    /// whose workspaces are all among its own.
+    #[derive(Debug, Clone)]
+    pub struct TokenServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl TokenServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> TokenServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> TokenServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            TokenServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Creates a token. The response is the only one that shows its secret: the server
+        /// stores a hash. This call is not idempotent: a repetition creates another token.
+        ///
+        /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND); PERMISSION_DENIED (WORKSPACE_DENIED) for
+        /// a workspace that the caller has no right to; INVALID_ARGUMENT (LIMIT_EXCEEDED)
+        /// if there are 10000 tokens.
+        ///
+        /// Example: `{"token": {"name": "campaigns", "scopes": ["TOKEN_SCOPE_CONTACTS_READ",  "TOKEN_SCOPE_OPT_IN_CHECK"], "workspace_ids": ["acme"], "expire_time":  "2027-01-01T00:00:00Z"}}`.
+        pub async fn create_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.TokenService/CreateToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("whatatalk.contacts.v1.TokenService", "CreateToken"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists tokens, oldest first, without their secrets. Those that were revoked or
+        /// expired are listed for another 90 days.
+        pub async fn list_tokens(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTokensRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTokensResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.TokenService/ListTokens",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("whatatalk.contacts.v1.TokenService", "ListTokens"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Revokes a token. Within a second, every server refuses it and ends its streams.
+        /// A repetition changes nothing.
+        ///
+        /// Errors: NOT_FOUND (TOKEN_NOT_FOUND).
+        ///
+        /// Example: `{"token_id": "0190c7a2-5b1e-7c3d-9e4f-5a6b7c8d9e0f"}`.
+        pub async fn revoke_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.TokenService/RevokeToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("whatatalk.contacts.v1.TokenService", "RevokeToken"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Creates a token with the name, scopes and workspaces of another, which stays
+        /// valid for the overlap. Not idempotent, as CreateToken.
+        ///
+        /// Errors: NOT_FOUND (TOKEN_NOT_FOUND), also if the token was revoked or expired.
+        ///
+        /// Example: `{"token_id": "0190c7a2-5b1e-7c3d-9e4f-5a6b7c8d9e0f", "overlap":  "3600s"}`.
+        pub async fn rotate_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/whatatalk.contacts.v1.TokenService/RotateToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("whatatalk.contacts.v1.TokenService", "RotateToken"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "server")]
+pub mod token_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with TokenServiceServer.
+    #[async_trait]
+    pub trait TokenService: std::marker::Send + std::marker::Sync + 'static {
+        /// Creates a token. The response is the only one that shows its secret: the server
+        /// stores a hash. This call is not idempotent: a repetition creates another token.
+        ///
+        /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND); PERMISSION_DENIED (WORKSPACE_DENIED) for
+        /// a workspace that the caller has no right to; INVALID_ARGUMENT (LIMIT_EXCEEDED)
+        /// if there are 10000 tokens.
+        ///
+        /// Example: `{"token": {"name": "campaigns", "scopes": ["TOKEN_SCOPE_CONTACTS_READ",  "TOKEN_SCOPE_OPT_IN_CHECK"], "workspace_ids": ["acme"], "expire_time":  "2027-01-01T00:00:00Z"}}`.
+        async fn create_token(
+            &self,
+            request: tonic::Request<super::CreateTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTokenResponse>,
+            tonic::Status,
+        >;
+        /// Lists tokens, oldest first, without their secrets. Those that were revoked or
+        /// expired are listed for another 90 days.
+        async fn list_tokens(
+            &self,
+            request: tonic::Request<super::ListTokensRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTokensResponse>,
+            tonic::Status,
+        >;
+        /// Revokes a token. Within a second, every server refuses it and ends its streams.
+        /// A repetition changes nothing.
+        ///
+        /// Errors: NOT_FOUND (TOKEN_NOT_FOUND).
+        ///
+        /// Example: `{"token_id": "0190c7a2-5b1e-7c3d-9e4f-5a6b7c8d9e0f"}`.
+        async fn revoke_token(
+            &self,
+            request: tonic::Request<super::RevokeTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeTokenResponse>,
+            tonic::Status,
+        >;
+        /// Creates a token with the name, scopes and workspaces of another, which stays
+        /// valid for the overlap. Not idempotent, as CreateToken.
+        ///
+        /// Errors: NOT_FOUND (TOKEN_NOT_FOUND), also if the token was revoked or expired.
+        ///
+        /// Example: `{"token_id": "0190c7a2-5b1e-7c3d-9e4f-5a6b7c8d9e0f", "overlap":  "3600s"}`.
+        async fn rotate_token(
+            &self,
+            request: tonic::Request<super::RotateTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateTokenResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Manages API tokens, with which callers authenticate.
+    ///
+    /// A server that runs with `--auth tokens` demands one with every call but those of
+    /// the health service, in the metadata `authorization: Bearer contacts_…`. The first
+    /// token is made on the server's machine, with `contacts-service token create`.
+    ///
+    /// A token permits the calls of its scopes, in its workspaces. Otherwise calls fail
+    /// with UNAUTHENTICATED (UNAUTHENTICATED) without a valid token, or with
+    /// PERMISSION_DENIED (SCOPE_MISSING, WORKSPACE_DENIED), before anything is read or
+    /// changed. The scope of each method:
+    ///
+    /// * `opt_in.check`: CheckOptIn, BatchCheckOptIn, CheckOptInStream, ListReceiptKeys.
+    /// * `opt_in.write`: RecordOptIn, RecordOptOut, RecordPlatformPreference,
+    ///  IngestWhatsAppWebhook (which also changes numbers of contacts).
+    /// * `contacts.read`: the reads of ContactService, TagService, AttributeService and
+    ///  WorkspaceService, and ListOptInEvents.
+    /// * `contacts.write`: the changes of ContactService, TagService and
+    ///  AttributeService. An import or upsert with a `consent` also needs
+    ///  `opt_in.write`. Responses show the contact that was changed.
+    /// * `admin`: CreateWorkspace, UpdateWorkspace, DeleteWorkspace and this service. It
+    ///  includes all other scopes.
+    ///
+    /// An admin of some workspaces cannot create workspaces, and manages only tokens
+    /// whose workspaces are all among its own.
+    #[derive(Debug)]
+    pub struct TokenServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> TokenServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for TokenServiceServer<T>
+    where
+        T: TokenService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/whatatalk.contacts.v1.TokenService/CreateToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateTokenSvc<T: TokenService>(pub Arc<T>);
+                    impl<
+                        T: TokenService,
+                    > tonic::server::UnaryService<super::CreateTokenRequest>
+                    for CreateTokenSvc<T> {
+                        type Response = super::CreateTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TokenService>::create_token(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateTokenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.TokenService/ListTokens" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTokensSvc<T: TokenService>(pub Arc<T>);
+                    impl<
+                        T: TokenService,
+                    > tonic::server::UnaryService<super::ListTokensRequest>
+                    for ListTokensSvc<T> {
+                        type Response = super::ListTokensResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTokensRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TokenService>::list_tokens(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTokensSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.TokenService/RevokeToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeTokenSvc<T: TokenService>(pub Arc<T>);
+                    impl<
+                        T: TokenService,
+                    > tonic::server::UnaryService<super::RevokeTokenRequest>
+                    for RevokeTokenSvc<T> {
+                        type Response = super::RevokeTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TokenService>::revoke_token(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeTokenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/whatatalk.contacts.v1.TokenService/RotateToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateTokenSvc<T: TokenService>(pub Arc<T>);
+                    impl<
+                        T: TokenService,
+                    > tonic::server::UnaryService<super::RotateTokenRequest>
+                    for RotateTokenSvc<T> {
+                        type Response = super::RotateTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RotateTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TokenService>::rotate_token(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateTokenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for TokenServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "whatatalk.contacts.v1.TokenService";
+    impl<T> tonic::server::NamedService for TokenServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

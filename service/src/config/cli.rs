@@ -1,14 +1,16 @@
 //! The command line: the subcommands, and the flags of each.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use contacts_proto::receipt::PublicKey;
 use uuid::Uuid;
 
-use super::value::Unrepeated;
+use super::value::{Kept, Unrepeated, duration, retention_or_forever};
 use super::{Config, Database};
 use crate::domain::Time;
+use crate::domain::access::Scope;
 use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::ledger::Head;
 use crate::domain::phone::MatchKey;
@@ -45,6 +47,9 @@ pub enum Command {
     /// Create and list workspaces.
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
+    /// Create, list, revoke and rotate API tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Verify the consent ledger.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -262,6 +267,94 @@ pub enum WorkspaceCommand {
     },
     /// List the workspaces: id, a tab, and the display name.
     List(DatabaseArgs),
+}
+
+/// What can be done with API tokens. All of it is safe to run beside a server.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Create a token, and print its secret, which is shown only now.
+    ///
+    /// Standard output has the secret alone, standard error the id of the token.
+    Create {
+        /// What the token is for: at most 100 characters, no personal data.
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// What the token permits: opt_in.check, opt_in.write, contacts.read,
+        /// contacts.write or admin, which includes the others. Can be repeated.
+        #[arg(
+            long = "scope",
+            value_name = "SCOPE",
+            required = true,
+            value_delimiter = ',',
+            value_parser = scope
+        )]
+        scopes: Vec<Scope>,
+        /// Workspace that the token is for. Can be repeated.
+        #[arg(
+            long = "workspace",
+            value_name = "ID",
+            value_delimiter = ',',
+            required_unless_present = "all_workspaces",
+            conflicts_with = "all_workspaces"
+        )]
+        workspaces: Vec<String>,
+        /// The token is for all workspaces, those made later included.
+        #[arg(long)]
+        all_workspaces: bool,
+        /// After how long it expires, such as 90d, or forever.
+        #[arg(
+            long,
+            value_name = "DURATION",
+            value_parser = retention_or_forever,
+            default_value = "forever"
+        )]
+        expires_in: Kept,
+        /// The database to change.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// List tokens: id, state, name, scopes, workspaces, and when each expires.
+    List(DatabaseArgs),
+    /// Revoke a token. Servers refuse it within a second.
+    Revoke {
+        /// Id of the token, not its secret.
+        token_id: Uuid,
+        /// The database to change.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Create a token like another, which stays valid for the overlap.
+    ///
+    /// Prints the new secret as `token create` does.
+    Rotate {
+        /// Id of the token to replace, not its secret.
+        token_id: Uuid,
+        /// How long the replaced token stays valid, at most 24h.
+        #[arg(
+            long,
+            value_name = "DURATION",
+            value_parser = duration,
+            default_value = "24h"
+        )]
+        overlap: Duration,
+        /// After how long the new token expires, such as 90d, or forever.
+        #[arg(
+            long,
+            value_name = "DURATION",
+            value_parser = retention_or_forever,
+            default_value = "forever"
+        )]
+        expires_in: Kept,
+        /// The database to change.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    text.parse().map_err(|_| {
+        "expected opt_in.check, opt_in.write, contacts.read, contacts.write or admin".to_owned()
+    })
 }
 
 fn person(text: &str) -> Result<Recipient, String> {

@@ -1,7 +1,7 @@
 //! Where the server listens, and what it shows there.
 
-use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
 
 /// Where the server listens, and what it shows there.
 #[derive(Clone, Debug, Args)]
@@ -9,8 +9,8 @@ use clap::builder::FalseyValueParser;
 pub struct Listener {
     /// Address to listen on, as HOST:PORT.
     ///
-    /// Port 0 picks a free port. The address has to be one of this machine's own
-    /// (loopback) unless --insecure is set.
+    /// Port 0 picks a free port. An address that other machines can reach needs
+    /// --auth tokens, --tls-cert and --tls-key, or --insecure.
     #[arg(
         long,
         env = "CONTACTS_LISTEN",
@@ -19,16 +19,30 @@ pub struct Listener {
     )]
     pub listen: String,
 
-    /// Allow an address that other machines can reach.
+    /// Allow an address that other machines can reach without tokens or TLS.
     ///
-    /// This version has no TLS and no authentication for clients: set it only if
-    /// the network or a proxy protects the port.
+    /// Set it only if the network or a proxy protects the port.
     #[arg(long, env = "CONTACTS_INSECURE", value_parser = FalseyValueParser::new())]
     pub insecure: bool,
 
-    /// Turn gRPC server reflection off.
+    /// Whether gRPC server reflection describes the API.
     ///
-    /// Without reflection, tools such as grpcurl need the .proto files.
-    #[arg(long, env = "CONTACTS_NO_REFLECTION", value_parser = FalseyValueParser::new())]
-    pub no_reflection: bool,
+    /// Without it, tools such as grpcurl need the .proto files. With --auth tokens, it
+    /// needs a token like every call.
+    #[arg(
+        long,
+        env = "CONTACTS_REFLECTION",
+        value_name = "SWITCH",
+        value_enum,
+        default_value = "on"
+    )]
+    pub reflection: Switch,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "they say it")]
+pub enum Switch {
+    On,
+    Off,
 }

@@ -184,7 +184,9 @@ fn every_setting_is_a_key_of_the_configuration_file() {
     for arg in serve.get_arguments().filter(|arg| file::is_setting(arg)) {
         let long = arg.get_long().expect("a flag");
         let value = match arg.get_default_values() {
-            [] if long.ends_with("-file") => "\"contacts.key\"".to_owned(),
+            [] if long.ends_with("-file") || long.starts_with("tls-") => {
+                "\"contacts.key\"".to_owned()
+            }
             [] => "true".to_owned(),
             [value, ..] => format!("\"{}\"", value.to_str().expect("text")),
         };

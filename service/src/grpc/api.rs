@@ -7,6 +7,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use super::access::{self, Targeted};
 use super::idempotency::{IdempotencyKey, InFlight};
 use super::mutation::{Mutation, MutationResponse};
 use super::workspace_places::WorkspacePlaces;
@@ -57,12 +58,12 @@ impl Api {
         encode: impl Fn(O::Output) -> R + Send + Sync + 'static,
     ) -> Result<Response<M::Response>, Status>
     where
-        M: Mutation,
+        M: Mutation + Targeted,
         O: Operation,
         O::Output: Sync,
         R: Into<MutationResponse<M>>,
     {
-        let request = request.into_inner();
+        let request = access::message(request)?;
         let key = IdempotencyKey::of(&request)?;
         Ok(Response::new(self.run(key, decode(request)?, encode).await?))
     }

@@ -6,6 +6,7 @@ use contacts_proto::v1;
 use contacts_proto::v1::attribute_service_server::AttributeService;
 use tonic::{Request, Response, Status};
 
+use super::access;
 use super::api::Api;
 use super::convert::attribute;
 use super::pages;
@@ -34,7 +35,7 @@ impl AttributeService for Api {
         &self,
         request: Request<v1::GetAttributeRequest>,
     ) -> Result<Response<v1::GetAttributeResponse>, Status> {
-        let request = request.get_ref();
+        let request = access::message(request)?;
         let id = &request.attribute_id;
         let found = attributes::get(&self.store, &request.workspace_id, id).await?;
         let attribute = Some(attribute::encode(found));
@@ -45,7 +46,7 @@ impl AttributeService for Api {
         &self,
         request: Request<v1::ListAttributesRequest>,
     ) -> Result<Response<v1::ListAttributesResponse>, Status> {
-        Ok(Response::new(list(self, request.get_ref()).await?))
+        Ok(Response::new(list(self, &access::message(request)?).await?))
     }
 
     async fn update_attribute(
@@ -61,7 +62,7 @@ impl AttributeService for Api {
         &self,
         request: Request<v1::DeleteAttributeRequest>,
     ) -> Result<Response<v1::DeleteAttributeResponse>, Status> {
-        let _place = self.places.enter(&request.get_ref().workspace_id)?;
+        let _place = self.places.enter(&access::peek(&request)?.workspace_id)?;
         let decode = |request: v1::DeleteAttributeRequest| {
             let v1::DeleteAttributeRequest { workspace_id, attribute_id, force, .. } = request;
             Ok(DeleteAttribute { workspace_id, attribute_id, force, removed: AtomicI64::default() })

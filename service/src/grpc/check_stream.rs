@@ -2,8 +2,9 @@
 
 use contacts_proto::v1;
 use futures::stream::{self, BoxStream, StreamExt};
-use tonic::{Status, Streaming};
+use tonic::Status;
 
+use super::access::Messages;
 use super::api::{Api, shutting_down};
 use super::convert::{consent, recipient};
 use super::workspace_places::WorkspacePlace;
@@ -23,7 +24,7 @@ const LARGE: usize = 1000;
 /// service, ends the stream.
 pub(super) fn open(
     api: &Api,
-    requests: Streaming<v1::CheckOptInStreamRequest>,
+    requests: Messages<v1::CheckOptInStreamRequest>,
 ) -> BoxStream<'static, Result<v1::CheckOptInStreamResponse, Status>> {
     let checker = api.checker.clone();
     let places = api.places.clone();

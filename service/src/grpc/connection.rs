@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
 
+use super::tls_stream::Stream;
 use crate::config::Timeouts;
 
 /// The length of the HTTP/2 preface in bytes.
@@ -35,9 +36,10 @@ pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// A connection that fails with `TimedOut` if its client sends no HTTP/2 preface.
+/// A connection that fails with `TimedOut` if its client does no TLS handshake and sends no HTTP/2
+/// preface in time.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes of the preface still to come.
     preface_left: usize,
     /// Fires when the preface has to be there. None once it is.
@@ -45,7 +47,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, timeouts: &Timeouts) -> Self {
+    pub(super) fn new(stream: Stream, timeouts: &Timeouts) -> Self {
         let timer = Some(Box::pin(tokio::time::sleep(timeouts.preface_timeout)));
         Self { stream, preface_left: PREFACE_BYTES, timer }
     }
@@ -127,7 +129,7 @@ mod tests {
         let (client, server) = tokio::join!(TcpStream::connect(address), accept(&listener));
         let timeouts = Config::for_tests("unused.db").timeouts;
         assert_eq!(timeouts.preface_timeout, PREFACE_TIMEOUT);
-        (Connection::new(server, &timeouts), client.expect("a connection"))
+        (Connection::new(server.into(), &timeouts), client.expect("a connection"))
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use contacts_proto::v1::contact_service_server::ContactService;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::access;
 use super::api::Api;
 use super::convert::{contact, contact_mask, decode_enum, identity, recipient};
 use super::mutation::contact_response;
@@ -41,7 +42,7 @@ impl ContactService for Api {
         &self,
         request: Request<v1::GetContactRequest>,
     ) -> Result<Response<v1::GetContactResponse>, Status> {
-        let request = request.into_inner();
+        let request = access::message(request)?;
         let view = contact::decode_view(request.view)?;
         let recipient = recipient::decode(request.recipient)?;
         let found = find(&self.store, &request.workspace_id, &[recipient], view).await?;
@@ -54,7 +55,7 @@ impl ContactService for Api {
         &self,
         request: Request<v1::BatchGetContactsRequest>,
     ) -> Result<Response<v1::BatchGetContactsResponse>, Status> {
-        Ok(Response::new(bulk::get(self, request.into_inner()).await?))
+        Ok(Response::new(bulk::get(self, access::message(request)?).await?))
     }
 
     async fn update_contact(
@@ -103,21 +104,21 @@ impl ContactService for Api {
         &self,
         request: Request<v1::ExportContactDataRequest>,
     ) -> Result<Response<v1::ExportContactDataResponse>, Status> {
-        Ok(Response::new(export::export(self, request.into_inner()).await?))
+        Ok(Response::new(export::export(self, access::message(request)?).await?))
     }
 
     async fn list_contacts(
         &self,
         request: Request<v1::ListContactsRequest>,
     ) -> Result<Response<v1::ListContactsResponse>, Status> {
-        Ok(Response::new(list(self, request.into_inner()).await?))
+        Ok(Response::new(list(self, access::message(request)?).await?))
     }
 
     async fn count_contacts(
         &self,
         request: Request<v1::CountContactsRequest>,
     ) -> Result<Response<v1::CountContactsResponse>, Status> {
-        let v1::CountContactsRequest { workspace_id, filter, query } = request.into_inner();
+        let v1::CountContactsRequest { workspace_id, filter, query } = access::message(request)?;
         let _place = self.places.enter(&workspace_id)?;
         let count = read::count(&self.store, &Query { workspace_id, filter, query }).await?;
         Ok(Response::new(v1::CountContactsResponse { count }))
@@ -127,35 +128,35 @@ impl ContactService for Api {
         &self,
         request: Request<v1::StreamContactsRequest>,
     ) -> Result<Response<Self::StreamContactsStream>, Status> {
-        Ok(Response::new(stream::open(self, request.into_inner()).await?))
+        Ok(Response::new(stream::open(self, access::message(request)?).await?))
     }
 
     async fn stream_duplicate_contacts(
         &self,
         request: Request<v1::StreamDuplicateContactsRequest>,
     ) -> Result<Response<Self::StreamDuplicateContactsStream>, Status> {
-        Ok(Response::new(duplicates::open(self, request.into_inner()).await?))
+        Ok(Response::new(duplicates::open(self, access::message(request)?).await?))
     }
 
     async fn import_contacts(
         &self,
         request: Request<Streaming<v1::ImportContactsRequest>>,
     ) -> Result<Response<Self::ImportContactsStream>, Status> {
-        Ok(Response::new(import::open(self, request.into_inner())))
+        Ok(Response::new(import::open(self, access::messages(request)?)))
     }
 
     async fn batch_upsert_contacts(
         &self,
         request: Request<v1::BatchUpsertContactsRequest>,
     ) -> Result<Response<v1::BatchUpsertContactsResponse>, Status> {
-        Ok(Response::new(bulk::upsert(self, request.into_inner()).await?))
+        Ok(Response::new(bulk::upsert(self, access::message(request)?).await?))
     }
 
     async fn update_contact_tags(
         &self,
         request: Request<v1::UpdateContactTagsRequest>,
     ) -> Result<Response<v1::UpdateContactTagsResponse>, Status> {
-        Ok(Response::new(bulk::edit_tags(self, request.into_inner()).await?))
+        Ok(Response::new(bulk::edit_tags(self, access::message(request)?).await?))
     }
 }
 

@@ -2,6 +2,7 @@
 //! each kind of thing, with both directions in it. Only a contact is encoded
 //! elsewhere, as the stored record.
 
+pub(crate) mod api_token;
 pub(crate) mod attribute;
 pub(crate) mod consent;
 pub(crate) mod contact;

@@ -104,7 +104,8 @@ fn code(reason: Reason) -> Code {
         Reason::WorkspaceNotFound
         | Reason::ContactNotFound
         | Reason::TagNotFound
-        | Reason::AttributeNotFound => Code::NotFound,
+        | Reason::AttributeNotFound
+        | Reason::TokenNotFound => Code::NotFound,
         Reason::WorkspaceAlreadyExists
         | Reason::ContactAlreadyExists
         | Reason::TagAlreadyExists
@@ -122,6 +123,8 @@ fn code(reason: Reason) -> Code {
         Reason::DatabaseUnavailable | Reason::ShuttingDown => Code::Unavailable,
         Reason::Overloaded | Reason::MessageTooLarge => Code::ResourceExhausted,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
+        Reason::Unauthenticated => Code::Unauthenticated,
+        Reason::ScopeMissing | Reason::WorkspaceDenied => Code::PermissionDenied,
         Reason::Internal | Reason::Unspecified => Code::Internal,
     }
 }

@@ -17,9 +17,10 @@ use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::Status;
 use tracing::Instrument;
 
+use super::access::Messages;
 use super::api::{Api, shutting_down};
 use super::convert::import::{self as convert, Rows};
 use super::workspace_places::{WorkspacePlace, WorkspacePlaces};
@@ -47,7 +48,7 @@ type CommitResponses = Result<Vec<v1::ImportContactsResponse>, Status>;
 /// send it only after they received the response's headers.
 pub(super) fn open(
     api: &Api,
-    requests: Streaming<v1::ImportContactsRequest>,
+    requests: Messages<v1::ImportContactsRequest>,
 ) -> BoxStream<'static, ChunkResponse> {
     let (responses, received) = mpsc::channel(1);
     let import = Import {
@@ -65,7 +66,7 @@ pub(super) fn open(
 /// An import under way.
 struct Import {
     store: Store,
-    requests: Streaming<v1::ImportContactsRequest>,
+    requests: Messages<v1::ImportContactsRequest>,
     responses: mpsc::Sender<ChunkResponse>,
     drain: CancellationToken,
     places: WorkspacePlaces,

@@ -1,6 +1,7 @@
 //! The middleware of every call.
 
 mod admission;
+mod authenticate;
 mod deadline;
 mod from_fn;
 mod messages;
@@ -24,6 +25,7 @@ use self::deadline::Deadlines;
 use self::from_fn::from_fn_with_state;
 use self::messages::Messages;
 use super::methods::Methods;
+use crate::authenticator::Authenticator;
 use crate::config::Config;
 
 /// The services with all layers, outermost first. Outside of them is only the
@@ -33,6 +35,7 @@ pub(super) fn stack<S>(
     services: S,
     methods: Arc<Methods>,
     config: Config,
+    authenticator: Option<Authenticator>,
 ) -> impl Service<
     Request<Body>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
@@ -57,7 +60,11 @@ where
         // Outside of the deadline, so that a call that ran out of time holds its
         // place until the client took the response.
         .layer(from_fn_with_state(admission, admission::limit))
-        .layer(from_fn_with_state((methods, deadlines), deadline::enforce))
+        .layer(from_fn_with_state((Arc::clone(&methods), deadlines), deadline::enforce))
+        // Inside of both: finding a token waits for the database, at most until the
+        // deadline, and those who send made-up ones are limited, too. Outside of what
+        // receives messages: nothing is received from an unknown caller.
+        .layer(from_fn_with_state((methods, authenticator), authenticate::authenticate))
         // Inside of the deadline, which covers the time that a request takes to arrive.
         .layer(from_fn_with_state(messages, messages::receive))
         // Innermost, so that the others see a response like any other. First the

@@ -2,11 +2,13 @@
 //! and how large its messages may be.
 
 use std::collections::HashMap;
+use std::error::Error;
 
-use prost::{DecodeError, Message};
+use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
 
 use super::elements::{ElementLimits, MessageType, Schema};
+use super::permissions::{Access, access};
 
 /// The descriptors of the services, without reflection.
 pub(super) const DESCRIPTORS: [&[u8]; 2] =
@@ -64,6 +66,8 @@ pub(super) struct Method {
     pub(super) limits: MessageLimits,
     /// Its request, in the [`Schema`].
     pub(super) request: MessageType,
+    /// What a caller needs for it.
+    pub(super) access: Access,
 }
 
 /// Methods by path.
@@ -74,8 +78,9 @@ pub(super) struct Methods {
 }
 
 impl Methods {
-    /// The methods of the API, health and reflection.
-    pub(super) fn of_this_server() -> Result<Self, DecodeError> {
+    /// The methods of the API, health and reflection. Fails if it is not said what a caller
+    /// needs for one of them.
+    pub(super) fn of_this_server() -> Result<Self, Box<dyn Error + Send + Sync>> {
         let reflection = [
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
@@ -85,7 +90,8 @@ impl Methods {
             files.extend(FileDescriptorSet::decode(set)?.file);
         }
         let schema = Schema::of(&files);
-        let by_path = files.iter().flat_map(|file| methods_of(file, &schema)).collect();
+        let methods = files.iter().flat_map(|file| methods_of(file, &schema));
+        let by_path = methods.collect::<Result<_, String>>()?;
         Ok(Self { by_path, schema })
     }
 
@@ -104,7 +110,7 @@ impl Methods {
 fn methods_of<'f>(
     file: &'f FileDescriptorProto,
     schema: &'f Schema,
-) -> impl Iterator<Item = (String, Method)> + 'f {
+) -> impl Iterator<Item = Result<(String, Method), String>> + 'f {
     file.service.iter().flat_map(move |service| {
         service.method.iter().map(move |method| {
             let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
@@ -115,8 +121,9 @@ fn methods_of<'f>(
                 class,
                 limits: limits(class, method.name()),
                 request: schema.find(method.input_type()),
+                access: access(&path).ok_or_else(|| format!("{path} has no permission"))?,
             };
-            (path, method)
+            Ok((path, method))
         })
     })
 }
@@ -150,6 +157,34 @@ fn limits(class: Class, name: &str) -> MessageLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::access::Scope;
+
+    #[test]
+    fn every_method_needs_a_scope_but_health_and_reflection() {
+        // Fails if one is missing in the table.
+        let methods = Methods::of_this_server().expect("a permission for each method");
+        let of_api = |path: &&String| path.starts_with("/whatatalk.contacts.v1.");
+        assert!(methods.by_path.keys().filter(of_api).count() >= 36);
+        for (path, method) in &methods.by_path {
+            let expected = match path.split('.').nth(1) {
+                Some("contacts") => matches!(method.access, Access::Scope(_)),
+                Some("health") => method.access == Access::Open,
+                _ => method.access == Access::AnyToken,
+            };
+            assert!(expected, "{path}: {:?}", method.access);
+            // What changes something is not for those who only read.
+            let name = path.rsplit('/').next().expect("a name");
+            let reads =
+                ["Get", "List", "Count", "Stream", "BatchGet", "Export", "Check", "BatchCheck"];
+            if !reads.iter().any(|read| name.starts_with(read)) {
+                let is_read =
+                    matches!(method.access, Access::Scope(Scope::ContactsRead | Scope::OptInCheck));
+                assert!(!is_read || path.starts_with("/grpc."), "{path}: {:?}", method.access);
+            }
+        }
+        assert_eq!(access("/whatatalk.contacts.v1.ContactService/Guess"), None);
+        assert_eq!(access("/whatatalk.contacts.v2.ContactService/GetContact"), None);
+    }
 
     fn method(methods: &Methods, path: &str) -> Option<Method> {
         methods.find(path).map(|(_, method)| method)

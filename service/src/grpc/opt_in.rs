@@ -6,6 +6,7 @@ use futures::stream::BoxStream;
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::access;
 use super::api::Api;
 use super::convert::{consent, receipt, recipient, time};
 use super::mutation::{Mutation, MutationResponse};
@@ -25,7 +26,7 @@ impl OptInService for Api {
         &self,
         request: Request<v1::CheckOptInRequest>,
     ) -> Result<Response<v1::CheckOptInResponse>, Status> {
-        let request = request.into_inner();
+        let request = access::message(request)?;
         let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
         let recipient = recipient::decode(request.recipient)?;
         let also = recipient::decode_also(request.also)?;
@@ -45,7 +46,7 @@ impl OptInService for Api {
         &self,
         request: Request<v1::BatchCheckOptInRequest>,
     ) -> Result<Response<v1::BatchCheckOptInResponse>, Status> {
-        let request = request.into_inner();
+        let request = access::message(request)?;
         let _place = self.places.enter(&request.workspace_id)?;
         let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
         let people = recipient::decode_batch(&request.phone_numbers, request.recipients)?;
@@ -60,7 +61,7 @@ impl OptInService for Api {
         &self,
         request: Request<Streaming<v1::CheckOptInStreamRequest>>,
     ) -> Result<Response<Self::CheckOptInStreamStream>, Status> {
-        Ok(Response::new(check_stream::open(self, request.into_inner())))
+        Ok(Response::new(check_stream::open(self, access::messages(request)?)))
     }
 
     async fn record_opt_in(
@@ -112,13 +113,14 @@ impl OptInService for Api {
         &self,
         request: Request<v1::ListOptInEventsRequest>,
     ) -> Result<Response<v1::ListOptInEventsResponse>, Status> {
-        Ok(Response::new(opt_in_events::list(self, request.into_inner()).await?))
+        Ok(Response::new(opt_in_events::list(self, access::message(request)?).await?))
     }
 
     async fn list_receipt_keys(
         &self,
-        _: Request<v1::ListReceiptKeysRequest>,
+        request: Request<v1::ListReceiptKeysRequest>,
     ) -> Result<Response<v1::ListReceiptKeysResponse>, Status> {
+        access::message(request)?;
         let keys = receipt::encode_keys(self.store.keyring());
         Ok(Response::new(v1::ListReceiptKeysResponse { keys }))
     }

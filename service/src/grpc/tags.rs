@@ -6,6 +6,7 @@ use contacts_proto::v1;
 use contacts_proto::v1::tag_service_server::TagService;
 use tonic::{Request, Response, Status};
 
+use super::access;
 use super::api::Api;
 use super::convert::tag;
 use super::pages;
@@ -33,7 +34,7 @@ impl TagService for Api {
         &self,
         request: Request<v1::GetTagRequest>,
     ) -> Result<Response<v1::GetTagResponse>, Status> {
-        let request = request.get_ref();
+        let request = access::message(request)?;
         let found = tags::get(&self.store, &request.workspace_id, &request.tag_id).await?;
         Ok(Response::new(v1::GetTagResponse { tag: Some(tag::encode(found)) }))
     }
@@ -42,7 +43,7 @@ impl TagService for Api {
         &self,
         request: Request<v1::ListTagsRequest>,
     ) -> Result<Response<v1::ListTagsResponse>, Status> {
-        Ok(Response::new(list(self, request.get_ref()).await?))
+        Ok(Response::new(list(self, &access::message(request)?).await?))
     }
 
     async fn update_tag(
@@ -57,7 +58,7 @@ impl TagService for Api {
         &self,
         request: Request<v1::DeleteTagRequest>,
     ) -> Result<Response<v1::DeleteTagResponse>, Status> {
-        let _place = self.places.enter(&request.get_ref().workspace_id)?;
+        let _place = self.places.enter(&access::peek(&request)?.workspace_id)?;
         let decode = |request: v1::DeleteTagRequest| {
             let v1::DeleteTagRequest { workspace_id, tag_id, force, .. } = request;
             Ok(DeleteTag { workspace_id, tag_id, force, removed: AtomicI64::default() })

@@ -15,8 +15,10 @@ use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 
 use super::connection::{Connection, accept};
+use super::tls_stream;
 use super::write_stall::{self, StreamExecutor};
 use crate::config::{Limits, Timeouts};
+use crate::tls::Tls;
 
 /// Bytes that a client may send before they are read, large enough that uploads
 /// wait only for the database. Downloads depend on the client's windows.
@@ -28,7 +30,7 @@ const MAX_HEADER_BYTES: u32 = 16 << 10;
 /// that: the caller drops the future to abort what is left.
 pub(super) async fn serve<S, B>(
     service: S,
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<Tls>),
     (limits, max_connections): (&Limits, usize),
     timeouts: &Timeouts,
     drain: CancellationToken,
@@ -60,7 +62,7 @@ pub(super) async fn serve<S, B>(
             // Closed at once: its client tries elsewhere, instead of waiting here.
             continue;
         }
-        let connection = Connection::new(stream, timeouts);
+        let connection = Connection::new(tls_stream::wrap(stream, tls.as_ref()), timeouts);
         let service = ServiceBuilder::new()
             .map_request(|request: Request<Incoming>| request.map(Body::new))
             .map_response(|response: Response<B>| response.map(write_stall::report))

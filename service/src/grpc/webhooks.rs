@@ -5,6 +5,7 @@ use contacts_proto::v1::webhook_service_server::WebhookService;
 use futures::FutureExt;
 use tonic::{Request, Response, Status};
 
+use super::access;
 use super::api::Api;
 use super::convert::webhook;
 use crate::domain::error::{Error, Result};
@@ -18,7 +19,7 @@ impl WebhookService for Api {
         request: Request<v1::IngestWhatsAppWebhookRequest>,
     ) -> Result<Response<v1::IngestWhatsAppWebhookResponse>, Status> {
         let v1::IngestWhatsAppWebhookRequest { workspace_id, payload, signature } =
-            request.into_inner();
+            access::message(request)?;
         // Before its bytes are hashed.
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::limit("payload", MAX_PAYLOAD, payload.len()).into());

@@ -4,10 +4,12 @@ use contacts_proto::v1;
 use contacts_proto::v1::workspace_service_server::WorkspaceService;
 use tonic::{Request, Response, Status};
 
+use super::access;
 use super::api::Api;
 use super::convert::workspace;
 use super::pages;
 use super::tokens::Tokens;
+use crate::domain::access::Caller;
 use crate::domain::error::{Reason, Result};
 use crate::operations::token::{self, Cursor};
 use crate::operations::workspaces::{self, DeleteWorkspace};
@@ -19,7 +21,7 @@ impl WorkspaceService for Api {
         &self,
         request: Request<v1::CreateWorkspaceRequest>,
     ) -> Result<Response<v1::CreateWorkspaceResponse>, Status> {
-        let create = workspace::decode(request.into_inner().workspace)?;
+        let create = workspace::decode(access::message(request)?.workspace)?;
         let created =
             self.store.write(create).await.map_err(|error| error.in_parent("workspace"))?;
         let workspace = Some(workspace::encode(created));
@@ -30,8 +32,8 @@ impl WorkspaceService for Api {
         &self,
         request: Request<v1::GetWorkspaceRequest>,
     ) -> Result<Response<v1::GetWorkspaceResponse>, Status> {
-        let id = &request.get_ref().workspace_id;
-        let (found, policies) = workspaces::get_with_policies(&self.store, id).await?;
+        let id = access::message(request)?.workspace_id;
+        let (found, policies) = workspaces::get_with_policies(&self.store, &id).await?;
         let workspace = Some(workspace::encode(found));
         let opt_in_policies = policies.iter().map(workspace::encode_period).collect();
         Ok(Response::new(v1::GetWorkspaceResponse { workspace, opt_in_policies }))
@@ -41,14 +43,15 @@ impl WorkspaceService for Api {
         &self,
         request: Request<v1::ListWorkspacesRequest>,
     ) -> Result<Response<v1::ListWorkspacesResponse>, Status> {
-        Ok(Response::new(list(self, request.get_ref()).await?))
+        let (caller, request) = access::caller_and_message(request)?;
+        Ok(Response::new(list(self, &caller, &request).await?))
     }
 
     async fn update_workspace(
         &self,
         request: Request<v1::UpdateWorkspaceRequest>,
     ) -> Result<Response<v1::UpdateWorkspaceResponse>, Status> {
-        let update = workspace::decode_update(request.into_inner())?;
+        let update = workspace::decode_update(access::message(request)?)?;
         let updated =
             self.store.write(update).await.map_err(|error| error.in_parent("workspace"))?;
         let workspace = Some(workspace::encode(updated));
@@ -59,7 +62,7 @@ impl WorkspaceService for Api {
         &self,
         request: Request<v1::DeleteWorkspaceRequest>,
     ) -> Result<Response<v1::DeleteWorkspaceResponse>, Status> {
-        let request = request.into_inner();
+        let request = access::message(request)?;
         let _place = self.places.enter(&request.workspace_id)?;
         let deleted_contact_count = self
             .store
@@ -74,11 +77,15 @@ impl WorkspaceService for Api {
 
 async fn list(
     api: &Api,
+    caller: &Caller,
     request: &v1::ListWorkspacesRequest,
 ) -> Result<v1::ListWorkspacesResponse> {
     let size = pages::size(request.page_size)?;
     let after = open_page(api, &request.page_token).await?;
-    let mut found = workspaces::list(&api.store, &after, size + 1).await?;
+    let mut found = match caller.workspaces() {
+        None => workspaces::list(&api.store, &after, size + 1).await?,
+        Some(ids) => workspaces::list_among(&api.store, ids, &after, size + 1).await?,
+    };
     let more = found.len() > size;
     found.truncate(size);
     let next_page_token = match found.last() {

@@ -10,7 +10,7 @@ use crate::domain::workspace::WorkspaceSettings;
 use crate::domain::{ids, tag, text};
 use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace};
 
-use super::{DEFAULT_WORKSPACE, lock_workspace, workspace, workspace_not_found};
+use super::{DEFAULT_WORKSPACE, api_tokens, lock_workspace, workspace, workspace_not_found};
 
 /// Creates a workspace.
 #[derive(Debug)]
@@ -171,6 +171,7 @@ impl Operation for DeleteWorkspace {
             return Err(Error::invalid(Reason::InvalidArgument, field, message));
         }
         let found = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
+        api_tokens::forget_workspace(tx, &found.workspace_id).await?;
         tx.db.delete_workspace(&found).await
     }
 }
@@ -195,6 +196,24 @@ pub async fn get_with_policies(
 /// Returns workspaces with ids greater than `after`, ordered by id.
 pub async fn list(store: &Store, after: &str, limit: usize) -> Result<Vec<Workspace>> {
     store.read().await?.workspaces(after, limit).await
+}
+
+/// Returns those of these workspaces that exist, with ids greater than `after`, in their order.
+pub async fn list_among(
+    store: &Store,
+    ids: &[String],
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Workspace>> {
+    let mut db = store.read().await?;
+    let mut found = Vec::new();
+    for id in ids.iter().filter(|id| id.as_str() > after) {
+        if found.len() == limit {
+            break;
+        }
+        found.extend(db.workspace(id).await?);
+    }
+    Ok(found)
 }
 
 /// The error for a workspace that [`Store::check`] did not find.

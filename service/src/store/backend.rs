@@ -11,10 +11,10 @@
 use async_trait::async_trait;
 
 use super::{
-    ConsentReader, ConsentWriter, ContactReader, ContactWriter, DefinitionReader, DefinitionWriter,
-    DirectoryReader, DuplicateReader, LedgerReader, LedgerWriter, ReceiptReader, ReceiptWriter,
-    ResponseReader, ResponseWriter, SuppressionReader, SuppressionWriter, WebhookReader,
-    WebhookWriter, WorkspaceReader, WorkspaceWriter,
+    ApiTokenReader, ApiTokenWriter, ConsentReader, ConsentWriter, ContactReader, ContactWriter,
+    DefinitionReader, DefinitionWriter, DirectoryReader, DuplicateReader, LedgerReader,
+    LedgerWriter, ReceiptReader, ReceiptWriter, ResponseReader, ResponseWriter, SuppressionReader,
+    SuppressionWriter, WebhookReader, WebhookWriter, WorkspaceReader, WorkspaceWriter,
 };
 use crate::domain::error::Result;
 
@@ -75,6 +75,7 @@ pub trait Reader:
     + ReceiptReader
     + ResponseReader
     + WebhookReader
+    + ApiTokenReader
     + Send
 {
     /// Ends a snapshot and returns the connection to its pool. Dropping the
@@ -95,6 +96,7 @@ pub trait Writer:
     + ReceiptWriter
     + ResponseWriter
     + WebhookWriter
+    + ApiTokenWriter
 {
     /// Makes the changes durable.
     async fn commit(self: Box<Self>) -> Result<()>;

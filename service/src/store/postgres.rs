@@ -6,6 +6,7 @@
 //! sequence, a trigger, a notification or an advisory lock, which work on one
 //! machine only.
 
+mod api_tokens;
 mod connection;
 mod consent;
 mod contact_row;

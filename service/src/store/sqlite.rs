@@ -1,5 +1,6 @@
 //! SQLite, the embedded default: one process, one file, no set-up.
 
+mod api_tokens;
 mod attribute_json;
 mod connection;
 mod consent;

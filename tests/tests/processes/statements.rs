@@ -154,7 +154,9 @@ fn unbound(node: &Value) -> Option<String> {
     let table = node["Relation Name"].as_str();
     // A modifying node writes the rows that the nodes below it found, or new ones.
     let is_scan = node["Node Type"] != "ModifyTable";
-    if let Some(table) = table.filter(|table| is_scan && *table != "_sqlx_migrations") {
+    // Tokens belong to no workspace.
+    let of_none = ["_sqlx_migrations", "api_token"];
+    if let Some(table) = table.filter(|table| is_scan && !of_none.contains(table)) {
         // The index of a bitmap is below the table.
         let conditions = [node].into_iter().chain(below).flat_map(|node| {
             ["Index Cond", "Recheck Cond", "Filter"]

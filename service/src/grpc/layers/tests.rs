@@ -53,7 +53,7 @@ fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
     let mut config = Config::for_tests("unused.db");
     config.limits.max_concurrent_requests = places;
     config.limits.max_concurrent_bulk = places;
-    stack(handler, methods, config)
+    stack(handler, methods, config, None)
 }
 
 /// Reads a response to its end: the status, and the number of bytes before it.

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::Columns;
+use crate::domain::access::{ApiToken, Scope, Scopes, TokenHash, TokenWorkspaces};
 use crate::domain::attribute::{AttributeDefinition, AttributeType};
 use crate::domain::consent::{IdentityConsent, IdentityId, PolicyPeriod};
 use crate::domain::error::{Error, Result};
@@ -41,6 +42,44 @@ pub(in crate::store) fn workspace(row: &impl Columns, row_key: i64) -> Result<Wo
 /// How `stop_words` are stored: one a line. None of them has a line break.
 pub(in crate::store) fn stop_words(workspace: &Workspace) -> String {
     workspace.settings.stop_words.join("\n")
+}
+
+/// `token_id`, `hash`, `name`, `scopes`, `workspaces`, `create_time`, `expire_time`,
+/// `revoke_time`, `created_by`.
+pub(in crate::store) fn api_token(row: &impl Columns) -> Result<ApiToken> {
+    // One that only a newer version knows permits nothing here.
+    let scope = |name: &str| name.parse::<Scope>().ok();
+    let hash = row.bytes(1).try_into();
+    Ok(ApiToken {
+        token_id: row.id(0),
+        hash: TokenHash(hash.map_err(|_| Error::internal("a token's hash is not 32 bytes"))?),
+        name: row.string(2),
+        scopes: row.text(3).lines().filter_map(scope).collect::<Scopes>(),
+        workspaces: match row.text(4) {
+            ALL_WORKSPACES => TokenWorkspaces::All,
+            ids => TokenWorkspaces::only(ids.lines().map(str::to_owned).collect()),
+        },
+        create_time: row.time(5),
+        expire_time: row.optional_time(6),
+        revoke_time: row.optional_time(7),
+        created_by: row.optional_id(8),
+    })
+}
+
+/// Stands for all workspaces of a token. No workspace has it for its id.
+const ALL_WORKSPACES: &str = "*";
+
+/// How the scopes of a token are stored.
+pub(in crate::store) fn scope_lines(token: &ApiToken) -> String {
+    token.scopes.iter().map(Scope::name).collect::<Vec<_>>().join("\n")
+}
+
+/// How the workspaces of a token are stored.
+pub(in crate::store) fn workspace_lines(token: &ApiToken) -> String {
+    match &token.workspaces {
+        TokenWorkspaces::All => ALL_WORKSPACES.to_owned(),
+        TokenWorkspaces::Only(ids) => ids.join("\n"),
+    }
 }
 
 /// `begin_time`, `policy`.

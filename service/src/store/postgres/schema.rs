@@ -14,8 +14,7 @@ const UNDEFINED_TABLE: &str = "42P01";
 
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
-/// Every table except the list of migrations. All others are colocated with the
-/// first.
+/// Every table of a workspace. All others are colocated with the first.
 const TABLES: &[&str] = &[
     "workspace",
     "tag",
@@ -35,6 +34,9 @@ const TABLES: &[&str] = &[
     "suppression_key",
     "opt_in_policy",
 ];
+
+/// Tables that belong to no workspace: every node has a copy of them.
+const REFERENCE_TABLES: &[&str] = &["api_token"];
 
 /// Migrates the schema to this version. Several processes may do so at once: an
 /// advisory lock lets them migrate one after the other.
@@ -74,6 +76,12 @@ async fn distribute_tables(db: &mut PgConnection) -> Result<()> {
     if !installed {
         let message = "the database has no extension citus: run CREATE EXTENSION citus in it";
         return Err(Error::new(Reason::DatabaseUnavailable, message));
+    }
+    for table in REFERENCE_TABLES {
+        let sql = "SELECT create_reference_table($1::text::regclass)
+                   WHERE NOT EXISTS (SELECT FROM pg_dist_partition
+                                     WHERE logicalrelid = $1::text::regclass)";
+        sqlx::query(sql).bind(table).execute(&mut *db).await?;
     }
     for table in TABLES {
         // The first table gets a colocation group of its own, which the others join.

@@ -134,7 +134,7 @@ async fn row_8_reflection_can_be_disabled(app: TestApp) {
         let answer = app.wire().await.send(method, &[], list.clone()).await;
         assert_eq!(answer.code(), Code::Ok, "{method}: {answer:?}");
     }
-    app.restart_with(|config| config.listener.no_reflection = true).await;
+    app.restart_with(|config| config.listener.reflection = Switch::Off).await;
     for method in &methods {
         let answer = app.wire().await.send(method, &[], list.clone()).await;
         assert_eq!(answer.code(), Code::Unimplemented, "{method}: {answer:?}");

@@ -24,6 +24,20 @@ CREATE TABLE opt_in_policy (
     PRIMARY KEY (workspace_id, begin_time)
 );
 
+-- The tokens that callers authenticate with. They belong to no workspace. hash is the
+-- SHA-256 of the secret, which is stored nowhere.
+CREATE TABLE api_token (
+    token_id    uuid   PRIMARY KEY,
+    create_time bigint NOT NULL,
+    expire_time bigint,
+    revoke_time bigint,
+    created_by  uuid, -- null for the command line
+    hash        bytea  NOT NULL UNIQUE,
+    name        text   COLLATE "C" NOT NULL,
+    scopes      text   COLLATE "C" NOT NULL, -- one a line
+    workspaces  text   COLLATE "C" NOT NULL  -- one a line, or * for all
+);
+
 CREATE TABLE tag (
     workspace_id text   COLLATE "C" NOT NULL,
     tag_id       text   COLLATE "C" NOT NULL,

@@ -29,6 +29,20 @@ CREATE TABLE sequence (
     last INTEGER NOT NULL
 );
 
+-- The tokens that callers authenticate with. They belong to no workspace. hash is the
+-- SHA-256 of the secret, which is stored nowhere.
+CREATE TABLE api_token (
+    token_id    BLOB    NOT NULL PRIMARY KEY,
+    hash        BLOB    NOT NULL UNIQUE,
+    name        TEXT    NOT NULL,
+    scopes      TEXT    NOT NULL, -- one a line
+    workspaces  TEXT    NOT NULL, -- one a line, or * for all
+    create_time INTEGER NOT NULL,
+    expire_time INTEGER,
+    revoke_time INTEGER,
+    created_by  BLOB -- null for the command line
+) WITHOUT ROWID;
+
 CREATE TABLE tag (
     tag_key       INTEGER PRIMARY KEY AUTOINCREMENT,
     workspace_key INTEGER NOT NULL,
