@@ -23,7 +23,7 @@ mod contact_batch;
 pub mod receipt;
 
 pub use contact_batch::ContactBatch;
-pub use prost_types::{FieldMask, Timestamp};
+pub use prost_types::{Duration, FieldMask, Timestamp};
 pub use tonic_types::pb as rpc;
 
 /// The descriptors of every `.proto` file of the service, imports included,

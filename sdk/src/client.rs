@@ -6,6 +6,7 @@ use std::fmt;
 
 pub use builder::ClientBuilder;
 
+use crate::api_tokens::ApiTokens;
 use crate::attributes::Attributes;
 use crate::contacts::Contacts;
 use crate::handle::Handle;
@@ -91,6 +92,11 @@ impl ContactsClient {
     /// client's own.
     pub fn workspaces(&self) -> Workspaces {
         Workspaces::new(self.handle.clone())
+    }
+
+    /// API tokens, with which callers authenticate. These calls ignore the client's workspace.
+    pub fn api_tokens(&self) -> ApiTokens {
+        ApiTokens::new(self.handle.clone())
     }
 }
 

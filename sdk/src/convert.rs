@@ -2,6 +2,7 @@
 //!
 //! They move values and do not copy them, because a segment converts every contact that it delivers.
 
+mod api_token;
 mod catalog;
 mod consent;
 mod contact;

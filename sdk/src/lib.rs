@@ -2,7 +2,7 @@
 //! campaigns, import contacts, and list them.
 //!
 //! ```no_run
-//! use contacts_sdk::{ContactsClient, MessageCategory, NewContact, OptInSource};
+//! use contacts_sdk::{ContactsClient, MessageCategory, NewApiToken, NewContact, OptInSource};
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), contacts_sdk::Error> {
@@ -24,7 +24,7 @@
 //! # Overview
 //!
 //! - [`ContactsClient`] is cheap to clone. Its methods return the calls by topic: [`OptIn`],
-//!   [`Contacts`], [`Tags`], [`Attributes`], [`Webhooks`], [`Workspaces`].
+//!   [`Contacts`], [`Tags`], [`Attributes`], [`Webhooks`], [`Workspaces`], [`ApiTokens`].
 //! - Each call is a builder in [`request`]: set the optional parameters, then `.await` it.
 //! - Lists are read page by page, or as streams of pages or items. Segments and imports are streams
 //!   that reconnect and resume. All streams implement the futures `Stream` trait and have a `next`
@@ -60,6 +60,7 @@
 //! The minimum supported Rust version is 1.89.
 #![warn(missing_docs)]
 
+mod api_tokens;
 mod attributes;
 mod call;
 mod client;
@@ -85,6 +86,7 @@ mod workspaces;
 #[cfg(feature = "proto")]
 pub use contacts_proto as proto;
 
+pub use api_tokens::ApiTokens;
 pub use attributes::Attributes;
 pub use client::{ClientBuilder, ContactsClient};
 pub use contacts::{
@@ -94,14 +96,15 @@ pub use contacts::{
 pub use error::{Error, ErrorKind, FieldViolation, Resource, reason};
 pub use filter::Filter;
 pub use model::{
-    Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome, CheckReason,
-    CheckResult, ChunkResult, Contact, ContactData, ContactField, ContactIdentity, ContactView,
-    Decision, DeleteReason, DeletionReceipt, DuplicateReason, Evidence, EvidenceField,
+    ApiToken, Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome,
+    CheckReason, CheckResult, ChunkResult, Contact, ContactData, ContactField, ContactIdentity,
+    ContactView, Decision, DeleteReason, DeletionReceipt, DuplicateReason, Evidence, EvidenceField,
     ImportConsent, ImportOptions, ImportRow, ImportSummary, MessageCategory, NewContact,
     OnConflict, OptInEvent, OptInEventKind, OptInPolicy, OptInPolicyPeriod, OptInRecord,
     OptInSource, OptInStatus, OptInSummary, OrderBy, PlatformPreference, Recipient,
     RecordedConsent, RecordedPlatformPreference, RowFailure, StoredResponse, Tag, TagUpdate,
-    WebhookCounts, WebhookOutcome, WebhookReport, WebhookResult, WebhookStatementKind, Workspace,
+    TokenScope, WebhookCounts, WebhookOutcome, WebhookReport, WebhookResult, WebhookStatementKind,
+    Workspace,
 };
 pub use opt_in::{CheckStream, CheckedBatch, OptIn, OptInChecker, OptInFuture};
 pub use paging::{Items, Page, Pages};

@@ -1,5 +1,6 @@
 //! What calls take and return: plain types, without tonic's and prost's.
 
+mod api_token;
 mod attribute;
 mod attribute_value;
 mod check;
@@ -17,6 +18,7 @@ mod tag;
 mod webhook;
 mod workspace;
 
+pub use api_token::{ApiToken, NewApiToken, TokenScope};
 pub use attribute::{Attribute, AttributeType};
 pub use attribute_value::AttributeValue;
 pub use check::{BatchCheckResult, CheckOutcome, CheckReason, CheckResult, Decision};

@@ -1,10 +1,12 @@
 //! Request builders, returned by the methods of [`Contacts`](crate::Contacts),
 //! [`OptIn`](crate::OptIn), [`Tags`](crate::Tags), [`Attributes`](crate::Attributes),
-//! [`Webhooks`](crate::Webhooks) and [`Workspaces`](crate::Workspaces).
+//! [`Webhooks`](crate::Webhooks), [`Workspaces`](crate::Workspaces) and
+//! [`ApiTokens`](crate::ApiTokens).
 //!
 //! Set the optional parameters, then `.await` the builder; `.send().await` does the same. Every
 //! builder of a single call has `deadline(…)`, and every builder of a change has `request_id(…)`.
 
+pub use crate::api_tokens::{CreateToken, ListTokens, RevokeToken, RotateToken};
 pub use crate::attributes::{
     CreateAttribute, DeleteAttribute, GetAttribute, ListAttributes, UpdateAttribute,
 };

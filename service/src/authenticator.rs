@@ -187,3 +187,92 @@ fn ended(token: &ApiToken) -> Error {
         None => "the API token has expired; ask an admin for a new one",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use crate::database::open_and_upgrade;
+    use crate::domain::access::{Caller, Scope, TokenSecret, TokenWorkspaces};
+    use crate::operations::api_tokens::{CreateToken, RevokeToken};
+
+    /// A stream looks once in that time whether its token has ended, and may be told what was read
+    /// that long before. A second is promised.
+    const _: () = assert!(MAX_AGE.as_millis() * 2 <= 1000);
+
+    struct Fixture {
+        authenticator: Authenticator,
+        store: Store,
+        token: ApiToken,
+        _directory: tempfile::TempDir,
+    }
+
+    async fn fixture() -> Fixture {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = Config::for_tests(directory.path().join("contacts.db"));
+        let (store, _lock) = open_and_upgrade(&config).await.expect("a database");
+        let create = CreateToken {
+            by: Caller::Anybody,
+            name: "x".to_owned(),
+            scopes: [Scope::Admin].into_iter().collect(),
+            workspaces: TokenWorkspaces::All,
+            expire_time: None,
+        };
+        let token = store.write(create).await.expect("a token").token;
+        let authenticator = Authenticator::new(store.clone(), Duration::from_secs(30));
+        Fixture { authenticator, store, token, _directory: directory }
+    }
+
+    fn made_up(number: u8) -> TokenHash {
+        TokenHash::of(TokenSecret::from_random([number; 32]).expose()).expect("a token")
+    }
+
+    #[tokio::test]
+    async fn concurrent_calls_find_their_tokens() {
+        let Fixture { authenticator, token, .. } = &fixture().await;
+        let calls = (0..2000_usize).map(async |n| {
+            let hash = if n % 2 == 0 { token.hash } else { made_up((n % 251) as u8) };
+            (n % 2 == 0, authenticator.find(hash).await)
+        });
+        for (is_real, found) in futures::future::join_all(calls).await {
+            match found {
+                Ok(found) => assert!(is_real && found.token_id == token.token_id),
+                Err(error) => {
+                    assert!(!is_real, "{error:?}");
+                    assert_eq!(error.reason(), Reason::Unauthenticated);
+                }
+            }
+        }
+        let known = authenticator.0.known.read().expect("known").len();
+        assert_eq!(known, 1, "made-up tokens are not remembered");
+        assert!(authenticator.waiting().is_none(), "nobody waits");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_cannot_be_read_is_not_valid() {
+        let Fixture { authenticator, store, token, .. } = &fixture().await;
+        authenticator.find(token.hash).await.expect("a token");
+        store.close().await;
+        let error = authenticator.find(made_up(1)).await.expect_err("closed");
+        assert_eq!(error.reason(), Reason::DatabaseUnavailable);
+        let age = |known: &mut HashMap<TokenHash, Known>| {
+            for known in known.values_mut() {
+                known.read = known.read.checked_sub(MAX_AGE).expect("a time before");
+            }
+        };
+        age(&mut authenticator.0.known.write().expect("known"));
+        let error = authenticator.find(token.hash).await.expect_err("too old");
+        assert_eq!(error.reason(), Reason::DatabaseUnavailable);
+    }
+
+    #[tokio::test]
+    async fn a_revoked_token_is_known_as_such() {
+        let Fixture { authenticator, store, token, .. } = &fixture().await;
+        let revoke = RevokeToken { by: Caller::Anybody, token_id: token.token_id };
+        store.write(revoke).await.expect("revoked");
+        let error = authenticator.find(token.hash).await.expect_err("revoked");
+        assert_eq!(error.reason(), Reason::Unauthenticated);
+        assert!(error.message().contains("revoked"), "{error}");
+        assert_eq!(authenticator.0.known.read().expect("known").len(), 1);
+    }
+}

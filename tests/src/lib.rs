@@ -25,6 +25,7 @@ mod postgres;
 mod proxy;
 mod service;
 mod stored_ledger;
+mod tokens;
 mod wire;
 
 pub use app::{TestApp, run};

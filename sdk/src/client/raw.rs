@@ -4,7 +4,8 @@
 use contacts_proto::v1::{
     attribute_service_client::AttributeServiceClient, contact_service_client::ContactServiceClient,
     opt_in_service_client::OptInServiceClient, tag_service_client::TagServiceClient,
-    webhook_service_client::WebhookServiceClient, workspace_service_client::WorkspaceServiceClient,
+    token_service_client::TokenServiceClient, webhook_service_client::WebhookServiceClient,
+    workspace_service_client::WorkspaceServiceClient,
 };
 
 use super::ContactsClient;
@@ -43,5 +44,10 @@ impl ContactsClient {
     /// The generated client of WorkspaceService, without deadlines and retries.
     pub fn raw_workspaces(&self) -> WorkspaceServiceClient<Service> {
         self.clients().workspaces.clone()
+    }
+
+    /// The generated client of TokenService, without deadlines and retries.
+    pub fn raw_tokens(&self) -> TokenServiceClient<Service> {
+        self.clients().tokens.clone()
     }
 }

@@ -4,7 +4,7 @@ use super::{FromProto, IntoProto};
 use crate::model::{
     AttributeType, CheckReason, ContactView, Decision, DeleteReason, DuplicateReason,
     EvidenceField, MessageCategory, OnConflict, OptInEventKind, OptInSource, OptInStatus,
-    PlatformPreference, WebhookOutcome, WebhookStatementKind,
+    PlatformPreference, TokenScope, WebhookOutcome, WebhookStatementKind,
 };
 
 /// Enums that a newer server may extend. An unknown value keeps its number.
@@ -46,6 +46,7 @@ open! {
     }
     OptInSource { WebForm InboundMessage Ivr Paper Import Operator Api Platform }
     OptInStatus { NotAsked OptedIn OptedOut }
+    TokenScope { OptInCheck OptInWrite ContactsRead ContactsWrite Admin }
     WebhookOutcome {
         Recorded Linked AlreadyApplied AlreadyLinked UnknownContact Contradicts Outdated Refused
         Unreadable

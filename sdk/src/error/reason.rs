@@ -80,6 +80,8 @@ pub const CONTACT_NOT_FOUND: &str = "CONTACT_NOT_FOUND";
 pub const TAG_NOT_FOUND: &str = "TAG_NOT_FOUND";
 /// NOT_FOUND: the attribute does not exist. Metadata: `attribute_id`, `suggestion`.
 pub const ATTRIBUTE_NOT_FOUND: &str = "ATTRIBUTE_NOT_FOUND";
+/// NOT_FOUND: the API token does not exist, or is not one that the caller manages.
+pub const TOKEN_NOT_FOUND: &str = "TOKEN_NOT_FOUND";
 /// ALREADY_EXISTS: the workspace id is taken. Metadata: `workspace_id`.
 pub const WORKSPACE_ALREADY_EXISTS: &str = "WORKSPACE_ALREADY_EXISTS";
 /// ALREADY_EXISTS: a contact has the phone number, in any equivalent form, or the user id. With
@@ -133,3 +135,11 @@ pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
 pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
 /// INTERNAL: an error in the server. The details are in its log.
 pub const INTERNAL: &str = "INTERNAL";
+/// UNAUTHENTICATED: the call has no API token, more than one, or one that is not valid, was revoked or
+/// has expired.
+pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+/// PERMISSION_DENIED: the token lacks the scope that the call needs. Metadata: `scope`.
+pub const SCOPE_MISSING: &str = "SCOPE_MISSING";
+/// PERMISSION_DENIED: the token is not for this workspace, which may or may not exist. Metadata:
+/// `workspace_id`.
+pub const WORKSPACE_DENIED: &str = "WORKSPACE_DENIED";

@@ -3,7 +3,8 @@
 use contacts_proto::v1::{
     attribute_service_client::AttributeServiceClient, contact_service_client::ContactServiceClient,
     opt_in_service_client::OptInServiceClient, tag_service_client::TagServiceClient,
-    webhook_service_client::WebhookServiceClient, workspace_service_client::WorkspaceServiceClient,
+    token_service_client::TokenServiceClient, webhook_service_client::WebhookServiceClient,
+    workspace_service_client::WorkspaceServiceClient,
 };
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -23,6 +24,7 @@ pub(crate) struct Clients {
     pub contacts: ContactServiceClient<Service>,
     pub opt_in: OptInServiceClient<Service>,
     pub tags: TagServiceClient<Service>,
+    pub tokens: TokenServiceClient<Service>,
     pub webhooks: WebhookServiceClient<Service>,
     pub workspaces: WorkspaceServiceClient<Service>,
     pub streams: ContactServiceClient<Service>,
@@ -42,6 +44,7 @@ impl Clients {
             contacts: client!(ContactServiceClient(calls.clone())),
             opt_in: client!(OptInServiceClient(calls.clone())),
             tags: client!(TagServiceClient(calls.clone())),
+            tokens: client!(TokenServiceClient(calls.clone())),
             webhooks: client!(WebhookServiceClient(calls.clone())),
             workspaces: client!(WorkspaceServiceClient(calls)),
             streams: client!(ContactServiceClient(streams)),

@@ -87,6 +87,11 @@ calls! {
     opt_in.list_opt_in_events: read ListOptInEventsRequest -> ListOptInEventsResponse;
     opt_in.list_receipt_keys: read ListReceiptKeysRequest -> ListReceiptKeysResponse;
 
+    tokens.create_token: once CreateTokenRequest -> CreateTokenResponse;
+    tokens.list_tokens: read ListTokensRequest -> ListTokensResponse;
+    tokens.revoke_token: repeatable RevokeTokenRequest -> RevokeTokenResponse;
+    tokens.rotate_token: once RotateTokenRequest -> RotateTokenResponse;
+
     webhooks.ingest_whats_app_webhook:
         repeatable IngestWhatsAppWebhookRequest -> IngestWhatsAppWebhookResponse;
 }

@@ -1,5 +1,7 @@
 //! The client against a scripted server, over real connections.
 
+#![expect(clippy::disallowed_methods, reason = "the server is scripted and protects nothing")]
+
 mod calls;
 mod checks;
 mod fake;

@@ -7,6 +7,7 @@ mod receipts;
 mod settings;
 mod sqlite_file;
 mod tls;
+mod tokens;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -6,6 +6,7 @@
     reason = "tests are clients with a clock and ids of their own"
 )]
 
+mod access;
 mod attributes;
 mod audit;
 mod bad_inputs;
@@ -43,6 +44,7 @@ mod streams;
 mod suppression;
 mod tag_edit;
 mod tags;
+mod tls;
 mod user_ids;
 mod webhooks;
 mod workspaces;

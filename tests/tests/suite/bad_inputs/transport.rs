@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use contacts_proto::v1::{CreateContactRequest, GetContactRequest};
+use contacts_service::config::Switch;
 use contacts_tests::{TestApp, apply, message, on_each_store, phone, raw_contact};
 use prost::Message;
 use tonic::Code;
