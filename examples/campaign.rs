@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use contacts_sdk::{ContactsClient, MessageCategory};
+use contacts_sdk::MessageCategory;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let state = arguments.next().unwrap_or_else(|| "campaign.token".to_owned());
     let state = Path::new(&state);
 
-    let client = ContactsClient::builder(server).connect().await?;
+    let client = contacts_examples::client(server).connect().await?;
     let mut segment = client.contacts().segment().filter(filter);
     if state.exists() {
         // The program was stopped in the middle. Resume after the last batch.

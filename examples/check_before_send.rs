@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use contacts_sdk::{ContactsClient, MessageCategory, OptInChecker};
+use contacts_sdk::{MessageCategory, OptInChecker};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let phone = arguments.next().unwrap_or_else(|| "15551234567".to_owned());
 
     // Create one client and clone it. Clones are cheap and share their connections.
-    let client = ContactsClient::builder(server).connect_lazy()?;
+    let client = contacts_examples::client(server).connect_lazy()?;
     let sent = send_offer(&client.opt_in(), &phone).await;
     println!("{}", if sent { "sent" } else { "not sent" });
 

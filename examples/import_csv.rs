@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use contacts_examples::{ATTRIBUTES, CsvFile, SAMPLE};
-use contacts_sdk::{AttributeType, ContactsClient, ImportOptions, OnConflict};
+use contacts_sdk::{AttributeType, ImportOptions, OnConflict};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
@@ -18,7 +18,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let path = arguments.next().unwrap_or_else(|| SAMPLE.to_owned());
 
     let file = CsvFile::read(Path::new(&path))?;
-    let client = ContactsClient::builder(server).connect().await?;
+    let client = contacts_examples::client(server).connect().await?;
     for (id, display_name, attribute_type) in ATTRIBUTES {
         let create = client.attributes().create(display_name, attribute_type).attribute_id(id);
         let created = match attribute_type {

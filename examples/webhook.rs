@@ -11,8 +11,6 @@
 use std::error::Error;
 use std::io::Read;
 
-use contacts_sdk::ContactsClient;
-
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -20,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let signature = arguments.next().unwrap_or_default();
     let mut body = Vec::new();
     std::io::stdin().read_to_end(&mut body)?;
-    let client = ContactsClient::builder(server).connect().await?;
+    let client = contacts_examples::client(server).connect().await?;
     let counts = client.webhooks().ingest(body).signature(signature).await?.counts;
     println!("{} recorded, {} linked", counts.recorded, counts.linked);
     Ok(())
