@@ -11,6 +11,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, ServerConfig};
 
@@ -57,11 +58,23 @@ struct Files {
 }
 
 /// Their contents.
-#[derive(PartialEq, Eq)]
 struct Contents {
     cert: Vec<u8>,
     key: Vec<u8>,
     client_ca: Option<Vec<u8>>,
+}
+
+impl Contents {
+    /// Tells whether the files have changed, without a second copy of the key in memory.
+    fn digest(&self) -> [u8; 32] {
+        let Self { cert, key, client_ca } = self;
+        let parts = [Some(cert), Some(key), client_ca.as_ref()];
+        let add = |hash: Sha256, part: Option<&Vec<u8>>| {
+            let part = part.map(Vec::as_slice).unwrap_or_default();
+            hash.chain_update(Sha256::digest(part))
+        };
+        parts.into_iter().fold(Sha256::new(), add).finalize().into()
+    }
 }
 
 /// TLS as the files say. Clones share it.
@@ -70,6 +83,8 @@ pub(crate) struct Tls(Arc<Shared>);
 
 struct Shared {
     files: Files,
+    /// What the files were when the server started.
+    opened_with: [u8; 32],
     current: RwLock<TlsAcceptor>,
 }
 
@@ -85,8 +100,10 @@ impl Tls {
                 Files { cert: cert.clone(), key: key.clone(), client_ca: tls_client_ca.clone() }
             }
         };
-        let current = RwLock::new(acceptor(&files, &read(&files)?)?);
-        Ok(Some(Self(Arc::new(Shared { files, current }))))
+        let contents = read(&files)?;
+        let opened_with = contents.digest();
+        let current = RwLock::new(acceptor(&files, &contents)?);
+        Ok(Some(Self(Arc::new(Shared { files, opened_with, current }))))
     }
 
     /// What makes a TLS connection of the next one.
@@ -97,19 +114,17 @@ impl Tls {
     /// Reads the files again whenever they change. What cannot be used is logged, and the server
     /// goes on with what it has: a certificate and its key are often replaced one after the other.
     pub(crate) async fn watch(&self) -> std::convert::Infallible {
-        let mut seen = self.read().await.ok();
+        // None: the files could not be read.
+        let mut seen = Some(self.0.opened_with);
         loop {
             tokio::time::sleep(POLL_INTERVAL).await;
             let read = self.read().await;
-            if read.as_ref().ok() == seen.as_ref() {
+            let digest = read.as_ref().ok().map(Contents::digest);
+            // What was logged is not logged again.
+            if std::mem::replace(&mut seen, digest) == digest {
                 continue;
             }
-            let usable = read.and_then(|contents| {
-                let usable = acceptor(&self.0.files, &contents);
-                seen = Some(contents);
-                usable
-            });
-            match usable {
+            match read.and_then(|contents| acceptor(&self.0.files, &contents)) {
                 Ok(acceptor) => {
                     *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
                     tracing::info!("the TLS certificates were read again");

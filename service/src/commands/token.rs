@@ -16,9 +16,6 @@ use uuid::Uuid;
 use super::{Outcome, open};
 use crate::say;
 
-/// Tokens of one read.
-const PAGE: usize = 1000;
-
 /// Runs one of them. Who can write the database may do everything.
 pub async fn token(command: TokenCommand) -> Outcome {
     let by = Caller::Anybody;
@@ -83,17 +80,10 @@ fn note(line: std::fmt::Arguments<'_>) {
 }
 
 async fn list(store: &Store, by: &Caller) -> Outcome {
-    let mut after = Uuid::nil();
-    loop {
-        let (tokens, last) = api_tokens::list(store, by, after, PAGE).await?;
-        for token in &tokens {
-            say(format_args!("{}", line(token, store.now())));
-        }
-        match last {
-            Some(last) => after = last.token_id,
-            None => return Ok(()),
-        }
+    for token in api_tokens::list(store, by, Uuid::nil(), usize::MAX).await? {
+        say(format_args!("{}", line(&token, store.now())));
     }
+    Ok(())
 }
 
 /// A token in one line. Its name is escaped, which may contain anything.

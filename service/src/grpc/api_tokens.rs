@@ -15,6 +15,9 @@ use crate::domain::error::Result;
 use crate::operations::api_tokens::{self, NewToken, RevokeToken};
 use crate::operations::token::{self, Cursor};
 
+/// Most tokens of a page: with 100 workspaces each, they fit into a response.
+const MAX_TOKENS: usize = 400;
+
 #[tonic::async_trait]
 impl TokenService for Api {
     async fn create_token(
@@ -68,15 +71,16 @@ async fn list(
     by: &Caller,
     request: &v1::ListTokensRequest,
 ) -> Result<v1::ListTokensResponse> {
-    // At most 100 workspaces each, so that a page fits into a response.
-    let size = pages::size(request.page_size)?.min(400);
+    let size = pages::size(request.page_size)?.min(MAX_TOKENS);
     let after = open_page(api, &request.page_token).await?;
-    let (found, last) = api_tokens::list(&api.store, by, after, size).await?;
-    let next_page_token = match last {
-        Some(last) => {
-            format!("{}.{}", last.token_id, tokens(&last).seal(&Cursor::default()))
+    let mut found = api_tokens::list(&api.store, by, after, size + 1).await?;
+    let more = found.len() > size;
+    found.truncate(size);
+    let next_page_token = match found.last() {
+        Some(last) if more => {
+            format!("{}.{}", last.token_id, tokens(last).seal(&Cursor::default()))
         }
-        None => String::new(),
+        _ => String::new(),
     };
     let tokens = found.into_iter().map(api_token::encode).collect();
     Ok(v1::ListTokensResponse { tokens, next_page_token })

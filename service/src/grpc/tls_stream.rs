@@ -15,14 +15,14 @@ use crate::tls::Tls;
 /// client delays nobody else, and so that the timeout of the preface covers the handshake too.
 pub(super) enum Stream {
     Plain(TcpStream),
-    Handshake(Accept<TcpStream>),
+    Handshake(Box<Accept<TcpStream>>),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Makes a stream of an accepted connection.
 pub(super) fn wrap(stream: TcpStream, tls: Option<&Tls>) -> Stream {
     match tls {
-        Some(tls) => Stream::Handshake(tls.acceptor().accept(stream)),
+        Some(tls) => Stream::Handshake(Box::new(tls.acceptor().accept(stream))),
         None => Stream::Plain(stream),
     }
 }

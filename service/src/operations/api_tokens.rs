@@ -17,6 +17,8 @@ use crate::store::{Lock, Operation, Store, Transaction};
 
 /// Most tokens, ended ones included that are still kept.
 const MAX_TOKENS: usize = 10_000;
+/// Tokens of one read.
+const ROWS_PER_READ: usize = 1000;
 /// How long tokens that have ended are kept.
 const KEPT: TimeDelta = TimeDelta::days(90);
 /// How long a rotated token may stay valid.
@@ -200,18 +202,29 @@ fn not_found(message: &str) -> Error {
     Error::new(Reason::TokenNotFound, message).with_resource("token", "")
 }
 
-/// Returns tokens that this caller manages, with ids greater than `after`, ordered by id. There may
-/// be more even if there are fewer than `limit`: then the id to go on after is returned.
+/// Returns tokens that this caller manages, with ids greater than `after`, ordered by id. Nothing
+/// tells that there are others.
 pub async fn list(
     store: &Store,
     by: &Caller,
-    after: Uuid,
+    mut after: Uuid,
     limit: usize,
-) -> Result<(Vec<ApiToken>, Option<ApiToken>)> {
-    let read = store.read().await?.api_tokens(after, limit).await?;
-    let last = read.last().filter(|_| read.len() == limit).cloned();
-    let is_managed = |token: &ApiToken| by.require_workspaces(&token.workspaces).is_ok();
-    Ok((read.into_iter().filter(is_managed).collect(), last))
+) -> Result<Vec<ApiToken>> {
+    let mut db = store.read().await?;
+    let mut managed = Vec::new();
+    loop {
+        let read = db.api_tokens(after, ROWS_PER_READ).await?;
+        let Some(last) = read.last() else { return Ok(managed) };
+        after = last.token_id;
+        for token in read {
+            if managed.len() == limit {
+                return Ok(managed);
+            }
+            if by.require_workspaces(&token.workspaces).is_ok() {
+                managed.push(token);
+            }
+        }
+    }
 }
 
 /// Whether a token is valid now.
