@@ -36,7 +36,9 @@ async fn tokens_are_created_listed_rotated_and_revoked_beside_a_server() {
     assert!(server.log().contains("there is no valid API token"), "{}", server.log());
 
     let create = ["token", "create", "--name", "first\tone", "--scope", "admin"];
-    run_on(&path, &create).assert_refused(2, "required arguments");
+    let refused = run_on(&path, &create);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("--workspace"), "{refused:?}");
     let created = run_on(&path, &[&create[..], &["--all-workspaces"]].concat());
     let secret = created.assert_succeeded().trim_end().to_owned();
     assert!(secret.starts_with("contacts_") && secret.len() == 52, "{created:?}");

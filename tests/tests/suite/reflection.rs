@@ -8,12 +8,13 @@ use prost::Message;
 use prost_types::FileDescriptorProto;
 use tonic::Code;
 
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "grpc.health.v1.Health",
     "whatatalk.contacts.v1.AttributeService",
     "whatatalk.contacts.v1.ContactService",
     "whatatalk.contacts.v1.OptInService",
     "whatatalk.contacts.v1.TagService",
+    "whatatalk.contacts.v1.TokenService",
     "whatatalk.contacts.v1.WebhookService",
     "whatatalk.contacts.v1.WorkspaceService",
 ];
