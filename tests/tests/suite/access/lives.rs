@@ -121,7 +121,7 @@ async fn an_admin_of_one_workspace_manages_only_its_tokens(app: TestApp) {
     let client = app.client_with(&ours.secret).with_workspace("ours");
     let tokens = client.api_tokens();
     let listed = tokens.list().await.expect("tokens").items;
-    assert_eq!(listed, [ours.token.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&ours.token));
     for token in [&theirs.token, &both.token] {
         tokens.revoke(&token.token_id).await.refused_for(reason::TOKEN_NOT_FOUND);
         tokens.rotate(&token.token_id).await.refused_for(reason::TOKEN_NOT_FOUND);

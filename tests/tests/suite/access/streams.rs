@@ -50,7 +50,7 @@ async fn open_streams_end_when_their_token_is_revoked(app: TestApp) {
     ends(&mut answers).await;
     ends(&mut import).await;
     let refused = client.raw_contacts().stream_contacts(StreamContactsRequest::default()).await;
-    let status = refused.err().expect("refused");
+    let status = refused.expect_err("refused");
     assert_eq!(rpc_error(&status).reason(), Some(reason::UNAUTHENTICATED));
     drop((checks, rows));
 }
