@@ -139,6 +139,14 @@ async fn maintain(store: &Store, retention: Retention) -> Infallible {
 /// Time that the database has to finish writes and to close, when the server stops.
 const CLOSING: Duration = Duration::from_secs(1);
 
+/// Keeps the TLS certificates current.
+async fn watch(tls: Option<&Tls>) -> Infallible {
+    match tls {
+        Some(tls) => tls.watch().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A server whose database is open.
 pub struct Server {
     config: Config,

@@ -8,6 +8,7 @@ use contacts_proto::v1::attribute_service_server::AttributeServiceServer;
 use contacts_proto::v1::contact_service_server::ContactServiceServer;
 use contacts_proto::v1::opt_in_service_server::OptInServiceServer;
 use contacts_proto::v1::tag_service_server::TagServiceServer;
+use contacts_proto::v1::token_service_server::TokenServiceServer;
 use contacts_proto::v1::webhook_service_server::WebhookServiceServer;
 use contacts_proto::v1::workspace_service_server::WorkspaceServiceServer;
 use tokio::time::{sleep, timeout};
@@ -20,7 +21,7 @@ use crate::shutdown::Shutdown;
 use crate::store::Store;
 
 /// The names that are ready or not: the server as a whole, and each service.
-const READINESS: [&str; 7] = [
+const READINESS: [&str; 8] = [
     "",
     <WorkspaceServiceServer<Api> as NamedService>::NAME,
     <ContactServiceServer<Api> as NamedService>::NAME,
@@ -28,6 +29,7 @@ const READINESS: [&str; 7] = [
     <AttributeServiceServer<Api> as NamedService>::NAME,
     <OptInServiceServer<Api> as NamedService>::NAME,
     <WebhookServiceServer<Api> as NamedService>::NAME,
+    <TokenServiceServer<Api> as NamedService>::NAME,
 ];
 /// The name that serves as long as the process answers.
 const LIVENESS: &str = "liveness";
