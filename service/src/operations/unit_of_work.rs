@@ -89,6 +89,16 @@ impl UnitOfWork<'_> {
         self.find(recipient).filter(|entry| self.contact(*entry).is_some())
     }
 
+    /// Whether a recipient names the contact by the id of one that was merged into it.
+    pub fn is_merged(&self, entry: EntryId, recipient: &Recipient) -> bool {
+        let Some(contact) = self.contact(entry) else { return false };
+        match recipient {
+            Recipient::Id(id) => *id != contact.contact_id,
+            Recipient::ExternalId(id) => contact.profile.external_id.as_ref() != Some(id),
+            Recipient::Key(_) => false,
+        }
+    }
+
     /// The contact, as it is to be.
     pub fn contact(&self, entry: EntryId) -> Option<&Contact> {
         self.entries[entry.0].after.as_ref()
