@@ -136,10 +136,16 @@ impl ImportChunks {
         }
         let people = people(&profile);
         refuse_former(unit, &people).map_err(below)?;
-        let named = match profile.match_keys() {
+        let mut named = match profile.match_keys() {
             keys if keys.is_empty() => Named::Contact,
             keys => Named::Keys(keys),
         };
+        let merged = |person: &Recipient| {
+            unit.find_contact(person).is_some_and(|entry| unit.is_merged(entry, person))
+        };
+        if matches!(named, Named::Contact) && people.iter().any(merged) {
+            named = Named::Merged;
+        }
 
         // If a row has several, the external id identifies the contact, then the phone number.
         let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
@@ -305,11 +311,9 @@ fn object_one(
     named: &Named,
     objection: &Statement,
 ) -> Result<bool> {
-    // Without a time it reports a state: what stands already, with nothing said since, is
-    // the same objection again.
-    if objection.occurred_time.is_none() && unit.stands_last(entry, &objection.categories) {
-        return Ok(false);
-    }
+    // Said again without a time, it is said now: an opt-in from before may be on its way. But
+    // nothing else changes.
+    let stood = objection.occurred_time.is_none() && unit.stands_last(entry, &objection.categories);
     let recording = unit.consider(tx, entry, named, objection, true)?;
     let is_effective = recording.is_effective();
     let is_known = recording.outcomes.iter().all(|(_, outcome)| *outcome == Outcome::AlreadySo);
@@ -318,7 +322,7 @@ fn object_one(
         true => unit.accept_history(recording),
         false => {}
     }
-    Ok(is_effective)
+    Ok(is_effective && !stood)
 }
 
 /// Refuses a row with an id that is not the contact's and under which somebody objected:

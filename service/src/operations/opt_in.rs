@@ -142,13 +142,15 @@ fn persons(
                 None => return Err(Error::contact_not_found()),
             },
         };
+        let contact = if unit.is_merged(entry, recipient) { Named::Merged } else { Named::Contact };
         let known = persons.iter_mut().find(|(known, _)| *known == entry);
         match (known, recipient) {
             (None, Recipient::Key(key)) => persons.push((entry, Named::Keys(vec![key.clone()]))),
-            (None, _) => persons.push((entry, Named::Contact)),
+            (None, _) => persons.push((entry, contact)),
             (Some((_, Named::Keys(keys))), Recipient::Key(key)) => keys.push(key.clone()),
-            (Some((_, Named::Contact)), Recipient::Key(_)) => {}
-            (Some((_, named)), _) => *named = Named::Contact,
+            (Some((_, Named::Contact | Named::Merged)), Recipient::Key(_)) => {}
+            (Some((_, Named::Merged)), _) => {}
+            (Some((_, named)), _) => *named = contact,
         }
     }
     Ok(persons)

@@ -89,6 +89,17 @@ impl UnitOfWork<'_> {
         self.find(recipient).filter(|entry| self.contact(*entry).is_some())
     }
 
+    /// Whether a recipient names the contact by an id that may have been that of one that was
+    /// merged into it. The survivor of a merge may have got its external id by it.
+    pub fn is_merged(&self, entry: EntryId, recipient: &Recipient) -> bool {
+        let Some(contact) = self.contact(entry) else { return false };
+        match recipient {
+            Recipient::Id(id) => *id != contact.contact_id,
+            Recipient::ExternalId(_) => !contact.profile.merged_contact_ids.is_empty(),
+            Recipient::Key(_) => false,
+        }
+    }
+
     /// The contact, as it is to be.
     pub fn contact(&self, entry: EntryId) -> Option<&Contact> {
         self.entries[entry.0].after.as_ref()

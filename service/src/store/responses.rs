@@ -87,6 +87,14 @@ pub trait ResponseWriter {
         before: Time,
         limit: usize,
     ) -> Result<u64>;
+    /// Makes the responses about non-contacts, by their hashed keys, those about a contact, so
+    /// that they are erased with it whatever becomes of the key.
+    async fn claim_stored_responses(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+        contact_id: Uuid,
+    ) -> Result<()>;
     /// Erases the content of responses about one person. Their request ids stay,
     /// so that a late retry does not create the person again.
     async fn erase_stored_responses(

@@ -61,8 +61,8 @@ async fn sessions_tell_what_they_are_for(database: &TestDatabase) {
     .fetch_all(&mut database.connect().await)
     .await
     .expect("sessions");
-    let expected =
-        ["check", "read", "stream", "write"].map(|purpose| format!("contacts-service {purpose}"));
+    let expected = ["check", "read", "scan", "stream", "write"]
+        .map(|purpose| format!("contacts-service {purpose}"));
     assert_eq!(names, expected);
 }
 

@@ -6,12 +6,16 @@ use uuid::Uuid;
 
 use super::UnitOfWork;
 use super::persons::{Entry, new_identity};
-use crate::domain::consent::{Person, Role};
+use crate::domain::Time;
+use crate::domain::consent::{EventKind, Person, Role};
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::external_id::ExternalId;
 use crate::domain::phone::MatchKey;
-use crate::store::{ConsentRow, Transaction, Workspace, decode_profile};
+use crate::store::{ConsentRow, Subjects, Transaction, Workspace, decode_profile};
+
+/// How many of a person's events are read at a time.
+const PAGE: usize = 100;
 
 impl<'a> UnitOfWork<'a> {
     /// Loads what is known of these people.
@@ -47,8 +51,8 @@ impl<'a> UnitOfWork<'a> {
         let mut rows = fetch_consent(tx, workspace, keys).await?;
         ids.extend(rows.values().filter_map(|row| row.contact_id));
         let external_ids = external_ids.into_iter().map(Recipient::ExternalId);
-        let recipients: Vec<_> = ids.into_iter().map(Recipient::Id).chain(external_ids).collect();
-        let contacts = match recipients.as_slice() {
+        let by_id: Vec<_> = ids.into_iter().map(Recipient::Id).chain(external_ids).collect();
+        let contacts = match by_id.as_slice() {
             [] => Vec::new(),
             some => tx.db.find_contacts(workspace, some).await?,
         };
@@ -71,7 +75,38 @@ impl<'a> UnitOfWork<'a> {
         let is_owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
         let non_contacts = asked.into_iter().filter(|key| !is_owned(key)).collect();
         unit.load_non_contacts(tx, non_contacts).await?;
+        unit.load_merges(tx, recipients).await?;
         Ok(unit)
+    }
+
+    /// Loads when contacts that are named by the id of a merged one were merged.
+    async fn load_merges(&mut self, tx: &mut Transaction, recipients: &[Recipient]) -> Result<()> {
+        for recipient in recipients {
+            let Some(entry) = self.find_contact(recipient) else { continue };
+            if !self.is_merged(entry, recipient) || self.entries[entry.0].last_merge.is_some() {
+                continue;
+            }
+            let contact = self.contact(entry);
+            let contact_ids = contact.map(|contact| contact.contact_id).into_iter().collect();
+            let subjects = Subjects { contact_ids, ..Subjects::default() };
+            let mut before = i64::MAX;
+            // Newest first: mostly it is among the first.
+            let merged = loop {
+                let page =
+                    tx.db.ledger_entries_about(self.workspace, &subjects, before, PAGE).await?;
+                let merge = page.iter().find(|entry| entry.fact.kind == EventKind::Merged as i64);
+                if let Some(entry) = merge {
+                    break Time::from_timestamp_micros(entry.fact.record_time);
+                }
+                match page.last() {
+                    Some(last) if page.len() == PAGE => before = last.position,
+                    // Not told by the ledger: no time is after it.
+                    _ => break Some(Time::MAX_UTC),
+                }
+            };
+            self.entries[entry.0].last_merge = merged;
+        }
+        Ok(())
     }
 
     /// Loads what is known of non-contacts, under the hashes of their keys.

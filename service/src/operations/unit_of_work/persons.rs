@@ -33,6 +33,8 @@ pub(super) struct Entry {
     pub(super) stored_summary: ConsentSummary,
     /// When the consent last changed.
     pub(super) update_time: Option<Time>,
+    /// When another contact was last merged into it. Loaded where it matters.
+    pub(super) last_merge: Option<Time>,
 }
 
 impl Entry {
@@ -48,6 +50,7 @@ impl Entry {
             person: Person::default(),
             stored_summary: ConsentSummary::default(),
             update_time: None,
+            last_merge: None,
         }
     }
 
@@ -65,6 +68,7 @@ impl Entry {
             person,
             stored_summary: ConsentSummary::default(),
             update_time: None,
+            last_merge: None,
         }
     }
 

@@ -20,6 +20,9 @@ pub enum Named {
     Keys(Vec<MatchKey>),
     /// The contact: for a permission those of its identities that were there by then.
     Contact,
+    /// The contact, by the id of one that was merged into it. A permission from before the merge
+    /// was of that one, not of the identities there are.
+    Merged,
 }
 
 /// A statement and what would come of it. Nothing is changed before it is accepted.
@@ -219,10 +222,14 @@ impl UnitOfWork<'_> {
                 let key = here.first().map_or(first, |key| (*key).clone());
                 Ok((here.into_iter().map(|key| target.id(key)).collect(), key))
             }
-            Named::Contact => {
+            Named::Contact | Named::Merged => {
                 let person = &target.person;
-                let there = permission.map(|said| person.there_at(said.time));
-                let ids = there.filter(|ids| !ids.is_empty()).unwrap_or_else(|| person.current());
+                let ids = match (permission, named, target.last_merge) {
+                    (None, _, _) => person.current(),
+                    (Some(said), Named::Merged, merged) if merged >= Some(said.time) => Vec::new(),
+                    (Some(_), Named::Merged, None) => Vec::new(),
+                    (Some(said), _, _) => person.there_at(said.time),
+                };
                 Ok((ids, first))
             }
         }

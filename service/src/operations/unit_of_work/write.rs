@@ -271,6 +271,7 @@ async fn claim_details(
     }
     for (contact_id, keys) in by_contact {
         tx.db.claim_ledger_details(workspace, &keys, contact_id).await?;
+        tx.db.claim_stored_responses(workspace, &keys, contact_id).await?;
     }
     Ok(())
 }

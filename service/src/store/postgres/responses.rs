@@ -113,6 +113,21 @@ impl ResponseWriter for PostgresSession {
         self.execute(query).await
     }
 
+    async fn claim_stored_responses(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+        contact_id: Uuid,
+    ) -> Result<()> {
+        let query = sqlx::query(
+            "UPDATE stored_response SET contact_id = $3, match_key = NULL
+             WHERE workspace_id = $1 AND match_key = ANY($2)",
+        );
+        let query = query.bind(&workspace.workspace_id).bind(texts(keys)).bind(contact_id);
+        self.execute(query).await?;
+        Ok(())
+    }
+
     async fn erase_stored_responses(
         &mut self,
         workspace: &Workspace,

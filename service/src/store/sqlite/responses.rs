@@ -91,6 +91,21 @@ impl ResponseWriter for SqliteSession {
             .await
     }
 
+    async fn claim_stored_responses(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+        contact_id: Uuid,
+    ) -> Result<()> {
+        let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
+        let query = sqlx::query(
+            "UPDATE stored_response SET contact_id = ?, match_key = NULL
+             WHERE workspace_key = ? AND match_key IN (SELECT value FROM json_each(?))",
+        );
+        self.execute(query.bind(contact_id).bind(workspace.row_key).bind(json(&keys)?)).await?;
+        Ok(())
+    }
+
     async fn erase_stored_responses(
         &mut self,
         workspace: &Workspace,

@@ -30,6 +30,8 @@ mod kind {
 const BY_CALLER: u8 = 0x10;
 /// Of a permission: an expiry follows.
 const EXPIRES: u8 = 0x20;
+/// Of a permission: a link carried it over.
+const CARRIED: u8 = 0x40;
 /// Of an objection: another identity than the row's follows.
 const OF_ANOTHER: u8 = 0x10;
 /// Of an objection: a time of parting follows.
@@ -116,7 +118,12 @@ impl IdentityConsent {
             kind::PERSONAL => {
                 let (categories, said) = input.permission(tag)?;
                 for category in categories {
-                    self.own.permissions[category as usize].personal[clock as usize] = Some(said);
+                    let permissions = &mut self.own.permissions[category as usize];
+                    let registers = match tag & CARRIED {
+                        0 => &mut permissions.personal,
+                        _ => &mut permissions.carried,
+                    };
+                    registers[clock as usize] = Some(said);
                 }
             }
             kind::REPORTED => {

@@ -43,13 +43,13 @@ impl Own {
         Self { since: Some(since), ..Self::default() }
     }
 
-    /// Takes over what another identity was permitted, and its place in the contact.
+    /// Takes over what another identity was permitted, and its place in the contact. Resumes stay:
+    /// all they do later is to lift what was said before them, and a link lifts nothing.
     pub(super) fn carry(&mut self, from: &Self) {
         self.joined = self.joined.min(from.joined);
         for (mine, theirs) in self.permissions.iter_mut().zip(&from.permissions) {
-            mine.add_all(theirs);
+            mine.carry(theirs);
         }
-        self.resumes.add_all(&from.resumes);
     }
 
     /// Whether nothing was permitted or resumed.

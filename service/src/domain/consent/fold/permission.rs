@@ -67,6 +67,9 @@ impl Effective {
 pub struct Permissions {
     /// The latest that the person gave, by clock: late objections are compared with both.
     pub(super) personal: [Option<Permission>; 2],
+    /// The same of those that a link carried over, if they are later. They lift nothing: a link
+    /// leaves untouched what was said against the identity before, also what arrives after it.
+    pub(super) carried: [Option<Permission>; 2],
     /// Those of the reports at or after `personal` that none both follows and
     /// undercuts, by time; so each ends before the next.
     pub(super) reported: Vec<Permission>,
@@ -92,24 +95,25 @@ impl Permissions {
         self.reduce();
     }
 
-    /// Adds all of another identity's.
-    pub(super) fn add_all(&mut self, other: &Self) {
+    /// Takes over what another identity was permitted.
+    pub(super) fn carry(&mut self, from: &Self) {
         for clock in Clock::ALL {
-            if let Some(said) = other.personal[clock as usize] {
-                self.add_personal(clock, said);
-            }
+            let theirs = [from.personal[clock as usize], from.carried[clock as usize]];
+            let register = &mut self.carried[clock as usize];
+            let all = theirs.into_iter().flatten().chain(*register);
+            *register = all.max_by_key(Permission::rank);
         }
-        for said in &other.reported {
+        for said in &from.reported {
             self.add_reported(*said);
         }
         self.first_reported =
-            [self.first_reported, other.first_reported].into_iter().flatten().min();
+            [self.first_reported, from.first_reported].into_iter().flatten().min();
         self.reduce();
     }
 
     /// The latest that the person gave by any clock.
     pub fn personal(&self) -> Option<Permission> {
-        self.personal.into_iter().flatten().max_by_key(Permission::rank)
+        self.personal.into_iter().chain(self.carried).flatten().max_by_key(Permission::rank)
     }
 
     /// Which permission counts, and until when it holds.
@@ -142,13 +146,13 @@ impl Permissions {
 
     /// The latest time of any.
     pub(super) fn latest(&self) -> Option<Time> {
-        let all = self.personal.iter().flatten().chain(&self.reported);
+        let all = self.personal.iter().chain(&self.carried).flatten().chain(&self.reported);
         all.map(|said| said.time).max()
     }
 
     /// Whether nothing was ever permitted.
     pub fn is_empty(&self) -> bool {
-        self.personal == [None; 2] && self.reported.is_empty()
+        self.personal().is_none() && self.reported.is_empty()
     }
 
     /// Completes what was read from a row, which leaves out the first report's
@@ -161,6 +165,9 @@ impl Permissions {
     }
 
     fn reduce(&mut self) {
+        for (carried, own) in self.carried.iter_mut().zip(&self.personal) {
+            carried.take_if(|carried| own.is_some_and(|own| own.rank() >= carried.rank()));
+        }
         if let Some(personal) = self.personal() {
             self.first_reported = None;
             self.reported.retain(|report| report.time >= personal.time);

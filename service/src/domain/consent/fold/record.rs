@@ -160,7 +160,10 @@ impl Person {
             return Err(NoEffect::FormerIdentity);
         }
         if named.next().is_none() {
-            return Err(NoEffect::NotOfThisPerson);
+            // Said of a contact before any of its identities was there, it names none.
+            let names_none = spoken.named.is_empty();
+            let why = if names_none { NoEffect::BeforeHolder } else { NoEffect::NotOfThisPerson };
+            return Err(why);
         }
         match self.scope(spoken.named, spoken.time) {
             scope if scope.is_empty() => Err(NoEffect::BeforeHolder),

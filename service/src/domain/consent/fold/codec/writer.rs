@@ -1,7 +1,7 @@
 //! Writes the fields of records.
 
 use super::super::{Clock, IdentityId, Objection, Permission, Permissions};
-use super::{BY_CALLER, EXPIRES, KEPT, OF_ANOTHER, SOURCE_SHIFT, kind};
+use super::{BY_CALLER, CARRIED, EXPIRES, KEPT, OF_ANOTHER, SOURCE_SHIFT, kind};
 use crate::domain::Time;
 use crate::domain::consent::Source;
 
@@ -16,6 +16,10 @@ impl Writer {
             let registers = all.each_ref().map(|one| one.personal[clock as usize].iter());
             for (said, categories) in by_content(registers) {
                 self.permission(kind::PERSONAL | by(clock), said, categories);
+            }
+            let registers = all.each_ref().map(|one| one.carried[clock as usize].iter());
+            for (said, categories) in by_content(registers) {
+                self.permission(kind::PERSONAL | by(clock) | CARRIED, said, categories);
             }
         }
         for (said, categories) in by_content(all.each_ref().map(|one| one.reported.iter())) {

@@ -146,6 +146,14 @@ fn carrying() {
     check("nor where nothing was carried", &previous, &[(B, NotAsked)]);
     let stopped = [(1.0, yes(A, 1.0)), (2.0, stop(A, "X", 2.0)), (5.0, carry(A, B))];
     check("a stop stands against the new number", &stopped, &[(B, PlatformOptedOut)]);
+    let later = [(1.0, yes(A, 1.0)), (5.0, carry(A, B)), (9.0, no(B, 0.0))];
+    check("nor does it lift what arrives after it", &later, &[(B, OptedOut)]);
+    let own = [(1.0, yes(A, 1.0)), (5.0, carry(A, B)), (6.0, yes(B, 5.5)), (9.0, no(B, 0.0))];
+    check("what was said under the new number does", &own, &[(B, OptedIn)]);
+    let again = [(1.0, yes(A, 1.0)), (5.0, carry(A, B)), (6.0, carry(B, C)), (9.0, no(C, 0.0))];
+    check("carried on, it lifts nothing either", &again, &[(C, OptedOut)]);
+    let resumed = [(1.0, resume(A, "X", 1.0)), (5.0, carry(A, B)), (9.0, stop(B, "X", 0.0))];
+    check("nor does a resume", &resumed, &[(B, PlatformOptedOut)]);
     let merged = [(0.0, yes(A, 0.0)), (5.0, merge(B, A)), (8.0, merge(C, A))];
     check("two merges", &merged, &[(A, OptedIn), (B, NotAsked), (C, NotAsked)]);
 }

@@ -41,6 +41,8 @@ pub struct Permitted {
     pub expire: Option<Time>,
     pub event: Uuid,
     pub source: Source,
+    /// By a link, which lifts nothing.
+    pub carried: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -225,9 +227,8 @@ impl Naive {
             };
             let permitted: Vec<_> =
                 self.permitted.iter().filter(|f| f.whom == from).cloned().collect();
-            self.permitted.extend(permitted.into_iter().map(|f| Permitted { whom: id, ..f }));
-            let resumed: Vec<_> = self.resumed.iter().filter(|f| f.whom == from).cloned().collect();
-            self.resumed.extend(resumed.into_iter().map(|f| Resumed { whom: id, ..f }));
+            let carried = |f| Permitted { whom: id, carried: true, ..f };
+            self.permitted.extend(permitted.into_iter().map(carried));
         }
         if let Some(replaced) = replaces
             && replaced != id
@@ -334,7 +335,7 @@ impl Naive {
                     for category in categories {
                         let lifted = self.permitted.iter().any(|f| {
                             let same = f.whom == *under && f.category == *category && f.personal;
-                            same && is_after(f.time, f.clock, late)
+                            same && !f.carried && is_after(f.time, f.clock, late)
                         });
                         if !lifted {
                             objections.push((*under, Kind::OptOut(*category)));
@@ -373,6 +374,7 @@ impl Naive {
                             expire: *expire,
                             event,
                             source,
+                            carried: false,
                         });
                     }
                     if personal {
