@@ -81,6 +81,7 @@ where
                 tx.keyring().seals(&self.fingerprint).any(|seal| saved.fingerprint == seal);
             if self.operation.is_objection() && !is_same {
                 // Erased since, or another objection: none is refused for its request_id.
+                tx.without_words = saved.fingerprint.is_empty();
                 return match self.operation.run(tx).await {
                     Ok(output) => Ok((self.encode)(output).response),
                     // Whom it is about was erased, which denies everything.

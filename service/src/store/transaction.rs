@@ -51,6 +51,9 @@ pub struct Transaction {
     pub now: Time,
     /// Responses stored before this time count as expired.
     pub responses_since: Time,
+    /// Whether words and evidence are left out of what is recorded: the request was answered
+    /// before, and its person erased since.
+    pub without_words: bool,
     ids: Arc<IdGenerator>,
     keyring: Arc<Keyring>,
 }
@@ -63,7 +66,7 @@ impl Transaction {
         ids: Arc<IdGenerator>,
         keyring: Arc<Keyring>,
     ) -> Self {
-        Self { db, now, responses_since, ids, keyring }
+        Self { db, now, responses_since, without_words: false, ids, keyring }
     }
 
     /// Makes an id for something new.

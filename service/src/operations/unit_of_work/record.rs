@@ -178,6 +178,14 @@ impl UnitOfWork<'_> {
             word: spoken.word,
         });
         let contact_id = self.entries[entry.0].contact_id();
+        // Of somebody who was erased and is no contact, no more is kept than that they objected:
+        // requests that are sent again would bring back the words that were erased.
+        let was_erased = contact_id.is_none()
+            && MessageCategory::ALL.into_iter().any(|c| person.objections().erasure(c).is_some());
+        let (evidence, reason_text) = match was_erased || tx.without_words {
+            true => (Evidence::default(), String::new()),
+            false => (spoken.evidence, spoken.reason_text),
+        };
         let effective =
             recorded.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Effective);
         let event = ConsentEvent {
@@ -197,8 +205,8 @@ impl UnitOfWork<'_> {
             },
             categories: spoken.categories,
             source: Some(spoken.source),
-            evidence: spoken.evidence,
-            reason_text: spoken.reason_text,
+            evidence,
+            reason_text,
             occurred_time: recorded.time,
             record_time: tx.now,
             changed_categories: effective.map(|(category, _)| *category).collect(),
