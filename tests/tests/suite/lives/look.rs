@@ -17,7 +17,7 @@ pub const QUESTIONS: [(MessageCategory, &str); 6] = [
     (MessageCategory::Marketing, ""),
     (MessageCategory::Marketing, "1"),
     (MessageCategory::Marketing, "2"),
-    (MessageCategory::Marketing, "Z"),
+    (MessageCategory::Marketing, "3"),
     (MessageCategory::Utility, ""),
     (MessageCategory::Authentication, ""),
 ];
