@@ -40,12 +40,14 @@ pub(crate) use self::backend::{Backend, ReadPurpose};
 pub use self::backend::{Reader, Writer};
 pub use self::clock::Clock;
 pub use self::common::{ledger_pack, sort_key};
-pub use self::consent::{CheckRow, CheckRows, ConsentReader, ConsentRow, ConsentWriter};
-pub use self::contacts::{ContactReader, ContactRow, ContactWriter};
+pub use self::consent::{
+    CheckRow, CheckRows, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent,
+};
+pub use self::contacts::{ContactColumns, ContactReader, ContactRow, ContactWriter};
 pub use self::definitions::{Counted, DefinitionReader, DefinitionWriter};
 pub use self::directory::{DirectoryReader, Order, OrderBy, PageCursor, Selection};
 pub use self::duplicates::{DuplicateCandidate, DuplicateKey, DuplicateReader};
-pub use self::ledger::{LedgerReader, LedgerWriter, Listing, Subjects};
+pub use self::ledger::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects};
 pub(crate) use self::log_redaction::loggable;
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};

@@ -1478,7 +1478,7 @@ pub struct CheckOptInRequest {
     pub category: i32,
     /// Meta's id of the business's phone number that will send the message, such as
     /// `106540352242922`. In WhatsApp, a person can stop marketing from a single
-    /// number. If empty, a stop for any number denies. At most 64 characters.
+    /// number. If empty, a stop for any number denies. At most 64 digits.
     #[prost(string, tag = "6")]
     pub sender_phone_number_id: ::prost::alloc::string::String,
     /// Whether the response shall have a receipt. It is signed with a key of the key
@@ -1587,7 +1587,7 @@ pub struct BatchCheckOptInRequest {
     pub category: i32,
     /// Meta's id of the business's phone number that will send the message, such as
     /// `106540352242922`. In WhatsApp, a person can stop marketing from a single
-    /// number. If empty, a stop for any number denies. At most 64 characters.
+    /// number. If empty, a stop for any number denies. At most 64 digits.
     #[prost(string, tag = "4")]
     pub sender_phone_number_id: ::prost::alloc::string::String,
     /// People named in any way. A contact_id is checked as in CheckOptInRequest.
@@ -1643,7 +1643,7 @@ pub struct CheckOptInStreamRequest {
     pub category: i32,
     /// Meta's id of the business's phone number that will send the message, such as
     /// `106540352242922`. In WhatsApp, a person can stop marketing from a single
-    /// number. If empty, a stop for any number denies. At most 64 characters.
+    /// number. If empty, a stop for any number denies. At most 64 digits.
     #[prost(string, tag = "4")]
     pub sender_phone_number_id: ::prost::alloc::string::String,
     /// People named in any way. A contact_id is checked as in CheckOptInRequest.
@@ -1856,7 +1856,7 @@ pub struct RecordPlatformPreferenceRequest {
     pub workspace_id: ::prost::alloc::string::String,
     /// Meta's id of the business's phone number that the preference applies to:
     /// `metadata.phone_number_id` of the webhook. Empty means all numbers. At most 64
-    /// characters; a stop with an id that is not valid is for all numbers.
+    /// digits; a stop with an id that is not valid is for all numbers.
     #[prost(string, tag = "5")]
     pub sender_phone_number_id: ::prost::alloc::string::String,
     /// The preference. Required.
@@ -4415,6 +4415,11 @@ impl ::prost::Name for ImportConsent {
     }
 }
 /// One row of an import.
+///
+/// A row with several ids says that they are one person's. If somebody else opted out
+/// under one of them, contact or not, the opt-out is recorded for the contact that the
+/// row finds, too, and the row fails: also without a consent, and with
+/// ON_CONFLICT_SKIP. An opt-out of the row is recorded for all ids that can be read.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImportRow {
     /// As in CreateContact. Output-only fields must be empty.

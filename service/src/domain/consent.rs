@@ -20,6 +20,14 @@ pub use summary::{CategoryConsent, ConsentState, ConsentSummary, OptInStatus, Sh
 /// Stands for all of the business's numbers.
 pub const ALL_SENDERS: &str = "";
 
+/// Longest id of one of the business's numbers. Meta's have some 15 digits.
+const MAX_SENDER_DIGITS: usize = 64;
+
+/// Whether a text can be the id that Meta gave one of the business's numbers: digits.
+pub fn is_sender(id: &str) -> bool {
+    (1..=MAX_SENDER_DIGITS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// WhatsApp's template categories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MessageCategory {

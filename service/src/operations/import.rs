@@ -1,6 +1,6 @@
 //! Importing many rows in one transaction, each with its own result.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::consent::{NoEffect, OptInStatus, Outcome, Source, Statement};
 use crate::domain::contact::{Recipient, validate_tags};
@@ -280,6 +280,7 @@ fn object(
 ) -> Result<Option<bool>> {
     // One event for each person, with all ids of it that the row names.
     let mut persons: Vec<(EntryId, Vec<MatchKey>)> = Vec::new();
+    let mut places: HashMap<EntryId, usize> = HashMap::new();
     for person in people {
         let entry = match (unit.find(person), person) {
             (Some(entry), _) => entry,
@@ -287,7 +288,8 @@ fn object(
             (None, Recipient::Id(_) | Recipient::ExternalId(_)) => continue,
         };
         let key = person.key().cloned();
-        match persons.iter_mut().find(|(known, _)| *known == entry) {
+        let place = *places.entry(entry).or_insert(persons.len());
+        match persons.get_mut(place) {
             Some((_, keys)) => keys.extend(key),
             None => persons.push((entry, key.into_iter().collect())),
         }

@@ -48,7 +48,7 @@ pub struct UnitOfWork<'a> {
 }
 
 /// One person of a [`UnitOfWork`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EntryId(usize);
 
 impl UnitOfWork<'_> {

@@ -16,8 +16,8 @@ pub(super) use external_ids::ExternalIdChanges;
 pub(super) use find::{ContactLookup, find_contacts};
 pub(super) use pool::connect_all;
 pub(super) use rows::{
-    api_token, attribute, check_row, consent_row, head, key_id, policy_period, receipt,
-    scope_lines, stop_words, stored_response, stored_response_info, tag, workspace,
+    api_token, attribute, check_row, consent_row, contact_columns, head, key_id, policy_period,
+    receipt, scope_lines, stop_words, stored_response, stored_response_info, tag, workspace,
     workspace_lines,
 };
 pub(super) use summary::{

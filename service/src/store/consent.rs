@@ -1,6 +1,7 @@
 //! The consent of people, by their keys.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -51,6 +52,40 @@ pub struct ConsentRow {
     pub revision: i64,
 }
 
+/// A row of consent as it is stored, also one that nothing of the service wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredConsent {
+    /// Where it is.
+    pub place: ConsentPlace,
+    /// The identity, as far as it can be read.
+    pub identity_id: Option<IdentityId>,
+    /// The contact, as far as it can be read.
+    pub contact_id: Option<Uuid>,
+    /// None if a part of it cannot be read.
+    pub row: Option<ConsentRow>,
+}
+
+/// The key of a stored row, whatever it is. Personal.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConsentPlace {
+    pub(super) key: Vec<u8>,
+    /// Whether SQLite keeps it as bytes, which come after all texts.
+    pub(super) is_blob: bool,
+}
+
+impl ConsentPlace {
+    /// The key, if it is text.
+    pub fn text(&self) -> Option<String> {
+        String::from_utf8(self.key.clone()).ok().filter(|_| !self.is_blob)
+    }
+}
+
+impl fmt::Debug for ConsentPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConsentPlace(..)")
+    }
+}
+
 /// Reads consent.
 #[async_trait]
 pub trait ConsentReader {
@@ -72,6 +107,13 @@ pub trait ConsentReader {
         after: &str,
         limit: usize,
     ) -> Result<Vec<ConsentRow>>;
+    /// The same for an audit: all rows, also those that cannot be read.
+    async fn stored_consent(
+        &mut self,
+        workspace: &Workspace,
+        after: Option<&ConsentPlace>,
+        limit: usize,
+    ) -> Result<Vec<StoredConsent>>;
 }
 
 /// Writes consent.

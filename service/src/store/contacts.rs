@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{PageCursor, Workspace};
 use crate::domain::consent::{ConsentSummary, ShownConsent};
-use crate::domain::contact::{Contact, Recipient};
+use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::Result;
 use crate::domain::identity::ContactIdentity;
 
@@ -37,6 +37,30 @@ impl ContactRow {
     }
 }
 
+/// The columns of a contact that repeat its record, for filters and lists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContactColumns {
+    /// What it repeats of its consent. None if that cannot be read.
+    pub consent: Option<ConsentSummary>,
+    /// Phone number, email, first name and last name.
+    pub texts: [String; 4],
+    /// When it was created and last changed, in microseconds since 1970.
+    pub times: [i64; 2],
+}
+
+impl ContactColumns {
+    /// What the columns have to be.
+    pub fn of(contact: &Contact, consent: Option<ConsentSummary>) -> Self {
+        let Profile { phone_number, email, first_name, last_name, .. } = &contact.profile;
+        let number = phone_number.as_ref().map(ToString::to_string).unwrap_or_default();
+        Self {
+            consent,
+            texts: [number, email.clone(), first_name.clone(), last_name.clone()],
+            times: [contact.create_time, contact.update_time].map(|time| time.timestamp_micros()),
+        }
+    }
+}
+
 /// Reads contacts.
 #[async_trait]
 pub trait ContactReader {
@@ -54,6 +78,12 @@ pub trait ContactReader {
         workspace: &Workspace,
         contact_ids: &[Uuid],
     ) -> Result<HashMap<Uuid, ConsentSummary>>;
+    /// Returns what the columns of contacts repeat of their records, by id, whatever is in them.
+    async fn contact_columns(
+        &mut self,
+        workspace: &Workspace,
+        contact_ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, ContactColumns>>;
 }
 
 /// Writes contacts.

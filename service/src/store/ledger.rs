@@ -50,7 +50,7 @@ pub enum Listing {
     Key(MatchKey),
     /// An identity: for the entries that released, erased or forgot it.
     Identity(IdentityId),
-    /// A contact that is gone: for its erasure.
+    /// A contact: for what stood against an identity when it came to it, and for its erasure.
     Contact(Uuid),
 }
 
@@ -63,6 +63,19 @@ impl Listing {
             Self::Contact(id) => claimed_subject(*id),
         }
     }
+}
+
+/// Where an entry may be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListedUnder {
+    /// Its detail, as said of a contact.
+    Contact(Uuid),
+    /// Its detail, as said before the contact claimed the identity.
+    Claimed(Uuid),
+    /// Its detail, as said of a non-contact.
+    Key(MatchKey),
+    /// Without a detail.
+    Also(Listing),
 }
 
 /// Reads the ledger.
@@ -91,6 +104,14 @@ pub trait LedgerReader {
         workspace: &Workspace,
         positions: &[i64],
     ) -> Result<Vec<Entry>>;
+    /// Whether entries are listed there, index for index.
+    async fn are_listed(
+        &mut self,
+        workspace: &Workspace,
+        asked: &[(ListedUnder, i64)],
+    ) -> Result<Vec<bool>>;
+    /// How many details are listed.
+    async fn count_listed_details(&mut self, workspace: &Workspace) -> Result<i64>;
 }
 
 /// Writes the ledger.
@@ -118,7 +139,8 @@ pub trait LedgerWriter {
         workspace: &Workspace,
         positions: &[i64],
     ) -> Result<()>;
-    /// Makes the details of non-contacts, by their hashed keys, those of a contact.
+    /// Makes the details of non-contacts, by their hashed keys, those of a contact. What else
+    /// is listed under these keys is listed under the contact, too, whatever becomes of them.
     async fn claim_ledger_details(
         &mut self,
         workspace: &Workspace,

@@ -70,11 +70,11 @@ async fn case_1_a_resume_of_one_identity_lifts_no_stop_of_another(app: TestApp) 
     let b = app.make_contact(phone(2)).await;
     yes(&app, phone(1), 50).await;
     yes(&app, phone(2), 50).await;
-    platform(&app, phone(1), PlatformPreference::Stop, "X", 40).await;
+    platform(&app, phone(1), PlatformPreference::Stop, "1", 40).await;
     platform(&app, phone(2), PlatformPreference::Resume, "", 30).await;
     app.contacts().merge(&a, &b).await.expect("merged");
-    assert_eq!(check_from(&app, phone(1), "X").await, CheckReason::PlatformOptedOut);
-    assert_eq!(check_from(&app, phone(1), "Y").await, CheckReason::OptedIn);
+    assert_eq!(check_from(&app, phone(1), "1").await, CheckReason::PlatformOptedOut);
+    assert_eq!(check_from(&app, phone(1), "2").await, CheckReason::OptedIn);
     audited(&app).await;
 }
 

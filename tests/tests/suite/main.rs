@@ -9,6 +9,7 @@
 mod access;
 mod attributes;
 mod audit;
+mod audit_states;
 mod bad_inputs;
 mod batch_upsert;
 mod canary;

@@ -60,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         3 => (who(), about(), ago())
             .prop_map(|(who, about, days_ago)| Step::OptOut { who, about, days_ago }),
-        7 => (who(), prop::bool::weighted(0.7), select(vec!["", "X", "Y"]))
+        7 => (who(), prop::bool::weighted(0.7), select(vec!["", "1", "2"]))
             .prop_map(|(who, stop, sender)| Step::Platform { who, stop, sender }),
         4 => (who(), prop::bool::weighted(0.8), about(), prop::option::of(ago())).prop_map(
             |(number, agrees, about, days_ago)| Step::Import { number, agrees, about, days_ago }

@@ -13,6 +13,13 @@ use contacts_sdk::{
     CheckReason, Contact, MessageCategory, NewContact, OptInEventKind, OptInSource, Recipient,
     WebhookOutcome, WebhookReport, WebhookStatementKind,
 };
+use contacts_service::domain::Time;
+use contacts_service::domain::error::Result;
+use contacts_service::operations::lock_workspace;
+use contacts_service::store::sqlite::Access;
+use contacts_service::store::{
+    Lock, Operation, Order, OrderBy, Selection, Transaction, decode_profile,
+};
 use contacts_tests::TestApp;
 use serde_json::{Value, json};
 
@@ -137,7 +144,7 @@ async fn kinds(app: &TestApp, person: Recipient) -> Vec<OptInEventKind> {
 
 /// A contact with the phone number, opted in.
 async fn known_by_phone(app: &TestApp) -> Contact {
-    app.make_opted_in(PHONE).await
+    opted_in(app, NewContact::new().phone(PHONE)).await
 }
 
 /// A contact with the user id alone, opted in.
@@ -150,11 +157,41 @@ async fn known_by_both(app: &TestApp) -> Contact {
     opted_in(app, NewContact::new().phone(PHONE).whatsapp_user_id(USER)).await
 }
 
+/// A contact that was there, and opted in, before the webhooks of a test were sent.
 async fn opted_in(app: &TestApp, contact: NewContact) -> Contact {
     let contact = app.contacts().create(contact).await.expect("a contact");
     let record = app.opt_in().record_opt_in(&contact, OptInSource::WebForm);
-    record.await.expect("an opt-in");
+    record.occurred_time(time(ago(3600))).await.expect("an opt-in");
+    make_older(app, "default").await;
     contact
+}
+
+/// Has the contacts of a workspace created two hours earlier.
+async fn make_older(app: &TestApp, workspace_id: &str) {
+    let store = app.open_store(Access::Write).await;
+    store.write(MakeOlder(workspace_id.to_owned())).await.expect("older contacts");
+    store.close().await;
+}
+
+struct MakeOlder(String);
+
+impl Operation for MakeOlder {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Transaction) -> Result<()> {
+        let workspace = lock_workspace(tx, &self.0, Lock::Exclusive).await?;
+        let all = Selection { filter: None, words: Vec::new(), now: Time::UNIX_EPOCH };
+        let order = Order { by: OrderBy::CreateTime, descending: false };
+        let rows = tx.db.list_contacts(&workspace, &all, order, None, 1000).await?;
+        let mut changes = Vec::new();
+        for row in &rows {
+            let before = decode_profile(row)?;
+            let mut after = before.clone();
+            after.create_time -= Duration::from_secs(7200);
+            changes.push((before, after));
+        }
+        tx.db.update_contacts(&workspace, &changes).await
+    }
 }
 
 /// Everything the database says of people: contacts, consent, the ledger. A redelivery changes none

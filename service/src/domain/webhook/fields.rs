@@ -6,14 +6,13 @@ use super::Fault;
 use super::action::{Identity, MessageId};
 use super::json::{Json, Object};
 use crate::domain::Time;
+use crate::domain::consent::is_sender;
 use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
 
 /// 2009-01-01, the year of WhatsApp: nobody said anything on it before.
 const FIRST_SECOND: u64 = 1_230_768_000;
 /// Later than all seconds, earlier than all milliseconds since then.
 const SECONDS_END: u64 = 100_000_000_000;
-/// Longest id of a business's number, as in the API.
-const MAX_SENDER: usize = 64;
 
 /// A phone number that a permission depends on. None if there is none.
 pub(super) fn permission_phone(item: &Object, field: &str) -> Result<Option<PhoneNumber>, Fault> {
@@ -84,9 +83,7 @@ pub(super) fn message_id(item: &Object) -> Option<MessageId> {
 pub(super) fn sender(value: &Object) -> Option<String> {
     let mut all = value.objects("metadata").flat_map(|metadata| metadata.all("phone_number_id"));
     let sender = all.next().and_then(id_text).filter(|_| all.next().is_none())?;
-    let fits = (1..=MAX_SENDER).contains(&sender.len())
-        && sender.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then_some(sender)
+    is_sender(&sender).then_some(sender)
 }
 
 /// An id is text; some senders write numbers without quotes.

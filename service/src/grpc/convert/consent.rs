@@ -5,7 +5,7 @@ use contacts_proto::v1;
 use super::{decode_enum, time};
 use crate::domain::consent::{
     ALL_SENDERS, CheckReason, ConsentEvent, Decision, EventChange, EventKind, Evidence,
-    MessageCategory, OptInStatus, PlatformStatement, Sending, Source, Statement,
+    MessageCategory, OptInStatus, PlatformStatement, Sending, Source, Statement, is_sender,
 };
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::text;
@@ -14,8 +14,6 @@ use crate::store::timestamp;
 
 /// The limit of evidence and reasons.
 const FREE_TEXT: text::TextLimit = text::DESCRIPTION;
-/// Longest id of a sending number, in bytes. Meta's have 15 or 16 digits.
-const MAX_SENDER: usize = 64;
 
 /// Decodes the category of a check.
 fn decode_category(category: i32) -> Result<MessageCategory> {
@@ -34,11 +32,8 @@ pub(crate) fn decode_sending(category: i32, sender_phone_number_id: &str) -> Res
     Ok(Sending { category: decode_category(category)?, sender_phone_number_id })
 }
 
-/// Meta's ids are digits. Other printable ids are accepted up to a length.
 fn validate_sender(sender_phone_number_id: &str) -> Result<()> {
-    let fits = sender_phone_number_id.len() <= MAX_SENDER
-        && sender_phone_number_id.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits {
+    if sender_phone_number_id == ALL_SENDERS || is_sender(sender_phone_number_id) {
         return Ok(());
     }
     let message = "sender_phone_number_id has to be the id Meta gave the sending number, such as \

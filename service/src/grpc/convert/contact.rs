@@ -1,7 +1,7 @@
 //! Contacts. The stored record is already encoded as the API sends it, see
 //! [`wire_contact`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contacts_proto::v1;
 use prost::Message;
@@ -123,12 +123,14 @@ pub(super) fn decode_external_id(contact: &v1::Contact) -> Result<Option<Externa
     }
 }
 
-/// Decodes whatever names the person, without what cannot be read.
+/// Decodes whatever names the person, without what cannot be read. More user ids than a contact
+/// can have are no reason to read fewer: how many there are in a message is limited.
 pub(super) fn decode_readable_ids(contact: &v1::Contact) -> Profile {
-    let ids = contact.whatsapp_user_ids.iter().take(MAX_USER_IDS);
+    let ids = contact.whatsapp_user_ids.iter();
+    let ids: BTreeSet<_> = ids.filter_map(|id| WhatsAppUserId::parse(id).ok()).collect();
     Profile {
         phone_number: PhoneNumber::parse(&contact.phone_number).ok(),
-        whatsapp_user_ids: ids.filter_map(|id| WhatsAppUserId::parse(id).ok()).collect(),
+        whatsapp_user_ids: ids.into_iter().collect(),
         external_id: decode_external_id(contact).ok().flatten(),
         ..Profile::default()
     }

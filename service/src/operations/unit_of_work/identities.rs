@@ -267,7 +267,12 @@ impl UnitOfWork<'_> {
         loose.loose_keys.clear();
         loose.ids.clear();
         loose.person = Person::default();
-        if !loose.stored_under.is_empty() {
+        if loose.stored_under.is_empty() {
+            // What is stored is listed under the contact when its details are claimed.
+            let standing = row.objections.events().into_iter();
+            let listed = standing.map(|event| (Listing::Contact(contact_id), event));
+            self.shared_events.extend(listed);
+        } else {
             self.claims.push((key.clone(), contact_id));
         }
         (id, row)

@@ -62,6 +62,7 @@ impl UnitOfWork<'_> {
             }
         }
         for (gone, into) in &self.merges {
+            subjects.push(Subjects::of(gone, &keyring, workspace));
             tx.db.redirect_contact(workspace, gone.contact_id, *into).await?;
             tx.db.delete_contacts(workspace, std::slice::from_ref(gone)).await?;
         }

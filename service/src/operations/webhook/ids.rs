@@ -119,7 +119,7 @@ impl<'a> IdChange<'a> {
         let profile = &contact.profile;
         let all: Vec<_> = named.iter().chain(&new).collect();
         let known: Vec<_> = all.iter().copied().filter(|key| is_current(profile, key)).collect();
-        let is_young = contact.create_time > links.latest_time();
+        let is_young = links.is_later(contact.create_time);
         let outdated = is_young.then_some(Why::BeforeContact);
         if let Some(why) = outdated.or_else(|| links.outdated(entry, &known, &all)) {
             return Ok(links.outdated_outcome(entry, why));
@@ -208,9 +208,10 @@ impl Links<'_, '_> {
         }
     }
 
-    /// The latest time that, by another clock, may be before the statement.
-    fn latest_time(&self) -> Time {
-        self.occurred_time + MAX_CLOCK_SKEW
+    /// Whether something happened at the time of the statement or later. What is not certain to
+    /// come before it speaks against it, also if only the clocks differ.
+    fn is_later(&self, time: Time) -> bool {
+        time >= self.occurred_time
     }
 
     /// What came after the statement and speaks against it. `known` are the ids by which the contact
@@ -221,8 +222,7 @@ impl Links<'_, '_> {
         known: &[&MatchKey],
         all: &[&MatchKey],
     ) -> Option<Why> {
-        let latest = self.latest_time();
-        let is_later = |time: Option<Time>| time.is_some_and(|time| time > latest);
+        let is_later = |time: Option<Time>| time.is_some_and(|time| self.is_later(time));
         for key in all {
             let holder = self.unit.find(&Recipient::Key((*key).clone())).unwrap_or(entry);
             let Some(own) = self.unit.own(holder, key) else { continue };

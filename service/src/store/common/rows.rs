@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 use chrono::TimeDelta;
+use sqlx::{ColumnIndex, Decode, Row, Type};
 use uuid::Uuid;
 
-use super::Columns;
+use super::{Columns, ConsentColumns, consent_summary, time};
 use crate::domain::access::{ApiToken, Scope, Scopes, TokenHash, TokenWorkspaces};
 use crate::domain::attribute::{AttributeDefinition, AttributeType};
 use crate::domain::consent::{IdentityConsent, IdentityId, PolicyPeriod};
@@ -16,7 +17,9 @@ use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::domain::workspace::WorkspaceSettings;
 use crate::store::policy::decode_policy;
-use crate::store::{CheckRow, ConsentRow, Receipt, StoredResponse, StoredResponseInfo, Workspace};
+use crate::store::{
+    CheckRow, ConsentRow, ContactColumns, Receipt, StoredResponse, StoredResponseInfo, Workspace,
+};
 
 /// `workspace_id`, `display_name`, `create_time`, `consent_revision`,
 /// `token_key`, `ledger_length`, `ledger_hash`, `stop_words`, `opt_in_policy`.
@@ -160,6 +163,37 @@ pub(in crate::store) fn check_row(
         consent: consent.map_err(Error::internal)?,
         max_ages,
     })
+}
+
+/// Of each category state, time, expiry and what its age counts from; `opt_in_update_time`,
+/// `phone_number`, `email`, `first_name`, `last_name`, `create_time`, `update_time`. A value of
+/// another type, which SQLite allows, is read as none.
+pub(in crate::store) fn contact_columns<'r, R>(row: &'r R) -> ContactColumns
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    i16: Decode<'r, R::Database> + Type<R::Database>,
+    Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let int = |at: usize| row.try_get::<Option<i64>, _>(at).ok().flatten();
+    let consent = || {
+        let mut categories = [ConsentColumns::default(); 3];
+        for (category, at) in categories.iter_mut().zip([0, 4, 8]) {
+            *category = ConsentColumns {
+                code: row.try_get(at).ok()?,
+                time: int(at + 1),
+                expire_time: int(at + 2),
+                counted_from: int(at + 3),
+            };
+        }
+        consent_summary(categories, int(12).map(time)).ok()
+    };
+    ContactColumns {
+        consent: consent(),
+        texts: [13, 14, 15, 16].map(|at| row.try_get(at).unwrap_or_default()),
+        times: [17, 18].map(|at| int(at).unwrap_or_default()),
+    }
 }
 
 /// `key_version`, `fingerprint`.

@@ -18,7 +18,7 @@ pub(in crate::store) const SOURCE_SHIFT: i16 = 3;
 pub(in crate::store) const STATE_MASK: i16 = 7;
 
 /// The columns of one category.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::store) struct ConsentColumns {
     /// `opt_in_…`: the state, and above its bits the source.
     pub(in crate::store) code: i16,

@@ -3,16 +3,20 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::session::{PostgresSession, ROWS};
 use super::values::{row_limit, texts};
+use crate::domain::consent::IdentityId;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::common::{Columns, check_row, consent_row, micros};
 use crate::store::policy::decode_policy;
-use crate::store::{CheckRows, ConsentReader, ConsentRow, ConsentWriter, Workspace};
+use crate::store::{
+    CheckRows, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent, Workspace,
+};
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
 macro_rules! columns {
@@ -79,6 +83,33 @@ impl ConsentReader for PostgresSession {
         ));
         let query = query.bind(&workspace.workspace_id).bind(after).bind(row_limit(limit));
         self.fetch_all(query).await?.iter().map(consent_row).collect()
+    }
+
+    async fn stored_consent(
+        &mut self,
+        workspace: &Workspace,
+        after: Option<&ConsentPlace>,
+        limit: usize,
+    ) -> Result<Vec<StoredConsent>> {
+        const COLUMNS: &str =
+            concat!("SELECT ", columns!(), " FROM consent AS c WHERE c.workspace_id = $1");
+        let rest = if after.is_some() { " AND c.match_key > $3" } else { "" };
+        let sql = format!("{COLUMNS}{rest} ORDER BY c.match_key LIMIT $2");
+        let query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = query.bind(&workspace.workspace_id).bind(row_limit(limit));
+        if let Some(after) = after {
+            query = query.bind(String::from_utf8_lossy(&after.key).into_owned());
+        }
+        Ok(self.fetch_all(query).await?.iter().map(stored).collect())
+    }
+}
+
+fn stored(row: &PgRow) -> StoredConsent {
+    StoredConsent {
+        place: ConsentPlace { key: row.text(0).as_bytes().to_vec(), is_blob: false },
+        identity_id: Some(IdentityId(row.id(2))),
+        contact_id: row.optional_id(1),
+        row: consent_row(row).ok(),
     }
 }
 

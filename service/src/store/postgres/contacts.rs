@@ -14,9 +14,10 @@ use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::store::common::{
-    Columns, ConsentColumns, ContactLookup, ExternalIdChanges, consent_summary, find_contacts,
+    Columns, ConsentColumns, ContactLookup, ExternalIdChanges, consent_summary, contact_columns,
+    find_contacts,
 };
-use crate::store::{ContactReader, ContactRow, ContactWriter, Workspace};
+use crate::store::{ContactColumns, ContactReader, ContactRow, ContactWriter, Workspace};
 
 #[async_trait]
 impl ContactReader for PostgresSession {
@@ -51,6 +52,24 @@ impl ContactReader for PostgresSession {
             Ok((row.id(0), consent_summary(columns, row.optional_time(13))?))
         };
         rows.iter().map(summary).collect()
+    }
+
+    async fn contact_columns(
+        &mut self,
+        workspace: &Workspace,
+        contact_ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, ContactColumns>> {
+        let query = sqlx::query(
+            "SELECT c.opt_in_marketing, c.marketing_time, c.marketing_expire_time,
+                 c.marketing_counted_from, c.opt_in_utility, c.utility_time, c.utility_expire_time,
+                 c.utility_counted_from, c.opt_in_authentication, c.authentication_time,
+                 c.authentication_expire_time, c.authentication_counted_from, c.opt_in_update_time,
+                 c.phone_number, c.email, c.first_name, c.last_name, c.create_time, c.update_time,
+                 c.contact_id
+             FROM contact AS c WHERE c.workspace_id = $1 AND c.contact_id = ANY($2)",
+        );
+        let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(contact_ids)).await?;
+        Ok(rows.iter().map(|row| (row.id(19), contact_columns(row))).collect())
     }
 }
 

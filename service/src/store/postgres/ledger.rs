@@ -18,7 +18,7 @@ use crate::store::common::ledger_pack::{
     PACK, details_without, encode_details, encode_facts, unpack,
 };
 use crate::store::ledger::{claimed_subject, identity_subject};
-use crate::store::{LedgerReader, LedgerWriter, Listing, Subjects, Workspace};
+use crate::store::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects, Workspace};
 
 /// The packs that hold the positions in `$2`.
 macro_rules! packs_of_positions {
@@ -84,6 +84,77 @@ impl LedgerReader for PostgresSession {
     ) -> Result<Vec<Entry>> {
         let listed = positions.iter().map(|position| (*position, false));
         entries_at(self, workspace, listed.collect()).await
+    }
+
+    async fn are_listed(
+        &mut self,
+        workspace: &Workspace,
+        asked: &[(ListedUnder, i64)],
+    ) -> Result<Vec<bool>> {
+        let mut found = vec![false; asked.len()];
+        let (mut details, mut others) = (Asked::default(), Asked::default());
+        for (place, (under, position)) in asked.iter().enumerate() {
+            match under {
+                ListedUnder::Contact(id) => details.add(place, id.as_bytes().to_vec(), *position),
+                ListedUnder::Claimed(id) => {
+                    details.add(place, claimed_subject(*id).into_bytes(), *position);
+                }
+                ListedUnder::Key(key) => {
+                    details.add(place, key.as_str().as_bytes().to_vec(), *position);
+                }
+                ListedUnder::Also(listing) => others.add(place, listing.subject(), *position),
+            }
+        }
+        let query = sqlx::query(
+            "SELECT a.place FROM unnest($2, $3, $4) AS a (place, subject, position)
+             JOIN opt_in_event_subject AS l ON l.workspace_id = $1 AND l.subject = a.subject
+                 AND l.position = a.position",
+        );
+        let query = query.bind(&workspace.workspace_id);
+        let query = query.bind(&details.places).bind(&details.subjects).bind(&details.positions);
+        let mut rows = self.fetch_all(query).await?;
+        let query = sqlx::query(
+            "SELECT a.place FROM unnest($2, $3, $4) AS a (place, subject, position)
+             JOIN opt_in_event_pointer AS l ON l.workspace_id = $1 AND l.subject = a.subject
+                 AND l.position = a.position",
+        );
+        let query = query.bind(&workspace.workspace_id);
+        let query = query.bind(&others.places).bind(&others.subjects).bind(&others.positions);
+        rows.extend(self.fetch_all(query).await?);
+        for row in rows {
+            let place = usize::try_from(row.int(0)).ok();
+            if let Some(found) = place.and_then(|place| found.get_mut(place)) {
+                *found = true;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn count_listed_details(&mut self, workspace: &Workspace) -> Result<i64> {
+        let query =
+            sqlx::query("SELECT count(*) FROM opt_in_event_subject WHERE workspace_id = $1");
+        Ok(self.fetch_one(query.bind(&workspace.workspace_id)).await?.int(0))
+    }
+}
+
+/// Subjects and positions that are looked up, with their places in the answer.
+struct Asked<S> {
+    places: Vec<i64>,
+    subjects: Vec<S>,
+    positions: Vec<i64>,
+}
+
+impl<S> Default for Asked<S> {
+    fn default() -> Self {
+        Self { places: Vec::new(), subjects: Vec::new(), positions: Vec::new() }
+    }
+}
+
+impl<S> Asked<S> {
+    fn add(&mut self, place: usize, subject: S, position: i64) {
+        self.places.push(place as i64);
+        self.subjects.push(subject);
+        self.positions.push(position);
     }
 }
 
@@ -197,16 +268,24 @@ impl LedgerWriter for PostgresSession {
     async fn claim_ledger_details(
         &mut self,
         workspace: &Workspace,
-        keys: &[MatchKey],
+        hashed: &[MatchKey],
         contact_id: Uuid,
     ) -> Result<()> {
-        let keys: Vec<_> = keys.iter().map(|key| key.as_str().as_bytes()).collect();
+        let keys: Vec<_> = hashed.iter().map(|key| key.as_str().as_bytes()).collect();
         let query = sqlx::query(
             "UPDATE opt_in_event_subject SET subject = $3
              WHERE workspace_id = $1 AND subject = ANY($2)",
         );
         let query = query.bind(&workspace.workspace_id).bind(keys);
         self.execute(query.bind(claimed_subject(contact_id).into_bytes())).await?;
+        let query = sqlx::query(
+            "INSERT INTO opt_in_event_pointer (workspace_id, subject, position)
+             SELECT workspace_id, $3, position FROM opt_in_event_pointer
+             WHERE workspace_id = $1 AND subject = ANY($2) ON CONFLICT DO NOTHING",
+        );
+        let keys = hashed.iter().map(MatchKey::as_str).collect::<Vec<_>>();
+        let query = query.bind(&workspace.workspace_id).bind(keys);
+        self.execute(query.bind(claimed_subject(contact_id))).await?;
         Ok(())
     }
 

@@ -3,15 +3,20 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
+use uuid::Uuid;
 
 use super::session::{ROWS, SqliteSession};
 use super::values::{json, row_limit};
+use crate::domain::consent::{IdentityConsent, IdentityId};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
-use crate::store::common::{Columns, check_row, consent_row, micros};
+use crate::store::common::{Columns, check_row, consent_row, micros, time};
 use crate::store::policy::decode_policy;
-use crate::store::{CheckRows, ConsentReader, ConsentRow, ConsentWriter, Workspace};
+use crate::store::{
+    CheckRows, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent, Workspace,
+};
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
 macro_rules! columns {
@@ -84,6 +89,55 @@ impl ConsentReader for SqliteSession {
         let query = query.bind(workspace.row_key).bind(after).bind(row_limit(limit));
         self.fetch_all(query).await?.iter().map(consent_row).collect()
     }
+
+    async fn stored_consent(
+        &mut self,
+        workspace: &Workspace,
+        after: Option<&ConsentPlace>,
+        limit: usize,
+    ) -> Result<Vec<StoredConsent>> {
+        const COLUMNS: &str = "SELECT CAST(c.match_key AS BLOB), c.contact_id, c.identity_id,
+                 c.is_former, c.consent, c.update_time, c.revision, typeof(c.match_key) = 'blob'
+             FROM consent AS c WHERE c.workspace_key = ?1";
+        let rest = match after.map(|place| place.is_blob) {
+            None => "",
+            Some(false) => " AND c.match_key > CAST(?3 AS TEXT)",
+            Some(true) => " AND c.match_key > ?3",
+        };
+        let sql = format!("{COLUMNS}{rest} ORDER BY c.match_key LIMIT ?2");
+        let query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = query.bind(workspace.row_key).bind(row_limit(limit));
+        if let Some(after) = after {
+            query = query.bind(&after.key);
+        }
+        Ok(self.fetch_all(query).await?.iter().map(stored).collect())
+    }
+}
+
+/// A row of any content: columns of SQLite may hold values of any type.
+fn stored(row: &SqliteRow) -> StoredConsent {
+    let place = ConsentPlace {
+        key: row.try_get(0).unwrap_or_default(),
+        is_blob: row.try_get(7).unwrap_or_default(),
+    };
+    let contact_id: Option<Option<Uuid>> = row.try_get(1).ok();
+    let identity_id = row.try_get(2).ok().map(IdentityId);
+    let read = || {
+        let key = place.text()?;
+        let identity_id = identity_id?;
+        let consent: &[u8] = row.try_get(4).ok()?;
+        Some(ConsentRow {
+            match_key: MatchKey::from_stored(key),
+            identity_id,
+            contact_id: contact_id?,
+            is_former: row.try_get(3).ok()?,
+            consent: IdentityConsent::decode(identity_id, consent).ok()?,
+            update_time: row.try_get::<Option<i64>, _>(5).ok()?.map(time),
+            revision: row.try_get(6).ok()?,
+        })
+    };
+    let row = read();
+    StoredConsent { place, identity_id, contact_id: contact_id.flatten(), row }
 }
 
 #[async_trait]

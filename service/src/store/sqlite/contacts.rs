@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 
@@ -14,10 +15,10 @@ use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::Result;
 use crate::store::common::{
-    Columns, ConsentColumns, ContactLookup, ExternalIdChanges, consent_summary, find_contacts,
-    micros,
+    Columns, ConsentColumns, ContactLookup, ExternalIdChanges, consent_summary, contact_columns,
+    find_contacts, micros,
 };
-use crate::store::{ContactReader, ContactRow, ContactWriter, Workspace};
+use crate::store::{ContactColumns, ContactReader, ContactRow, ContactWriter, Workspace};
 
 #[async_trait]
 impl ContactReader for SqliteSession {
@@ -59,6 +60,32 @@ impl ContactReader for SqliteSession {
         }
         Ok(found)
     }
+
+    async fn contact_columns(
+        &mut self,
+        workspace: &Workspace,
+        contact_ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, ContactColumns>> {
+        let by_seq: HashMap<_, _> = contact_ids.iter().map(|id| (seq(*id), *id)).collect();
+        let sequences: Vec<_> = by_seq.keys().collect();
+        let query = sqlx::query(
+            "SELECT c.opt_in_marketing, c.marketing_time, c.marketing_expire_time,
+                 c.marketing_counted_from, c.opt_in_utility, c.utility_time, c.utility_expire_time,
+                 c.utility_counted_from, c.opt_in_authentication, c.authentication_time,
+                 c.authentication_expire_time, c.authentication_counted_from, c.opt_in_update_time,
+                 c.phone_number, c.email, c.first_name, c.last_name, c.create_time, c.update_time,
+                 c.seq
+             FROM json_each(?) AS asked
+             CROSS JOIN contact AS c ON c.workspace_key = ? AND c.seq = asked.value",
+        );
+        let rows = self.fetch_all(query.bind(json(&sequences)?).bind(workspace.row_key)).await?;
+        let columns = |row| Some((*by_seq.get(&row_seq(row))?, contact_columns(row)));
+        Ok(rows.iter().filter_map(columns).collect())
+    }
+}
+
+fn row_seq(row: &SqliteRow) -> i64 {
+    row.int(19)
 }
 
 #[async_trait]

@@ -18,7 +18,7 @@ use crate::store::common::ledger_pack::{
     PACK, details_without, encode_details, encode_facts, unpack,
 };
 use crate::store::ledger::{claimed_subject, identity_subject};
-use crate::store::{LedgerReader, LedgerWriter, Listing, Subjects, Workspace};
+use crate::store::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects, Workspace};
 
 /// The packs that hold the positions in `?2`.
 macro_rules! packs_of_positions {
@@ -85,6 +85,58 @@ impl LedgerReader for SqliteSession {
     ) -> Result<Vec<Entry>> {
         let listed = positions.iter().map(|position| (*position, false));
         entries_at(self, workspace, listed.collect()).await
+    }
+
+    async fn are_listed(
+        &mut self,
+        workspace: &Workspace,
+        asked: &[(ListedUnder, i64)],
+    ) -> Result<Vec<bool>> {
+        let subject = |under: &ListedUnder| match under {
+            ListedUnder::Contact(id) => (0, serde_json::Value::from(seq(*id))),
+            ListedUnder::Claimed(id) => (0, claimed_subject(*id).into()),
+            ListedUnder::Key(key) => (0, key.as_str().into()),
+            ListedUnder::Also(listing) => (1, listing.subject().into()),
+        };
+        let asked: Vec<_> =
+            asked.iter().map(|(under, position)| (subject(under), *position)).collect();
+        let mut found = vec![false; asked.len()];
+        for (table, sql) in [
+            (
+                0,
+                "SELECT a.key FROM json_each(?) AS a CROSS JOIN opt_in_event_subject AS l
+                 ON l.workspace_key = ? AND l.subject = json_extract(a.value, '$[0]')
+                     AND l.position = json_extract(a.value, '$[1]')",
+            ),
+            (
+                1,
+                "SELECT a.key FROM json_each(?) AS a CROSS JOIN opt_in_event_pointer AS l
+                 ON l.workspace_key = ? AND l.subject = json_extract(a.value, '$[0]')
+                     AND l.position = json_extract(a.value, '$[1]')",
+            ),
+        ] {
+            let in_table = asked.iter().enumerate().filter(|(_, ((of, _), _))| *of == table);
+            let (places, pairs): (Vec<_>, Vec<_>) = in_table
+                .map(|(place, ((_, subject), position))| (place, (subject, position)))
+                .unzip();
+            if pairs.is_empty() {
+                continue;
+            }
+            let query = sqlx::query(sql).bind(json(&pairs)?).bind(workspace.row_key);
+            for row in self.fetch_all(query).await? {
+                let at = usize::try_from(row.get::<i64, _>(0)).unwrap_or(usize::MAX);
+                if let Some(place) = places.get(at) {
+                    found[*place] = true;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn count_listed_details(&mut self, workspace: &Workspace) -> Result<i64> {
+        let query =
+            sqlx::query("SELECT count(*) FROM opt_in_event_subject WHERE workspace_key = ?");
+        Ok(self.fetch_one(query.bind(workspace.row_key)).await?.get(0))
     }
 }
 
@@ -216,6 +268,13 @@ impl LedgerWriter for SqliteSession {
         let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
         let query = sqlx::query(
             "UPDATE opt_in_event_subject SET subject = ?
+             WHERE workspace_key = ? AND subject IN (SELECT value FROM json_each(?))",
+        );
+        let query = query.bind(claimed_subject(contact_id)).bind(workspace.row_key);
+        self.execute(query.bind(json(&keys)?)).await?;
+        let query = sqlx::query(
+            "INSERT OR IGNORE INTO opt_in_event_pointer (workspace_key, subject, position)
+             SELECT workspace_key, ?, position FROM opt_in_event_pointer
              WHERE workspace_key = ? AND subject IN (SELECT value FROM json_each(?))",
         );
         let query = query.bind(claimed_subject(contact_id)).bind(workspace.row_key);

@@ -285,3 +285,24 @@ async fn opt_out_of_an_invalid_row_is_recorded(app: TestApp) {
     assert_eq!(hidden.await.expect("a check").reason, CheckReason::OptedOut);
     assert_eq!(app.contacts().count().await.expect("a count"), 1);
 }
+
+/// A row with more user ids than a contact can have fails, and its opt-out counts for each.
+#[apply(on_each_store!)]
+async fn opt_out_counts_for_every_id_of_a_row_that_has_too_many(app: TestApp) {
+    for id in ["US.1", "US.21", "US.25"] {
+        let contact = contacts_sdk::NewContact::new().whatsapp_user_id(id);
+        let contact = app.contacts().create(contact).await.expect("a contact");
+        app.opt_in().record_opt_in(&contact, OptInSource::WebForm).await.expect("an opt-in");
+    }
+    let ids = (1..=25).map(|n| format!("US.{n}"));
+    let contact = ids.clone().fold(row(phone(1)), |row, id| row.whatsapp_user_id(id));
+    let rows = [ImportRow::from(contact).consent(ImportConsent::opted_out())];
+    let chunk = import(&app, skip(), rows).await;
+    assert_eq!(counts(&chunk), [0, 0, 0, 1]);
+    assert_eq!(chunk.failures[0].error.reason(), Some(reason::LIMIT_EXCEEDED));
+    let recipients = ids.map(Recipient::whatsapp_user_id).chain([Recipient::phone(phone(1))]);
+    for recipient in recipients {
+        let check = app.opt_in().check(recipient.clone(), MessageCategory::Marketing).await;
+        assert_eq!(check.expect("a check").reason, CheckReason::OptedOut, "{recipient:?}");
+    }
+}

@@ -15,9 +15,9 @@ use super::step::{CATEGORIES, EXTERNAL_IDS, KEYS, Who};
 /// What a check may ask: a category and a sender. Nobody ever stops the last sender by its name.
 pub const QUESTIONS: [(MessageCategory, &str); 6] = [
     (MessageCategory::Marketing, ""),
-    (MessageCategory::Marketing, "X"),
-    (MessageCategory::Marketing, "Y"),
-    (MessageCategory::Marketing, "Z"),
+    (MessageCategory::Marketing, "1"),
+    (MessageCategory::Marketing, "2"),
+    (MessageCategory::Marketing, "3"),
     (MessageCategory::Utility, ""),
     (MessageCategory::Authentication, ""),
 ];

@@ -242,7 +242,7 @@ pub fn life() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let sender = || select(vec!["", "X", "Y"]);
+    let sender = || select(vec!["", "1", "2"]);
     let also = || prop::collection::vec(who(), 0..3);
     // An end in minutes after the beginning.
     let until = prop::option::weighted(0.4, select(vec![-60 * 24 * 20, -20, 60 * 24]));

@@ -209,3 +209,19 @@ async fn stop_with_an_invalid_sender_time_or_evidence_is_recorded(app: TestApp) 
         assert_eq!(reasons(&app, &phone(n)).await, [Stopped; 3], "{n}");
     }
 }
+
+/// Of a stop it means all, of what permits it is refused.
+#[apply(on_each_store!)]
+async fn sender_that_is_not_digits_means_all_senders(app: TestApp) {
+    for (n, sender) in ["abc", "+106540352242922", "1 2", "１２３"].into_iter().enumerate() {
+        app.make_opted_in(phone(n)).await;
+        say(&app, &phone(n), Stop, sender, 10).await;
+        assert_eq!(reasons(&app, &phone(n)).await, [Stopped; 3], "{sender}");
+        let resume = app.opt_in().record_platform_preference(phone(n), Resume);
+        let refused = resume.sender_phone_number_id(sender).await.expect_err("refused");
+        assert_eq!(refused.reason(), Some(reason::INVALID_ARGUMENT), "{sender}");
+        let check = app.opt_in().check(phone(n), MARKETING).sender_phone_number_id(sender);
+        let refused = check.await.expect_err("refused");
+        assert_eq!(refused.reason(), Some(reason::INVALID_ARGUMENT), "{sender}");
+    }
+}

@@ -60,7 +60,7 @@ async fn largest_webhook_is_applied(app: TestApp) {
     let messages: Vec<_> = (0..900).map(|n| text(&phone(n), "hello", at)).collect();
     let contacts: Vec<_> =
         (0..900).map(|n| json!({"wa_id": phone(n), "user_id": format!("US.{n}")})).collect();
-    app.make_opted_in(phone(0)).await;
+    opted_in(&app, NewContact::new().phone(phone(0))).await;
     let payload = webhook([
         change_of("user_preferences", &stops, &[]),
         change_of("messages", &messages, &contacts),

@@ -123,7 +123,7 @@ async fn objections_of_all_ids_stand_against_the_contact(app: TestApp) {
     let all = [phone_id(PHONE), phone_id(NEW_PHONE), user_id(USER), user_id(NEW_USER)];
     assert_eq!(reasons(&app, all).await, [OptedOut; 4]);
 
-    app.make_opted_in(phone(1)).await;
+    opted_in(&app, NewContact::new().phone(phone(1))).await;
     app.opt_in().record_opt_out(phone(2)).await.expect("an opt-out");
     let found = outcomes(&app, number_changed(&phone(1), &phone(2), None, ago(10))).await;
     assert_eq!(found, [(NumberChanged, Linked)]);
@@ -207,7 +207,7 @@ async fn contradictions_are_shown_and_not_linked(app: TestApp) {
 /// A number may be somebody else's by the time a webhook arrives.
 #[apply(on_each_store!)]
 async fn ids_are_not_linked_by_what_was_said_before_something_else_happened(app: TestApp) {
-    known_by_phone(&app).await;
+    app.make_opted_in(PHONE).await;
     // The contact was created after the number was left, the opt-in given after the message.
     let late = number_changed(PHONE, NEW_PHONE, None, ago(3600));
     let (outcome, message) = message_of(&app, late).await;
@@ -240,6 +240,42 @@ async fn ids_are_not_linked_by_what_was_said_before_something_else_happened(app:
     assert_eq!(reasons(&app, [phone_id(PHONE), phone_id(NEW_PHONE)]).await, [OptedIn, Nobody]);
 }
 
+/// A change of number from before its contact, or before the number's next holder, is not theirs:
+/// no difference between clocks is allowed for.
+#[apply(on_each_store!)]
+async fn changed_number_of_an_earlier_holder_is_outdated_to_the_second(app: TestApp) {
+    for (n, seconds) in [0, 1, 60, 290, 3600].into_iter().enumerate() {
+        let (old, new) =
+            (|case: usize| phone(100 * n + case), |case: usize| phone(100 * n + case + 50));
+        let at = ago(seconds);
+        // The contact is new.
+        app.make_opted_in(old(1)).await;
+        // The number was released, and its next holder agreed.
+        app.make_opted_in(old(2)).await;
+        app.contacts().link_identity(old(2)).phone(old(12)).await.expect("a contact");
+        app.contacts().link_identity(old(12)).release(old(2)).await.expect("a contact");
+        app.make_opted_in(old(2)).await;
+        // The number was erased, and its next holder agreed.
+        app.make_opted_in(old(3)).await;
+        app.contacts().delete(old(3)).await.expect("a receipt");
+        app.make_opted_in(old(3)).await;
+        // An older contact got the released number.
+        app.make_opted_in(old(4)).await;
+        app.contacts().link_identity(old(4)).phone(old(14)).await.expect("a contact");
+        app.contacts().link_identity(old(14)).release(old(4)).await.expect("a contact");
+        opted_in(&app, NewContact::new().phone(old(24))).await;
+        app.contacts().link_identity(old(24)).phone(old(4)).await.expect("a contact");
+        app.opt_in().record_opt_in(old(4), OptInSource::WebForm).await.expect("an opt-in");
+        for case in 1..=4 {
+            let change = number_changed(&old(case), &new(case), None, at);
+            let found = outcomes(&app, change).await;
+            assert_eq!(found, [(NumberChanged, Outdated)], "{case} {seconds}");
+            let all = [phone_id(&old(case)), phone_id(&new(case))];
+            assert_eq!(reasons(&app, all).await, [OptedIn, Nobody], "{case} {seconds}");
+        }
+    }
+}
+
 /// From one number to a second and a third, told in the wrong order.
 #[apply(on_each_store!)]
 async fn number_that_was_left_again_gets_no_permission(app: TestApp) {
@@ -252,12 +288,12 @@ async fn number_that_was_left_again_gets_no_permission(app: TestApp) {
     assert!(message.contains("given up"), "{message}");
     let all = [phone_id(PHONE), phone_id(NEW_PHONE)];
     assert_eq!(reasons(&app, all).await, [FormerIdentity, NotAsked]);
-    // The webhook that told it is sent again.
-    assert_eq!(outcomes(&app, second).await, [(NumberChanged, Linked)]);
+    // The webhook that told it is sent again: it is from before the number was linked.
+    assert_eq!(outcomes(&app, second).await, [(NumberChanged, Outdated)]);
     let all = [phone_id(PHONE), phone_id(NEW_PHONE), phone_id(&phone(3))];
-    assert_eq!(reasons(&app, all).await, [FormerIdentity, FormerIdentity, NotAsked]);
+    assert_eq!(reasons(&app, all).await, [FormerIdentity, NotAsked, Nobody]);
     // Nor does a message from before teach its ids.
-    app.make_opted_in(phone(5)).await;
+    opted_in(&app, NewContact::new().phone(phone(5))).await;
     let left = number_changed(&phone(4), &phone(6), Some(("US.5", "US.6")), ago(10));
     outcomes(&app, left).await;
     let late = pair(&phone(5), "US.5", ago(20));
@@ -267,8 +303,12 @@ async fn number_that_was_left_again_gets_no_permission(app: TestApp) {
 #[apply(on_each_store!)]
 async fn numbers_can_change_back(app: TestApp) {
     known_by_phone(&app).await;
-    for (old, new, at) in [(PHONE, NEW_PHONE, 30), (NEW_PHONE, PHONE, 20), (PHONE, NEW_PHONE, 10)] {
-        let found = outcomes(&app, number_changed(old, new, None, ago(at))).await;
+    // A number that comes back is there anew: the next change has to be later than that.
+    let times = [ago(30), ago(20), ago(0) + 60];
+    for (at, [old, new]) in
+        times.into_iter().zip([[PHONE, NEW_PHONE], [NEW_PHONE, PHONE], [PHONE, NEW_PHONE]])
+    {
+        let found = outcomes(&app, number_changed(old, new, None, at)).await;
         assert_eq!(found, [(NumberChanged, Linked)]);
         let all = [phone_id(new), phone_id(old)];
         assert_eq!(reasons(&app, all).await, [OptedIn, FormerIdentity]);

@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 const LIVES: usize = 12;
-/// The first second of a life: within what a clock may be off, so that contacts are as old.
+/// The first second of a life.
 const BEGIN: u64 = 150;
 
 /// What happens to one of two persons.
@@ -99,6 +99,7 @@ async fn live(
         let agreed = client.opt_in().record_opt_in(&contact, OptInSource::WebForm);
         agreed.occurred_time(time(ago(3600))).await.expect("an opt-in");
     }
+    make_older(app, name).await;
     for webhook in webhooks {
         client.webhooks().ingest(webhook.to_string()).await.expect("a webhook");
     }

@@ -126,7 +126,7 @@ async fn two_servers_at_once_apply_it_once(app: TestApp) {
     for round in 0..5 {
         let at = ago(100 - round);
         let (old, new) = (phone(100 + round as usize), phone(200 + round as usize));
-        app.make_opted_in(&old).await;
+        opted_in(&app, NewContact::new().phone(&old)).await;
         let payload = webhook([
             change("user_preferences", preference("stop", Some(&old), None, at)),
             change("user_preferences", preference("stop", Some(&phone(300)), Some(USER), at)),

@@ -49,6 +49,8 @@ fn a_sender_that_cannot_be_one_means_all_senders_for_a_stop_and_none_for_a_resum
         json!({}),
         json!({"phone_number_id": ""}),
         json!({"phone_number_id": "1 2"}),
+        json!({"phone_number_id": "abc"}),
+        json!({"phone_number_id": "+15550783881"}),
         json!({"phone_number_id": long}),
         json!({"phone_number_id": ["1"]}),
         json!(["106540352242922"]),

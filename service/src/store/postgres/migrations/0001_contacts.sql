@@ -192,8 +192,10 @@ CREATE TABLE opt_in_event_subject (
 
 -- Further entries that a person's list shows, without details: those that still count
 -- for an identity after it was released or erased, under a keyed hash. With `i:` and an
--- identity_id, the entries that released, erased or forgot it; with `k:` and the id of a
+-- identity_id, the entries that released, erased or forgot it, and with `k:` and the id of a
 -- contact that is gone, its erasure: by these the past is found for checks as of a time.
+-- With `k:` and the id of a contact also what was listed for an identity that it claimed:
+-- it still counts for the contact after the identity is released.
 CREATE TABLE opt_in_event_pointer (
     position     bigint NOT NULL,
     workspace_id text   COLLATE "C" NOT NULL,
