@@ -9,6 +9,7 @@ use contacts_sdk::{
     ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource, PlatformPreference,
 };
 use contacts_service::config::AccessLogMode;
+use contacts_service::domain::access::Scope;
 use contacts_tests::{Refused, TestApp, apply, logged, message, on_each_store, phone};
 use prost::Message;
 use serde_json::Value;
@@ -324,4 +325,32 @@ async fn calls_that_were_not_read_are_not_in_the_audit_log(app: TestApp) {
         (&lines[0]["request_id"], &lines[0]["outcome"]),
         (&"refused".into(), &"INVALID_ARGUMENT".into())
     );
+}
+
+#[apply(on_each_store!)]
+async fn the_audit_log_names_the_token_of_a_call(app: TestApp) {
+    let (reader, secret) = app.make_token(&[Scope::ContactsRead], &["default"]).await;
+    app.demand_tokens().await;
+    let client = app.client_with(&secret);
+    client.contacts().list().await.expect("a page");
+    // Without the scope, in another workspace, and without a token.
+    client.contacts().delete(phone(1)).await.refused();
+    let list = v1::ListContactsRequest { workspace_id: "acme".to_owned(), ..Default::default() };
+    client.raw_contacts().list_contacts(list).await.refused();
+    app.contacts().list().await.refused();
+    let actor = reader.token_id.to_string();
+    let found = audited(&app).await;
+    let found = found.iter().map(|line| {
+        assert_eq!(line["actor"], actor, "{line}");
+        let text = |field: &str| line[field].as_str().unwrap_or_default();
+        (text("action"), text("outcome"), text("workspace_id"))
+    });
+    let expected = [
+        ("read", "OK", "default"),
+        ("erase", "PERMISSION_DENIED", ""),
+        ("read", "PERMISSION_DENIED", "acme"),
+    ];
+    let found: Vec<_> = found.collect();
+    assert_eq!(found, expected, "{found:?}");
+    assert!(!app.audit_log().contains(&secret) && !logged().contains(&secret));
 }
