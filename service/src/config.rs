@@ -30,7 +30,7 @@ pub use self::cli::{
 pub use self::database::{Database, DatabaseUrl, PostgresUrl};
 pub use self::limits::{Limits, Timeouts};
 pub use self::listener::{Listener, Switch};
-pub use self::log::{Log, LogFormat, LogLevel};
+pub use self::log::{AccessLogMode, AuditTarget, Log, LogFormat, LogLevel};
 pub use self::postgres::Postgres;
 pub use self::retention::Retention;
 pub use self::sqlite::Sqlite;

@@ -29,6 +29,7 @@ mod pages;
 mod permissions;
 mod resumable;
 mod stream;
+mod subject;
 mod tags;
 mod tls_stream;
 mod tokens;
@@ -53,11 +54,17 @@ use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use self::api::Api;
+use self::layers::Telemetry;
 use self::methods::Methods;
+use self::transport::Capacity;
 use crate::authenticator::Authenticator;
 use crate::config::{Auth, Config, Switch};
 use crate::shutdown::Shutdown;
-use crate::store::Store;
+use crate::store::{Store, random};
+use crate::telemetry::access::AccessLog;
+use crate::telemetry::audit::AuditLog;
+use crate::telemetry::metrics::{Metrics, READY};
+use crate::telemetry::request_id::RequestIds;
 use crate::tls::Tls;
 use crate::webhook_secrets::WebhookSecrets;
 
@@ -65,6 +72,7 @@ use crate::webhook_secrets::WebhookSecrets;
 /// Dropping the future aborts the calls that are left.
 pub(crate) async fn serve(
     (store, webhook_secrets): (Store, WebhookSecrets),
+    (metrics, audit): (Arc<Metrics>, Arc<AuditLog>),
     listener: (TcpListener, Option<Tls>),
     config: &Config,
     shutdown: Shutdown,
@@ -74,13 +82,23 @@ pub(crate) async fn serve(
         Auth::None => None,
         Auth::Tokens => Some(Authenticator::new(store.clone(), timeouts.check_timeout)),
     };
-    let api = Arc::new(Api::new(store.clone(), webhook_secrets, shutdown.drain.clone(), config));
-    let health = health::reporter().await;
+    let drain = shutdown.drain.clone();
+    let api = Arc::new(Api::new(store.clone(), webhook_secrets, drain, config, &metrics));
+    let ready = metrics.gauge(&READY, &[]);
+    let health = health::reporter(&ready).await;
     let routes = routes(api, &health, config)?;
     let methods = Arc::new(Methods::of_this_server().map_err(std::io::Error::other)?);
-    let service = layers::stack(routes.prepare(), methods, config.clone(), authenticator);
-    let reporting = health::report(health, store, shutdown.clone());
-    let limits = (limits, connections::max(limits.max_connections));
+    let telemetry = Telemetry {
+        ids: RequestIds::new(random().map_err(std::io::Error::other)?),
+        access: AccessLog::new(config.log.access_log, &metrics),
+        audit,
+        clock: store.clock(),
+        metrics: Arc::clone(&metrics),
+    };
+    let service =
+        layers::stack(routes.prepare(), methods, config.clone(), (authenticator, telemetry));
+    let reporting = health::report((health, ready), store, shutdown.clone());
+    let limits = Capacity::new(limits, connections::max(limits.max_connections), &metrics);
     let serving = transport::serve(service, listener, limits, timeouts, shutdown.drain);
     tokio::join!(serving, reporting);
     Ok(())

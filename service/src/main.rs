@@ -63,6 +63,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let stopped = shutdown::signal()?;
     #[cfg(unix)]
     shutdown::exit_after_signal(config.timeouts.longest_shutdown())?;
+    #[cfg(unix)]
+    shutdown::ignore_hangup()?;
     let listener = bind(&config).await?;
     let address = listener.local_addr()?;
     let hint = hint(&config, &address.to_string());

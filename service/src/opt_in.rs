@@ -4,9 +4,11 @@
 
 mod as_of;
 mod coalescer;
+mod decisions;
 mod people;
 mod read;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -20,7 +22,9 @@ use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::operations::named;
 use crate::store::{CheckRow, Store};
+use crate::telemetry::metrics::Metrics;
 use coalescer::Coalescer;
+use decisions::Decisions;
 
 /// Most people in one batch.
 pub const MAX_BATCH: usize = 10_000;
@@ -31,6 +35,7 @@ pub struct Checker {
     store: Store,
     coalescer: Coalescer,
     timeout: Duration,
+    decisions: Arc<Decisions>,
 }
 
 /// What a check asks.
@@ -83,11 +88,28 @@ impl Checker {
     /// A checker that reads from a store. A read that takes longer than `timeout` fails
     /// with UNAVAILABLE.
     pub fn new(store: Store, timeout: Duration) -> Self {
-        Self { coalescer: Coalescer::new(store.clone(), timeout), store, timeout }
+        let decisions = Arc::new(Decisions::new(&Metrics::default()));
+        Self { coalescer: Coalescer::new(store.clone(), timeout), store, timeout, decisions }
+    }
+
+    /// Measures decisions and reads.
+    #[must_use]
+    pub(crate) fn measured(self, metrics: &Metrics) -> Self {
+        let decisions = Arc::new(Decisions::new(metrics));
+        Self { coalescer: self.coalescer.measured(metrics), decisions, ..self }
     }
 
     /// Checks whether this may be sent to this person now.
     pub async fn check(&self, query: &CheckQuery<'_>) -> Result<CheckOutcome> {
+        let outcome = self.answer(query).await?;
+        // A question about the past decides about no message.
+        if query.as_of_time.is_none() {
+            self.decisions.count(query.sending.category, outcome.reason, 1);
+        }
+        Ok(outcome)
+    }
+
+    async fn answer(&self, query: &CheckQuery<'_>) -> Result<CheckOutcome> {
         let workspace_id = named(query.workspace_id)?;
         if let Some(time) = query.as_of_time {
             return self.check_as_of(workspace_id, query, time).await;
@@ -123,7 +145,9 @@ impl Checker {
             Ok(recipient) => verdict(people.row(recipient), sending, now).reason,
             Err(reason) => *reason,
         };
-        Ok((recipients.iter().map(reason).collect(), now))
+        let reasons: Vec<_> = recipients.iter().map(reason).collect();
+        self.decisions.count_all(sending.category, &reasons);
+        Ok((reasons, now))
     }
 }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Timelike;
@@ -11,6 +12,7 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::{Auth, Config, Retention};
 use crate::database::{self, DatabaseFileError, DatabaseLock};
@@ -21,6 +23,8 @@ use crate::operations::{api_tokens, retention, workspaces};
 use crate::runtime::Watchdog;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, loggable};
+use crate::telemetry::audit::AuditLog;
+use crate::telemetry::metrics::{BUILD_INFO, Metrics, endpoint};
 use crate::tls::{Tls, TlsError};
 use crate::webhook_secrets::{WebhookSecretError, WebhookSecrets};
 
@@ -72,6 +76,14 @@ pub enum ServerError {
          `contacts-service key create --key-file contacts.key`"
     )]
     NoKeyFile,
+    /// The audit log cannot be written.
+    #[error("cannot write the audit log {path}: {source}")]
+    AuditLog {
+        /// Path in the settings.
+        path: String,
+        /// Reason of the operating system.
+        source: std::io::Error,
+    },
     /// Serving failed.
     #[error("cannot serve: {0}")]
     Serve(#[from] std::io::Error),
@@ -91,13 +103,16 @@ fn root(error: &Error) -> String {
 /// # Errors
 /// When the address is in use or does not exist, or other machines could reach it.
 pub async fn bind(config: &Config) -> Result<TcpListener, ServerError> {
-    let address = &config.listener.listen;
-    let failed = |source| ServerError::Listen { address: address.clone(), source };
+    bind_to(&config.listener.listen, config).await
+}
+
+async fn bind_to(address: &str, config: &Config) -> Result<TcpListener, ServerError> {
+    let failed = |source| ServerError::Listen { address: address.to_owned(), source };
     let found: Vec<SocketAddr> = lookup_host(address).await.map_err(failed)?.collect();
     if found.iter().any(|address| !address.ip().is_loopback())
         && let Some(missing) = missing_protection(config)
     {
-        return Err(ServerError::Exposed { address: address.clone(), missing });
+        return Err(ServerError::Exposed { address: address.to_owned(), missing });
     }
     TcpListener::bind(found.as_slice()).await.map_err(failed)
 }
@@ -155,20 +170,37 @@ pub struct Server {
     lock: Option<DatabaseLock>,
     webhook_secrets: WebhookSecrets,
     tls: Option<Tls>,
+    metrics: Arc<Metrics>,
+    metrics_listener: Option<TcpListener>,
+    audit: Arc<AuditLog>,
 }
 
 impl Server {
-    /// Opens the database, and creates the workspace `default` in a new one.
+    /// Opens the database, and creates the workspace `default` in a new one. Binds the address for
+    /// metrics, if there is one.
     ///
     /// # Errors
     /// When the database cannot be opened or written, or is a SQLite file that another server uses;
-    /// or when the file with the secrets of webhooks cannot be used.
+    /// when the file with the secrets of webhooks cannot be used, or the audit log not be written;
+    /// or when the address for metrics is in use, does not exist, or other machines could reach it.
     pub async fn open(config: Config) -> Result<Self, ServerError> {
+        let metrics_listener = match &config.listener.metrics_listen {
+            Some(address) => Some(bind_to(address, &config).await?),
+            None => None,
+        };
+        let metrics = Arc::new(match metrics_listener {
+            Some(_) => Metrics::recorded(),
+            None => Metrics::default(),
+        });
+        let audit = AuditLog::open(&config.log.audit_log, &metrics).map_err(|source| {
+            ServerError::AuditLog { path: config.log.audit_log.to_string(), source }
+        })?;
         let secret_file = config.webhook.webhook_secret_file.as_deref();
         let webhook_secrets =
             secret_file.map(WebhookSecrets::read).transpose()?.unwrap_or_default();
         let tls = Tls::open(&config.access)?;
         let (store, lock) = database::open_and_upgrade(&config).await?;
+        let store = store.measured(&metrics);
         let failed =
             |source| ServerError::Database { database: config.database.url.to_string(), source };
         workspaces::ensure_default(&store).await.map_err(failed)?;
@@ -181,7 +213,24 @@ impl Server {
                 "there is no valid API token: create one with `contacts-service token create`"
             );
         }
-        Ok(Self { config, store, engine, lock, webhook_secrets, tls })
+        metrics.gauge(&BUILD_INFO, &[env!("CARGO_PKG_VERSION"), &engine]).set(1.0);
+        let audit = Arc::new(audit);
+        Ok(Self {
+            config,
+            store,
+            engine,
+            lock,
+            webhook_secrets,
+            tls,
+            metrics,
+            metrics_listener,
+            audit,
+        })
+    }
+
+    /// Address that metrics are served on.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Serves until `shutdown`. Then it reports NOT_SERVING; after the shutdown delay it accepts no
@@ -195,14 +244,30 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
-        let Self { config, store, engine, lock, webhook_secrets, tls } = self;
-        log_start(&config, &engine, listener.local_addr()?);
-        let _watchdog = Watchdog::start()?;
+        log_start(&self, listener.local_addr()?);
+        let Self {
+            config,
+            store,
+            lock,
+            webhook_secrets,
+            tls,
+            metrics,
+            metrics_listener,
+            audit,
+            ..
+        } = self;
+        let watchdog = Watchdog::start()?;
+        watchdog.measured(&metrics);
+        // Until the end, so that the shutdown can be watched.
+        let _endpoint = metrics_listener.map(|listener| {
+            AbortOnDropHandle::new(tokio::spawn(endpoint::serve(Arc::clone(&metrics), listener)))
+        });
         let steps = Shutdown::default();
         let grace = config.timeouts.shutdown_grace;
         let api = (store.clone(), webhook_secrets);
         let listener = (listener, tls.clone());
-        let mut serving = Box::pin(grpc::serve(api, listener, &config, steps.clone()));
+        let telemetry = (metrics, Arc::clone(&audit));
+        let mut serving = Box::pin(grpc::serve(api, telemetry, listener, &config, steps.clone()));
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
             () = shutdown => None,
@@ -232,6 +297,7 @@ impl Server {
         if timeout(CLOSING, store.close()).await.is_err() {
             tracing::warn!("the database did not close in time");
         }
+        audit.flush().await;
         drop(lock);
         tracing::info!("stopped");
         Ok(result?)
@@ -245,15 +311,18 @@ impl Server {
         let listener = bind(&config).await?;
         let address = listener.local_addr()?;
         let server = Self::open(config).await?;
+        let metrics_address = server.metrics_address();
         let shutdown = CancellationToken::new();
         let serving = server.serve(listener, shutdown.clone().cancelled_owned());
-        Ok(RunningServer { address, task: tokio::spawn(serving), shutdown: shutdown.drop_guard() })
+        let task = tokio::spawn(serving);
+        Ok(RunningServer { address, metrics_address, task, shutdown: shutdown.drop_guard() })
     }
 }
 
 /// A server inside this program. Dropping it stops it too, without waiting until it has.
 pub struct RunningServer {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     task: JoinHandle<Result<(), ServerError>>,
     shutdown: DropGuard,
 }
@@ -262,6 +331,11 @@ impl RunningServer {
     /// Address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Address that metrics are served on.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Stops it, and waits until it has.
@@ -275,12 +349,16 @@ impl RunningServer {
 }
 
 /// One line with what an operator needs to know of this server, and no secrets.
-fn log_start(config: &Config, engine: &str, address: SocketAddr) {
+fn log_start(server: &Server, address: SocketAddr) {
+    let Server { config, engine, .. } = server;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        database.engine = engine,
+        database.engine = engine.as_str(),
         database.url = %config.database.url,
         listen.address = %address,
+        listen.metrics = server.metrics_address().map(tracing::field::display),
+        access.log = ?config.log.access_log,
+        audit.log = %config.log.audit_log,
         listen.insecure = config.listener.insecure,
         listen.tls = config.access.tls_cert.is_some(),
         listen.client_certificates = config.access.tls_client_ca.is_some(),
@@ -315,6 +393,7 @@ pub async fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AuditTarget;
     use crate::key_file;
 
     fn config(listen: &str) -> Config {
@@ -346,6 +425,28 @@ mod tests {
         assert!(bind(&insecure).await.is_ok());
         let error = bind(&config("127.0.0.1")).await.expect_err("no port");
         assert!(error.to_string().starts_with("cannot listen on 127.0.0.1"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn metrics_are_shown_to_other_machines_only_with_insecure() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut exposed = Config::for_tests(folder.path().join("contacts.db"));
+        exposed.listener.metrics_listen = Some("0.0.0.0:0".to_owned());
+        let error = Server::open(exposed.clone()).await.err().expect("exposed").to_string();
+        assert!(error.contains("0.0.0.0:0") && error.contains("--insecure"), "{error}");
+        exposed.listener.insecure = true;
+        let server = Server::open(exposed).await.expect("a server");
+        assert!(server.metrics_address().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_audit_log_that_cannot_be_written_is_told_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::for_tests(folder.path().join("contacts.db"));
+        let path = folder.path().join("none").join("audit.jsonl");
+        config.log.audit_log = AuditTarget::File(path.clone());
+        let error = Server::open(config).await.err().expect("no folder").to_string();
+        assert!(error.contains(&*path.to_string_lossy()), "{error}");
     }
 
     #[tokio::test]

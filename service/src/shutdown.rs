@@ -48,6 +48,18 @@ pub fn exit_after_signal(limit: Duration) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes the process survive SIGHUP. Tools that rotate logs send it; the audit log notices by
+/// itself that its file was renamed.
+///
+/// # Errors
+/// When the handler cannot be installed.
+#[cfg(unix)]
+pub fn ignore_hangup() -> io::Result<()> {
+    use std::sync::Arc;
+
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default()).map(drop)
+}
+
 /// Returns a future that completes at the first SIGINT or SIGTERM from now on.
 ///
 /// # Errors

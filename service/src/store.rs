@@ -17,6 +17,7 @@ mod directory;
 mod duplicates;
 mod ledger;
 mod log_redaction;
+mod measured;
 mod policy;
 pub mod postgres;
 mod receipts;
@@ -49,6 +50,8 @@ pub use self::directory::{DirectoryReader, Order, OrderBy, PageCursor, Selection
 pub use self::duplicates::{DuplicateCandidate, DuplicateKey, DuplicateReader};
 pub use self::ledger::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects};
 pub(crate) use self::log_redaction::loggable;
+use self::measured::Measured;
+pub(crate) use self::measured::PoolState;
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};
 pub use self::record::decode_profile;
@@ -70,6 +73,8 @@ use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
 use crate::operations::DEFAULT_WORKSPACE;
 use crate::runtime::off_worker;
+use crate::telemetry::call;
+use crate::telemetry::metrics::{CLOCK_JUMPS, Metrics};
 
 /// How long responses are stored unless the settings say otherwise.
 pub const RESPONSE_RETENTION: TimeDelta = TimeDelta::hours(24);
@@ -93,7 +98,7 @@ impl Operation for Probe {
 /// The contacts database.
 #[derive(Clone)]
 pub struct Store {
-    backend: Arc<dyn Backend>,
+    backend: Measured,
     clock: Clock,
     ids: Arc<IdGenerator>,
     keyring: Arc<Keyring>,
@@ -115,6 +120,7 @@ impl Store {
         let registered = backend.reader(ReadPurpose::Unary).await?.all_suppression_keys().await?;
         require_keys(&keyring, &registered)?;
         let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
+        let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
         Ok(Self { backend, clock, ids, keyring, response_retention, writes })
     }
@@ -123,6 +129,21 @@ impl Store {
     #[must_use]
     pub fn with_response_retention(self, response_retention: TimeDelta) -> Self {
         Self { response_retention, ..self }
+    }
+
+    /// Measures how the database is used.
+    #[must_use]
+    pub(crate) fn measured(self, metrics: &Metrics) -> Self {
+        let jumps = metrics.counter(&CLOCK_JUMPS, &[]);
+        let clock = self.clock.clone();
+        metrics.sample(move || jumps.absolute(clock.jumps()));
+        let backend = Measured::new(Arc::clone(&self.backend), metrics);
+        Self { backend, ..self }
+    }
+
+    /// Tells the time.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// How long responses are stored.
@@ -160,7 +181,7 @@ impl Store {
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
         let store = self.clone();
         let is_bulk = operation.is_bulk();
-        let write = async move { store.write_with_retries(&operation).await };
+        let write = call::carried(async move { store.write_with_retries(&operation).await });
         let written = match is_bulk {
             true => self.writes.spawn(off_worker(write).in_current_span()),
             false => self.writes.spawn(write.in_current_span()),

@@ -1,5 +1,12 @@
-//! Logs, to standard error. They contain no personal data: a log line names what happened, not to
-//! whom.
+//! What operators see of a server: its log, to standard error; the access log and the audit log; and
+//! metrics. None of it contains personal data: it names what happened, and people at most by the ids
+//! of their contacts.
+
+pub(crate) mod access;
+pub(crate) mod audit;
+pub(crate) mod call;
+pub(crate) mod metrics;
+pub(crate) mod request_id;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
@@ -28,5 +35,11 @@ pub fn init(config: &Log) -> Result<(), String> {
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or_default();
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(panic.location = location, panic.message = message, "panic");
+    let call = call::current();
+    tracing::error!(
+        panic.location = location,
+        panic.message = message,
+        request.id = call.as_ref().map(|call| call.request_id()),
+        "panic"
+    );
 }

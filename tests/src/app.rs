@@ -9,10 +9,13 @@ use contacts_sdk::{
     Attributes, ClientBuilder, Contacts, ContactsClient, MessageCategory, OptIn, Tags, Webhooks,
     Workspaces,
 };
-use contacts_service::config::Database;
+use contacts_service::config::{AccessLogMode, AuditTarget, Database};
 use contacts_service::store::Store;
 use contacts_service::store::sqlite::Access;
 use contacts_service::{Config, RunningServer, Server};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
@@ -25,6 +28,9 @@ use crate::wire::Wire;
 
 /// A test that waits longer than this for anything has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The file of the audit log.
+const AUDIT_LOG: &str = "audit.jsonl";
 
 /// A server with a new database, and a client of it. Clones share the server.
 #[derive(Clone)]
@@ -40,6 +46,8 @@ struct TestServer {
     address: SocketAddr,
     running: Mutex<Option<RunningServer>>,
     database: TestDatabase,
+    /// Has the audit log.
+    logs: TempDir,
 }
 
 /// Runs one test on one database, and checks that the server shuts down cleanly after it.
@@ -74,11 +82,15 @@ impl TestApp {
         let mut config = Config::for_tests("unused");
         config.database = Database { url: database.settings.clone(), key_file: key };
         config.migrate = true;
+        let logs = tempfile::tempdir().expect("a folder");
+        config.listener.metrics_listen = Some("127.0.0.1:0".to_owned());
+        config.log.access_log = AccessLogMode::All;
+        config.log.audit_log = AuditTarget::File(logs.path().join(AUDIT_LOG));
         let running = Server::start(config.clone()).await.expect("the server starts");
         let address = running.address();
         config.listener.listen = address.to_string();
         let running = Mutex::new(Some(running));
-        let server = Arc::new(TestServer { config, backend, address, running, database });
+        let server = Arc::new(TestServer { config, backend, address, running, database, logs });
         let client = builder(address).connect().await.expect("a connection");
         Self { server, client }
     }
@@ -118,6 +130,31 @@ impl TestApp {
     /// The address the server listens on, which stays the same after a restart.
     pub fn address(&self) -> SocketAddr {
         self.server.address
+    }
+
+    /// The metrics of the server, in the text format of Prometheus.
+    pub async fn metrics(&self) -> String {
+        let (status, text) = self.ask_metrics("GET", "/metrics").await;
+        assert!(status.ends_with(" 200 OK"), "{status}");
+        text
+    }
+
+    /// Sends a request to the endpoint of metrics: the first line of the response, and its body.
+    pub async fn ask_metrics(&self, method: &str, path: &str) -> (String, String) {
+        let running = self.server.running.lock().await;
+        let address = running.as_ref().and_then(RunningServer::metrics_address).expect("it runs");
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: metrics\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.expect("a response");
+        let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+        (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+    }
+
+    /// The lines of the audit log of all servers of this test that were stopped.
+    pub fn audit_log(&self) -> String {
+        std::fs::read_to_string(self.server.logs.path().join(AUDIT_LOG)).unwrap_or_default()
     }
 
     /// Stops the server gracefully.

@@ -31,6 +31,8 @@ pub struct RawResponse {
     pub status: Status,
     /// The encoded messages.
     pub messages: Bytes,
+    /// The headers before them.
+    pub headers: HeaderMap,
 }
 
 /// Frames a message with the gRPC length prefix.
@@ -106,8 +108,9 @@ impl Call {
     pub async fn response(self) -> RawResponse {
         let (headers, mut body) = self.response.await.expect("an answer").into_parts();
         let messages = read(&mut body).await;
-        let trailers = body.trailers().await.expect("an end").unwrap_or(headers.headers);
-        RawResponse { status: status(&trailers), messages }
+        let (trailers, headers) = (body.trailers().await.expect("an end"), headers.headers);
+        let status = status(trailers.as_ref().unwrap_or(&headers));
+        RawResponse { status, messages, headers }
     }
 
     /// Reads the response without telling the server that there is room for more of it.

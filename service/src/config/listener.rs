@@ -19,6 +19,13 @@ pub struct Listener {
     )]
     pub listen: String,
 
+    /// Address to serve metrics for Prometheus on, as HOST:PORT.
+    ///
+    /// Under /metrics, over HTTP. It has to be one of this machine's own (loopback) unless
+    /// --insecure is set. Without it, nothing is measured.
+    #[arg(long, env = "CONTACTS_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
+
     /// Allow an address that other machines can reach without tokens or TLS.
     ///
     /// Set it only if the network or a proxy protects the port.

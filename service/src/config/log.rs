@@ -1,12 +1,15 @@
 //! What the server logs.
 
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-/// What the server logs, to standard error.
+/// What the server logs, to standard error unless said otherwise.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Logging")]
 pub struct Log {
@@ -26,6 +29,71 @@ pub struct Log {
     /// `contacts_service=debug,h2=info`.
     #[arg(long, env = "CONTACTS_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
+
+    /// Which calls the log has a line for: off, errors or all.
+    ///
+    /// With method, code, duration, request id, workspace and client address, at the level
+    /// info. Of failed calls at most 100 lines per second, unless it is all.
+    #[arg(
+        long,
+        env = "CONTACTS_ACCESS_LOG",
+        value_name = "CALLS",
+        value_enum,
+        default_value = "errors"
+    )]
+    pub access_log: AccessLogMode,
+
+    /// Where the audit log goes: off, stderr, or the path of a file.
+    ///
+    /// One line of JSON for each call that reads, exports, erases or changes something,
+    /// without personal data. Checks are not in it. A file is appended to, and opened again
+    /// after it was renamed or removed.
+    #[arg(long, env = "CONTACTS_AUDIT_LOG", value_name = "FILE", default_value = "off")]
+    pub audit_log: AuditTarget,
+}
+
+/// Which calls the log has a line for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccessLogMode {
+    /// None.
+    Off,
+    /// Those that failed.
+    Errors,
+    /// All, checks and health checks among them.
+    All,
+}
+
+/// Where the audit log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditTarget {
+    /// Nowhere.
+    Off,
+    /// To standard error, between the lines of the log.
+    Stderr,
+    /// To this file.
+    File(PathBuf),
+}
+
+impl FromStr for AuditTarget {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "off" | "" => Self::Off,
+            "stderr" => Self::Stderr,
+            path => Self::File(path.into()),
+        })
+    }
+}
+
+impl fmt::Display for AuditTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// Format of log lines.

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use contacts_proto::v1;
 use futures::FutureExt;
+use metrics::Counter;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -15,6 +17,7 @@ use crate::config::Config;
 use crate::domain::error::{Error, Reason, Result};
 use crate::opt_in::Checker;
 use crate::store::{Operation, Store};
+use crate::telemetry::metrics::{IMPORT_ROWS, Metrics};
 use crate::webhook_secrets::WebhookSecrets;
 
 /// The services of the API. Each is implemented in the file of its name.
@@ -29,6 +32,38 @@ pub(super) struct Api {
     pub(super) drain: CancellationToken,
     /// Places of bulk calls, by workspace.
     pub(super) places: WorkspacePlaces,
+    /// Counts what becomes of imported rows.
+    pub(super) import_rows: ImportRows,
+}
+
+/// Counts rows of imports by what became of them.
+#[derive(Clone)]
+pub(super) struct ImportRows {
+    created: Counter,
+    updated: Counter,
+    unchanged: Counter,
+    failed: Counter,
+}
+
+impl ImportRows {
+    fn new(metrics: &Metrics) -> Self {
+        let counter = |outcome| metrics.counter(&IMPORT_ROWS, &[outcome]);
+        Self {
+            created: counter("created"),
+            updated: counter("updated"),
+            unchanged: counter("unchanged"),
+            failed: counter("failed"),
+        }
+    }
+
+    /// Counts the rows of a response.
+    pub(super) fn count(&self, response: &v1::BatchUpsertContactsResponse) {
+        let count = |rows: i32| u64::try_from(rows).unwrap_or(0);
+        self.created.increment(count(response.created));
+        self.updated.increment(count(response.updated));
+        self.unchanged.increment(count(response.unchanged));
+        self.failed.increment(response.failures.len() as u64);
+    }
 }
 
 impl Api {
@@ -37,8 +72,9 @@ impl Api {
         webhook_secrets: WebhookSecrets,
         drain: CancellationToken,
         config: &Config,
+        metrics: &Metrics,
     ) -> Self {
-        let checker = Checker::new(store.clone(), config.timeouts.check_timeout);
+        let checker = Checker::new(store.clone(), config.timeouts.check_timeout).measured(metrics);
         Self {
             store,
             checker,
@@ -46,6 +82,7 @@ impl Api {
             webhook_secrets: Arc::new(webhook_secrets),
             drain,
             places: WorkspacePlaces::new(config.limits.max_workspace_bulk),
+            import_rows: ImportRows::new(metrics),
         }
     }
 

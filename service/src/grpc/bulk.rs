@@ -92,9 +92,12 @@ pub(super) async fn upsert(
         chunks: vec![rows.valid],
     };
     let malformed = rows.failures;
+    let counted = api.import_rows.clone();
     api.run(key, upsert, move |outcomes| {
         let outcome = outcomes.into_iter().next().unwrap_or_default();
-        import::encode(&outcome, malformed.clone())
+        let response = import::encode(&outcome, malformed.clone());
+        counted.count(&response);
+        response
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! Accepts connections, and closes those that send no HTTP/2 preface.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,14 +20,14 @@ const PREFACE_BYTES: usize = 24;
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// Accepts the next connection.
-pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
+pub(super) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Responses are written as a whole, so waiting to fill packets only
                 // delays them. A failure to set the option does no harm.
                 drop(stream.set_nodelay(true));
-                return stream;
+                return (stream, peer);
             }
             Err(error) => {
                 tracing::warn!(error.kind = ?error.kind(), "no connection could be accepted");
@@ -126,7 +127,7 @@ mod tests {
     async fn pair() -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (client, server) = tokio::join!(TcpStream::connect(address), accept(&listener));
+        let (client, (server, _)) = tokio::join!(TcpStream::connect(address), accept(&listener));
         let timeouts = Config::for_tests("unused.db").timeouts;
         assert_eq!(timeouts.preface_timeout, PREFACE_TIMEOUT);
         (Connection::new(server.into(), &timeouts), client.expect("a connection"))

@@ -17,7 +17,8 @@ use crate::operations::contacts::{CreateContact, DeleteContact};
 use crate::operations::read::{self, Query};
 use crate::operations::token::Cursor;
 use crate::operations::workspace;
-use crate::store::{ContactRow, OrderBy, PageCursor, Store};
+use crate::store::{ContactRow, OrderBy, PageCursor, Receipt, Store};
+use crate::telemetry::call;
 
 #[tonic::async_trait]
 impl ContactService for Api {
@@ -47,6 +48,7 @@ impl ContactService for Api {
         let recipient = recipient::decode(request.recipient)?;
         let found = find(&self.store, &request.workspace_id, &[recipient], view).await?;
         let row = found.into_iter().flatten().next().ok_or_else(Error::contact_not_found)?;
+        call::about(Some(row.contact_id));
         let contact = Some(contact::encode(&row, view, self.store.now_for_expiry())?);
         Ok(Response::new(v1::GetContactResponse { contact }))
     }
@@ -81,8 +83,10 @@ impl ContactService for Api {
                 reason: reason.into(),
             })
         };
-        let encode =
-            |receipt| v1::DeleteContactResponse { receipt: Some(contact::encode_receipt(receipt)) };
+        let encode = |receipt: Receipt| {
+            call::about(Some(receipt.contact_id));
+            v1::DeleteContactResponse { receipt: Some(contact::encode_receipt(receipt)) }
+        };
         self.change(request, decode, encode).await
     }
 

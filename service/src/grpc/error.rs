@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 
 use crate::domain::error::{Error, Reason};
 use crate::store::loggable;
+use crate::telemetry::call;
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "contacts.whatatalk";
@@ -163,11 +164,23 @@ fn cut(text: &str, max: usize) -> String {
 fn log(error: &Error) {
     let Some(cause) = error.source() else { return };
     let (reason, cause) = (name(error.reason()), loggable(cause));
+    let call = call::current();
+    let (id, method) = call.as_ref().map(|call| (call.request_id(), &*call.method)).unzip();
+    /// One line at a level.
+    macro_rules! line {
+        ($log:ident) => {
+            tracing::$log!(
+                error.reason = reason,
+                error.cause = cause,
+                request.id = id,
+                rpc.method = method,
+                "a call failed"
+            )
+        };
+    }
     match code(error.reason()) {
-        Code::Internal => {
-            tracing::error!(error.reason = reason, error.cause = cause, "a call failed")
-        }
-        _ => tracing::warn!(error.reason = reason, error.cause = cause, "a call failed"),
+        Code::Internal => line!(error),
+        _ => line!(warn),
     }
 }
 

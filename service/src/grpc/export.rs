@@ -12,6 +12,7 @@ use crate::domain::contact::View;
 use crate::domain::error::Result;
 use crate::operations::{export, workspaces};
 use crate::store::{StoredResponseInfo, encode_consents, timestamp};
+use crate::telemetry::call;
 
 /// Most events, and most saved answers, in one response.
 const MAX_ITEMS: usize = 1000;
@@ -25,6 +26,7 @@ pub(super) async fn export(
     let workspace = workspaces::get(&api.store, &request.workspace_id).await?;
     let id = workspace.workspace_id.as_str();
     let held = export::held(&api.store, id, &recipient, MAX_ITEMS + 1).await?;
+    call::about(held.contact.as_ref().map(|row| row.contact_id));
     let now = api.store.now_for_expiry();
 
     let count = held.events.len();

@@ -11,6 +11,7 @@ use contacts_proto::v1::tag_service_server::TagServiceServer;
 use contacts_proto::v1::token_service_server::TokenServiceServer;
 use contacts_proto::v1::webhook_service_server::WebhookServiceServer;
 use contacts_proto::v1::workspace_service_server::WorkspaceServiceServer;
+use metrics::Gauge;
 use tokio::time::{sleep, timeout};
 use tonic::server::NamedService;
 use tonic_health::ServingStatus;
@@ -41,20 +42,24 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const FAILURES: u32 = 2;
 
 /// The health service as a server starts: its database was just opened.
-pub(super) async fn reporter() -> HealthReporter {
+pub(super) async fn reporter(ready: &Gauge) -> HealthReporter {
     let health = HealthReporter::new();
     health.set_service_status(LIVENESS, ServingStatus::Serving).await;
-    set_readiness(&health, true).await;
+    set_readiness(&health, ready, true).await;
     health
 }
 
 /// Reports until the server drains.
-pub(super) async fn report(mut health: HealthReporter, store: Store, shutdown: Shutdown) {
+pub(super) async fn report(
+    (mut health, ready): (HealthReporter, Gauge),
+    store: Store,
+    shutdown: Shutdown,
+) {
     tokio::select! {
-        () = probe(&health, &store) => {}
+        () = probe(&health, &ready, &store) => {}
         () = shutdown.begun.cancelled() => {}
     }
-    set_readiness(&health, false).await;
+    set_readiness(&health, &ready, false).await;
     shutdown.drain.cancelled().await;
     for name in READINESS.into_iter().chain([LIVENESS]) {
         // Ends the streams of those who watch, after they got the status.
@@ -63,7 +68,7 @@ pub(super) async fn report(mut health: HealthReporter, store: Store, shutdown: S
 }
 
 /// Reports forever whether the database answers.
-async fn probe(health: &HealthReporter, store: &Store) {
+async fn probe(health: &HealthReporter, ready: &Gauge, store: &Store) {
     let mut failures = 0;
     loop {
         sleep(PROBE_INTERVAL).await;
@@ -79,12 +84,13 @@ async fn probe(health: &HealthReporter, store: &Store) {
                 true => tracing::info!("ready: the database answers again"),
                 false => tracing::warn!("not ready: the database does not answer"),
             }
-            set_readiness(health, is_ready).await;
+            set_readiness(health, ready, is_ready).await;
         }
     }
 }
 
-async fn set_readiness(health: &HealthReporter, is_ready: bool) {
+async fn set_readiness(health: &HealthReporter, ready: &Gauge, is_ready: bool) {
+    ready.set(f64::from(u8::from(is_ready)));
     let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
     for name in READINESS {
         health.set_service_status(name, status).await;

@@ -12,6 +12,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::operations::DEFAULT_WORKSPACE;
 use crate::operations::idempotency::{Idempotent, fingerprint};
 use crate::store::{Operation, Store, Transaction};
+use crate::telemetry::call;
 
 /// Longest request_id that is parsed, in bytes.
 const MAX_REQUEST_ID: usize = 255;
@@ -86,7 +87,11 @@ impl InFlight {
         };
         let operation = Idempotent {
             operation,
-            encode: move |output| encode(output).into().encoded,
+            encode: move |output| {
+                let encoded = encode(output).into().encoded;
+                call::about(encoded.contact_id);
+                encoded
+            },
             workspace_id,
             method: M::method(),
             request_id,

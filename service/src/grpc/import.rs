@@ -21,7 +21,7 @@ use tonic::Status;
 use tracing::Instrument;
 
 use super::access::Messages;
-use super::api::{Api, shutting_down};
+use super::api::{Api, ImportRows, shutting_down};
 use super::convert::import::{self as convert, Rows};
 use super::workspace_places::{WorkspacePlace, WorkspacePlaces};
 use crate::domain::error::{Error, Reason, Result};
@@ -31,6 +31,7 @@ use crate::operations::import::{ImportChunks, ROWS_PER_TRANSACTION};
 use crate::operations::workspaces;
 use crate::runtime::off_worker;
 use crate::store::{Store, Workspace};
+use crate::telemetry::call;
 
 const MAX_CHUNK_ID: usize = 255;
 /// Most chunks of one commit: those that fail as a whole hold no rows.
@@ -57,9 +58,10 @@ pub(super) fn open(
         responses,
         drain: api.drain.clone(),
         places: api.places.clone(),
+        counted: api.import_rows.clone(),
     };
     // Converting rows takes milliseconds at a time.
-    tokio::spawn(off_worker(import.run()).in_current_span());
+    tokio::spawn(call::carried(off_worker(import.run())).in_current_span());
     ReceiverStream::new(received).boxed()
 }
 
@@ -70,6 +72,7 @@ struct Import {
     responses: mpsc::Sender<ChunkResponse>,
     drain: CancellationToken,
     places: WorkspacePlaces,
+    counted: ImportRows,
 }
 
 /// Where and how the chunks of an import are stored.
@@ -77,6 +80,7 @@ struct Target {
     store: Store,
     workspace: Workspace,
     options: ImportOptions,
+    counted: ImportRows,
     _place: WorkspacePlace,
 }
 
@@ -203,15 +207,15 @@ impl Import {
         let place = self.places.enter(&first.workspace_id)?;
         // So that an unknown workspace is reported before the first chunk arrives.
         let workspace = workspaces::get(&self.store, &first.workspace_id).await?;
-        let store = self.store.clone();
-        Ok(Some(Target { store, workspace, options, _place: place }))
+        let (store, counted) = (self.store.clone(), self.counted.clone());
+        Ok(Some(Target { store, workspace, options, counted, _place: place }))
     }
 }
 
 impl Target {
     /// Stores chunks. The commit goes on when the client goes away.
     fn commit(&self, chunks: Vec<Chunk>) -> impl Future<Output = CommitResponses> + Send + use<> {
-        let store = self.store.clone();
+        let (store, counted) = (self.store.clone(), self.counted.clone());
         let mut pending = Vec::with_capacity(chunks.len());
         let mut valid = Vec::with_capacity(chunks.len());
         for chunk in chunks {
@@ -228,6 +232,7 @@ impl Target {
             let outcomes = store.write(operation).await?;
             let response = |(outcome, (chunk_id, failures))| {
                 let encoded = convert::encode(&outcome, failures);
+                counted.count(&encoded);
                 v1::ImportContactsResponse {
                     chunk_id,
                     created: encoded.created,

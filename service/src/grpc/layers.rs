@@ -2,13 +2,13 @@
 
 mod admission;
 mod authenticate;
+mod calls;
 mod deadline;
 mod from_fn;
 mod messages;
 mod panics;
 #[cfg(test)]
 mod tests;
-mod trace;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::admission::Admission;
+use self::calls::Calls;
+pub(super) use self::calls::Telemetry;
 use self::deadline::Deadlines;
 use self::from_fn::from_fn_with_state;
 use self::messages::Messages;
@@ -35,7 +37,7 @@ pub(super) fn stack<S>(
     services: S,
     methods: Arc<Methods>,
     config: Config,
-    authenticator: Option<Authenticator>,
+    (authenticator, telemetry): (Option<Authenticator>, Telemetry),
 ) -> impl Service<
     Request<Body>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
@@ -50,13 +52,15 @@ where
         + Send
         + 'static,
 {
-    let admission = Arc::new(Admission::new(Arc::clone(&methods), &config.limits));
+    let admission =
+        Arc::new(Admission::new(Arc::clone(&methods), &config.limits, &telemetry.metrics));
     let messages = Arc::new(Messages::new(Arc::clone(&methods), &config));
+    let calls = Arc::new(Calls::new(Arc::clone(&methods), telemetry));
     let deadlines = Deadlines::from(&config.timeouts);
     ServiceBuilder::new()
-        // Outside of all that may respond, so that refusals are traced, and so
-        // that events below are in the call's span.
-        .layer(from_fn_with_state(Arc::clone(&methods), trace::trace))
+        // Outside of all that may respond, so that refusals are told of, and so that
+        // what is logged below is of the call.
+        .layer(from_fn_with_state(calls, calls::tell))
         // Outside of the deadline, so that a call that ran out of time holds its
         // place until the client took the response.
         .layer(from_fn_with_state(admission, admission::limit))

@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::Arc;
 
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
 
 use super::elements::{ElementLimits, MessageType, Schema};
 use super::permissions::{Access, access};
+use super::subject::SubjectFields;
+use crate::telemetry::audit::Action;
 
 /// The descriptors of the services, without reflection.
 pub(super) const DESCRIPTORS: [&[u8]; 2] =
@@ -31,11 +34,62 @@ pub(super) enum Class {
     Bulk,
 }
 
+impl Class {
+    /// Its name in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Infrastructure => "infrastructure",
+            Self::Check => "check",
+            Self::OptOut => "opt_out",
+            Self::Unary => "unary",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
 /// Unary calls about many people, other than those whose names begin with `Batch`.
 const BULK: [&str; 5] =
     ["CountContacts", "UpdateContactTags", "DeleteTag", "DeleteAttribute", "DeleteWorkspace"];
 /// Calls that record objections.
 const OPT_OUTS: [&str; 3] = ["RecordOptOut", "RecordPlatformPreference", "IngestWhatsAppWebhook"];
+
+/// Calls that are not in the audit log: they show nothing about a person, or are checks, which are
+/// answered too often.
+const UNAUDITED: [&str; 10] = [
+    "CheckOptIn",
+    "BatchCheckOptIn",
+    "CheckOptInStream",
+    "ListReceiptKeys",
+    "GetTag",
+    "ListTags",
+    "GetAttribute",
+    "ListAttributes",
+    "GetWorkspace",
+    "ListWorkspaces",
+];
+const READS: [&str; 8] = [
+    "GetContact",
+    "BatchGetContacts",
+    "ListContacts",
+    "CountContacts",
+    "StreamContacts",
+    "StreamDuplicateContacts",
+    "ListOptInEvents",
+    "ListTokens",
+];
+/// Changes of consent, of whose it is, and of the policy it is judged by.
+const CONSENT: [&str; 9] = [
+    "RecordOptIn",
+    "RecordOptOut",
+    "RecordPlatformPreference",
+    "IngestWhatsAppWebhook",
+    "ImportContacts",
+    "BatchUpsertContacts",
+    "LinkIdentity",
+    "MergeContacts",
+    "UpdateWorkspace",
+];
 
 /// Largest message of health and reflection, in bytes.
 const INFRASTRUCTURE_BYTES: usize = 16 << 10;
@@ -68,12 +122,19 @@ pub(super) struct Method {
     pub(super) request: MessageType,
     /// What a caller needs for it.
     pub(super) access: Access,
+    /// What its request is about.
+    pub(super) subject: SubjectFields,
+    /// What the audit log says that it does. None if it is not in there.
+    pub(super) action: Option<Action>,
+    /// Its place in [`Methods::paths`].
+    pub(super) index: usize,
 }
 
 /// Methods by path.
 #[derive(Debug)]
 pub(super) struct Methods {
-    by_path: HashMap<String, Method>,
+    by_path: HashMap<Arc<str>, Method>,
+    paths: Vec<Arc<str>>,
     schema: Schema,
 }
 
@@ -91,14 +152,24 @@ impl Methods {
         }
         let schema = Schema::of(&files);
         let methods = files.iter().flat_map(|file| methods_of(file, &schema));
-        let by_path = methods.collect::<Result<_, String>>()?;
-        Ok(Self { by_path, schema })
+        let mut by_path = methods.collect::<Result<HashMap<Arc<str>, Method>, String>>()?;
+        let mut paths = Vec::with_capacity(by_path.len());
+        for (path, method) in &mut by_path {
+            method.index = paths.len();
+            paths.push(Arc::clone(path));
+        }
+        Ok(Self { by_path, paths, schema })
     }
 
     /// The method of a path, and the path as a known one, which unlike the
     /// caller's can be logged. None if there is no such method.
-    pub(super) fn find(&self, path: &str) -> Option<(&str, Method)> {
-        self.by_path.get_key_value(path).map(|(path, method)| (path.as_str(), *method))
+    pub(super) fn find(&self, path: &str) -> Option<(&Arc<str>, Method)> {
+        self.by_path.get_key_value(path).map(|(path, method)| (path, *method))
+    }
+
+    /// The paths of all methods.
+    pub(super) fn paths(&self) -> &[Arc<str>] {
+        &self.paths
     }
 
     /// The message types of the requests.
@@ -110,7 +181,7 @@ impl Methods {
 fn methods_of<'f>(
     file: &'f FileDescriptorProto,
     schema: &'f Schema,
-) -> impl Iterator<Item = Result<(String, Method), String>> + 'f {
+) -> impl Iterator<Item = Result<(Arc<str>, Method), String>> + 'f {
     file.service.iter().flat_map(move |service| {
         service.method.iter().map(move |method| {
             let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
@@ -122,8 +193,11 @@ fn methods_of<'f>(
                 limits: limits(class, method.name()),
                 request: schema.find(method.input_type()),
                 access: access(&path).ok_or_else(|| format!("{path} has no permission"))?,
+                subject: subject(file, method),
+                action: action(file.package(), method.name()),
+                index: 0,
             };
-            Ok((path, method))
+            Ok((path.into(), method))
         })
     })
 }
@@ -137,6 +211,25 @@ fn class(package: &str, method: &MethodDescriptorProto) -> Class {
         name if OPT_OUTS.contains(&name) => Class::OptOut,
         name if is_stream || name.starts_with("Batch") || BULK.contains(&name) => Class::Bulk,
         _ => Class::Unary,
+    }
+}
+
+/// The requests of this API are declared in the files of their services.
+fn subject(file: &FileDescriptorProto, method: &MethodDescriptorProto) -> SubjectFields {
+    let name = method.input_type().rsplit('.').next().unwrap_or_default();
+    let request = file.message_type.iter().find(|message| message.name() == name);
+    request.map(SubjectFields::of).unwrap_or_default()
+}
+
+/// A method that is not listed changes something.
+fn action(package: &str, name: &str) -> Option<Action> {
+    match name {
+        _ if package.starts_with("grpc.") || UNAUDITED.contains(&name) => None,
+        "ExportContactData" => Some(Action::Export),
+        "DeleteContact" | "DeleteWorkspace" => Some(Action::Erase),
+        _ if READS.contains(&name) => Some(Action::Read),
+        _ if CONSENT.contains(&name) => Some(Action::Consent),
+        _ => Some(Action::Change),
     }
 }
 
@@ -163,7 +256,7 @@ mod tests {
     fn every_method_needs_a_scope_but_health_and_reflection() {
         // Fails if one is missing in the table.
         let methods = Methods::of_this_server().expect("a permission for each method");
-        let of_api = |path: &&String| path.starts_with("/whatatalk.contacts.v1.");
+        let of_api = |path: &&Arc<str>| path.starts_with("/whatatalk.contacts.v1.");
         assert!(methods.by_path.keys().filter(of_api).count() >= 36);
         for (path, method) in &methods.by_path {
             let expected = match path.split('.').nth(1) {
@@ -205,6 +298,49 @@ mod tests {
             Some(true)
         );
         assert_eq!(is_stream("/whatatalk.contacts.v1.OptInService/Guess"), None);
+    }
+
+    #[test]
+    fn every_request_of_a_workspace_says_which() {
+        let methods = Methods::of_this_server().expect("descriptors");
+        for path in methods.paths().iter().filter(|path| path.starts_with("/whatatalk.")) {
+            let subject = methods.find(path).expect("a method").1.subject;
+            // Handlers note the workspace that they create or update.
+            let others =
+                ["/ListWorkspaces", "/ListReceiptKeys", "/CreateWorkspace", "/UpdateWorkspace"];
+            let is_other = others.iter().any(|name| path.ends_with(name));
+            let is_other = is_other || path.contains(".TokenService/");
+            assert_eq!(subject == SubjectFields::default(), is_other, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_name_in_the_lists_is_a_method() {
+        let methods = Methods::of_this_server().expect("descriptors");
+        let names = UNAUDITED.iter().chain(&READS).chain(&CONSENT).chain(&BULK).chain(&OPT_OUTS);
+        for name in names {
+            let ends = format!("/{name}");
+            assert!(methods.paths().iter().any(|path| path.ends_with(&ends)), "{name}");
+        }
+    }
+
+    #[test]
+    fn whatever_changes_something_is_in_the_audit_log() {
+        let methods = Methods::of_this_server().expect("descriptors");
+        for path in methods.paths().iter().filter(|path| path.starts_with("/whatatalk.")) {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let only_looks = ["Get", "List", "Count", "BatchGet", "Stream", "Check", "BatchCheck"];
+            let only_looks = only_looks.iter().any(|verb| name.starts_with(verb));
+            let action = methods.find(path).expect("a method").1.action;
+            let expected = match name {
+                "ExportContactData" => action == Some(Action::Export),
+                _ if only_looks => matches!(action, None | Some(Action::Read)),
+                _ => !matches!(action, None | Some(Action::Read)),
+            };
+            assert!(expected, "{name}: {action:?}");
+            let shows_people = name.ends_with("Contacts") || name == "GetContact";
+            assert!(!shows_people || action.is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::domain::error::Result;
 use crate::operations::token::Cursor;
 use crate::operations::{opt_in, workspaces};
 use crate::store::Workspace;
+use crate::telemetry::call;
 
 /// Returns a page of events.
 pub(super) async fn list(
@@ -24,6 +25,7 @@ pub(super) async fn list(
     let before = tokens.open_page(&request.page_token)?.map(|cursor| cursor.count);
     let id = workspace.workspace_id.as_str();
     let mut events = opt_in::events(&api.store, id, &recipient, before, size + 1).await?;
+    call::about(events.iter().find_map(|(_, event)| event.contact_id));
     let next_page_token = pages::cut(&mut events, size, &tokens, |(position, _)| cursor(*position));
     let events = events.into_iter().map(|(_, event)| consent::encode_event(event)).collect();
     Ok(v1::ListOptInEventsResponse { events, next_page_token })

@@ -18,6 +18,7 @@ use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::operations::token::Cursor;
 use crate::runtime::off_worker;
+use crate::telemetry::call;
 
 /// A message ends at about so many bytes, even if it could have more items:
 /// clients accept 4 MiB.
@@ -147,8 +148,8 @@ fn read_ahead<S: Source>(mut source: S) -> mpsc::Receiver<Result<Option<S::Part>
         }
     };
     match S::IS_HEAVY {
-        true => tokio::spawn(off_worker(reading).in_current_span()),
-        false => tokio::spawn(reading.in_current_span()),
+        true => tokio::spawn(call::carried(off_worker(reading)).in_current_span()),
+        false => tokio::spawn(call::carried(reading).in_current_span()),
     };
     parts
 }

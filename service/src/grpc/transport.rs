@@ -7,6 +7,7 @@ use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use metrics::{Counter, Gauge};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,8 @@ use super::connection::{Connection, accept};
 use super::tls_stream;
 use super::write_stall::{self, StreamExecutor};
 use crate::config::{Limits, Timeouts};
+use crate::telemetry::call::Peer;
+use crate::telemetry::metrics::{CONNECTIONS, CONNECTIONS_REFUSED, Metrics};
 use crate::tls::Tls;
 
 /// Bytes that a client may send before they are read, large enough that uploads
@@ -26,12 +29,28 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_HEADER_BYTES: u32 = 16 << 10;
 
+/// How much the transport takes.
+pub(super) struct Capacity<'c> {
+    limits: &'c Limits,
+    max_connections: usize,
+    connections: Gauge,
+    refused: Counter,
+}
+
+impl<'c> Capacity<'c> {
+    pub(super) fn new(limits: &'c Limits, max_connections: usize, metrics: &Metrics) -> Self {
+        let connections = metrics.gauge(&CONNECTIONS, &[]);
+        let refused = metrics.counter(&CONNECTIONS_REFUSED, &[]);
+        Self { limits, max_connections, connections, refused }
+    }
+}
+
 /// Serves at most `max_connections` at a time until `drain`, then waits for the calls under way. There is no limit to
 /// that: the caller drops the future to abort what is left.
 pub(super) async fn serve<S, B>(
     service: S,
     (listener, tls): (TcpListener, Option<Tls>),
-    (limits, max_connections): (&Limits, usize),
+    capacity: Capacity<'_>,
     timeouts: &Timeouts,
     drain: CancellationToken,
 ) where
@@ -42,20 +61,23 @@ pub(super) async fn serve<S, B>(
     S::Error: Into<tonic::codegen::StdError>,
     B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
 {
+    let Capacity { limits, max_connections, .. } = capacity;
     let graceful = GracefulShutdown::new();
     // Aborts the connections that are left when this future is dropped.
     let mut connections = JoinSet::new();
     let mut is_full = false;
     loop {
-        let stream = tokio::select! {
+        capacity.connections.set(connections.len() as f64);
+        let (stream, peer) = tokio::select! {
             // Those that ended first, so that they do not count.
             biased;
             () = drain.cancelled() => break,
             Some(_) = connections.join_next() => continue,
-            stream = accept(&listener) => stream,
+            accepted = accept(&listener) => accepted,
         };
         let was_full = std::mem::replace(&mut is_full, connections.len() >= max_connections);
         if is_full {
+            capacity.refused.increment(1);
             if !was_full {
                 tracing::warn!(connections = max_connections, "further connections are refused");
             }
@@ -64,7 +86,10 @@ pub(super) async fn serve<S, B>(
         }
         let connection = Connection::new(tls_stream::wrap(stream, tls.as_ref()), timeouts);
         let service = ServiceBuilder::new()
-            .map_request(|request: Request<Incoming>| request.map(Body::new))
+            .map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(Peer(peer));
+                request.map(Body::new)
+            })
             .map_response(|response: Response<B>| response.map(write_stall::report))
             .service(service.clone());
         let io = TokioIo::new(connection);

@@ -14,6 +14,7 @@ use crate::domain::error::{Reason, Result};
 use crate::operations::token::{self, Cursor};
 use crate::operations::workspaces::{self, DeleteWorkspace};
 use crate::store::Workspace;
+use crate::telemetry::call;
 
 #[tonic::async_trait]
 impl WorkspaceService for Api {
@@ -24,6 +25,7 @@ impl WorkspaceService for Api {
         let create = workspace::decode(access::message(request)?.workspace)?;
         let created =
             self.store.write(create).await.map_err(|error| error.in_parent("workspace"))?;
+        call::in_workspace(&created.workspace_id);
         let workspace = Some(workspace::encode(created));
         Ok(Response::new(v1::CreateWorkspaceResponse { workspace }))
     }
@@ -52,6 +54,7 @@ impl WorkspaceService for Api {
         request: Request<v1::UpdateWorkspaceRequest>,
     ) -> Result<Response<v1::UpdateWorkspaceResponse>, Status> {
         let update = workspace::decode_update(access::message(request)?)?;
+        call::in_workspace(&update.workspace_id);
         let updated =
             self.store.write(update).await.map_err(|error| error.in_parent("workspace"))?;
         let workspace = Some(workspace::encode(updated));

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use metrics::Histogram;
 use tokio::sync::oneshot;
 
 use super::read::read_rows;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::{CheckRow, Store, loggable};
+use crate::telemetry::metrics::{CHECKS_PER_READ, Metrics};
 
 /// Most checks of one read.
 const MAX_READ: usize = 1000;
@@ -25,6 +27,8 @@ pub(super) struct Coalescer {
     /// The checks that wait for the next read, by workspace. There is an entry as
     /// long as a task reads for that workspace.
     waiting: Arc<Mutex<HashMap<String, Vec<Waiter>>>>,
+    /// How many checks share a read.
+    sizes: Histogram,
 }
 
 struct Waiter {
@@ -34,7 +38,12 @@ struct Waiter {
 
 impl Coalescer {
     pub(super) fn new(store: Store, timeout: Duration) -> Self {
-        Self { store, timeout, waiting: Arc::default() }
+        Self { store, timeout, waiting: Arc::default(), sizes: Histogram::noop() }
+    }
+
+    /// Measures how many checks share a read.
+    pub(super) fn measured(self, metrics: &Metrics) -> Self {
+        Self { sizes: metrics.histogram(&CHECKS_PER_READ, &[]), ..self }
     }
 
     /// Reads the consent of one person. None if nothing is known of them.
@@ -61,6 +70,7 @@ impl Coalescer {
     /// Reads for a workspace until no checks wait.
     async fn serve(self, workspace_id: String) {
         while let Some(batch) = self.next_batch(&workspace_id) {
+            self.sizes.record(batch.len() as f64);
             let mut keys: Vec<_> = batch.iter().map(|waiter| waiter.key.clone()).collect();
             keys.sort_unstable();
             keys.dedup();

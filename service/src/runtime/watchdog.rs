@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
+use crate::telemetry::metrics::{Metrics, RUNTIME_STALLS};
+
 const TICK: Duration = Duration::from_millis(100);
 /// How late a tick may be.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -56,9 +58,20 @@ impl Watchdog {
         Ok(Self { shared, ticking: ticking.abort_handle() })
     }
 
+    /// Counts how often the runtime has stalled.
+    pub(crate) fn measured(&self, metrics: &Metrics) {
+        let stalls = metrics.counter(&RUNTIME_STALLS, &[]);
+        let shared = Arc::downgrade(&self.shared);
+        metrics.sample(move || {
+            if let Some(shared) = shared.upgrade() {
+                stalls.absolute(shared.stalls.load(Ordering::Relaxed));
+            }
+        });
+    }
+
     /// How often the runtime has stalled.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a metric"))]
-    pub(crate) fn stalls(&self) -> u64 {
+    #[cfg(test)]
+    fn stalls(&self) -> u64 {
         self.shared.stalls.load(Ordering::Relaxed)
     }
 }

@@ -13,8 +13,9 @@ use async_trait::async_trait;
 use super::{
     ApiTokenReader, ApiTokenWriter, ConsentReader, ConsentWriter, ContactReader, ContactWriter,
     DefinitionReader, DefinitionWriter, DirectoryReader, DuplicateReader, LedgerReader,
-    LedgerWriter, ReceiptReader, ReceiptWriter, ResponseReader, ResponseWriter, SuppressionReader,
-    SuppressionWriter, WebhookReader, WebhookWriter, WorkspaceReader, WorkspaceWriter,
+    LedgerWriter, PoolState, ReceiptReader, ReceiptWriter, ResponseReader, ResponseWriter,
+    SuppressionReader, SuppressionWriter, WebhookReader, WebhookWriter, WorkspaceReader,
+    WorkspaceWriter,
 };
 use crate::domain::error::Result;
 
@@ -27,6 +28,8 @@ pub(crate) trait Backend: Send + Sync {
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>>;
     /// Opens all connections for checks, and keeps them.
     async fn connect_checks(&self) -> Result<()>;
+    /// The states of the pools, always in the same order.
+    fn pools(&self) -> [PoolState; 5];
     /// How many write transactions one caller should run in parallel. More of
     /// them gain nothing.
     fn parallel_writes(&self) -> usize;

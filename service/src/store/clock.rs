@@ -6,7 +6,7 @@
 //! permission is expired if it is by either of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use chrono::{SubsecRound, TimeDelta};
@@ -43,14 +43,19 @@ impl Clock {
         wall: impl Fn() -> Time + Send + Sync + 'static,
         elapsed: impl Fn() -> std::time::Duration + Send + Sync + 'static,
     ) -> Self {
-        let (began, offset) = (wall(), AtomicI64::new(0));
-        let steady = Steady { began, elapsed: Box::new(elapsed), offset };
+        let (began, offset, jumps) = (wall(), AtomicI64::new(0), AtomicU64::new(0));
+        let steady = Steady { began, elapsed: Box::new(elapsed), offset, jumps };
         Self { wall: Arc::new(wall), steady: Some(Arc::new(steady)) }
     }
 
     /// The current time, in the precision that is stored.
     pub fn now(&self) -> Time {
         self.both().0
+    }
+
+    /// How often the machine's clock jumped.
+    pub(crate) fn jumps(&self) -> u64 {
+        self.steady.as_ref().map_or(0, |steady| steady.jumps.load(Ordering::Relaxed))
     }
 
     /// The current time for what ends: no earlier than by either clock.
@@ -77,6 +82,7 @@ struct Steady {
     elapsed: Box<dyn Fn() -> std::time::Duration + Send + Sync>,
     /// How far the clock was off when a jump was last reported, in microseconds.
     offset: AtomicI64,
+    jumps: AtomicU64,
 }
 
 impl Steady {
@@ -89,6 +95,7 @@ impl Steady {
         let is_jump = offset.abs_diff(reported) >= REPORTED.num_microseconds().unwrap_or(0) as u64;
         let order = Ordering::Relaxed;
         if is_jump && self.offset.compare_exchange(reported, offset, order, order).is_ok() {
+            self.jumps.fetch_add(1, order);
             tracing::warn!(
                 clock.jump_seconds = offset.saturating_sub(reported) / 1_000_000,
                 "the machine's clock was set; what is stored for a time is kept until it is due by \
@@ -155,5 +162,6 @@ mod tests {
         assert_eq!(offset(&clock), 3_000_000_000);
         wall.store(4010, Ordering::Relaxed);
         assert_eq!(offset(&clock), 3_000_000_000);
+        assert_eq!(clock.jumps(), 1);
     }
 }

@@ -42,7 +42,7 @@ use self::connection::{DisconnectTracker, PoolRole, Watch, pool};
 pub use self::schema::{distribute, migrate};
 use self::session::PostgresSession;
 use super::common::connect_all;
-use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
+use super::{Backend, Clock, PoolState, ReadPurpose, Reader, Store, Writer, measured};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
@@ -127,6 +127,16 @@ impl Backend for PostgresBackend {
 
     async fn connect_checks(&self) -> Result<()> {
         connect_all(&self.checks).await.map_err(Error::unavailable)
+    }
+
+    fn pools(&self) -> [PoolState; 5] {
+        [
+            PoolState::of(measured::CHECK, &self.checks),
+            PoolState::of(measured::UNARY, &self.unary),
+            PoolState::of(measured::SCAN, &self.scan),
+            PoolState::of(measured::STREAM, &self.stream),
+            PoolState::of(measured::WRITE, &self.writers),
+        ]
     }
 
     fn parallel_writes(&self) -> usize {

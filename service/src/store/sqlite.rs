@@ -39,7 +39,7 @@ pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
 use self::watch::FileWatch;
 use super::common::connect_all;
-use super::{Backend, Clock, ReadPurpose, Reader, Store, Writer};
+use super::{Backend, Clock, PoolState, ReadPurpose, Reader, Store, Writer, measured};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
@@ -184,6 +184,16 @@ impl Backend for SqliteBackend {
 
     async fn connect_checks(&self) -> Result<()> {
         Ok(connect_all(&self.checks).await?)
+    }
+
+    fn pools(&self) -> [PoolState; 5] {
+        [
+            PoolState::of(measured::CHECK, &self.checks),
+            PoolState::of(measured::UNARY, &self.unary),
+            PoolState::of(measured::SCAN, &self.scan),
+            PoolState::of(measured::STREAM, &self.stream),
+            PoolState::of(measured::WRITE, &self.writer),
+        ]
     }
 
     fn parallel_writes(&self) -> usize {

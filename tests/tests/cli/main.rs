@@ -1,6 +1,7 @@
 //! The command line, as an operator uses it: settings, errors, exit codes, and what may run beside
 //! a server.
 
+mod audit_log;
 mod beside_a_server;
 mod errors;
 mod receipts;

@@ -136,8 +136,13 @@ async fn erased_data_is_in_no_table_and_no_file(app: TestApp) {
     let told = traces::told(&app, &gone).await;
     assert!(told.contains("kept"), "nothing is told");
     assert!(!told.contains(WORD) && !told.contains(PHONES), "an export names somebody");
-    let log = logged().to_lowercase();
-    assert!(!log.contains(WORD) && !log.contains(PHONES), "the log names somebody");
+    let observed =
+        [("log", logged()), ("metrics", app.metrics().await), ("audit log", app.audit_log())];
+    for (what, text) in observed {
+        let text = text.to_lowercase();
+        assert!(text.contains("contactservice/deletecontact"), "the {what} has nothing");
+        assert!(!text.contains(WORD) && !text.contains(PHONES), "the {what} names somebody");
+    }
     assert_eq!(app.contacts().count().await.expect("a count"), (people - gone.len()) as u64);
 
     // An import claims consent for them.

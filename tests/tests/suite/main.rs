@@ -33,6 +33,7 @@ mod ledger_export;
 mod link_identity;
 mod lives;
 mod merge_contacts;
+mod observability;
 mod opt_in;
 mod overload;
 mod phone_forms;

@@ -1,4 +1,4 @@
-//! No personal data in logs or errors.
+//! No personal data in logs, metrics or errors.
 
 use contacts_proto::v1;
 use contacts_sdk::{
@@ -212,6 +212,13 @@ async fn logs_and_errors_contain_no_request_data(app: TestApp) {
     canaries.assert_not_in("an error about a request_id", &error.to_string());
 
     app.contacts().delete(&*canaries.phone).await.expect("a receipt");
+    let metrics = app.metrics().await;
+    assert!(metrics.contains("ContactService/CreateContact"), "nothing is measured");
+    canaries.assert_not_in("the metrics", &metrics);
+    app.stop().await;
+    let audit = app.audit_log();
+    assert!(audit.contains("ContactService/CreateContact"), "nothing is in the audit log");
+    canaries.assert_not_in("the audit log", &audit);
     let log = logged();
     assert!(log.contains("ContactService/CreateContact"), "nothing is logged");
     canaries.assert_not_in("the log", &log);
@@ -243,6 +250,21 @@ async fn malformed_calls_are_not_logged(app: TestApp) {
     for status in statuses {
         canaries.assert_not_in("a status", &format!("{status:?}"));
     }
+    // Where ids of workspaces and contacts are.
+    for other in [&canaries.phone, &canaries.email, &canaries.said] {
+        let get = v1::GetContactRequest {
+            workspace_id: other.clone(),
+            recipient: Some(v1::get_contact_request::Recipient::ContactId(other.clone())),
+            ..Default::default()
+        };
+        assert!(!wire.call("ContactService/GetContact", &get).await.status.message().is_empty());
+    }
+    // A header that cannot be logged as it is.
+    let id = format!("{} {}", canaries.name, canaries.said);
+    wire.send("ContactService/CountContacts", &[("x-request-id", &*id)], message(&[])).await;
+    canaries.assert_not_in("the metrics", &app.metrics().await);
+    app.stop().await;
+    canaries.assert_not_in("the audit log", &app.audit_log());
     canaries.assert_not_in("the log", &logged());
 }
 

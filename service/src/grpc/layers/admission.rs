@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::{Request, Response};
+use metrics::Counter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tonic::body::Body;
@@ -19,6 +20,7 @@ use crate::config::Limits;
 use crate::domain::error::{Error, Reason};
 use crate::grpc::body::{BodyHook, HookedBody};
 use crate::grpc::methods::{Class, Methods};
+use crate::telemetry::metrics::{Metrics, PLACES, PLACES_REFUSED, PLACES_TAKEN};
 
 /// Places for health checks. They respond at once, so these are enough for many.
 const HEALTH_CHECKS: usize = 256;
@@ -28,25 +30,43 @@ const INFRASTRUCTURE: usize = 128;
 /// The places of all classes.
 pub(super) struct Admission {
     methods: Arc<Methods>,
-    health: Arc<Semaphore>,
-    infrastructure: Arc<Semaphore>,
-    checks: Arc<Semaphore>,
-    opt_outs: Arc<Semaphore>,
-    unary: Arc<Semaphore>,
-    bulk: Arc<Semaphore>,
+    health: Places,
+    infrastructure: Places,
+    checks: Places,
+    opt_outs: Places,
+    unary: Places,
+    bulk: Places,
+}
+
+/// The places of a class.
+struct Places {
+    free: Arc<Semaphore>,
+    refused: Counter,
+}
+
+impl Places {
+    fn new(class: Class, count: usize, metrics: &Metrics) -> Self {
+        let class = [class.name()];
+        let free = Arc::new(Semaphore::new(count));
+        metrics.gauge(&PLACES, &class).set(count as f64);
+        let taken = metrics.gauge(&PLACES_TAKEN, &class);
+        let sampled = Arc::clone(&free);
+        metrics.sample(move || taken.set((count - sampled.available_permits().min(count)) as f64));
+        Self { free, refused: metrics.counter(&PLACES_REFUSED, &class) }
+    }
 }
 
 impl Admission {
-    pub(super) fn new(methods: Arc<Methods>, limits: &Limits) -> Self {
-        let places = |count| Arc::new(Semaphore::new(count));
+    pub(super) fn new(methods: Arc<Methods>, limits: &Limits, metrics: &Metrics) -> Self {
+        let places = |class, count| Places::new(class, count, metrics);
         Self {
             methods,
-            health: places(HEALTH_CHECKS),
-            infrastructure: places(INFRASTRUCTURE),
-            checks: places(limits.max_concurrent_requests),
-            opt_outs: places(limits.max_concurrent_requests),
-            unary: places(limits.max_concurrent_requests),
-            bulk: places(limits.max_concurrent_bulk),
+            health: places(Class::Health, HEALTH_CHECKS),
+            infrastructure: places(Class::Infrastructure, INFRASTRUCTURE),
+            checks: places(Class::Check, limits.max_concurrent_requests),
+            opt_outs: places(Class::OptOut, limits.max_concurrent_requests),
+            unary: places(Class::Unary, limits.max_concurrent_requests),
+            bulk: places(Class::Bulk, limits.max_concurrent_bulk),
         }
     }
 
@@ -62,7 +82,10 @@ impl Admission {
             Class::Unary => &self.unary,
             Class::Bulk => &self.bulk,
         };
-        Arc::clone(places).try_acquire_owned().map(Place).map_err(|_| overloaded())
+        Arc::clone(&places.free).try_acquire_owned().map(Place).map_err(|_| {
+            places.refused.increment(1);
+            overloaded()
+        })
     }
 }
 

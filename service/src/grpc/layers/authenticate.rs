@@ -24,6 +24,7 @@ use crate::domain::error::{Error, Result};
 use crate::grpc::body::{BodyHook, HookedBody, PolledFrame, trailers};
 use crate::grpc::methods::Methods;
 use crate::grpc::permissions::Access;
+use crate::telemetry::call::{self, Actor};
 
 /// Refuses a call whose caller is unknown or lacks the scope; without an authenticator, none. A
 /// stream ends when the token does.
@@ -67,6 +68,11 @@ async fn identify(
     access: Access,
 ) -> Result<Arc<ApiToken>> {
     let token = authenticator.find(token_hash(headers)?).await?;
+    // So that what it is refused is in the audit log, too.
+    if let Some(call) = call::current() {
+        call.set_actor(Actor(token.token_id.to_string().into()));
+        call.set_arrived();
+    }
     if let Access::Scope(scope) = access {
         token.require_scope(scope)?;
     }

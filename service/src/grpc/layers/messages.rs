@@ -23,12 +23,13 @@ use tonic::body::Body;
 use tower::Service;
 
 use self::memory::Memory;
-use self::receiver::Receiver;
+use self::receiver::{PREFIX, Receiver};
 use super::from_fn::Next;
 use crate::config::Config;
 use crate::grpc::body::HookedBody;
 use crate::grpc::methods::Methods;
 use crate::runtime::off_worker;
+use crate::telemetry::call;
 
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
@@ -75,9 +76,15 @@ where
     if is_gzip {
         head.headers.remove(ENCODING);
     }
+    let call = call::current();
+    let note = move |message: &Bytes| {
+        if let (Some(call), Some(encoded)) = (&call, message.get(PREFIX..)) {
+            method.subject.note(encoded, call);
+        }
+    };
     let mut receiver = Receiver::new(Arc::clone(&messages), method, body, is_gzip);
     if method.is_client_stream {
-        let body = Body::new(StreamBody::new(stream_of(receiver)));
+        let body = Body::new(StreamBody::new(stream_of(receiver, note)));
         return next.run(Request::from_parts(head, body)).await.map(unhooked);
     }
     // `receiver` lives until the response: it holds the memory of the message.
@@ -85,6 +92,7 @@ where
         Ok(message) => message,
         Err(status) => return status.into_http(),
     };
+    note(&message);
     let is_large = message.len() >= LARGE_BYTES;
     let handled = next.run(Request::from_parts(head, Body::new(Full::new(message))));
     let response = match is_large {
@@ -98,13 +106,22 @@ fn unhooked<B>(body: B) -> HookedBody<B, ()> {
     HookedBody::new(body, ())
 }
 
-fn stream_of(receiver: Receiver) -> impl futures::Stream<Item = Result<Frame<Bytes>, Status>> {
-    stream::unfold(Some(receiver), async |receiver| {
+/// The messages of a stream. The first one says what the call is about.
+fn stream_of(
+    receiver: Receiver,
+    note: impl Fn(&Bytes),
+) -> impl futures::Stream<Item = Result<Frame<Bytes>, Status>> {
+    stream::unfold((Some(receiver), Some(note)), async |(receiver, mut note)| {
         let mut receiver = receiver?;
         match receiver.next().await {
-            Ok(Some(message)) => Some((Ok(Frame::data(message)), Some(receiver))),
+            Ok(Some(message)) => {
+                if let Some(note) = note.take() {
+                    note(&message);
+                }
+                Some((Ok(Frame::data(message)), (Some(receiver), note)))
+            }
             Ok(None) => None,
-            Err(status) => Some((Err(status), None)),
+            Err(status) => Some((Err(status), (None, None))),
         }
     })
 }

@@ -14,7 +14,13 @@ use tonic_types::StatusExt;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
-use crate::config::Config;
+use crate::config::{AccessLogMode, AuditTarget, Config};
+use crate::domain::Time;
+use crate::store::Clock;
+use crate::telemetry::access::AccessLog;
+use crate::telemetry::audit::AuditLog;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::request_id::RequestIds;
 
 const UNARY: &str = "/whatatalk.contacts.v1.OptInService/CheckOptIn";
 const STREAM: &str = "/whatatalk.contacts.v1.ContactService/StreamContacts";
@@ -53,7 +59,7 @@ fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
     let mut config = Config::for_tests("unused.db");
     config.limits.max_concurrent_requests = places;
     config.limits.max_concurrent_bulk = places;
-    stack(handler, methods, config, None)
+    stack(handler, methods, config, (None, telemetry(Arc::default())))
 }
 
 /// Reads a response to its end: the status, and the number of bytes before it.
@@ -187,4 +193,72 @@ async fn a_panic_is_an_internal_error() {
         assert_eq!(reason(&status), "INTERNAL");
         assert!(!status.message().contains("in the"), "{status:?}");
     }
+}
+
+fn telemetry(metrics: Arc<Metrics>) -> Telemetry {
+    Telemetry {
+        ids: RequestIds::new([7; 16]),
+        access: AccessLog::new(AccessLogMode::All, &metrics),
+        audit: Arc::new(AuditLog::open(&AuditTarget::Off, &metrics).expect("no log")),
+        clock: Clock::of(Time::default),
+        metrics,
+    }
+}
+
+#[tokio::test]
+async fn every_response_has_the_id_of_its_request() {
+    let service = layered(|| async { Response::new(Body::empty()) }, 1);
+    let id = async |path: &str, sent: Option<&str>| {
+        let mut request = request(path, None);
+        if let Some(sent) = sent {
+            request.headers_mut().insert("x-request-id", sent.parse().expect("a header"));
+        }
+        let response = service.clone().oneshot(request).await.expect("infallible");
+        response.headers()["x-request-id"].to_str().expect("text").to_owned()
+    };
+    for path in [UNARY, STREAM, HEALTH, "/no/such/method"] {
+        assert_eq!(id(path, Some("order-42")).await, "order-42");
+        let (first, second) = (id(path, None).await, id(path, Some("with a space")).await);
+        assert!(first.len() == 32 && second.len() == 32 && first != second, "{first} {second}");
+    }
+    // Refused before it is handled.
+    let mut late = request(UNARY, Some("0n"));
+    late.headers_mut().insert("x-request-id", "7".parse().expect("a header"));
+    let response = service.oneshot(late).await.expect("infallible");
+    assert_eq!(response.headers()["x-request-id"], "7");
+}
+
+#[tokio::test]
+async fn calls_are_measured_by_method_and_code() {
+    let metrics = Arc::new(Metrics::recorded());
+    let handler = service_fn(|_| async { Ok(Status::not_found("no such thing").into_http()) });
+    let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
+    let mut config = Config::for_tests("unused.db");
+    config.limits.max_concurrent_bulk = 1;
+    let service = stack(handler, methods, config, (None, telemetry(Arc::clone(&metrics))));
+    let call = async |path: &str| {
+        let response = service.clone().oneshot(request(path, None)).await.expect("infallible");
+        read(response).await.0.code()
+    };
+    assert_eq!(call(UNARY).await, Code::NotFound);
+    assert_eq!(call("/4915112345678/Ana").await, Code::NotFound);
+    let held = service.clone().oneshot(request(STREAM, None)).await.expect("infallible");
+    assert_eq!(call(STREAM).await, Code::ResourceExhausted);
+    let text = metrics.render();
+    let check = "whatatalk.contacts.v1.OptInService/CheckOptIn";
+    let stream = "whatatalk.contacts.v1.ContactService/StreamContacts";
+    for line in [
+        &format!("contacts_rpc_duration_seconds_count{{method=\"{check}\",code=\"NOT_FOUND\"}} 1"),
+        &format!("contacts_rpcs_under_way{{method=\"{stream}\"}} 1"),
+        &format!("contacts_rpcs_under_way{{method=\"{check}\"}} 0"),
+        "contacts_rpc_duration_seconds_count{method=\"unknown\",code=\"NOT_FOUND\"} 1",
+        "contacts_places{class=\"bulk\"} 1",
+        "contacts_places_taken{class=\"bulk\"} 1",
+        "contacts_places_refused_total{class=\"bulk\"} 1",
+        "contacts_places_taken{class=\"check\"} 0",
+    ] {
+        assert!(text.lines().any(|rendered| rendered == line), "{line}: {text}");
+    }
+    assert!(!text.contains("Ana") && !text.contains("4915112345678"), "{text}");
+    drop(held);
 }

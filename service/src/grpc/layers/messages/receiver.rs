@@ -19,7 +19,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::grpc::methods::{Class, Method};
 
 /// A flag, and the length in 32 bits.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
 const COMPRESSED: u8 = 1;
 /// Smaller messages are not counted: what they decode to is small, whatever is in
 /// them. Checks are among them.
