@@ -268,6 +268,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "how much was tried, shown with a long run")]
 async fn random_lives_answer_the_same_on_both_databases_and_by_the_definition() {
     let many = number("API_LIVES");
     let seed = number("API_LIVES_SEED").unwrap_or(1);

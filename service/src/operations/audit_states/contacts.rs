@@ -106,7 +106,7 @@ impl Audit<'_> {
         if summary.is_some() && columns.consent != summary {
             add(first, Difference::Summary);
         }
-        let expected = ContactColumns::of(contact, columns.consent.clone());
+        let expected = ContactColumns::of(contact, columns.consent);
         if columns != expected {
             add(None, Difference::Columns);
         }
