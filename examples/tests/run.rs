@@ -114,7 +114,9 @@ async fn webhooks_record_who_stopped_marketing() -> Result {
     // User ids are learned only from webhooks of the last 30 days.
     let text = std::fs::read_to_string(data.join("webhook-user-preferences.json"))?;
     #[expect(clippy::disallowed_methods, reason = "a client with a clock of its own")]
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    // In whole seconds, and later than the contact: what is older may be of a previous holder.
+    let now = (now + 1).to_string();
     let preferences = folder.path().join("preferences.json");
     std::fs::write(&preferences, text.replace("1767225600", &now).replace("1767225660", &now))?;
     assert_eq!(stdout(&webhook(&url, &preferences).await?), "2 recorded, 1 linked\n");
