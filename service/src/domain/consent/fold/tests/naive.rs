@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::*;
 
 /// The senders that lives speak of, and one that stands for every other.
-pub const SENDERS: [&str; 3] = ["X", "Y", "any other"];
+pub const SENDERS: [&str; 5] = ["X", "Y", "1", "2", "any other"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
