@@ -2,7 +2,7 @@
 //! campaigns, import contacts, and list them.
 //!
 //! ```no_run
-//! use contacts_sdk::{ContactsClient, MessageCategory, NewApiToken, NewContact, OptInSource};
+//! use contacts_sdk::{ContactsClient, MessageCategory, NewContact, OptInSource};
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), contacts_sdk::Error> {
@@ -99,9 +99,9 @@ pub use model::{
     ApiToken, Attribute, AttributeType, AttributeValue, BatchCheckResult, CheckOutcome,
     CheckReason, CheckResult, ChunkResult, Contact, ContactData, ContactField, ContactIdentity,
     ContactView, Decision, DeleteReason, DeletionReceipt, DuplicateReason, Evidence, EvidenceField,
-    ImportConsent, ImportOptions, ImportRow, ImportSummary, MessageCategory, NewContact,
-    OnConflict, OptInEvent, OptInEventKind, OptInPolicy, OptInPolicyPeriod, OptInRecord,
-    OptInSource, OptInStatus, OptInSummary, OrderBy, PlatformPreference, Recipient,
+    ImportConsent, ImportOptions, ImportRow, ImportSummary, MessageCategory, NewApiToken,
+    NewContact, OnConflict, OptInEvent, OptInEventKind, OptInPolicy, OptInPolicyPeriod,
+    OptInRecord, OptInSource, OptInStatus, OptInSummary, OrderBy, PlatformPreference, Recipient,
     RecordedConsent, RecordedPlatformPreference, RowFailure, StoredResponse, Tag, TagUpdate,
     TokenScope, WebhookCounts, WebhookOutcome, WebhookReport, WebhookResult, WebhookStatementKind,
     Workspace,
