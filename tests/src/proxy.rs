@@ -23,6 +23,8 @@ struct Shared {
     delay: AtomicU64,
     /// Number of bytes to the client after which a connection is cut. 0: never.
     cut_after: AtomicUsize,
+    /// The same for a pause, once.
+    pause_after: AtomicUsize,
     connections: AtomicUsize,
     cut: broadcast::Sender<()>,
     paused: watch::Sender<bool>,
@@ -42,6 +44,7 @@ impl Proxy {
             targets: Mutex::new(targets.into_iter().collect()),
             delay: AtomicU64::new(0),
             cut_after: AtomicUsize::new(0),
+            pause_after: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             cut: broadcast::channel(1).0,
             paused: watch::channel(false).0,
@@ -89,6 +92,17 @@ impl Proxy {
     /// Cuts every connection after this many bytes from the server.
     pub fn cut_after(&self, bytes: usize) {
         self.shared.cut_after.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Pauses everything from the server once a connection has passed on this many bytes of it.
+    pub fn pause_after(&self, bytes: usize) {
+        self.shared.pause_after.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Waits for the pause of [`Proxy::pause_after`].
+    pub async fn paused(&self) {
+        let mut paused = self.shared.paused.subscribe();
+        drop(paused.wait_for(|paused| *paused).await);
     }
 
     /// Pauses everything from the server.
@@ -148,6 +162,11 @@ impl Shared {
             }
             to.write_all(&buffer[..read]).await?;
             passed += read;
+            let limit = self.pause_after.load(Ordering::SeqCst);
+            if limit > 0 && passed > limit {
+                self.pause_after.store(0, Ordering::SeqCst);
+                self.paused.send_replace(true);
+            }
             let limit = self.cut_after.load(Ordering::SeqCst);
             if limit > 0 && passed > limit {
                 return Ok(());

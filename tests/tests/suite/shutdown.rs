@@ -70,13 +70,14 @@ async fn sdk_resumes_a_segment_after_a_restart(app: TestApp) {
     make_people(&app).await;
     let proxy = Proxy::to(app.address()).await;
     let client = ContactsClient::builder(proxy.url()).connect().await.expect("a connection");
+    // The proxy holds back the stream, so that the server stops in the middle of it.
+    proxy.pause_after(100_000);
     let mut segment = client.contacts().segment().batch_size(20).stream();
     let mut delivered = Vec::new();
     for _ in 0..30 {
         delivered.extend(segment.next().await.expect("a contact").expect("a contact").phone_number);
     }
-    // The proxy holds back the stream, so that the server stops in the middle of it.
-    proxy.pause();
+    proxy.paused().await;
     let before = proxy.connections();
     futures::join!(app.restart(), async { proxy.resume() });
     while let Some(contact) = segment.next().await {
