@@ -64,7 +64,7 @@ impl Authenticator {
             Some(token) => token,
             None => self.read(hash).await?.ok_or_else(unknown)?,
         };
-        let is_valid = token.is_valid(self.0.store.now());
+        let is_valid = token.is_valid(self.0.store.now_for_expiry());
         if is_valid { Ok(token) } else { Err(ended(&token)) }
     }
 

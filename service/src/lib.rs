@@ -22,6 +22,7 @@ pub mod erasures;
 mod grpc;
 pub mod key_file;
 pub mod ledger_export;
+mod maintenance;
 pub mod operations;
 pub mod opt_in;
 mod runtime;

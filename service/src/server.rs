@@ -7,22 +7,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Timelike;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::{Auth, Config, Retention};
+use crate::config::{Auth, Config};
 use crate::database::{self, DatabaseFileError, DatabaseLock};
 use crate::domain::error::Error;
 use crate::grpc;
 use crate::key_file::KeyFileError;
-use crate::operations::{api_tokens, retention, workspaces};
+use crate::maintenance::maintain;
+use crate::operations::{api_tokens, workspaces};
 use crate::runtime::Watchdog;
 use crate::shutdown::Shutdown;
-use crate::store::{Store, loggable};
+use crate::store::Store;
 use crate::telemetry::audit::AuditLog;
 use crate::telemetry::metrics::{BUILD_INFO, Metrics, endpoint};
 use crate::tls::{Tls, TlsError};
@@ -125,29 +125,6 @@ fn missing_protection(config: &Config) -> Option<&'static str> {
         (Auth::Tokens, None) => Some("--tls-cert and --tls-key"),
         (Auth::None, Some(_)) => Some("--auth tokens"),
         (Auth::None, None) => Some("--auth tokens, --tls-cert and --tls-key"),
-    }
-}
-
-/// The maintenance job: runs at once and then at every interval. Several servers may run it at the
-/// same time. What writes wait for runs once a day, at an hour of few writes.
-async fn maintain(store: &Store, retention: Retention) -> Infallible {
-    let mut last_vacuum = store.now().date_naive();
-    loop {
-        let now = store.now();
-        let is_due = now.date_naive() != last_vacuum && now.hour() >= retention.vacuum_hour;
-        let done = async {
-            retention::sweep(store, retention.suppression_retention.0).await?;
-            store.vacuum(is_due).await?;
-            if is_due {
-                last_vacuum = now.date_naive();
-            }
-            Ok::<_, Error>(())
-        };
-        if let Err(error) = done.await {
-            let cause = StdError::source(&error).map(loggable);
-            tracing::warn!(error.cause = cause, "maintenance failed and will run again");
-        }
-        tokio::time::sleep(retention.maintenance_interval).await;
     }
 }
 

@@ -190,7 +190,9 @@ impl Store {
     }
 
     async fn write_with_retries<O: Operation>(&self, operation: &O) -> Result<O::Output> {
-        operation.prepare(self).await?;
+        if operation.needs_preparation() {
+            operation.prepare(self).await?;
+        }
         let mut attempt = 1;
         loop {
             match self.write_once(operation).await {
@@ -208,9 +210,8 @@ impl Store {
     async fn write_once<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         let db = self.backend.begin().await?;
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
-        let now = self.now();
-        let since = self.kept_since(self.response_retention);
-        let mut tx = Transaction::new(db, now, since, ids, keyring);
+        let times = (self.now(), self.clock.earliest());
+        let mut tx = Transaction::new(db, times, self.response_retention, ids, keyring);
         match operation.run(&mut tx).await {
             Ok(output) => tx.db.commit().await.map(|()| output),
             Err(error) => {

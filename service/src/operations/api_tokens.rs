@@ -107,7 +107,7 @@ async fn add(
                        not expire";
         return Err(Error::invalid(Reason::InvalidTime, "token.expire_time", message));
     }
-    tx.db.delete_api_tokens(tx.now - KEPT).await?;
+    tx.db.delete_api_tokens(tx.kept_since(KEPT)).await?;
     let count = usize::try_from(tx.db.count_api_tokens().await?).unwrap_or(usize::MAX);
     if count >= MAX_TOKENS {
         return Err(Error::limit("token", MAX_TOKENS, count + 1));
@@ -230,7 +230,7 @@ pub async fn list(
 /// Whether a token is valid now.
 pub async fn any_valid(store: &Store) -> Result<bool> {
     let tokens = store.read().await?.api_tokens(Uuid::nil(), MAX_TOKENS).await?;
-    Ok(tokens.iter().any(|token| token.is_valid(store.now())))
+    Ok(tokens.iter().any(|token| token.is_valid(store.now_for_expiry())))
 }
 
 /// Takes a workspace that is being deleted from all tokens, so that none has a right to another one

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::{KeyLock, Store, Workspace, Writer};
@@ -16,6 +17,11 @@ use crate::domain::keyring::{KeyId, Keyring};
 pub trait Operation: Send + Sync + 'static {
     /// The result for the caller.
     type Output: Send + 'static;
+
+    /// Whether [`prepare`](Self::prepare) has anything to do.
+    fn needs_preparation(&self) -> bool {
+        false
+    }
 
     /// Does what has to be done before the change: long work, in transactions of its own, so that
     /// others need not wait for all of it. When it fails, a part of it may have been done.
@@ -51,6 +57,8 @@ pub struct Transaction {
     pub now: Time,
     /// Responses stored before this time count as expired.
     pub responses_since: Time,
+    /// As [`Store::kept_since`] has it.
+    earliest: Time,
     /// Whether words and evidence are left out of what is recorded: the request was answered
     /// before, and its person erased since.
     pub without_words: bool,
@@ -61,12 +69,19 @@ pub struct Transaction {
 impl Transaction {
     pub(super) fn new(
         db: Box<dyn Writer>,
-        now: Time,
-        responses_since: Time,
+        (now, earliest): (Time, Time),
+        response_retention: TimeDelta,
         ids: Arc<IdGenerator>,
         keyring: Arc<Keyring>,
     ) -> Self {
-        Self { db, now, responses_since, without_words: false, ids, keyring }
+        let responses_since = earliest - response_retention;
+        Self { db, now, responses_since, earliest, without_words: false, ids, keyring }
+    }
+
+    /// The time before which what is kept for this long is deleted. As
+    /// [`Store::kept_since`], it is not the machine's clock alone.
+    pub fn kept_since(&self, retention: TimeDelta) -> Time {
+        self.earliest - retention
     }
 
     /// Makes an id for something new.
