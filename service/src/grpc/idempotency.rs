@@ -141,6 +141,10 @@ impl<O: Operation> Operation for Guarded<O> {
         self.operation.is_bulk()
     }
 
+    fn needs_preparation(&self) -> bool {
+        self.operation.needs_preparation()
+    }
+
     async fn prepare(&self, store: &Store) -> Result<()> {
         self.operation.prepare(store).await
     }

@@ -113,10 +113,11 @@ pub struct DeleteAttribute {
 impl Operation for DeleteAttribute {
     type Output = i64;
 
+    fn needs_preparation(&self) -> bool {
+        self.force
+    }
+
     async fn prepare(&self, store: &Store) -> Result<()> {
-        if !self.force {
-            return Ok(());
-        }
         let mut db = store.read().await?;
         let workspace = workspace(&mut *db, &self.workspace_id).await?;
         let has_value = has_value(find(&db.attributes(&workspace).await?, &self.attribute_id)?);

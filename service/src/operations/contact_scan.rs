@@ -142,25 +142,10 @@ where
         ensure_same(&self.workspace, Some(&workspace))?;
         let people: Vec<_> = self.ids.iter().map(|id| Recipient::Id(*id)).collect();
         let found = tx.db.find_contacts(&workspace, &people).await?;
-        let mut edited = Edited::default();
-        let mut changes = Vec::new();
-        for (id, row) in self.ids.iter().zip(&found) {
-            // Deleted meanwhile, or merged into another one.
-            let Some(row) = row.as_ref().filter(|row| row.contact_id == *id) else { continue };
-            edited.matched += 1;
-            let before = decode_profile(row)?;
-            let mut changed = before.clone();
-            if (self.edit)(&mut changed)? {
-                changed.version += 1;
-                changed.update_time = tx.now;
-                edited.changed += 1;
-                changes.push((before, changed));
-            }
-        }
-        if !changes.is_empty() {
-            tx.db.update_contacts(&workspace, &changes).await?;
-        }
-        Ok(edited)
+        // Without those that were deleted meanwhile, or merged into another one.
+        let same = self.ids.iter().zip(&found);
+        let rows = same.filter_map(|(id, row)| row.as_ref().filter(|row| row.contact_id == *id));
+        rewrite(tx, &workspace, rows, &self.edit).await
     }
 }
 
@@ -181,21 +166,35 @@ pub async fn each_selected(
             .await?;
         let full = page.len() == REWRITE_PAGE;
         after = page.last().map(ContactRow::cursor);
-        let mut changes = Vec::new();
-        for row in &page {
-            let before = decode_profile(row)?;
-            let mut changed = before.clone();
-            if edit(&mut changed) {
-                changed.version += 1;
-                changed.update_time = tx.now;
-                changes.push((before, changed));
-            }
-        }
-        if !changes.is_empty() {
-            tx.db.update_contacts(workspace, &changes).await?;
-        }
+        rewrite(tx, workspace, &page, |contact| Ok(edit(contact))).await?;
         if !full {
             return Ok(());
         }
     }
+}
+
+/// Changes contacts, in this transaction.
+async fn rewrite<'r>(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    rows: impl IntoIterator<Item = &'r ContactRow> + Send,
+    mut edit: impl FnMut(&mut Contact) -> Result<bool> + Send,
+) -> Result<Edited> {
+    let mut edited = Edited::default();
+    let mut changes = Vec::new();
+    for row in rows {
+        edited.matched += 1;
+        let before = decode_profile(row)?;
+        let mut changed = before.clone();
+        if edit(&mut changed)? {
+            changed.version += 1;
+            changed.update_time = tx.now;
+            edited.changed += 1;
+            changes.push((before, changed));
+        }
+    }
+    if !changes.is_empty() {
+        tx.db.update_contacts(workspace, &changes).await?;
+    }
+    Ok(edited)
 }

@@ -57,6 +57,10 @@ where
         self.operation.is_bulk()
     }
 
+    fn needs_preparation(&self) -> bool {
+        self.operation.needs_preparation()
+    }
+
     async fn prepare(&self, store: &Store) -> Result<()> {
         if let Some(request_id) = self.request_id {
             let mut db = store.read().await?;

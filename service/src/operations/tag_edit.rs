@@ -68,6 +68,10 @@ impl Operation for EditTags {
         true
     }
 
+    fn needs_preparation(&self) -> bool {
+        matches!(self.target, TagTarget::Filter { .. })
+    }
+
     /// Edits what a filter selects, which may be millions. Nothing is written before it is clear
     /// that every contact can be edited.
     async fn prepare(&self, store: &Store) -> Result<()> {

@@ -97,10 +97,11 @@ pub struct DeleteTag {
 impl Operation for DeleteTag {
     type Output = i64;
 
+    fn needs_preparation(&self) -> bool {
+        self.force
+    }
+
     async fn prepare(&self, store: &Store) -> Result<()> {
-        if !self.force {
-            return Ok(());
-        }
         let mut db = store.read().await?;
         let workspace = workspace(&mut *db, &self.workspace_id).await?;
         find(&db.tags(&workspace).await?, &self.tag_id)?;

@@ -1,6 +1,8 @@
 //! The cases that an outside review turned into wrong answers: a yes belongs to the identity it was
 //! given under, a no to the person. After each, `audit verify` has to agree with every row.
 
+mod found_by_attack;
+
 use std::time::{Duration, SystemTime};
 
 use contacts_sdk::{
@@ -402,113 +404,6 @@ async fn objections_outlive_a_call_with_an_unknown_tag(app: TestApp) {
     assert_eq!(check(&app, phone(0)).await, CheckReason::OptedOut);
     assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
     app.contacts().batch_upsert([row(1)]).options(options()).await.expect_err("nobody objects");
-    audited(&app).await;
-}
-
-/// An opt-in by the id of a contact, dated before any of its identities was there, is of none of them.
-#[apply(on_each_store!)]
-async fn an_opt_in_by_contact_id_from_before_its_identities_names_none(app: TestApp) {
-    let contact = NewContact::new().phone(phone(1)).external_id("crm-1");
-    let contact = app.contacts().create(contact).await.expect("a contact");
-    no(&app, phone(2), 60).await;
-    let before = SystemTime::now();
-    let link = app.contacts().link_identity(&contact).phone(phone(2));
-    link.await.expect("a link");
-    for recipient in [Recipient::from(&contact), Recipient::external_id("crm-1")] {
-        for source in [OptInSource::WebForm, OptInSource::Api] {
-            let record = app.opt_in().record_opt_in(recipient.clone(), source);
-            drop(record.occurred_time(before).await);
-        }
-    }
-    assert_eq!(check(&app, phone(2)).await, CheckReason::OptedOut, "nothing was lifted");
-    let row = ImportRow::new(NewContact::new().external_id("crm-1"));
-    let row = row.consent(ImportConsent::opted_in().occurred_time(before));
-    assert!(import(&app, row).await.is_some());
-    yes(&app, phone(2), 0).await;
-    app.opt_in().record_opt_out(phone(3)).await.expect("an opt-out of somebody else");
-    audited(&app).await;
-
-    let other = app.contacts().create(NewContact::new().phone(phone(4))).await.expect("a contact");
-    let before = SystemTime::now();
-    app.contacts().link_identity(&other).phone(phone(5)).await.expect("a link");
-    let record = app.opt_in().record_opt_in(&other, OptInSource::WebForm);
-    drop(record.occurred_time(before).await);
-    assert_eq!(check(&app, phone(5)).await, CheckReason::NotAsked);
-    audited(&app).await;
-}
-
-/// An opt-in by the id of a merged contact, dated before the merge, is not the survivor's.
-#[apply(on_each_store!)]
-async fn an_opt_in_of_a_merged_contact_is_not_the_survivors(app: TestApp) {
-    let survivor = app.contacts().create(NewContact::new().phone(phone(1))).await.expect("one");
-    let merged = NewContact::new().whatsapp_user_id("US.2").external_id("crm-2");
-    let merged = app.contacts().create(merged).await.expect("another");
-    let before = SystemTime::now();
-    app.contacts().merge(&survivor, &merged).await.expect("a merge");
-    let names = || [Recipient::contact_id(&merged.contact_id), Recipient::external_id("crm-2")];
-    for recipient in names() {
-        let record = app.opt_in().record_opt_in(recipient, OptInSource::WebForm);
-        drop(record.occurred_time(before).await);
-    }
-    for recipient in [Recipient::phone(phone(1)), Recipient::whatsapp_user_id("US.2")] {
-        assert_eq!(check(&app, recipient).await, CheckReason::NotAsked);
-    }
-    // Nor does it lift anything.
-    no(&app, phone(1), 60).await;
-    platform(&app, phone(1), PlatformPreference::Stop, "1063", 60).await;
-    for recipient in names() {
-        let record = app.opt_in().record_opt_in(recipient.clone(), OptInSource::WebForm);
-        drop(record.occurred_time(before).await);
-        let resume = app.opt_in().record_platform_preference(recipient, PlatformPreference::Resume);
-        drop(resume.sender_phone_number_id("1063").occurred_time(before).await);
-    }
-    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
-    audited(&app).await;
-    // Said now, it is of the contact that there is.
-    for recipient in names() {
-        app.opt_in().record_opt_in(recipient, OptInSource::WebForm).await.expect("an opt-in");
-    }
-    assert_eq!(check_from(&app, phone(1), "1063").await, CheckReason::PlatformOptedOut);
-    assert_eq!(check_from(&app, phone(1), "1064").await, CheckReason::OptedIn);
-    audited(&app).await;
-}
-
-/// An imported opt-out without a time is said now, also where one stands already.
-#[apply(on_each_store!)]
-async fn an_opt_out_imported_again_is_said_again(app: TestApp) {
-    for (n, on_conflict) in [(1, OnConflict::Merge), (2, OnConflict::Skip), (3, OnConflict::Fail)] {
-        app.make_contact(phone(n)).await;
-        no(&app, phone(n), 60).await;
-        let row = ImportRow::new(NewContact::new().phone(phone(n)));
-        let options = ImportOptions::new().on_conflict(on_conflict);
-        let rows = [row.consent(ImportConsent::opted_out())];
-        let summary = app.contacts().import(options).send(rows).await.expect("an import");
-        assert_eq!(summary.updated, 0, "{on_conflict:?}: nothing else changed");
-        yes(&app, phone(n), 30).await;
-        assert_eq!(check(&app, phone(n)).await, CheckReason::OptedOut, "{on_conflict:?}");
-    }
-    audited(&app).await;
-}
-
-/// What a link carries over lifts nothing, also not what is heard of later.
-#[apply(on_each_store!)]
-async fn a_late_opt_out_of_a_linked_number_stands(app: TestApp) {
-    for late in [false, true] {
-        let (old, new) = (phone(10 + usize::from(late)), phone(20 + usize::from(late)));
-        let contact =
-            app.contacts().create(NewContact::new().phone(&old)).await.expect("a contact");
-        yes(&app, &*old, 10).await;
-        if !late {
-            no(&app, &*new, 15).await;
-        }
-        let link = app.contacts().link_identity(&contact).phone(&new);
-        link.carry_opt_in(OptInSource::Platform, Default::default()).await.expect("a link");
-        if late {
-            assert_eq!(check(&app, &*new).await, CheckReason::OptedIn);
-            no(&app, &*new, 15).await;
-        }
-        assert_eq!(check(&app, &*new).await, CheckReason::OptedOut, "late: {late}");
-    }
     audited(&app).await;
 }
 

@@ -81,7 +81,8 @@ impl<'a> UnitOfWork<'a> {
 
     /// Loads when contacts that are named by the id of a merged one were merged.
     async fn load_merges(&mut self, tx: &mut Transaction, recipients: &[Recipient]) -> Result<()> {
-        for recipient in recipients {
+        // Numbers and user ids, which nearly all recipients are, name no contact that was merged.
+        for recipient in recipients.iter().filter(|recipient| recipient.key().is_none()) {
             let Some(entry) = self.find_contact(recipient) else { continue };
             if !self.is_merged(entry, recipient) || self.entries[entry.0].last_merge.is_some() {
                 continue;

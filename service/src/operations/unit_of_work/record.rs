@@ -234,8 +234,11 @@ impl UnitOfWork<'_> {
                 let person = &target.person;
                 let ids = match (permission, named, target.last_merge) {
                     (None, _, _) => person.current(),
-                    (Some(said), Named::Merged, merged) if merged >= Some(said.time) => Vec::new(),
-                    (Some(_), Named::Merged, None) => Vec::new(),
+                    (Some(said), Named::Merged, merged)
+                        if merged.is_none_or(|merged| said.time <= merged) =>
+                    {
+                        Vec::new()
+                    }
                     (Some(said), _, _) => person.there_at(said.time),
                 };
                 Ok((ids, first))

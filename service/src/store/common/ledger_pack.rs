@@ -94,6 +94,17 @@ pub fn decode_facts(bytes: &[u8]) -> Vec<Entry> {
     pack.entries.into_iter().map(FactRecord::entry).collect()
 }
 
+/// The entries that have a detail.
+pub fn details(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &Detail)> {
+    entries.iter().filter_map(|entry| Some((entry, entry.detail.as_ref()?)))
+}
+
+/// Encodes the details of consecutive entries. `None` if they have none.
+pub fn encode_details_of(entries: &[Entry]) -> Option<Vec<u8>> {
+    details(entries).next()?;
+    Some(encode_details(details(entries).map(|(entry, detail)| (entry.position, detail))))
+}
+
 /// Encodes details with their positions.
 pub fn encode_details<'a>(details: impl IntoIterator<Item = (i64, &'a Detail)>) -> Vec<u8> {
     let mut pack = DetailPack::default();

@@ -15,7 +15,7 @@ use crate::domain::ledger::{Detail, Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::store::common::Columns;
 use crate::store::common::ledger_pack::{
-    PACK, details_without, encode_details, encode_facts, unpack,
+    PACK, details, details_without, encode_details_of, encode_facts, unpack,
 };
 use crate::store::ledger::{claimed_subject, identity_subject};
 use crate::store::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects, Workspace};
@@ -223,10 +223,7 @@ impl LedgerWriter for PostgresSession {
         let packs = entries.chunks(PACK);
         let facts = packs.clone().map(|pack| (last_position(pack), encode_facts(pack)));
         insert_packs(self, workspace, FACTS, facts.unzip()).await?;
-        let said = packs.filter(|pack| details(pack).next().is_some()).map(|pack| {
-            let details = details(pack).map(|(entry, detail)| (entry.position, detail));
-            (last_position(pack), encode_details(details))
-        });
+        let said = packs.filter_map(|pack| Some((last_position(pack), encode_details_of(pack)?)));
         insert_packs(self, workspace, DETAILS, said.unzip()).await?;
         let said: Vec<_> = details(entries).collect();
         for chunk in said.chunks(ROWS) {
@@ -343,10 +340,6 @@ async fn erase_details(
         }
     }
     Ok(())
-}
-
-fn details(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &Detail)> {
-    entries.iter().filter_map(|entry| Some((entry, entry.detail.as_ref()?)))
 }
 
 fn last_position(pack: &[Entry]) -> i64 {

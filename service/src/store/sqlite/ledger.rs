@@ -15,7 +15,7 @@ use crate::domain::ledger::{Detail, Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::store::common::Columns;
 use crate::store::common::ledger_pack::{
-    PACK, details_without, encode_details, encode_facts, unpack,
+    PACK, details, details_without, encode_details_of, encode_facts, unpack,
 };
 use crate::store::ledger::{claimed_subject, identity_subject};
 use crate::store::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects, Workspace};
@@ -211,15 +211,12 @@ impl LedgerWriter for SqliteSession {
                  VALUES (?, ?, ?)",
             );
             self.execute(query.bind(workspace.row_key).bind(last).bind(encode_facts(pack))).await?;
-            let said: Vec<_> = details(pack).collect();
-            if !said.is_empty() {
+            if let Some(details) = encode_details_of(pack) {
                 let query = sqlx::query(
                     "INSERT INTO opt_in_event_detail_pack (workspace_key, last_position, details)
                      VALUES (?, ?, ?)",
                 );
-                let query = query.bind(workspace.row_key).bind(last);
-                let said = said.iter().map(|(entry, detail)| (entry.position, *detail));
-                self.execute(query.bind(encode_details(said))).await?;
+                self.execute(query.bind(workspace.row_key).bind(last).bind(details)).await?;
             }
         }
         let said: Vec<_> = details(entries).collect();
@@ -333,10 +330,6 @@ async fn erase_details(
         }
     }
     Ok(())
-}
-
-fn details(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &Detail)> {
-    entries.iter().filter_map(|entry| Some((entry, entry.detail.as_ref()?)))
 }
 
 fn insert_subjects(workspace: &Workspace, details: &[(&Entry, &Detail)]) -> QueryBuilder<Sqlite> {
