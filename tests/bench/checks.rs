@@ -5,12 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use contacts_sdk::{ContactsClient, MessageCategory};
-use tonic::transport::Endpoint;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
 
 use super::Result;
 use super::data::phone;
+use super::redis::Redis;
 use super::report::{Report, percentile};
 use super::server::ServerProcess;
 
@@ -23,32 +21,24 @@ pub async fn measure(
     contacts: u64,
     report: &mut Report,
 ) -> Result {
-    let health = HealthClient::new(Endpoint::new(server.url())?.connect().await?);
-    // The same client, connection and server without a database lookup.
-    let echo = run(move |_| {
-        let mut health = health.clone();
-        async move {
-            health.check(HealthCheckRequest::default()).await?;
-            Ok(())
-        }
-    })
-    .await?;
-    let opt_in = client.opt_in();
-    let checks = run(move |index| {
-        let opt_in = opt_in.clone();
-        async move {
-            let person = phone(index.wrapping_mul(7919) % contacts);
-            opt_in.check(person, MessageCategory::Marketing).await?;
-            Ok(())
-        }
-    })
-    .await?;
-    report.number(&format!("echo (health check), {CALLERS} callers, calls/s"), echo.rate, "");
+    let echo_server = ServerProcess::start_echo()?;
+    let echo_client = ContactsClient::builder(echo_server.url()).connect().await?;
+    // The same client and messages.
+    let echo = singles(&echo_client, &echo_server, contacts).await?;
+    drop(echo_server);
+    let checks = singles(client, server, contacts).await?;
+    report.number(&format!("echo of raw tonic, {CALLERS} callers, calls/s"), echo.rate, "");
     report.number(&format!("single check, {CALLERS} callers, checks/s"), checks.rate, "");
-    report.text("… of the echo", format!("{:.2}", checks.rate / echo.rate), "≥ 0.5");
+    report.text("… of the echo", format!("{:.2}", checks.rate / echo.rate), "≥ 0.9");
+    report.micros("… processor time of the server a check", checks.cpu);
+    report.micros("… of the echo", echo.cpu);
     report.time("… median", percentile(&checks.times, 50), "");
     report.time("… 99th percentile", percentile(&checks.times, 99), "");
 
+    if let Some(redis) = Redis::start(contacts).await? {
+        let rate = redis.mget(contacts, 1000, RUN / 2).await?;
+        report.number("Redis MGET of 1000, one caller, keys/s", rate, "");
+    }
     for size in [100, 1000, 10_000] {
         let numbers: Vec<_> = (0..size).map(|index| phone(index * 7919 % contacts)).collect();
         let started = Instant::now();
@@ -68,8 +58,26 @@ pub async fn measure(
     Ok(())
 }
 
+/// Single checks.
+async fn singles(client: &ContactsClient, server: &ServerProcess, contacts: u64) -> Result<Run> {
+    let (opt_in, before) = (client.opt_in(), server.cpu()?);
+    let run = run(move |index| {
+        let opt_in = opt_in.clone();
+        async move {
+            let person = phone(index.wrapping_mul(7919) % contacts);
+            opt_in.check(person, MessageCategory::Marketing).await?;
+            Ok(())
+        }
+    })
+    .await?;
+    let cpu = (server.cpu()? - before).div_f64(run.times.len().max(1) as f64);
+    Ok(Run { cpu, ..run })
+}
+
 struct Run {
     rate: f64,
+    /// Processor time of the server, a call.
+    cpu: Duration,
     times: Vec<Duration>,
 }
 
@@ -101,5 +109,5 @@ where
     }
     let rate = times.len() as f64 / started.elapsed().as_secs_f64();
     times.sort_unstable();
-    Ok(Run { rate, times })
+    Ok(Run { rate, cpu: Duration::ZERO, times })
 }

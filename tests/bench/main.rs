@@ -9,7 +9,9 @@
 
 mod checks;
 mod data;
+mod echo;
 mod reading;
+mod redis;
 mod report;
 mod server;
 
@@ -23,7 +25,7 @@ use contacts_sdk::{ContactsClient, ImportOptions, OnConflict};
 use self::report::Report;
 use self::server::ServerProcess;
 
-type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+type Result<T = (), E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 #[derive(Parser)]
 #[command(about = "Measures the contacts service")]
@@ -37,11 +39,20 @@ struct Options {
     /// Write the results into this file, in the section of the database.
     #[arg(long)]
     write: Option<PathBuf>,
+    /// Measure only the checks, after the import.
+    #[arg(long)]
+    only_checks: bool,
+    /// Be the server of the echo.
+    #[arg(long, hide = true)]
+    serve_echo: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result {
     let options = Options::parse();
+    if options.serve_echo {
+        return echo::serve().await;
+    }
     let folder = tempfile::tempdir()?;
     let database = match &options.database_url {
         Some(url) => url.clone(),
@@ -65,7 +76,9 @@ async fn main() -> Result {
     report.rate("import, rows/s", summary.rows, seconds, wanted);
     report.memory("server memory after the import", &server)?;
 
-    reading::measure(&client, &server, options.contacts, postgres, &mut report).await?;
+    if !options.only_checks {
+        reading::measure(&client, &server, options.contacts, postgres, &mut report).await?;
+    }
     checks::measure(&client, &server, options.contacts, &mut report).await?;
     report.memory("server memory at the end (peak in brackets)", &server)?;
 

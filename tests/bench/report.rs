@@ -38,6 +38,10 @@ impl Report {
         self.text(what, format!("{:.2} ms", time.as_secs_f64() * 1000.0), wanted);
     }
 
+    pub fn micros(&mut self, what: &str, time: Duration) {
+        self.text(what, format!("{:.1} µs", time.as_secs_f64() * 1e6), "");
+    }
+
     pub fn memory(&mut self, what: &str, server: &ServerProcess) -> Result {
         let (now, peak) = server.memory()?;
         self.text(what, format!("{now} MiB ({peak})"), "");

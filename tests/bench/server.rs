@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::Result;
 
@@ -24,12 +25,21 @@ impl ServerProcess {
         if !make_key.status()?.success() {
             return Err("the server's key could not be made".into());
         }
-        let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--database-url", database, "--migrate"])
-            .arg("--key-file")
-            .arg(key_file)
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut serve = Command::new(program);
+        serve.args(["--listen", "127.0.0.1:0", "--database-url", database, "--migrate"]);
+        serve.arg("--key-file").arg(key_file);
+        Self::spawn(serve)
+    }
+
+    /// Starts the echo of `echo.rs`.
+    pub fn start_echo() -> Result<Self> {
+        let mut serve = Command::new(std::env::current_exe()?);
+        serve.arg("--serve-echo");
+        Self::spawn(serve)
+    }
+
+    fn spawn(mut program: Command) -> Result<Self> {
+        let mut child = program.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let stdout = child.stdout.take().ok_or("the server has no standard output")?;
         BufReader::new(stdout).read_line(&mut line)?;
@@ -40,6 +50,16 @@ impl ServerProcess {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Processor time used so far.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields = stat.rsplit_once(')').ok_or("no fields")?.1.split_whitespace();
+        let ticks: u64 =
+            fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        // A tick is a hundredth of a second on every Linux.
+        Ok(Duration::from_millis(ticks * 10))
     }
 
     /// Resident memory in MiB: current and peak.
