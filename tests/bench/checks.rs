@@ -1,5 +1,6 @@
 //! Opt-in checks: single ones, compared with an echo, and batches.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -99,7 +100,7 @@ where
                     call(next.fetch_add(1, Ordering::Relaxed)).await?;
                     times.push(begun.elapsed());
                 }
-                Result::Ok(times)
+                Ok::<_, Box<dyn Error + Send + Sync>>(times)
             })
         })
         .collect();
