@@ -110,6 +110,8 @@ impl Config {
     pub fn for_tests(database: impl AsRef<Path>) -> Self {
         let mut config = Self::embedded(database);
         config.timeouts.shutdown_grace = Duration::from_secs(2);
+        // So that all tests of checks are tests of what is kept, too.
+        config.limits.mirror_after_checks = 1;
         config
     }
 

@@ -5,6 +5,7 @@
 mod as_of;
 mod coalescer;
 mod decisions;
+mod mirror;
 mod people;
 mod read;
 
@@ -15,7 +16,8 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::consent::{
-    Check, CheckReason, Decision, IdentityConsent, IdentityId, Sending, Verdict, decide,
+    Check, CheckReason, Decision, IdentityConsent, IdentityId, MessageCategory, Sending, Verdict,
+    decide,
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Result};
@@ -25,6 +27,8 @@ use crate::store::{CheckRow, Store};
 use crate::telemetry::metrics::Metrics;
 use coalescer::Coalescer;
 use decisions::Decisions;
+use mirror::Mirror;
+pub use mirror::MirrorLimits;
 
 /// Most people in one batch.
 pub const MAX_BATCH: usize = 10_000;
@@ -34,6 +38,7 @@ pub const MAX_BATCH: usize = 10_000;
 pub struct Checker {
     store: Store,
     coalescer: Coalescer,
+    mirror: Mirror,
     timeout: Duration,
     decisions: Arc<Decisions>,
 }
@@ -87,16 +92,19 @@ pub struct CheckOutcome {
 impl Checker {
     /// A checker that reads from a store. A read that takes longer than `timeout` fails
     /// with UNAVAILABLE.
-    pub fn new(store: Store, timeout: Duration) -> Self {
+    pub fn new(store: Store, timeout: Duration, limits: MirrorLimits) -> Self {
         let decisions = Arc::new(Decisions::new(&Metrics::default()));
-        Self { coalescer: Coalescer::new(store.clone(), timeout), store, timeout, decisions }
+        let coalescer = Coalescer::new(store.clone(), timeout);
+        let mirror = Mirror::new(store.clone(), limits);
+        Self { coalescer, mirror, store, timeout, decisions }
     }
 
     /// Measures decisions and reads.
     #[must_use]
     pub(crate) fn measured(self, metrics: &Metrics) -> Self {
         let decisions = Arc::new(Decisions::new(metrics));
-        Self { coalescer: self.coalescer.measured(metrics), decisions, ..self }
+        let (coalescer, mirror) = (self.coalescer.measured(metrics), self.mirror.measured(metrics));
+        Self { coalescer, mirror, decisions, ..self }
     }
 
     /// Checks whether this may be sent to this person now.
@@ -115,7 +123,7 @@ impl Checker {
             return self.check_as_of(workspace_id, query, time).await;
         }
         if let (Recipient::Key(key), []) = (query.recipient, query.also) {
-            let row = self.coalescer.read(workspace_id, key.clone()).await?;
+            let row = self.read_key(workspace_id, key).await?;
             let now = self.store.now_for_expiry();
             return Ok(outcome(0, row.as_ref(), verdict(row.as_ref(), &query.sending, now), now));
         }
@@ -138,16 +146,38 @@ impl Checker {
         recipients: &[Result<Recipient, CheckReason>],
         sending: &Sending<'_>,
     ) -> Result<(Vec<CheckReason>, Time)> {
-        let readable = recipients.iter().flatten();
-        let people = self.read_people(named(workspace_id)?, readable).await?;
+        let workspace_id = named(workspace_id)?;
+        let settled = self.settled(workspace_id, recipients, sending.category).await?;
+        let open = recipients.iter().zip(&settled).filter(|(_, settled)| settled.is_none());
+        let open = open.filter_map(|(recipient, _)| recipient.as_ref().ok());
+        let people = self.read_people(workspace_id, open).await?;
         let now = self.store.now_for_expiry();
-        let reason = |recipient: &Result<Recipient, CheckReason>| match recipient {
-            Ok(recipient) => verdict(people.row(recipient), sending, now).reason,
-            Err(reason) => *reason,
+        let reason = |(recipient, settled): (&Result<Recipient, _>, &Option<_>)| match (
+            recipient, settled,
+        ) {
+            (Err(reason), _) | (_, Some(reason)) => *reason,
+            (Ok(recipient), None) => verdict(people.row(recipient), sending, now).reason,
         };
-        let reasons: Vec<_> = recipients.iter().map(reason).collect();
+        let reasons: Vec<_> = recipients.iter().zip(&settled).map(reason).collect();
         self.decisions.count_all(sending.category, &reasons);
         Ok((reasons, now))
+    }
+}
+
+impl Checker {
+    /// The answers that memory has, where they depend on nothing but the row.
+    async fn settled(
+        &self,
+        workspace_id: &str,
+        recipients: &[Result<Recipient, CheckReason>],
+        category: MessageCategory,
+    ) -> Result<Vec<Option<CheckReason>>> {
+        let keys = recipients.iter().map(|one| one.as_ref().ok().and_then(Recipient::key));
+        let held = self.held(workspace_id).await?;
+        let settled = held.and_then(|(held, validity)| held.settled(keys, category, &validity));
+        let Some(settled) = settled else { return Ok(vec![None; recipients.len()]) };
+        self.mirror.used(settled.iter().flatten().count());
+        Ok(settled)
     }
 }
 

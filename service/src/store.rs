@@ -11,6 +11,7 @@ mod check;
 mod clock;
 mod common;
 mod consent;
+mod consent_changes;
 mod contacts;
 mod definitions;
 mod directory;
@@ -42,7 +43,11 @@ pub use self::backend::{Reader, Writer};
 pub use self::clock::Clock;
 pub use self::common::{ledger_pack, sort_key};
 pub use self::consent::{
-    CheckRow, CheckRows, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent,
+    CheckRow, CheckRows, Checked, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter,
+    StoredConsent,
+};
+pub use self::consent_changes::{
+    ChangedConsent, ConsentChange, ConsentChangeReader, ConsentChangeWriter, Validity,
 };
 pub use self::contacts::{ContactColumns, ContactReader, ContactRow, ContactWriter};
 pub use self::definitions::{Counted, DefinitionReader, DefinitionWriter};
@@ -212,7 +217,12 @@ impl Store {
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
         let times = (self.now(), self.clock.earliest());
         let mut tx = Transaction::new(db, times, self.response_retention, ids, keyring);
-        match operation.run(&mut tx).await {
+        let ran = async {
+            let output = operation.run(&mut tx).await?;
+            tx.announce_consent().await?;
+            Ok(output)
+        };
+        match ran.await {
             Ok(output) => tx.db.commit().await.map(|()| output),
             Err(error) => {
                 tx.db.rollback().await;

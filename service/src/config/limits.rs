@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 
-use super::value::{calls, duration, duration_or_zero, message_size, size};
+use super::value::{calls, duration, duration_or_zero, message_size, size, size_or_zero};
 
 /// How much one server accepts.
 #[derive(Clone, Debug, Args)]
@@ -96,6 +96,28 @@ pub struct Limits {
         default_value = "256MiB"
     )]
     pub max_request_memory: ByteSize,
+
+    /// Maximum memory for consent that is kept to answer checks. 0 turns that off.
+    ///
+    /// A contact takes some 90 bytes for each phone number and user id. What is kept is used
+    /// only after a read of the database that says that nothing changed since.
+    #[arg(
+        long,
+        env = "CONTACTS_MIRROR_MEMORY",
+        value_name = "SIZE",
+        value_parser = size_or_zero,
+        default_value = "256MiB"
+    )]
+    pub mirror_memory: ByteSize,
+
+    /// Number of people of a workspace that are checked before its consent is kept in memory.
+    #[arg(
+        long,
+        env = "CONTACTS_MIRROR_AFTER_CHECKS",
+        value_name = "COUNT",
+        default_value = "1000"
+    )]
+    pub mirror_after_checks: u64,
 }
 
 /// How long one server waits.

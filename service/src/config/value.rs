@@ -65,6 +65,11 @@ pub(super) fn size(text: &str) -> Result<ByteSize, String> {
         })
 }
 
+/// The same, or 0 for none.
+pub(super) fn size_or_zero(text: &str) -> Result<ByteSize, String> {
+    if text == "0" { Ok(ByteSize(0)) } else { size(text) }
+}
+
 /// The size of a message: gRPC's lengths have 32 bits.
 pub(super) fn message_size(text: &str) -> Result<ByteSize, String> {
     const MAX: u64 = 1024 * 1024 * 1024;

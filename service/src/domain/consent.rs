@@ -12,7 +12,7 @@ pub use event::{
 };
 pub use fold::{
     Change, Check, CheckReason, Clock, IdentityConsent, IdentityId, NoEffect, Outcome, Person,
-    Role, Said, Verdict, decide,
+    Role, Said, Verdict, decide, settled,
 };
 pub use policy::{EvidenceField, MAX_POLICIES, OptInPolicy, PolicyPeriod};
 pub use summary::{CategoryConsent, ConsentState, ConsentSummary, OptInStatus, ShownConsent};

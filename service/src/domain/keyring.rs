@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contacts_proto::receipt::SigningKey;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use siphasher::sip::SipHasher13;
 use thiserror::Error;
 
 use super::phone::MatchKey;
@@ -43,6 +44,26 @@ struct Key {
     /// HMAC state initialised with the secret, to be cloned for each hash.
     state: Hmac<Sha256>,
     receipt_key: SigningKey,
+}
+
+/// Makes 64-bit keyed hashes of identities, fast: to find those that changed among those that are
+/// in memory. Different identities may have the same tag.
+#[derive(Clone, Copy)]
+pub struct Tagger {
+    key_version: u32,
+    state: SipHasher13,
+}
+
+impl Tagger {
+    /// The version of the key of its tags.
+    pub fn key_version(&self) -> u32 {
+        self.key_version
+    }
+
+    /// The tag of a key as it is stored.
+    pub fn tag(&self, stored_key: &str) -> u64 {
+        self.state.hash(stored_key.as_bytes())
+    }
 }
 
 /// Error of [`Keyring::parse`]. The messages never repeat the text.
@@ -132,6 +153,15 @@ impl Keyring {
     /// The results of [`Keyring::seal`] under every key, oldest first.
     pub fn seals(&self, hash: &[u8; 32]) -> impl Iterator<Item = [u8; 32]> {
         self.keys.iter().map(move |key| key.seal(hash))
+    }
+
+    /// Makes the tags of identities in a workspace, under the latest key.
+    pub fn tagger(&self, workspace_id: &str) -> Tagger {
+        let key = self.last();
+        let secret = key.state.clone().chain_update("tags of changes").chain_update(workspace_id);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&secret.finalize().into_bytes()[..16]);
+        Tagger { key_version: key.id.version, state: SipHasher13::new_with_key(&bytes) }
     }
 
     fn last(&self) -> &Key {

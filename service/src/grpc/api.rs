@@ -15,7 +15,7 @@ use super::mutation::{Mutation, MutationResponse};
 use super::workspace_places::WorkspacePlaces;
 use crate::config::Config;
 use crate::domain::error::{Error, Reason, Result};
-use crate::opt_in::Checker;
+use crate::opt_in::{Checker, MirrorLimits};
 use crate::store::{Operation, Store};
 use crate::telemetry::metrics::{IMPORT_ROWS, Metrics};
 use crate::webhook_secrets::WebhookSecrets;
@@ -74,7 +74,13 @@ impl Api {
         config: &Config,
         metrics: &Metrics,
     ) -> Self {
-        let checker = Checker::new(store.clone(), config.timeouts.check_timeout).measured(metrics);
+        let limits = &config.limits;
+        let mirror = MirrorLimits {
+            bytes: usize::try_from(limits.mirror_memory.as_u64()).unwrap_or(usize::MAX),
+            after_checks: limits.mirror_after_checks,
+        };
+        let timeout = config.timeouts.check_timeout;
+        let checker = Checker::new(store.clone(), timeout, mirror).measured(metrics);
         Self {
             store,
             checker,

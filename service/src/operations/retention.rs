@@ -13,6 +13,9 @@ use super::{ledger, webhook, workspaces};
 /// How many rows one transaction deletes.
 const BATCH: usize = 500;
 
+/// How long servers can catch up with changes of consent instead of reading all of it again.
+const CHANGES_KEPT: TimeDelta = TimeDelta::hours(1);
+
 /// Deletes expired responses and records of webhooks in all workspaces, and expired
 /// suppressions unless they are kept forever. Several processes may do this at once.
 pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()> {
@@ -22,6 +25,8 @@ pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()>
         while store.write(sweep(What::Answers, before)).await? {}
         let before = store.kept_since(webhook::KEPT);
         while store.write(sweep(What::Webhooks, before)).await? {}
+        let before = store.kept_since(CHANGES_KEPT);
+        while store.write(sweep(What::Changes, before)).await? {}
         if let Some(kept) = suppressions {
             let before = store.kept_since(kept);
             while store.write(sweep(What::Suppressions, before)).await? {}
@@ -34,6 +39,7 @@ pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()>
 enum What {
     Answers,
     Webhooks,
+    Changes,
     Suppressions,
 }
 
@@ -61,6 +67,10 @@ impl Operation for Sweep {
             }
             What::Webhooks => {
                 let dropped = db.delete_webhook_records(&workspace, self.before, BATCH).await?;
+                Ok(dropped == BATCH as u64)
+            }
+            What::Changes => {
+                let dropped = db.delete_consent_changes(&workspace, self.before, BATCH).await?;
                 Ok(dropped == BATCH as u64)
             }
             What::Suppressions => {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::read::read_rows;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{CheckRow, Store, loggable};
+use crate::store::{CheckRow, Checked, Store, Validity, loggable};
 use crate::telemetry::metrics::{CHECKS_PER_READ, Metrics};
 
 /// Most checks of one read.
@@ -32,8 +32,17 @@ pub(super) struct Coalescer {
 }
 
 struct Waiter {
-    key: MatchKey,
-    reply: oneshot::Sender<Result<Option<CheckRow>>>,
+    /// None: only the validity is asked for.
+    key: Option<MatchKey>,
+    reply: oneshot::Sender<Result<Read>>,
+}
+
+/// What was read for one check.
+pub(super) struct Read {
+    /// None if nothing is known of the person.
+    pub(super) row: Option<CheckRow>,
+    /// As of which revision that is, or of a later one.
+    pub(super) as_of: Validity,
 }
 
 impl Coalescer {
@@ -46,8 +55,8 @@ impl Coalescer {
         Self { sizes: metrics.histogram(&CHECKS_PER_READ, &[]), ..self }
     }
 
-    /// Reads the consent of one person. None if nothing is known of them.
-    pub(super) async fn read(&self, workspace_id: &str, key: MatchKey) -> Result<Option<CheckRow>> {
+    /// Reads the consent of one person, or only the validity.
+    pub(super) async fn read(&self, workspace_id: &str, key: Option<MatchKey>) -> Result<Read> {
         let (reply, replied) = oneshot::channel();
         self.enter(workspace_id, Waiter { key, reply });
         let gone = |_| Error::internal("the reading task ended without a reply");
@@ -71,7 +80,7 @@ impl Coalescer {
     async fn serve(self, workspace_id: String) {
         while let Some(batch) = self.next_batch(&workspace_id) {
             self.sizes.record(batch.len() as f64);
-            let mut keys: Vec<_> = batch.iter().map(|waiter| waiter.key.clone()).collect();
+            let mut keys: Vec<_> = batch.iter().filter_map(|waiter| waiter.key.clone()).collect();
             keys.sort_unstable();
             keys.dedup();
             let result = read_rows(&self.store, self.timeout, &workspace_id, &keys).await;
@@ -80,7 +89,10 @@ impl Coalescer {
             }
             for Waiter { key, reply } in batch {
                 let row = match &result {
-                    Ok(rows) => Ok(rows.get(&key).cloned()),
+                    Ok(Checked { rows, as_of }) => {
+                        let row = key.and_then(|key| rows.get(&key).cloned());
+                        Ok(Read { row, as_of: as_of.clone() })
+                    }
                     Err(error) => Err(error.for_another_caller()),
                 };
                 // The send fails if the caller went away.

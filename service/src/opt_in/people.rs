@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::Checker;
-use super::read::read_rows;
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
@@ -104,16 +103,5 @@ impl Checker {
             }
         }
         Ok(primaries)
-    }
-
-    /// Reads rows. Many are read apart from single checks, which they would delay.
-    async fn read_keys(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<CheckRows> {
-        match keys {
-            [key] => {
-                let row = self.coalescer.read(workspace_id, key.clone()).await?;
-                Ok(row.map(|row| (key.clone(), row)).into_iter().collect())
-            }
-            _ => read_rows(&self.store, self.timeout, workspace_id, keys).await,
-        }
     }
 }

@@ -1,22 +1,111 @@
-//! The read behind every check.
+//! Reading the consent of people: of memory where that is valid, otherwise of the database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::Checker;
+use super::mirror::Held;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::operations::workspaces;
-use crate::store::{CheckRows, Store};
+use crate::store::{CheckRow, CheckRows, Checked, Store, Validity};
 
-/// Reads the consent of these keys in one statement. Fails with UNAVAILABLE if that
-/// takes longer than `timeout`.
+/// Reads the consent of these keys in one statement; of no keys, only the validity. Fails
+/// with UNAVAILABLE if that takes longer than `timeout`.
 pub(super) async fn read_rows(
     store: &Store,
     timeout: Duration,
     workspace_id: &str,
     keys: &[MatchKey],
-) -> Result<CheckRows> {
-    tokio::time::timeout(timeout, store.check(workspace_id, keys))
-        .await
-        .map_err(Error::unavailable)??
-        .ok_or_else(|| workspaces::missing(workspace_id))
+) -> Result<Checked> {
+    let read = async {
+        match keys {
+            [] => {
+                let as_of = store.validity(workspace_id).await?;
+                Ok(as_of.map(|as_of| Checked { rows: CheckRows::default(), as_of }))
+            }
+            _ => store.check(workspace_id, keys).await,
+        }
+    };
+    let read = tokio::time::timeout(timeout, read).await;
+    read.map_err(Error::unavailable)??.ok_or_else(|| workspaces::missing(workspace_id))
+}
+
+impl Checker {
+    /// The workspace in memory, and the validity up to which it was brought. None if it is
+    /// not in memory.
+    pub(super) async fn held(&self, workspace_id: &str) -> Result<Option<(Arc<Held>, Validity)>> {
+        let Some(held) = self.mirror.held(workspace_id) else { return Ok(None) };
+        let floor = held.floor();
+        let validity = self.validity(workspace_id).await?;
+        held.refuse_older(floor, &validity);
+        let bring_up = self.mirror.bring_up(&held, &validity);
+        let is_valid =
+            tokio::time::timeout(self.timeout, bring_up).await.map_err(Error::unavailable)??;
+        Ok(is_valid.then_some((held, validity)))
+    }
+
+    async fn validity(&self, workspace_id: &str) -> Result<Validity> {
+        if !self.store.validates_in_place() {
+            return Ok(self.coalescer.read(workspace_id, None).await?.as_of);
+        }
+        let validity = self.store.validity(workspace_id).await?;
+        validity.ok_or_else(|| workspaces::missing(workspace_id))
+    }
+
+    /// Reads the row of one identity.
+    pub(super) async fn read_key(
+        &self,
+        workspace_id: &str,
+        key: &MatchKey,
+    ) -> Result<Option<CheckRow>> {
+        let held = self.held(workspace_id).await?;
+        if let Some((held, validity)) = &held
+            && let Some(Some(row)) = held.row(key, validity)?
+        {
+            self.mirror.used(1);
+            return Ok(Some(row));
+        }
+        let read = self.coalescer.read(workspace_id, Some(key.clone())).await?;
+        match held {
+            Some((held, _)) => {
+                self.mirror.keep(&held, read.row.iter().map(|row| (key, row)), &read.as_of);
+            }
+            None => self.mirror.count(workspace_id, 1),
+        }
+        Ok(read.row)
+    }
+
+    /// Reads rows. Many are read apart from single checks, which they would delay.
+    pub(super) async fn read_keys(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+    ) -> Result<CheckRows> {
+        match keys {
+            [] => return Ok(CheckRows::default()),
+            [key] => {
+                let row = self.read_key(workspace_id, key).await?;
+                return Ok(row.map(|row| (key.clone(), row)).into_iter().collect());
+            }
+            _ => {}
+        }
+        let held = self.held(workspace_id).await?;
+        let Some((held, validity)) = held else {
+            let checked = read_rows(&self.store, self.timeout, workspace_id, keys).await?;
+            self.mirror.count(workspace_id, keys.len());
+            return Ok(checked.rows);
+        };
+        let (mut rows, missing) = match held.rows(keys, &validity)? {
+            Some(found) => found,
+            None => (CheckRows::default(), keys.to_vec()),
+        };
+        self.mirror.used(rows.len());
+        if !missing.is_empty() {
+            let checked = read_rows(&self.store, self.timeout, workspace_id, &missing).await?;
+            self.mirror.keep(&held, checked.rows.iter(), &checked.as_of);
+            rows.extend(checked.rows);
+        }
+        Ok(rows)
+    }
 }

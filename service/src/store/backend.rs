@@ -11,11 +11,11 @@
 use async_trait::async_trait;
 
 use super::{
-    ApiTokenReader, ApiTokenWriter, ConsentReader, ConsentWriter, ContactReader, ContactWriter,
-    DefinitionReader, DefinitionWriter, DirectoryReader, DuplicateReader, LedgerReader,
-    LedgerWriter, PoolState, ReceiptReader, ReceiptWriter, ResponseReader, ResponseWriter,
-    SuppressionReader, SuppressionWriter, WebhookReader, WebhookWriter, WorkspaceReader,
-    WorkspaceWriter,
+    ApiTokenReader, ApiTokenWriter, ConsentChangeReader, ConsentChangeWriter, ConsentReader,
+    ConsentWriter, ContactReader, ContactWriter, DefinitionReader, DefinitionWriter,
+    DirectoryReader, DuplicateReader, LedgerReader, LedgerWriter, PoolState, ReceiptReader,
+    ReceiptWriter, ResponseReader, ResponseWriter, SuppressionReader, SuppressionWriter, Validity,
+    WebhookReader, WebhookWriter, WorkspaceReader, WorkspaceWriter,
 };
 use crate::domain::error::Result;
 
@@ -28,6 +28,10 @@ pub(crate) trait Backend: Send + Sync {
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>>;
     /// Opens all connections for checks, and keeps them.
     async fn connect_checks(&self) -> Result<()>;
+    /// See [`Store::validity`](super::Store::validity).
+    async fn validity(&self, workspace_id: &str) -> Result<Option<Validity>>;
+    /// See [`Store::validates_in_place`](super::Store::validates_in_place).
+    fn validates_in_place(&self) -> bool;
     /// The states of the pools, always in the same order.
     fn pools(&self) -> [PoolState; 5];
     /// How many write transactions one caller should run in parallel. More of
@@ -73,6 +77,7 @@ pub trait Reader:
     + DirectoryReader
     + DuplicateReader
     + ConsentReader
+    + ConsentChangeReader
     + LedgerReader
     + SuppressionReader
     + ReceiptReader
@@ -94,6 +99,7 @@ pub trait Writer:
     + DefinitionWriter
     + ContactWriter
     + ConsentWriter
+    + ConsentChangeWriter
     + LedgerWriter
     + SuppressionWriter
     + ReceiptWriter

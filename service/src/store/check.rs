@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{CheckRows, ReadPurpose, Reader, Store, require_keys};
+use super::{
+    CheckRows, Checked, ConsentChange, ReadPurpose, Reader, Store, Validity, require_keys,
+};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 
@@ -10,15 +12,37 @@ impl Store {
     /// Returns the consent of the people with these keys, as committed at some
     /// time during the call. Keys of whom nothing is known are left out. Returns
     /// None if the workspace does not exist.
-    pub async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
+    pub async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>> {
         let mut db = self.backend.reader(ReadPurpose::Check).await?;
-        let Some(mut rows) = db.check(workspace_id, keys).await? else {
+        let Some(mut checked) = db.check(workspace_id, keys).await? else {
             return Ok(None);
         };
-        if rows.len() < keys.len() {
-            self.check_non_contacts(&mut *db, workspace_id, keys, &mut rows).await?;
+        if checked.rows.len() < keys.len() {
+            self.check_non_contacts(&mut *db, workspace_id, keys, &mut checked.rows).await?;
         }
-        Ok(Some(rows))
+        Ok(Some(checked))
+    }
+
+    /// Returns what tells whether consent that was read before is still that of the database, as
+    /// committed at some time during the call. None if the workspace does not exist.
+    pub async fn validity(&self, workspace_id: &str) -> Result<Option<Validity>> {
+        self.backend.validity(workspace_id).await
+    }
+
+    /// Whether [`validity`](Self::validity) takes microseconds and no connection.
+    pub fn validates_in_place(&self) -> bool {
+        self.backend.validates_in_place()
+    }
+
+    /// Returns the changes of consent after a revision, in order. They are kept for some time only.
+    pub async fn consent_changes(
+        &self,
+        workspace_id: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<ConsentChange>> {
+        let mut db = self.backend.reader(ReadPurpose::Check).await?;
+        db.consent_changes(workspace_id, after, limit).await
     }
 
     /// Adds the rows of non-contacts. Sending to them is not allowed anyway; the
@@ -41,7 +65,8 @@ impl Store {
         let mut stored_keys: Vec<_> = asked_keys.keys().cloned().collect();
         // Sorted, so that neighbours in the index are read together.
         stored_keys.sort_unstable();
-        let found = db.check(workspace_id, &stored_keys).await?.unwrap_or_default();
+        let found = db.check(workspace_id, &stored_keys).await?;
+        let found = found.map(|checked| checked.rows).unwrap_or_default();
         // After the rows: the key of a row is registered before the row is written.
         let registered = db.suppression_keys(workspace_id).await?;
         require_keys(&self.keyring, &registered)?;

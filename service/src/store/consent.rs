@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::Workspace;
+use super::{Validity, Workspace};
 use crate::domain::Time;
 use crate::domain::consent::{IdentityConsent, IdentityId};
 use crate::domain::error::Result;
@@ -15,6 +15,15 @@ use crate::domain::phone::MatchKey;
 
 /// The result of a check, by key.
 pub type CheckRows = HashMap<MatchKey, CheckRow>;
+
+/// What a check read.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The rows.
+    pub rows: CheckRows,
+    /// As of which revision they are, or of a later one.
+    pub as_of: Validity,
+}
 
 /// What a check needs to know about one identity.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +101,7 @@ pub trait ConsentReader {
     /// Returns the rows of these keys with the workspace's policy, in one read of what the primary server
     /// has committed after the call began. Keys without a row are left out.
     /// Returns None if the workspace does not exist.
-    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>>;
+    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>>;
     /// Returns the rows of these keys, in the order of `keys`. In a write
     /// transaction the rows are locked until it ends.
     async fn consent(

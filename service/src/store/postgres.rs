@@ -9,6 +9,7 @@
 mod api_tokens;
 mod connection;
 mod consent;
+mod consent_changes;
 mod contact_row;
 mod contacts;
 mod copy;
@@ -42,7 +43,7 @@ use self::connection::{DisconnectTracker, PoolRole, Watch, pool};
 pub use self::schema::{distribute, migrate};
 use self::session::PostgresSession;
 use super::common::connect_all;
-use super::{Backend, Clock, PoolState, ReadPurpose, Reader, Store, Writer, measured};
+use super::{Backend, Clock, PoolState, ReadPurpose, Reader, Store, Validity, Writer, measured};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
@@ -127,6 +128,14 @@ impl Backend for PostgresBackend {
 
     async fn connect_checks(&self) -> Result<()> {
         connect_all(&self.checks).await.map_err(Error::unavailable)
+    }
+
+    async fn validity(&self, workspace_id: &str) -> Result<Option<Validity>> {
+        self.reader(ReadPurpose::Check).await?.validity(workspace_id).await
+    }
+
+    fn validates_in_place(&self) -> bool {
+        false
     }
 
     fn pools(&self) -> [PoolState; 5] {

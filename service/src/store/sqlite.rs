@@ -4,6 +4,7 @@ mod api_tokens;
 mod attribute_json;
 mod connection;
 mod consent;
+mod consent_changes;
 mod contact_row;
 mod contacts;
 mod definitions;
@@ -21,6 +22,7 @@ mod session;
 mod suppression;
 mod usage;
 mod vacuum;
+mod validity;
 mod values;
 mod watch;
 mod webhooks;
@@ -37,9 +39,10 @@ use sqlx::{ConnectOptions, Connection, SqlitePool};
 use self::connection::Readers;
 pub use self::connection::{Access, SqliteOptions};
 use self::session::SqliteSession;
+use self::validity::ValidityReader;
 use self::watch::FileWatch;
 use super::common::connect_all;
-use super::{Backend, Clock, PoolState, ReadPurpose, Reader, Store, Writer, measured};
+use super::{Backend, Clock, PoolState, ReadPurpose, Reader, Store, Validity, Writer, measured};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
@@ -77,7 +80,8 @@ async fn open_backend(
     }
     let Readers { unary, scan, stream, checks } = options.readers(path, access);
     let file = Arc::new(FileWatch::of(path));
-    Ok(SqliteBackend { unary, scan, stream, checks, writer, file })
+    let validity = ValidityReader::new(path.to_owned());
+    Ok(SqliteBackend { unary, scan, stream, checks, writer, validity, file })
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<()> {
@@ -139,6 +143,7 @@ struct SqliteBackend {
     scan: SqlitePool,
     stream: SqlitePool,
     checks: SqlitePool,
+    validity: ValidityReader,
     file: Arc<FileWatch>,
 }
 
@@ -183,7 +188,17 @@ impl Backend for SqliteBackend {
     }
 
     async fn connect_checks(&self) -> Result<()> {
-        Ok(connect_all(&self.checks).await?)
+        connect_all(&self.checks).await?;
+        self.validity.connect()
+    }
+
+    async fn validity(&self, workspace_id: &str) -> Result<Option<Validity>> {
+        self.file.check()?;
+        self.validity.read(workspace_id)
+    }
+
+    fn validates_in_place(&self) -> bool {
+        true
     }
 
     fn pools(&self) -> [PoolState; 5] {
@@ -215,6 +230,7 @@ impl Backend for SqliteBackend {
         for pool in [&self.checks, &self.stream, &self.scan, &self.unary, &self.writer] {
             pool.close().await;
         }
+        self.validity.close();
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{KeyLock, Store, Workspace, Writer};
+use super::{ConsentChange, KeyLock, Store, Workspace, Writer};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::IdGenerator;
@@ -100,6 +100,25 @@ impl Transaction {
     /// The keys that non-contacts are hashed with.
     pub fn keyring(&self) -> Arc<Keyring> {
         Arc::clone(&self.keyring)
+    }
+
+    /// Says which identities' consent this transaction changed. Servers that keep consent in
+    /// memory rely on that: nothing changes consent without a revision of its own.
+    pub(super) async fn announce_consent(&mut self) -> Result<()> {
+        let changed = self.db.take_changed_consent();
+        let Some(revision) = changed.revision else {
+            return match changed.keys.is_empty() {
+                true => Ok(()),
+                false => Err(Error::internal("consent was changed without a new revision")),
+            };
+        };
+        let tagger = self.keyring.tagger(&changed.workspace_id);
+        let mut tags: Vec<_> = changed.keys.iter().map(|key| tagger.tag(key.as_str())).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        let key_version = tagger.key_version();
+        let change = ConsentChange { revision, change_time: self.now, key_version, tags };
+        self.db.add_consent_change(&changed.workspace_id, &change).await
     }
 
     /// Locks the workspace's suppression keys until the transaction ends.

@@ -18,7 +18,7 @@ use contacts_service::domain::keyring::Keyring;
 use contacts_service::domain::phone::{PhoneNumber, match_key_of};
 use contacts_service::domain::tag::Tag;
 use contacts_service::operations::{attributes, import, tags, workspaces};
-use contacts_service::opt_in::{CheckQuery, Checker};
+use contacts_service::opt_in::{CheckQuery, Checker, MirrorLimits};
 use contacts_service::store::postgres::{self, PostgresOptions};
 use contacts_service::store::sqlite::{self, Access, SqliteOptions};
 use contacts_service::store::{Clock, Store};
@@ -102,7 +102,8 @@ pub fn keyring() -> Keyring {
 
 /// A checker that reads from this store.
 pub fn checker(store: &Store) -> Checker {
-    Checker::new(store.clone(), Duration::from_secs(2))
+    let mirror = MirrorLimits { bytes: 64 << 20, after_checks: 1 };
+    Checker::new(store.clone(), Duration::from_secs(2), mirror)
 }
 
 /// A SQLite store to compare with.

@@ -35,6 +35,7 @@ mod record;
 mod resume;
 mod said;
 mod scope;
+mod settled;
 mod statement;
 mod stop;
 
@@ -47,6 +48,7 @@ pub use permission::{Effective, Permission, Permissions};
 pub use person::{Member, Person, Role};
 pub use resume::Resumes;
 pub use said::{Clock, Said, TimeRefused};
+pub use settled::settled;
 pub use statement::{NoEffect, Outcome, Recorded, Statement, Word};
 pub use stop::{MAX_SENDERS, Stop, Stops};
 

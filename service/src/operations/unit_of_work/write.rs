@@ -76,7 +76,7 @@ impl UnitOfWork<'_> {
         let suppresses = rows.written.iter().any(|row| row.contact_id.is_none());
         // Other changes of consent wait from here on, and not for what is above.
         let (mut revision, mut head) = (workspace.consent_revision, workspace.ledger);
-        if consent_changed || suppresses {
+        if consent_changed || suppresses || !rows.is_empty() {
             (revision, head) = tx.db.next_consent_revision(workspace).await?;
         }
         rows.write(tx, workspace, revision, suppresses).await?;
@@ -157,6 +157,10 @@ impl UnitOfWork<'_> {
 }
 
 impl Rows {
+    fn is_empty(&self) -> bool {
+        self.written.is_empty() && self.dropped.is_empty()
+    }
+
     /// Adds the rows of a person, if it changed.
     fn add(&mut self, entry: &Entry, keyring: &Keyring, workspace: &Workspace) {
         let keys = entry.keys();

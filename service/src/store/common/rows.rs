@@ -16,9 +16,11 @@ use crate::domain::ledger::Head;
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::Tag;
 use crate::domain::workspace::WorkspaceSettings;
+use crate::store::consent_changes::decode_tags;
 use crate::store::policy::decode_policy;
 use crate::store::{
-    CheckRow, ConsentRow, ContactColumns, Receipt, StoredResponse, StoredResponseInfo, Workspace,
+    CheckRow, ConsentChange, ConsentRow, ContactColumns, Receipt, StoredResponse,
+    StoredResponseInfo, Validity, Workspace,
 };
 
 /// `workspace_id`, `display_name`, `create_time`, `consent_revision`,
@@ -131,6 +133,26 @@ pub(in crate::store) fn attribute(
         description: row.string(3),
         create_time: row.time(4),
         update_time: row.time(5),
+    })
+}
+
+/// `opt_in_policy`, `token_key`, `consent_revision`, from this column on.
+pub(in crate::store) fn validity(row: &impl Columns, at: usize) -> Result<Validity> {
+    let incarnation = row.bytes(at + 1).try_into();
+    Ok(Validity {
+        incarnation: incarnation.map_err(|_| Error::internal("a token key is not 32 bytes"))?,
+        revision: row.int(at + 2),
+        max_ages: decode_policy(row.bytes(at))?.max_ages(),
+    })
+}
+
+/// `revision`, `change_time`, `key_version`, `tags`.
+pub(in crate::store) fn consent_change(row: &impl Columns) -> Result<ConsentChange> {
+    Ok(ConsentChange {
+        revision: row.int(0),
+        change_time: row.time(1),
+        key_version: u32::try_from(row.int32(2)).map_err(Error::internal)?,
+        tags: decode_tags(row.bytes(3)),
     })
 }
 

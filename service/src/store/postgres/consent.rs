@@ -12,10 +12,10 @@ use super::values::{row_limit, texts};
 use crate::domain::consent::IdentityId;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::common::{Columns, check_row, consent_row, micros};
-use crate::store::policy::decode_policy;
+use crate::store::common::{Columns, check_row, consent_row, micros, validity};
 use crate::store::{
-    CheckRows, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent, Workspace,
+    CheckRows, Checked, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent,
+    Workspace,
 };
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
@@ -28,17 +28,17 @@ macro_rules! columns {
 /// The server is in recovery: a copy that may lag behind the primary.
 #[derive(Debug, thiserror::Error)]
 #[error("the database server is a standby")]
-struct Standby;
+pub(super) struct Standby;
 
 #[async_trait]
 impl ConsentReader for PostgresSession {
-    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
+    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>> {
         // An outer join, which returns a row of nulls for a workspace in which none
         // of the keys has a row.
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            ", pg_is_in_recovery(), w.opt_in_policy
+            ", pg_is_in_recovery(), w.opt_in_policy, w.token_key, w.consent_revision
              FROM workspace AS w
              LEFT JOIN consent AS c ON c.workspace_id = w.workspace_id AND c.match_key = ANY($2)
              WHERE w.workspace_id = $1"
@@ -48,13 +48,13 @@ impl ConsentReader for PostgresSession {
         if first.get(7) {
             return Err(Error::unavailable(Standby));
         }
-        let max_ages = decode_policy(first.bytes(8))?.max_ages();
+        let as_of = validity(first, 8)?;
         let mut found = CheckRows::with_capacity(rows.len());
         for row in &rows {
             let Some(key) = row.optional_text(0) else { continue };
-            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row, max_ages)?);
+            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row, as_of.max_ages)?);
         }
-        Ok(Some(found))
+        Ok(Some(Checked { rows: found, as_of }))
     }
 
     async fn consent(
@@ -177,6 +177,7 @@ async fn read(
 #[async_trait]
 impl ConsentWriter for PostgresSession {
     async fn upsert_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()> {
+        self.changed_consent.add(rows.iter().map(|row| &row.match_key));
         // A row that exists and is not locked was written after this transaction
         // read its key. Inserting it again is a conflict; overwriting it could lose
         // an opt-out.
@@ -193,6 +194,7 @@ impl ConsentWriter for PostgresSession {
     }
 
     async fn delete_consent(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()> {
+        self.changed_consent.add(keys);
         let query =
             sqlx::query("DELETE FROM consent WHERE workspace_id = $1 AND match_key = ANY($2)");
         self.execute(query.bind(&workspace.workspace_id).bind(texts(keys))).await?;

@@ -24,6 +24,7 @@ const TABLES: &[&str] = &[
     "external_id",
     "usage_count",
     "consent",
+    "consent_change",
     "opt_in_event_pack",
     "opt_in_event_detail_pack",
     "opt_in_event_subject",

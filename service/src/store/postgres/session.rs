@@ -12,7 +12,7 @@ use super::connection::Watch;
 use super::usage::UsageChanges;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{Reader, Writer};
+use crate::store::{ChangedConsent, Reader, Writer};
 
 /// Rows bound in one statement.
 pub(super) const ROWS: usize = 1000;
@@ -25,6 +25,8 @@ pub(super) struct PostgresSession {
     mode: Mode,
     /// Keys whose consent rows this transaction has read and locked.
     pub(super) locked_consent: HashSet<MatchKey>,
+    /// What this transaction did to consent.
+    pub(super) changed_consent: ChangedConsent,
     /// How this transaction changes the numbers of contacts that use definitions.
     pub(super) usage: UsageChanges,
 }
@@ -47,6 +49,7 @@ impl PostgresSession {
             watch,
             mode: Mode::Autocommit,
             locked_consent: HashSet::new(),
+            changed_consent: ChangedConsent::default(),
             usage: UsageChanges::default(),
         }
     }

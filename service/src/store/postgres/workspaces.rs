@@ -145,6 +145,7 @@ impl WorkspaceWriter for PostgresSession {
             "DELETE FROM contact_redirect WHERE workspace_id = $1",
             "DELETE FROM external_id WHERE workspace_id = $1",
             "DELETE FROM consent WHERE workspace_id = $1",
+            "DELETE FROM consent_change WHERE workspace_id = $1",
             "DELETE FROM opt_in_event_subject WHERE workspace_id = $1",
             "DELETE FROM opt_in_event_pointer WHERE workspace_id = $1",
             "DELETE FROM opt_in_event_detail_pack WHERE workspace_id = $1",
@@ -171,6 +172,7 @@ impl WorkspaceWriter for PostgresSession {
              WHERE workspace_id = $1 RETURNING consent_revision, ledger_length, ledger_hash",
         );
         let row = self.fetch_one(query.bind(&workspace.workspace_id)).await?;
+        self.changed_consent.set_revision(workspace, row.get(0));
         Ok((row.get(0), head(&workspace.workspace_id, row.get(1), row.get(2))?))
     }
 }

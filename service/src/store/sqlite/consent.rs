@@ -12,10 +12,10 @@ use super::values::{json, row_limit};
 use crate::domain::consent::{IdentityConsent, IdentityId};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
-use crate::store::common::{Columns, check_row, consent_row, micros, time};
-use crate::store::policy::decode_policy;
+use crate::store::common::{Columns, check_row, consent_row, micros, time, validity};
 use crate::store::{
-    CheckRows, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent, Workspace,
+    CheckRows, Checked, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent,
+    Workspace,
 };
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
@@ -27,14 +27,14 @@ macro_rules! columns {
 
 #[async_trait]
 impl ConsentReader for SqliteSession {
-    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<CheckRows>> {
+    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>> {
         let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
         // An outer join, which returns a row of nulls for a workspace in which none
         // of the keys has a row.
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            ", w.opt_in_policy
+            ", w.opt_in_policy, w.token_key, w.consent_revision
              FROM workspace AS w
              LEFT JOIN (json_each(?1) AS asked
                  CROSS JOIN consent AS c
@@ -44,13 +44,13 @@ impl ConsentReader for SqliteSession {
         ));
         let rows = self.fetch_all(query.bind(json(&keys)?).bind(workspace_id)).await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        let max_ages = decode_policy(first.bytes(7))?.max_ages();
+        let as_of = validity(first, 7)?;
         let mut found = CheckRows::with_capacity(rows.len());
         for row in &rows {
             let Some(key) = row.optional_text(0) else { continue };
-            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row, max_ages)?);
+            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row, as_of.max_ages)?);
         }
-        Ok(Some(found))
+        Ok(Some(Checked { rows: found, as_of }))
     }
 
     async fn consent(
@@ -143,6 +143,7 @@ fn stored(row: &SqliteRow) -> StoredConsent {
 #[async_trait]
 impl ConsentWriter for SqliteSession {
     async fn upsert_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()> {
+        self.changed_consent.add(rows.iter().map(|row| &row.match_key));
         let statements = rows.chunks(ROWS).map(|chunk| {
             let mut sql = QueryBuilder::<Sqlite>::new(
                 "INSERT OR REPLACE INTO consent (workspace_key, match_key, contact_id, identity_id,
@@ -165,6 +166,7 @@ impl ConsentWriter for SqliteSession {
     }
 
     async fn delete_consent(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()> {
+        self.changed_consent.add(keys);
         let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
         let query = sqlx::query(
             "DELETE FROM consent

@@ -11,7 +11,7 @@ use sqlx::{Execute, Executor, QueryBuilder, Sqlite, SqliteConnection};
 use super::interrupt::Interrupt;
 use super::watch::FileWatch;
 use crate::domain::error::{Error, Result};
-use crate::store::{Reader, Writer};
+use crate::store::{ChangedConsent, Reader, Writer};
 
 /// Rows bound in one statement. SQLite allows 32,766 values.
 pub(super) const ROWS: usize = 500;
@@ -29,6 +29,8 @@ pub(super) struct SqliteSession {
     /// Whether a statement failed. SQLite may have ended the transaction then, and what
     /// follows would be outside of it.
     failed: bool,
+    /// What this transaction did to consent.
+    pub(super) changed_consent: ChangedConsent,
     /// Ends what runs when this session is dropped.
     _interrupt: Option<Interrupt>,
 }
@@ -36,7 +38,9 @@ pub(super) struct SqliteSession {
 impl SqliteSession {
     /// Reads outside of a transaction.
     pub(super) fn autocommit(connection: PoolConnection<Sqlite>, file: Arc<FileWatch>) -> Self {
-        Self { connection, file, in_transaction: false, failed: false, _interrupt: None }
+        let changed_consent = ChangedConsent::default();
+        let (in_transaction, failed, _interrupt) = (false, false, None);
+        Self { connection, file, in_transaction, failed, changed_consent, _interrupt }
     }
 
     /// Reads outside of a transaction, and stops when it is dropped.

@@ -129,6 +129,7 @@ impl WorkspaceWriter for SqliteSession {
             "DELETE FROM contact_redirect WHERE workspace_key = ?",
             "DELETE FROM external_id WHERE workspace_key = ?",
             "DELETE FROM consent WHERE workspace_key = ?",
+            "DELETE FROM consent_change WHERE workspace_key = ?",
             "DELETE FROM opt_in_event_subject WHERE workspace_key = ?",
             "DELETE FROM opt_in_event_pointer WHERE workspace_key = ?",
             "DELETE FROM opt_in_event_detail_pack WHERE workspace_key = ?",
@@ -154,6 +155,7 @@ impl WorkspaceWriter for SqliteSession {
              WHERE workspace_key = ? RETURNING consent_revision, ledger_length, ledger_hash",
         );
         let row = self.fetch_one(query.bind(workspace.row_key)).await?;
+        self.changed_consent.set_revision(workspace, row.get(0));
         Ok((row.get(0), head(&workspace.workspace_id, row.get(1), row.get(2))?))
     }
 }

@@ -27,6 +27,10 @@ metrics! {
         "Calls under way: streams and imports among them";
     CHECKS: "contacts_checks_total", Counter, ["reason", "category"],
         "Decisions of checks, those of batches and streams included; only OPTED_IN allows";
+    MIRROR_CHECKS: "contacts_mirror_checks_total", Counter, [],
+        "People checked by consent in memory, after a read of its validity";
+    MIRROR_BYTES: "contacts_mirror_bytes", Gauge, [],
+        "Memory of the consent that is kept to answer checks";
     CHECKS_PER_READ: "contacts_checks_per_read", Histogram(COUNTS), [],
         "Checks of one person that shared a read of the database";
     IMPORT_ROWS: "contacts_import_rows_total", Counter, ["outcome"],

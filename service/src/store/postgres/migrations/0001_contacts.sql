@@ -148,6 +148,17 @@ CREATE TABLE consent (
 -- Suppressions, in the order they were written.
 CREATE INDEX consent_suppressed ON consent (workspace_id, revision) WHERE contact_id IS NULL;
 
+-- The identities that each revision changed, for servers that keep consent in memory: 64-bit
+-- keyed hashes of their keys, one after the other. Kept for an hour.
+CREATE TABLE consent_change (
+    revision     bigint  NOT NULL,
+    change_time  bigint  NOT NULL,
+    key_version  integer NOT NULL,
+    workspace_id text    COLLATE "C" NOT NULL,
+    tags         bytea   NOT NULL,
+    PRIMARY KEY (workspace_id, revision)
+);
+
 -- The versions of the suppression key that the workspace's suppressions may use. A
 -- server that lacks one of them would miss these rows, so it refuses to answer. Who
 -- writes suppressions locks these rows.

@@ -157,6 +157,17 @@ CREATE TABLE consent (
 -- Suppressions, in the order they were written.
 CREATE INDEX consent_suppressed ON consent (workspace_key, revision) WHERE contact_id IS NULL;
 
+-- The identities that each revision changed, for servers that keep consent in memory: 64-bit
+-- keyed hashes of their keys, one after the other. Kept for an hour.
+CREATE TABLE consent_change (
+    workspace_key INTEGER NOT NULL,
+    revision      INTEGER NOT NULL,
+    change_time   INTEGER NOT NULL,
+    key_version   INTEGER NOT NULL,
+    tags          BLOB    NOT NULL,
+    PRIMARY KEY (workspace_key, revision)
+);
+
 -- The versions of the suppression key that the workspace's suppressions may use. A
 -- server that lacks one of them would miss these rows, so it refuses to answer.
 CREATE TABLE suppression_key (
