@@ -38,6 +38,7 @@ use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 use self::connection::Readers;
 pub use self::connection::{Access, SqliteOptions};
+use self::interrupt::Interrupt;
 use self::session::SqliteSession;
 use self::validity::ValidityReader;
 use self::watch::FileWatch;
@@ -156,7 +157,7 @@ impl SqliteBackend {
             ReadPurpose::Scan | ReadPurpose::Snapshot => &self.scan,
             ReadPurpose::Stream => &self.stream,
         };
-        let connection = pool.acquire().await?;
+        let mut connection = pool.acquire().await?;
         let file = Arc::clone(&self.file);
         match purpose {
             ReadPurpose::Check | ReadPurpose::Unary => {
@@ -166,6 +167,7 @@ impl SqliteBackend {
                 SqliteSession::interruptible(connection, file).await
             }
             ReadPurpose::Snapshot => {
+                Interrupt::remove(&mut connection).await?;
                 SqliteSession::autocommit(connection, file).begin("BEGIN").await
             }
         }
@@ -321,5 +323,22 @@ mod tests {
         let query = sqlx::query_scalar("SELECT typeof(?1) = 'blob' AND length(?1) = 16");
         let is_blob: bool = query.bind(Uuid::max()).fetch_one(&mut db).await.expect("an answer");
         assert!(is_blob);
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_is_not_ended_by_the_scan_before_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("contacts.db");
+        let options = SqliteOptions { scan_connections: 1, ..SqliteOptions::default() };
+        let opened = open_backend(&path, Access::Create, &options).await;
+        let backend = opened.expect("a database");
+        drop(backend.read_session(ReadPurpose::Scan).await.expect("a scan"));
+        let mut snapshot = backend.read_session(ReadPurpose::Snapshot).await.expect("a snapshot");
+        // Many times the instructions after which an interrupted statement ends.
+        let sql =
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+                   SELECT max(i) FROM n";
+        let row = snapshot.fetch_one(sqlx::query(sql)).await.expect("a row");
+        assert_eq!(sqlx::Row::get::<i64, _>(&row, 0), 100_000);
     }
 }

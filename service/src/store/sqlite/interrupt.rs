@@ -29,6 +29,13 @@ impl Interrupt {
         connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
         Ok(Self(is_gone))
     }
+
+    /// Takes away what the last session left on its connection, which would end the statements
+    /// of the next one.
+    pub(super) async fn remove(connection: &mut SqliteConnection) -> Result<()> {
+        connection.lock_handle().await?.remove_progress_handler();
+        Ok(())
+    }
 }
 
 impl Drop for Interrupt {
