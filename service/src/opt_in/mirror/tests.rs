@@ -1,0 +1,267 @@
+//! Interleavings of checks, writes, loads and evictions: each step of the mirror is taken under one
+//! lock, so their orders are all that can happen.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::Time;
+use crate::domain::consent::{IdentityConsent, IdentityId};
+use crate::domain::keyring::{Keyring, Tagger};
+
+const KEYS: usize = 3;
+const CHECKERS: usize = 3;
+
+/// The versions of a row are told apart by the ids of their contacts. None: no row.
+type Version = Option<u128>;
+
+struct Database {
+    /// The rows after each revision.
+    history: Vec<[Version; KEYS]>,
+    changes: Vec<ConsentChange>,
+    incarnation: u8,
+    key_version: u32,
+}
+
+impl Database {
+    fn new() -> Self {
+        let (changes, incarnation, key_version) = (Vec::new(), 0, 1);
+        Self { history: vec![[Some(1), None, None]], changes, incarnation, key_version }
+    }
+
+    fn revision(&self) -> i64 {
+        self.history.len() as i64 - 1
+    }
+
+    fn rows(&self) -> [Version; KEYS] {
+        *self.history.last().expect("a state")
+    }
+
+    fn validity(&self) -> Validity {
+        let incarnation = [self.incarnation; 32];
+        Validity { incarnation, revision: self.revision(), max_ages: [None; 3] }
+    }
+
+    fn write(&mut self, index: usize, deletes: bool, tagger: &Tagger) {
+        let mut rows = self.rows();
+        rows[index] = (!deletes).then_some(self.history.len() as u128 + 1);
+        self.history.push(rows);
+        let tags = vec![tagger.tag(key(index).as_str())];
+        let (change_time, key_version) = (Time::default(), self.key_version);
+        self.changes.push(ConsentChange {
+            revision: self.revision(),
+            change_time,
+            key_version,
+            tags,
+        });
+    }
+
+    fn changes_after(&self, revision: i64, limit: usize) -> Vec<ConsentChange> {
+        let after = self.changes.iter().filter(|change| change.revision > revision);
+        after.take(limit).cloned().collect()
+    }
+}
+
+fn key(index: usize) -> MatchKey {
+    MatchKey::from_stored(["p15550000001", "p15550000002", "uUS.3"][index].to_owned())
+}
+
+fn row(version: u128) -> CheckRow {
+    CheckRow {
+        identity_id: IdentityId(Uuid::nil()),
+        contact_id: Some(Uuid::from_u128(version)),
+        is_former: false,
+        consent: IdentityConsent::default(),
+        max_ages: [None; 3],
+    }
+}
+
+/// What a check is about to do.
+#[derive(Clone)]
+enum Next {
+    Arrive,
+    ReadValidity { floor: i64 },
+    Fit { validity: Validity },
+    Apply { validity: Validity, after: i64, changes: Vec<ConsentChange> },
+    Look { validity: Validity },
+    ReadRow,
+    Keep { version: Version, as_of: Validity },
+}
+
+struct Checker {
+    next: Next,
+    index: usize,
+    /// How many states there were when the check arrived.
+    arrived: usize,
+}
+
+struct Life {
+    database: Database,
+    held: Held,
+    tagger: Tagger,
+    checkers: Vec<Checker>,
+    /// A load that has read, and not finished.
+    loading: Option<Content>,
+    from_memory: usize,
+}
+
+impl Life {
+    fn new() -> Self {
+        let tagger = Keyring::new(&[1; 32]).tagger("acme");
+        let checker = |_| Checker { next: Next::Arrive, index: 0, arrived: 0 };
+        let checkers = (0..CHECKERS).map(checker).collect();
+        let (database, held) = (Database::new(), Held::new("acme"));
+        Self { database, held, tagger, checkers, loading: None, from_memory: 0 }
+    }
+
+    fn load(&mut self) {
+        match self.loading.take() {
+            Some(content) => *lock(&self.held.state) = State::Kept(content),
+            None => {
+                let mut table = Table::new(self.tagger);
+                for (index, version) in self.database.rows().into_iter().enumerate() {
+                    if let Some(version) = version {
+                        insert(&mut table, &key(index), &row(version));
+                    }
+                }
+                let Validity { incarnation, revision, .. } = self.database.validity();
+                self.loading = Some(Content { incarnation, revision, table });
+            }
+        }
+    }
+
+    /// The answer has to be that of a state between the check's arrival and now.
+    fn answer(&self, checker: usize, version: Version) {
+        let Checker { index, arrived, .. } = self.checkers[checker];
+        let states = &self.database.history[arrived - 1..];
+        let valid: Vec<_> = states.iter().map(|rows| rows[index]).collect();
+        assert!(valid.contains(&version), "{version:?} is none of {valid:?}");
+    }
+
+    fn step(&mut self, checker: usize, argument: usize) {
+        let held = &self.held;
+        let next = match self.checkers[checker].next.clone() {
+            Next::Arrive => {
+                self.checkers[checker].index = argument % KEYS;
+                self.checkers[checker].arrived = self.database.history.len();
+                let is_kept = matches!(*lock(&held.state), State::Kept(_));
+                match is_kept {
+                    true => Next::ReadValidity { floor: held.floor() },
+                    false => Next::ReadRow,
+                }
+            }
+            Next::ReadValidity { floor } => {
+                let validity = self.database.validity();
+                held.refuse_older(floor, &validity);
+                Next::Fit { validity }
+            }
+            Next::Fit { validity } => match held.fit(&validity) {
+                Fit::Valid => Next::Look { validity },
+                Fit::Gone => Next::ReadRow,
+                Fit::Behind(after) => {
+                    let changes = self.database.changes_after(after, 1 + argument % 3);
+                    Next::Apply { validity, after, changes }
+                }
+            },
+            Next::Apply { validity, after, changes } => {
+                held.apply(after, &changes);
+                Next::Fit { validity }
+            }
+            Next::Look { validity } => {
+                let key = key(self.checkers[checker].index);
+                match held.row(&key, &validity).expect("a record") {
+                    Some(Some(found)) => {
+                        self.from_memory += 1;
+                        self.answer(checker, found.contact_id.map(|id| id.as_u128()));
+                        Next::Arrive
+                    }
+                    Some(None) | None => Next::ReadRow,
+                }
+            }
+            Next::ReadRow => {
+                let version = self.database.rows()[self.checkers[checker].index];
+                Next::Keep { version, as_of: self.database.validity() }
+            }
+            Next::Keep { version, as_of } => {
+                self.answer(checker, version);
+                let read = version.map(row);
+                let key = key(self.checkers[checker].index);
+                held.keep(read.iter().map(|row| (&key, row)), &as_of);
+                Next::Arrive
+            }
+        };
+        self.checkers[checker].next = next;
+    }
+}
+
+fn insert(table: &mut Table, key: &MatchKey, row: &CheckRow) {
+    let (contact_id, identity_id) = (row.contact_id.expect("a contact"), row.identity_id);
+    let (is_former, consent) = (row.is_former, &row.consent);
+    assert!(table.insert(&Kept { key, contact_id, identity_id, is_former, consent }));
+}
+
+/// Runs a life, and returns how many answers were from memory.
+fn live(steps: &[(u8, u8)]) -> usize {
+    let mut life = Life::new();
+    life.load();
+    life.load();
+    for (what, argument) in steps {
+        let argument = usize::from(*argument);
+        match what % 16 {
+            0 | 1 => life.database.write(argument % KEYS, argument % 4 == 3, &life.tagger),
+            2 => life.load(),
+            3 if argument % 8 == 0 => life.held.forget(&mut lock(&life.held.state), None),
+            // Old changes are deleted, and keys rotate on another server.
+            3 if argument % 8 == 1 => life.database.changes.clear(),
+            3 if argument % 8 == 2 => life.database.key_version += 1,
+            _ => life.step(argument % CHECKERS, argument / CHECKERS),
+        }
+    }
+    life.from_memory
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn answers_are_those_of_the_database_since_the_check_arrived(
+        steps in prop::collection::vec(any::<(u8, u8)>(), 0..400)
+    ) {
+        live(&steps);
+    }
+}
+
+#[test]
+fn most_answers_are_from_memory() {
+    let steps: Vec<_> = (0..400_u16).map(|n| (4, (n % 251) as u8)).collect();
+    assert!(live(&steps) > 20);
+}
+
+#[test]
+fn a_database_that_went_back_is_noticed() {
+    let mut life = Life::new();
+    life.load();
+    life.load();
+    life.database.write(0, false, &life.tagger);
+    let newer = life.database.validity();
+    life.held.apply(0, &life.database.changes_after(0, 9));
+    let floor = life.held.floor();
+    assert_eq!(floor, newer.revision);
+    // An older copy was put in its place.
+    let older = Validity { revision: 0, ..newer };
+    life.held.refuse_older(floor, &older);
+    assert!(matches!(life.held.fit(&older), Fit::Gone));
+}
+
+#[test]
+fn a_workspace_made_anew_with_the_same_id_is_another() {
+    let mut life = Life::new();
+    life.load();
+    life.load();
+    life.database.incarnation += 1;
+    assert!(matches!(life.held.fit(&life.database.validity()), Fit::Gone));
+    let rows: HashMap<_, _> = [(key(0), row(9))].into();
+    assert!(!life.held.keep(rows.iter(), &life.database.validity()));
+}
