@@ -65,12 +65,16 @@ impl TestApp {
         Self::start_on(backend, database, (backend == Backend::Postgres).then(key_file)).await
     }
 
-    /// Starts a server on a Postgres database. On the way there, its statements lose their conditions
+    /// Starts a server on a Postgres database.
+    pub async fn start_with(database: TestDatabase) -> Self {
+        Self::start_on(Backend::Postgres, database, Some(key_file())).await
+    }
+
+    /// The same. On the way there, its statements lose their conditions
     /// on the workspace.
     pub async fn start_without_conditions(database: TestDatabase) -> Self {
         let proxy = WithoutConditions::before(database.server_address()).await;
-        let database = database.behind(proxy);
-        Self::start_on(Backend::Postgres, database, Some(key_file())).await
+        Self::start_with(database.behind(proxy)).await
     }
 
     /// Copies the database. Stops the server for that time.

@@ -19,14 +19,16 @@ const EVERY: &str = "*";
 /// The workspace of statements that reach no table of workspaces.
 const NONE: &str = "";
 
-/// The tables of workspaces, as the catalogue knows them, and how far each is protected.
+/// The tables of workspaces, as the catalogue knows them, and how far each is protected. Tables of
+/// another owner are not of this service.
 const TABLES: &str = "SELECT c.oid::regclass AS found, c.relname, c.relrowsecurity,
          c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
              SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname = 'workspace')
              AS is_protected
      FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
      WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
-         AND a.attname = 'workspace_id' AND NOT a.attisdropped";
+         AND a.attname = 'workspace_id' AND NOT a.attisdropped
+         AND c.relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('workspace'))";
 
 /// Policies of a database that has them.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +173,8 @@ const UNPROTECT: &str = "DO $$
         FOR t IN SELECT c.oid::regclass AS found FROM pg_class AS c
             JOIN pg_attribute AS a ON a.attrelid = c.oid
             WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
-                AND a.attname = 'workspace_id' AND c.relrowsecurity ORDER BY c.relname
+                AND a.attname = 'workspace_id' AND c.relrowsecurity
+                AND c.relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('workspace'))
         LOOP
             EXECUTE format('DROP POLICY IF EXISTS workspace ON %s', t.found);
             EXECUTE format('DROP POLICY IF EXISTS lists ON %s', t.found);

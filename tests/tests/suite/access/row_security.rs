@@ -38,13 +38,15 @@ async fn without_conditions_and_policies_a_foreign_contact_is_found() {
             false => TestDatabase::create(Backend::Postgres).await,
             true => TestDatabase::confined().await,
         };
-        let app = TestApp::start_without_conditions(database).await;
-        // In the order of ids, whichever is read first.
+        let app = TestApp::start_with(database).await;
         for id in ["ours", "theirs"] {
             app.workspaces().create(id).await.expect("a workspace");
         }
         let theirs = app.client().with_workspace("theirs").contacts();
         let contact = theirs.create(NewContact::new().phone(phone(1))).await.expect("a contact");
+        let backup = app.backup().await;
+        app.finish().await;
+        let app = TestApp::start_without_conditions(backup).await;
         let ours = app.client().with_workspace("ours").contacts();
         let found = ours.get(&contact).await.is_ok();
         let counted = ours.count().await.expect("a count");
