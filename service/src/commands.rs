@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
-use contacts_service::config::{Database, KeyCommand, MigrateArgs, WorkspaceCommand};
+use contacts_service::config::{Database, KeyCommand, MigrateArgs, Switch, WorkspaceCommand};
 use contacts_service::database::{self, key_path, open_existing};
 use contacts_service::domain::Time;
 use contacts_service::domain::ledger::Head;
@@ -34,7 +34,8 @@ async fn open(database: &Database, access: Access) -> Result<Store, Box<dyn Erro
 /// `migrate`
 pub async fn migrate(arguments: MigrateArgs) -> Outcome {
     let database = &arguments.database.database;
-    database::migrate(database, arguments.citus).await?;
+    let row_level_security = arguments.row_level_security.map(|switch| switch == Switch::On);
+    database::migrate(database, arguments.citus, row_level_security).await?;
     say(format_args!("{} has the schema of this version", database.url));
     Ok(())
 }

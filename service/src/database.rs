@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::file::{DatabaseFileError, DatabaseLock};
 use crate::config::{Config, Database, DatabaseUrl, PostgresUrl};
-use crate::domain::error::Error;
+use crate::domain::error::{Error, Reason};
 use crate::domain::keyring::Keyring;
 use crate::key_file::{self, KeyFileError};
 use crate::server::ServerError;
@@ -65,7 +65,7 @@ pub(crate) async fn open_and_upgrade(
         DatabaseUrl::Postgres(url) => {
             let keyring = key_file::read(&key_path(database)?)?;
             if config.migrate {
-                migrate_postgres(url, false).await.map_err(failed)?;
+                migrate_postgres(url, false, None).await.map_err(failed)?;
             }
             let opened = open_postgres(url, config.postgres.options(), keyring).await;
             (opened.map_err(failed)?, None)
@@ -74,13 +74,21 @@ pub(crate) async fn open_and_upgrade(
     Ok((store.with_response_retention(config.retention.response_retention), lock))
 }
 
-/// Creates or upgrades the schema; with `citus` also distributes the tables. On Postgres, several
-/// processes may try at once.
+/// Creates or upgrades the schema; with `citus` also distributes the tables; turns row-level security
+/// on or off if that is said. On Postgres, several processes may try at once.
 ///
 /// # Errors
 /// When the database cannot be reached or changed, or a server uses the SQLite file.
-pub async fn migrate(database: &Database, citus: bool) -> Result<(), ServerError> {
+pub async fn migrate(
+    database: &Database,
+    citus: bool,
+    row_level_security: Option<bool>,
+) -> Result<(), ServerError> {
     let migrated = match &database.url {
+        DatabaseUrl::Sqlite(_) if row_level_security == Some(true) => {
+            let message = "SQLite has no row-level security: the option is for Postgres";
+            Err(Error::invalid(Reason::InvalidArgument, "row_level_security", message))
+        }
         DatabaseUrl::Sqlite(path) => {
             let (path, _lock) = file::create_and_lock(path)?;
             let keyring = sqlite_keyring(database, &path).await?;
@@ -95,7 +103,7 @@ pub async fn migrate(database: &Database, citus: bool) -> Result<(), ServerError
         DatabaseUrl::Postgres(url) => {
             // Not used, but a server would not start without it.
             key_file::read(&key_path(database)?)?;
-            migrate_postgres(url, citus).await
+            migrate_postgres(url, citus, row_level_security).await
         }
     };
     migrated.map_err(|source| failed(database, source))
@@ -144,10 +152,17 @@ async fn open_postgres(
     postgres::open(url.expose(), options, Clock::system(), keyring).await
 }
 
-async fn migrate_postgres(url: &PostgresUrl, citus: bool) -> Result<(), Error> {
+async fn migrate_postgres(
+    url: &PostgresUrl,
+    citus: bool,
+    row_level_security: Option<bool>,
+) -> Result<(), Error> {
     postgres::migrate(url.expose()).await?;
     if citus {
         postgres::distribute(url.expose()).await?;
+    }
+    if let Some(on) = row_level_security {
+        postgres::set_row_level_security(url.expose(), on).await?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::backend::{Backend, TestDatabase, key_file};
 use crate::wire::Wire;
+use crate::without_conditions::WithoutConditions;
 
 /// A test that waits longer than this for anything has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -60,8 +61,20 @@ pub async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(Tes
 impl TestApp {
     /// Starts a server on a free port.
     pub async fn start(backend: Backend) -> Self {
-        let database = TestDatabase::create(backend).await;
+        let database = TestDatabase::for_suite(backend).await;
         Self::start_on(backend, database, (backend == Backend::Postgres).then(key_file)).await
+    }
+
+    /// Starts a server on a Postgres database.
+    pub async fn start_with(database: TestDatabase) -> Self {
+        Self::start_on(Backend::Postgres, database, Some(key_file())).await
+    }
+
+    /// The same. On the way there, its statements lose their conditions
+    /// on the workspace.
+    pub async fn start_without_conditions(database: TestDatabase) -> Self {
+        let proxy = WithoutConditions::before(database.server_address()).await;
+        Self::start_with(database.behind(proxy)).await
     }
 
     /// Copies the database. Stops the server for that time.

@@ -3,10 +3,12 @@
 #![expect(clippy::disallowed_methods, reason = "databases with random names")]
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use contacts_service::config::DatabaseUrl;
 use contacts_service::key_file::KeyFileError;
+use contacts_service::store::postgres;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection, raw_sql,
@@ -16,6 +18,12 @@ use uuid::Uuid;
 
 /// Environment variable with the URL of a Postgres server for tests, set by `tests/tools/postgres`.
 const POSTGRES_URL: &str = "CONTACTS_TEST_POSTGRES_URL";
+
+/// Environment variable: with any value, the Postgres databases of the suite have row-level security.
+const ROW_LEVEL_SECURITY: &str = "CONTACTS_TEST_ROW_LEVEL_SECURITY";
+
+/// Owns databases with row-level security, and is subject to it.
+const CONFINED_ROLE: &str = "contacts_confined";
 
 /// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +36,14 @@ pub enum Backend {
 
 /// A database for one test.
 pub struct TestDatabase {
+    /// As servers use it.
     pub(crate) settings: DatabaseUrl,
     /// Removed, with the files in it, when this is dropped.
     _directory: Option<TempDir>,
-    /// URL of the Postgres server, and name of this database.
+    /// URL of the Postgres server, as a superuser, and name of this database.
     postgres: Option<(String, String)>,
+    /// Whether it has row-level security.
+    is_confined: bool,
 }
 
 impl TestDatabase {
@@ -47,19 +58,64 @@ impl TestDatabase {
     fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let settings = DatabaseUrl::Sqlite(directory.path().join("contacts.db"));
-        Self { settings, _directory: Some(directory), postgres: None }
+        Self { settings, _directory: Some(directory), postgres: None, is_confined: false }
     }
 
     async fn postgres() -> Self {
-        let Ok(server) = env::var(POSTGRES_URL) else {
-            panic!(
-                "{POSTGRES_URL} is not set: run tests/run rust, or tests/tools/postgres -- cargo test"
-            );
-        };
+        Self::of_server(postgres_server(), String::new(), false).await
+    }
+
+    /// Creates the database of a test of the suite.
+    pub(crate) async fn for_suite(backend: Backend) -> Self {
+        match backend {
+            Backend::Postgres if env::var_os(ROW_LEVEL_SECURITY).is_some() => {
+                Self::confined().await
+            }
+            _ => Self::create(backend).await,
+        }
+    }
+
+    /// Creates a Postgres database with row-level security. Servers have a role that owns its
+    /// tables, and tests one that sees everything.
+    pub async fn confined() -> Self {
+        let server = postgres_server();
+        let create = "DO $$ BEGIN
+                          CREATE ROLE contacts_confined LOGIN;
+                      EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+                      END $$";
+        execute(&server, create.to_owned()).await;
+        let made = Self::of_server(server, String::new(), true).await;
+        let DatabaseUrl::Postgres(url) = &made.settings else { panic!("a Postgres database") };
+        postgres::migrate(url.expose()).await.expect("a schema");
+        postgres::set_row_level_security(url.expose(), true).await.expect("policies");
+        made
+    }
+
+    async fn of_server(server: String, template: String, is_confined: bool) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
-        execute(&server, format!("CREATE DATABASE {name}")).await;
-        let settings = postgres_url(&server, &name);
-        Self { settings, _directory: None, postgres: Some((server, name)) }
+        let owner = if is_confined { format!("OWNER {CONFINED_ROLE}") } else { String::new() };
+        execute(&server, format!("CREATE DATABASE {name} {template} {owner}")).await;
+        let url = with_name(&server, &name);
+        let url = if is_confined { with_user(&url, CONFINED_ROLE) } else { url };
+        let settings = url.parse().expect("a URL");
+        Self { settings, _directory: None, postgres: Some((server, name)), is_confined }
+    }
+
+    /// Servers of this database reach it at another address.
+    pub(crate) fn behind(mut self, address: SocketAddr) -> Self {
+        let DatabaseUrl::Postgres(url) = &self.settings else { panic!("a Postgres database") };
+        let (before, rest) = url.expose().split_once('@').expect("a user");
+        let (_, database) = rest.split_once('/').expect("a database");
+        self.settings = format!("{before}@{address}/{database}").parse().expect("a URL");
+        self
+    }
+
+    /// Address of its Postgres server.
+    pub(crate) fn server_address(&self) -> SocketAddr {
+        let (server, _) = self.postgres.as_ref().expect("a Postgres database");
+        let (_, rest) = server.split_once('@').expect("a user");
+        let (address, _) = rest.split_once('/').expect("a database");
+        address.parse().expect("an address")
     }
 
     /// Copies the database, as a backup does. A Postgres database must have no connections.
@@ -75,10 +131,8 @@ impl TestDatabase {
                 copy
             }
             Some((server, name)) => {
-                let copy = format!("test_{}", Uuid::new_v4().simple());
-                execute(server, format!("CREATE DATABASE {copy} TEMPLATE {name}")).await;
-                let settings = postgres_url(server, &copy);
-                Self { settings, _directory: None, postgres: Some((server.clone(), copy)) }
+                let template = format!("TEMPLATE {name}");
+                Self::of_server(server.clone(), template, self.is_confined).await
             }
         }
     }
@@ -91,11 +145,11 @@ impl TestDatabase {
         }
     }
 
-    /// URL of a Postgres database.
-    pub fn url(&self) -> &str {
-        match &self.settings {
-            DatabaseUrl::Postgres(url) => url.expose(),
-            DatabaseUrl::Sqlite(_) => panic!("a file has no URL that others could use"),
+    /// URL of a Postgres database, for a superuser.
+    pub fn url(&self) -> String {
+        match &self.postgres {
+            Some((server, name)) => with_name(server, name),
+            None => panic!("a file has no URL that others could use"),
         }
     }
 
@@ -109,7 +163,7 @@ impl TestDatabase {
 
     /// A connection to a Postgres database.
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect(self.url()).await.expect("a connection")
+        PgConnection::connect(&self.url()).await.expect("a connection")
     }
 
     /// Whether it is SQLite's.
@@ -160,8 +214,20 @@ async fn execute(server: &str, sql: String) {
     connection.close().await.expect("closed");
 }
 
-fn postgres_url(server: &str, name: &str) -> DatabaseUrl {
-    with_name(server, name).parse().expect("a URL")
+/// URL of the server that tests make databases on.
+fn postgres_server() -> String {
+    env::var(POSTGRES_URL).unwrap_or_else(|_| {
+        panic!(
+            "{POSTGRES_URL} is not set: run tests/run rust, or tests/tools/postgres -- cargo test"
+        )
+    })
+}
+
+/// The URL with another user, who has no password.
+fn with_user(url: &str, user: &str) -> String {
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
+    format!("{scheme}://{user}@{rest}")
 }
 
 /// The URL of another database of the same server.
@@ -186,5 +252,6 @@ mod tests {
         ] {
             assert_eq!(with_name(server, "x"), expected);
         }
+        assert_eq!(with_user("postgres://ana:s3@db/x", "eva"), "postgres://eva@db/x");
     }
 }

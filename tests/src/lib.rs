@@ -27,6 +27,7 @@ mod service;
 mod stored_ledger;
 mod tokens;
 mod wire;
+mod without_conditions;
 
 pub use app::{TestApp, run};
 pub use backend::{Backend, TestDatabase};

@@ -8,7 +8,7 @@ use contacts_proto::receipt::PublicKey;
 use uuid::Uuid;
 
 use super::value::{Kept, Unrepeated, duration, retention_or_forever};
-use super::{Config, Database};
+use super::{Config, Database, Switch};
 use crate::domain::Time;
 use crate::domain::access::Scope;
 use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
@@ -109,6 +109,13 @@ pub struct MigrateArgs {
     /// Also distribute the tables over the nodes of a Citus cluster.
     #[arg(long)]
     pub citus: bool,
+    /// Turn row-level security on or off: Postgres itself keeps the workspaces apart.
+    ///
+    /// Stop the servers first, as they find out when they start. Their role must be neither a
+    /// superuser nor have BYPASSRLS. Off by default, because lists with a filter or a search get slower; see
+    /// docs/operations.md. Later migrations keep it. Not with --citus.
+    #[arg(long, value_name = "SWITCH", conflicts_with = "citus")]
+    pub row_level_security: Option<Switch>,
     /// The database to create or upgrade.
     #[command(flatten)]
     pub database: DatabaseArgs,

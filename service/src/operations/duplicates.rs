@@ -129,6 +129,7 @@ impl Duplicates {
     async fn next(&mut self, likeness: DuplicateKey) -> Result<Option<DuplicateCandidate>> {
         if self.page.is_empty() {
             let mut db = self.store.read_stream().await?;
+            db.enter(&self.workspace).await?;
             let (after, limit) = (self.after.as_ref(), self.page_size);
             self.page =
                 db.duplicate_candidates(&self.workspace, likeness, after, limit).await?.into();
@@ -150,6 +151,7 @@ impl Duplicates {
     ) -> Result<Option<Group>> {
         let people: Vec<_> = ids.into_iter().map(Recipient::Id).collect();
         let mut db = self.store.read_stream().await?;
+        db.enter(&self.workspace).await?;
         let found = db.find_contacts(&self.workspace, &people).await?;
         ensure_still_there(&mut *db, &self.workspace).await?;
         let mut contacts: Vec<_> = found.into_iter().flatten().collect();

@@ -22,6 +22,7 @@ mod insert_contacts;
 mod ledger;
 mod receipts;
 mod responses;
+mod row_security;
 mod schema;
 mod session;
 mod suppression;
@@ -40,6 +41,8 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use self::connection::PostgresOptions;
 use self::connection::{DisconnectTracker, PoolRole, Watch, pool};
+use self::row_security::RowSecurity;
+pub use self::row_security::set_row_level_security;
 pub use self::schema::{distribute, migrate};
 use self::session::PostgresSession;
 use super::common::connect_all;
@@ -60,9 +63,9 @@ pub async fn open(
     keyring: Keyring,
 ) -> Result<Store> {
     let connect = connect_options(url)?;
-    schema::verify(&connect, options.acquire_timeout).await?;
+    let policies = schema::verify(&connect, options.acquire_timeout).await?;
     let disconnects = Arc::default();
-    let make = |role| pool(connect.clone(), &options, role, &disconnects);
+    let make = |role| pool(connect.clone(), &options, role, &disconnects, policies);
     let backend = PostgresBackend {
         checks: make(PoolRole::Check),
         unary: make(PoolRole::Unary),
@@ -71,6 +74,7 @@ pub async fn open(
         writers: make(PoolRole::Write),
         options,
         disconnects,
+        policies,
     };
     // Several processes make ids, so the sequences of two ids may be equal. Their
     // random parts differ, and Postgres orders contacts by the whole id.
@@ -96,6 +100,7 @@ struct PostgresBackend {
     writers: PgPool,
     options: PostgresOptions,
     disconnects: Arc<DisconnectTracker>,
+    policies: Option<RowSecurity>,
 }
 
 impl PostgresBackend {
@@ -108,7 +113,8 @@ impl PostgresBackend {
 impl Backend for PostgresBackend {
     async fn begin(&self) -> Result<Box<dyn Writer>> {
         let connection = self.writers.acquire().await.map_err(Error::unavailable)?;
-        Ok(Box::new(PostgresSession::write(connection, self.watch(PoolRole::Write)).await?))
+        let watch = self.watch(PoolRole::Write);
+        Ok(Box::new(PostgresSession::write(connection, watch, self.policies).await?))
     }
 
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
@@ -121,8 +127,10 @@ impl Backend for PostgresBackend {
         let connection = pool.acquire().await.map_err(Error::unavailable)?;
         let watch = self.watch(role);
         Ok(Box::new(match purpose {
-            ReadPurpose::Snapshot => PostgresSession::snapshot(connection, watch).await?,
-            _ => PostgresSession::autocommit(connection, watch),
+            ReadPurpose::Snapshot => {
+                PostgresSession::snapshot(connection, watch, self.policies).await?
+            }
+            _ => PostgresSession::autocommit(connection, watch, self.policies),
         }))
     }
 

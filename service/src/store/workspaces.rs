@@ -52,6 +52,9 @@ pub enum Lock {
 pub trait WorkspaceReader {
     /// Returns the workspace with this id.
     async fn workspace(&mut self, workspace_id: &str) -> Result<Option<Workspace>>;
+    /// Limits what this session reaches to a workspace, where the database does that. So does every
+    /// method that finds a workspace by its id.
+    async fn enter(&mut self, workspace: &Workspace) -> Result<()>;
     /// Returns workspaces with ids greater than `after`, ordered by id.
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>>;
     /// Returns the policies of a workspace, newest first. The last one began with the

@@ -15,5 +15,6 @@ mod lost_server;
 mod names;
 mod operations;
 mod retention;
+mod row_security;
 mod schema;
 mod support;

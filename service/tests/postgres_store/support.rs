@@ -22,7 +22,7 @@ use contacts_service::opt_in::{CheckQuery, Checker, MirrorLimits};
 use contacts_service::store::postgres::{self, PostgresOptions};
 use contacts_service::store::sqlite::{self, Access, SqliteOptions};
 use contacts_service::store::{Clock, Store};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -30,6 +30,15 @@ use uuid::Uuid;
 pub fn with_database<F: Future<Output = ()>>(test: impl FnOnce(Database) -> F) {
     let Some(server) = server() else { return };
     runtime().block_on(async { test(Database::create(&server).await).await });
+}
+
+/// The same with row-level security.
+pub fn with_confined_database<F: Future<Output = ()>>(test: impl FnOnce(Database) -> F) {
+    let Some(server) = server() else { return };
+    runtime().block_on(async {
+        let database = Database::create(&server).await;
+        test(database.confined().await).await;
+    });
 }
 
 /// Returns the URL of the server. Prints a notice if there is none.
@@ -51,7 +60,10 @@ pub fn runtime() -> tokio::runtime::Runtime {
 
 /// A new database on the test server.
 pub struct Database {
+    /// For a superuser.
     pub url: String,
+    /// For stores.
+    pub store_url: String,
 }
 
 impl Database {
@@ -62,7 +74,31 @@ impl Database {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         let (front, _) = server.rsplit_once('/').unwrap();
-        Self { url: format!("{front}/{name}") }
+        let url = format!("{front}/{name}");
+        Self { store_url: url.clone(), url }
+    }
+
+    /// Creates a schema with row-level security, of a role that is subject to it.
+    async fn confined(self) -> Self {
+        let mut connection = self.connect().await;
+        connection
+            .execute(
+                "DO $$ BEGIN
+                     CREATE ROLE contacts_confined LOGIN;
+                 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+                 END $$;
+                 DO $$ BEGIN
+                     EXECUTE format('ALTER DATABASE %I OWNER TO contacts_confined',
+                         current_database());
+                 END $$",
+            )
+            .await
+            .unwrap();
+        let (_, rest) = self.url.split_once('@').unwrap();
+        let store_url = format!("postgres://contacts_confined@{rest}");
+        postgres::migrate(&store_url).await.unwrap();
+        postgres::set_row_level_security(&store_url, true).await.unwrap();
+        Self { store_url, ..self }
     }
 
     /// Opens a connection apart from those of the store.
@@ -76,8 +112,8 @@ impl Database {
     }
 
     pub async fn store_with(&self, options: PostgresOptions, clock: Clock) -> Store {
-        postgres::migrate(&self.url).await.unwrap();
-        let store = postgres::open(&self.url, options, clock, keyring()).await.unwrap();
+        postgres::migrate(&self.store_url).await.unwrap();
+        let store = postgres::open(&self.store_url, options, clock, keyring()).await.unwrap();
         workspaces::ensure_default(&store).await.unwrap();
         store
     }

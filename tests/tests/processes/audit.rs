@@ -59,10 +59,10 @@ async fn audit_of_a_broken_ledger_fails_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn audit_of_a_broken_ledger_fails_on_postgres() {
     let database = TestDatabase::create(Backend::Postgres).await;
-    let mut server = ServiceProcess::start(database.url());
-    let head = fill(&server, database.url()).await;
+    let mut server = ServiceProcess::start(&database.url());
+    let head = fill(&server, &database.url()).await;
     tamper(&database).await;
-    assert_broken(database.url(), &head);
+    assert_broken(&database.url(), &head);
     server.stop();
     database.remove().await;
 }

@@ -50,7 +50,7 @@ async fn call(client: &ContactsClient, number: usize) -> Result<(), contacts_sdk
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_works_after_ten_thousand_cancelled_calls() {
     let database = TestDatabase::create(Backend::Postgres).await;
-    let server = ServiceProcess::start(database.url());
+    let server = ServiceProcess::start(&database.url());
     let client = server.client();
     client.tags().create("vip").tag_id("vip").await.expect("a tag");
     let rows = phones(0..PEOPLE).into_iter().map(|phone| NewContact::new().phone(phone).tag("vip"));

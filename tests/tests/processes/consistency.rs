@@ -26,7 +26,7 @@ async fn no_check_allows_after_an_acknowledged_opt_out() {
     let scale = std::env::var(SCALE).map_or(1, |scale| scale.parse().expect("a number"));
     let volume = Volume { people: 12_000 * scale, checks: 520_000 * scale };
     let database = TestDatabase::create(Backend::Postgres).await;
-    let servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
+    let servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(&database.url())).collect();
     let mut proxies = Vec::new();
     for server in &servers {
         proxies.push(Proxy::to(server.address()).await);

@@ -16,7 +16,7 @@ const KILLS: usize = 8;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_or_partial() {
     let database = TestDatabase::create(Backend::Postgres).await;
-    let mut servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
+    let mut servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(&database.url())).collect();
     let proxy = Proxy::to_any(servers.iter().map(ServiceProcess::address)).await;
     let clients =
         (0..4).map(|_| builder_with_long_deadlines(&proxy.url()).connect_lazy().expect("a client"));
@@ -39,7 +39,7 @@ async fn no_acknowledged_write_is_lost_or_partial() {
 async fn segment_resumes_on_another_server() {
     const PEOPLE: usize = 20_000;
     let database = TestDatabase::create(Backend::Postgres).await;
-    let mut servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(database.url())).collect();
+    let mut servers: Vec<_> = (0..2).map(|_| ServiceProcess::start(&database.url())).collect();
     let rows = phones(0..PEOPLE).into_iter().map(|phone| NewContact::new().phone(phone));
     let import = servers[0].client().contacts().import(ImportOptions::new());
     assert_eq!(import.send(rows).await.expect("an import").created, PEOPLE as u64);

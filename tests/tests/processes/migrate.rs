@@ -7,13 +7,13 @@ async fn concurrent_migrate_commands_succeed() {
     let database = TestDatabase::create(Backend::Postgres).await;
     let migrate = || {
         let mut command = service();
-        command.args(["migrate", "--database-url", database.url()]).spawn().expect("the program")
+        command.args(["migrate", "--database-url", &database.url()]).spawn().expect("the program")
     };
     let migrations: Vec<_> = (0..4).map(|_| migrate()).collect();
     for mut migration in migrations {
         assert!(migration.wait().expect("its end").success());
     }
-    let mut server = ServiceProcess::start(database.url());
+    let mut server = ServiceProcess::start(&database.url());
     server.client().contacts().count().await.expect("a count");
     server.stop();
     database.remove().await;
@@ -22,7 +22,7 @@ async fn concurrent_migrate_commands_succeed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_with_migrate_start_concurrently() {
     let database = TestDatabase::create(Backend::Postgres).await;
-    let mut servers: Vec<_> = (0..4).map(|_| ServiceProcess::launch(database.url())).collect();
+    let mut servers: Vec<_> = (0..4).map(|_| ServiceProcess::launch(&database.url())).collect();
     for server in &mut servers {
         server.wait_until_ready();
     }

@@ -10,7 +10,7 @@ const MARKETING: MessageCategory = MessageCategory::Marketing;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_changes_are_visible_on_all_servers() {
     let database = TestDatabase::create(Backend::Postgres).await;
-    let servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(database.url())).collect();
+    let servers: Vec<_> = (0..3).map(|_| ServiceProcess::start(&database.url())).collect();
     let clients: Vec<_> = servers.iter().map(ServiceProcess::client).collect();
     let [one, two, three] = &clients[..] else { unreachable!("three servers") };
 

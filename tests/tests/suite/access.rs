@@ -5,6 +5,7 @@ mod foreign_ids;
 mod lives;
 mod messages;
 mod requests;
+mod row_security;
 mod streams;
 
 use contacts_tests::{RawResponse, TestApp, message, rpc_error};

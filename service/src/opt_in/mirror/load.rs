@@ -59,6 +59,7 @@ impl Mirror {
         loop {
             // Read after the revision, so that changes since are caught up with.
             let mut db = self.store.read_scan().await?;
+            db.enter(&workspace).await?;
             let page = db.consent_page(&workspace, &after, PAGE).await?;
             drop(db);
             for row in &page {

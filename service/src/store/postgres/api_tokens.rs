@@ -23,6 +23,7 @@ macro_rules! columns {
 #[async_trait]
 impl ApiTokenReader for PostgresSession {
     async fn api_tokens_by_hash(&mut self, hashes: &[TokenHash]) -> Result<Vec<ApiToken>> {
+        self.reach_no_more().await?;
         let query =
             sqlx::query(concat!("SELECT ", columns!(), " FROM api_token WHERE hash = ANY($1)"));
         let hashes: Vec<&[u8]> = hashes.iter().map(|hash| hash.0.as_slice()).collect();
@@ -30,6 +31,7 @@ impl ApiTokenReader for PostgresSession {
     }
 
     async fn api_tokens(&mut self, after: Uuid, limit: usize) -> Result<Vec<ApiToken>> {
+        self.reach_no_more().await?;
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
@@ -40,6 +42,7 @@ impl ApiTokenReader for PostgresSession {
     }
 
     async fn api_token(&mut self, token_id: Uuid) -> Result<Option<ApiToken>> {
+        self.reach_no_more().await?;
         let query =
             sqlx::query(concat!("SELECT ", columns!(), " FROM api_token WHERE token_id = $1"));
         let row = self.fetch_optional(query.bind(token_id)).await?;
@@ -47,6 +50,7 @@ impl ApiTokenReader for PostgresSession {
     }
 
     async fn count_api_tokens(&mut self) -> Result<i64> {
+        self.reach_no_more().await?;
         Ok(self.fetch_one(sqlx::query("SELECT count(*) FROM api_token")).await?.get(0))
     }
 }
@@ -54,6 +58,7 @@ impl ApiTokenReader for PostgresSession {
 #[async_trait]
 impl ApiTokenWriter for PostgresSession {
     async fn lock_api_token(&mut self, token_id: Uuid) -> Result<Option<ApiToken>> {
+        self.reach_no_more().await?;
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
@@ -64,6 +69,7 @@ impl ApiTokenWriter for PostgresSession {
     }
 
     async fn insert_api_token(&mut self, token: &ApiToken) -> Result<()> {
+        self.reach_no_more().await?;
         let query = sqlx::query(
             "INSERT INTO api_token (token_id, hash, name, scopes, workspaces, create_time,
                  expire_time, revoke_time, created_by)
@@ -83,6 +89,7 @@ impl ApiTokenWriter for PostgresSession {
     }
 
     async fn update_api_token(&mut self, token: &ApiToken) -> Result<()> {
+        self.reach_no_more().await?;
         let query = sqlx::query(
             "UPDATE api_token SET workspaces = $1, expire_time = $2, revoke_time = $3
              WHERE token_id = $4",
@@ -96,6 +103,7 @@ impl ApiTokenWriter for PostgresSession {
     }
 
     async fn delete_api_tokens(&mut self, ended_before: Time) -> Result<()> {
+        self.reach_no_more().await?;
         let query = sqlx::query("DELETE FROM api_token WHERE expire_time < $1 OR revoke_time < $2");
         let before = micros(ended_before);
         self.execute(query.bind(before).bind(before)).await?;

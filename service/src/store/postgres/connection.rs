@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::Connection;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
 
+use super::row_security::RowSecurity;
 use crate::domain::error::{Error, Result};
 use crate::store::common::is_disconnected;
 
@@ -85,6 +85,7 @@ pub(super) fn pool(
     options: &PostgresOptions,
     role: PoolRole,
     disconnects: &Arc<DisconnectTracker>,
+    policies: Option<RowSecurity>,
 ) -> PgPool {
     let (size, acquire) = match role {
         PoolRole::Check => (options.check_connections, options.check_acquire_timeout),
@@ -94,6 +95,9 @@ pub(super) fn pool(
         PoolRole::Write => (options.write_connections, options.acquire_timeout),
     };
     let disconnects = Arc::clone(disconnects);
+    let reads_in_transactions = policies.is_some() && !matches!(role, PoolRole::Write);
+    // Of a connection that was opened but not used, the rollback has nothing to end, with a warning.
+    let quiet = reads_in_transactions.then_some(("client_min_messages", "error"));
     // Those for checks stay open: to open them again takes a file, which there may not be.
     let (idle_timeout, max_lifetime) = match role {
         PoolRole::Check => (None, None),
@@ -116,10 +120,21 @@ pub(super) fn pool(
         // and the server ends its statement (client_connection_check_interval).
         .after_release(move |connection, _| {
             Box::pin(async move {
-                Ok(matches!(tokio::time::timeout(ABANDONED, connection.ping()).await, Ok(Ok(()))))
+                let ended = async {
+                    match reads_in_transactions {
+                        true => roll_back(connection).await,
+                        false => connection.ping().await,
+                    }
+                };
+                Ok(matches!(tokio::time::timeout(ABANDONED, ended).await, Ok(Ok(()))))
             })
         })
-        .connect_lazy_with(named(settings(connect, options, role), role))
+        .connect_lazy_with(named(settings(connect, options, role), role).options(quiet))
+}
+
+/// Ends the transaction that a read with policies is, after its caller has the answer.
+async fn roll_back(connection: &mut PgConnection) -> sqlx::Result<()> {
+    connection.execute("ROLLBACK").await.map(drop)
 }
 
 /// Names the connections, so that operators see in `pg_stat_activity` what each is

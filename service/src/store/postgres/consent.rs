@@ -33,6 +33,7 @@ pub(super) struct Standby;
 #[async_trait]
 impl ConsentReader for PostgresSession {
     async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>> {
+        self.confine(workspace_id).await?;
         // An outer join, which returns a row of nulls for a workspace in which none
         // of the keys has a row.
         let query = sqlx::query(concat!(

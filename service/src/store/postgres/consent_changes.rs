@@ -17,6 +17,7 @@ use crate::store::{
 #[async_trait]
 impl ConsentChangeReader for PostgresSession {
     async fn validity(&mut self, workspace_id: &str) -> Result<Option<Validity>> {
+        self.confine(workspace_id).await?;
         let query = sqlx::query(
             "SELECT opt_in_policy, token_key, consent_revision, pg_is_in_recovery()
              FROM workspace WHERE workspace_id = $1",
@@ -36,6 +37,7 @@ impl ConsentChangeReader for PostgresSession {
         after: i64,
         limit: usize,
     ) -> Result<Vec<ConsentChange>> {
+        self.confine(workspace_id).await?;
         let query = sqlx::query(
             "SELECT revision, change_time, key_version, tags FROM consent_change
              WHERE workspace_id = $1 AND revision > $2 ORDER BY revision LIMIT $3",

@@ -73,7 +73,7 @@ struct Page<'a> {
 }
 
 async fn read(db: &mut PostgresSession, page: Page<'_>) -> Result<Vec<ContactRow>> {
-    if !is_indexed(page.selection) {
+    if !is_indexed(page.selection) || !db.finds_by_index() {
         return page.fetch(db, page.walk()).await;
     }
     let rows = page.fetch(db, page.short_walk()).await?;

@@ -2,7 +2,7 @@
 
 use super::contact_row::{ProfileColumns, bind_consents, bind_profiles};
 use super::copy::{Rows, copy};
-use super::session::PostgresSession;
+use super::session::{PostgresSession, ROWS};
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::Contact;
 use crate::domain::error::Result;
@@ -18,8 +18,11 @@ pub(super) async fn insert(
     workspace: &Workspace,
     contacts: &[(Contact, ConsentSummary)],
 ) -> Result<()> {
-    if contacts.len() < COPIED {
-        return insert_bound(db, workspace, contacts).await;
+    if contacts.len() < COPIED || !db.can_copy() {
+        for chunk in contacts.chunks(ROWS) {
+            insert_bound(db, workspace, chunk).await?;
+        }
+        return Ok(());
     }
     let statement = "COPY contact (workspace_id, contact_id, version, create_time, update_time,
              opt_in_update_time, opt_in_marketing, marketing_time, marketing_expire_time,

@@ -6,7 +6,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::connect_options;
+use super::row_security::RowSecurity;
+use super::{connect_options, row_security};
 use crate::domain::error::{Error, Reason, Result};
 
 /// The SQLSTATE of a table that does not exist.
@@ -46,12 +47,18 @@ const REFERENCE_TABLES: &[&str] = &["api_token"];
 /// When the database cannot be reached, or its schema is of a newer version of
 /// this service.
 pub async fn migrate(url: &str) -> Result<()> {
-    let mut connection = connect_options(url)?.connect().await?;
-    let result = MIGRATOR.run(&mut connection).await.map_err(|error| match error {
+    // A migration that changes rows fails where policies would hide them from it.
+    let options = connect_options(url)?.options([("row_security", "off")]);
+    let mut connection = options.connect().await?;
+    let migrated = MIGRATOR.run(&mut connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) => newer().caused_by(error),
         MigrateError::Execute(error) => error.into(),
         _ => Error::internal(error),
     });
+    let result = match migrated {
+        Ok(()) => row_security::complete(&mut connection).await,
+        failed => failed,
+    };
     // Closing releases the advisory lock after a failure, too.
     drop(connection.close().await);
     result
@@ -78,6 +85,7 @@ async fn distribute_tables(db: &mut PgConnection) -> Result<()> {
         let message = "the database has no extension citus: run CREATE EXTENSION citus in it";
         return Err(Error::new(Reason::DatabaseUnavailable, message));
     }
+    row_security::ensure_off(&mut *db).await?;
     for table in REFERENCE_TABLES {
         let sql = "SELECT create_reference_table($1::text::regclass)
                    WHERE NOT EXISTS (SELECT FROM pg_dist_partition
@@ -96,8 +104,11 @@ async fn distribute_tables(db: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Fails on a standby server, and unless the schema is the one of this version.
-pub(super) async fn verify(options: &PgConnectOptions, wait: Duration) -> Result<()> {
+/// Fails on a standby server, and unless the schema is the one of this version. Returns its policies.
+pub(super) async fn verify(
+    options: &PgConnectOptions,
+    wait: Duration,
+) -> Result<Option<RowSecurity>> {
     let connecting = tokio::time::timeout(wait, options.connect()).await;
     let mut connection = connecting.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
     let (is_standby, is_durable): (bool, bool) = sqlx::query_as(
@@ -119,6 +130,7 @@ pub(super) async fn verify(options: &PgConnectOptions, wait: Duration) -> Result
     let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success")
         .fetch_all(&mut connection)
         .await;
+    let policies = row_security::find(&mut connection).await;
     drop(connection.close().await);
     let applied: Vec<(i64, Vec<u8>)> = match applied {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => {
@@ -137,7 +149,7 @@ pub(super) async fn verify(options: &PgConnectOptions, wait: Duration) -> Result
         }
     }
     if applied.len() == MIGRATOR.iter().count() {
-        return Ok(());
+        return policies;
     }
     let message = match applied.is_empty() {
         true => "the database has no schema yet: run `contacts-service migrate`",

@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Execute, Executor, PgConnection, Postgres};
 
 use super::connection::Watch;
+use super::row_security::{Reach, RowSecurity};
 use super::usage::UsageChanges;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
@@ -23,6 +24,10 @@ pub(super) struct PostgresSession {
     connection: PoolConnection<Postgres>,
     watch: Watch,
     mode: Mode,
+    /// `BEGIN`, where it is sent together with what the transaction reaches.
+    pub(super) unsent_begin: Option<&'static str>,
+    /// Where the database has policies, what they show.
+    pub(super) reach: Option<Reach>,
     /// Keys whose consent rows this transaction has read and locked.
     pub(super) locked_consent: HashSet<MatchKey>,
     /// What this transaction did to consent.
@@ -42,12 +47,18 @@ enum Mode {
 }
 
 impl PostgresSession {
-    /// Reads outside of a transaction.
-    pub(super) fn autocommit(connection: PoolConnection<Postgres>, watch: Watch) -> Self {
+    /// Reads outside of a transaction. With policies, in one that the pool ends.
+    pub(super) fn autocommit(
+        connection: PoolConnection<Postgres>,
+        watch: Watch,
+        policies: Option<RowSecurity>,
+    ) -> Self {
         Self {
             connection,
             watch,
             mode: Mode::Autocommit,
+            unsent_begin: policies.map(|_| "BEGIN READ ONLY"),
+            reach: policies.map(Reach::new),
             locked_consent: HashSet::new(),
             changed_consent: ChangedConsent::default(),
             usage: UsageChanges::default(),
@@ -58,35 +69,47 @@ impl PostgresSession {
     pub(super) async fn snapshot(
         connection: PoolConnection<Postgres>,
         watch: Watch,
+        policies: Option<RowSecurity>,
     ) -> Result<Self> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        Self::begin(connection, watch, Mode::Snapshot, begin).await
+        Self::autocommit(connection, watch, policies).begin(Mode::Snapshot, begin).await
     }
 
     /// Begins a write transaction.
-    pub(super) async fn write(connection: PoolConnection<Postgres>, watch: Watch) -> Result<Self> {
-        Self::begin(connection, watch, Mode::Write, "BEGIN").await
-    }
-
-    async fn begin(
+    pub(super) async fn write(
         connection: PoolConnection<Postgres>,
         watch: Watch,
-        mode: Mode,
-        statement: &'static str,
+        policies: Option<RowSecurity>,
     ) -> Result<Self> {
-        let mut session = Self::autocommit(connection, watch);
-        session.mode = mode;
-        session.execute(statement).await?;
-        Ok(session)
+        Self::autocommit(connection, watch, policies).begin(Mode::Write, "BEGIN").await
+    }
+
+    async fn begin(mut self, mode: Mode, statement: &'static str) -> Result<Self> {
+        self.mode = mode;
+        match self.reach {
+            Some(_) => self.unsent_begin = Some(statement),
+            None => self.send(statement).await?,
+        }
+        Ok(self)
     }
 
     /// Ends the transaction, if there is one.
     async fn end(&mut self, statement: &'static str) -> Result<()> {
-        if self.mode != Mode::Autocommit {
-            self.execute(statement).await?;
-            self.mode = Mode::Autocommit;
+        if self.is_open() {
+            self.send(statement).await?;
         }
+        self.mode = Mode::Autocommit;
         Ok(())
+    }
+
+    /// Whether a transaction that is to be ended here may have begun.
+    fn is_open(&self) -> bool {
+        match self.mode {
+            Mode::Autocommit => false,
+            // With policies, what ends every read ends a snapshot.
+            Mode::Snapshot => self.reach.is_none(),
+            Mode::Write => self.unsent_begin.is_none(),
+        }
     }
 
     async fn roll_back(mut self: Box<Self>) {
@@ -104,6 +127,7 @@ impl PostgresSession {
         &mut self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Vec<PgRow>> {
+        self.ensure_reach()?;
         self.watch.over(self.connection.fetch_all(query)).await
     }
 
@@ -111,6 +135,7 @@ impl PostgresSession {
         &mut self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgRow> {
+        self.ensure_reach()?;
         self.watch.over(self.connection.fetch_one(query)).await
     }
 
@@ -118,6 +143,7 @@ impl PostgresSession {
         &mut self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Option<PgRow>> {
+        self.ensure_reach()?;
         self.watch.over(self.connection.fetch_optional(query)).await
     }
 
@@ -126,7 +152,17 @@ impl PostgresSession {
         &mut self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> Result<u64> {
+        self.ensure_reach()?;
         Ok(self.watch.over(self.connection.execute(query)).await?.rows_affected())
+    }
+
+    /// Runs a statement that reaches no table.
+    pub(super) async fn send<'q>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<()> {
+        self.watch.over(self.connection.execute(query)).await.map(drop)
+    }
+
+    fn ensure_reach(&self) -> Result<()> {
+        self.reach.as_ref().map_or(Ok(()), Reach::ensure_known)
     }
 
     /// Runs a statement that has to change this number of rows. Another number
@@ -161,7 +197,7 @@ impl Drop for PostgresSession {
     /// transactions would return it to the pool if their future is dropped between
     /// `BEGIN` and the note that it succeeded.
     fn drop(&mut self) {
-        if self.mode != Mode::Autocommit {
+        if self.is_open() {
             self.connection.close_on_drop();
         }
     }

@@ -16,6 +16,7 @@ use crate::store::{KeyLock, SuppressionReader, SuppressionWriter, Workspace};
 #[async_trait]
 impl SuppressionReader for PostgresSession {
     async fn suppression_keys(&mut self, workspace_id: &str) -> Result<Vec<KeyId>> {
+        self.confine(workspace_id).await?;
         let query = sqlx::query(
             "SELECT key_version, fingerprint FROM suppression_key WHERE workspace_id = $1",
         );
@@ -23,6 +24,7 @@ impl SuppressionReader for PostgresSession {
     }
 
     async fn all_suppression_keys(&mut self) -> Result<Vec<KeyId>> {
+        self.reach_lists().await?;
         let query = sqlx::query(
             "SELECT DISTINCT key_version, fingerprint FROM suppression_key
              WHERE workspace_id IS NOT NULL",

@@ -28,13 +28,19 @@ macro_rules! columns {
 #[async_trait]
 impl WorkspaceReader for PostgresSession {
     async fn workspace(&mut self, workspace_id: &str) -> Result<Option<Workspace>> {
+        self.confine(workspace_id).await?;
         let query =
             sqlx::query(concat!("SELECT ", columns!(), " FROM workspace WHERE workspace_id = $1"));
         let row = self.fetch_optional(query.bind(workspace_id)).await?;
         row.map(|row| workspace(&row, NO_ROW_KEY)).transpose()
     }
 
+    async fn enter(&mut self, workspace: &Workspace) -> Result<()> {
+        self.confine(&workspace.workspace_id).await
+    }
+
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
+        self.reach_lists().await?;
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
@@ -61,6 +67,7 @@ impl WorkspaceWriter for PostgresSession {
         workspace_id: &str,
         lock: Lock,
     ) -> Result<Option<Workspace>> {
+        self.confine(workspace_id).await?;
         let query = sqlx::query(match lock {
             // Compatible with itself and with an update of the consent revision,
             // which is not a key column. Not with FOR UPDATE.
@@ -80,6 +87,7 @@ impl WorkspaceWriter for PostgresSession {
     }
 
     async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<bool> {
+        self.confine(&workspace.workspace_id).await?;
         let query = sqlx::query(
             "INSERT INTO workspace
                  (workspace_id, display_name, create_time, consent_revision, token_key,

@@ -32,6 +32,10 @@ impl WorkspaceReader for SqliteSession {
         row.as_ref().map(decode).transpose()
     }
 
+    async fn enter(&mut self, _workspace: &Workspace) -> Result<()> {
+        Ok(())
+    }
+
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
         let query = sqlx::query(concat!(
             "SELECT ",

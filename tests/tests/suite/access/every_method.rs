@@ -52,6 +52,10 @@ async fn row_16_every_method_needs_a_valid_token(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn row_17_every_method_needs_its_scope(app: TestApp) {
+    every_method_needs_its_scope(app).await;
+}
+
+pub(super) async fn every_method_needs_its_scope(app: TestApp) {
     let mut secrets = Vec::new();
     for scope in SCOPES {
         secrets.push((scope, app.make_token(&[scope], &[]).await.1));
@@ -74,6 +78,10 @@ async fn row_17_every_method_needs_its_scope(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn row_17_every_method_needs_a_right_to_its_workspace(app: TestApp) {
+    every_method_needs_a_right_to_its_workspace(app).await;
+}
+
+pub(super) async fn every_method_needs_a_right_to_its_workspace(app: TestApp) {
     for id in ["ours", "theirs"] {
         app.workspaces().create(id).await.expect("a workspace");
     }

@@ -14,6 +14,10 @@ const NUMBER: usize = 7_654_321;
 
 #[apply(on_each_store!)]
 async fn row_18_foreign_ids_reveal_and_change_nothing(app: TestApp) {
+    foreign_ids_reveal_and_change_nothing(app).await;
+}
+
+pub(super) async fn foreign_ids_reveal_and_change_nothing(app: TestApp) {
     for id in ["ours", "theirs"] {
         app.workspaces().create(id).await.expect("a workspace");
     }

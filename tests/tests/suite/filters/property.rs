@@ -96,6 +96,7 @@ async fn consents(app: &TestApp, everybody: &[Contact]) -> HashMap<String, Conse
     let ids: Vec<_> =
         everybody.iter().map(|contact| contact.contact_id.parse().expect("an id")).collect();
     let mut db = store.read().await.expect("a reader");
+    db.enter(&workspace).await.expect("entered");
     let found = db.contact_consents(&workspace, &ids).await.expect("consents");
     drop(db);
     store.close().await;

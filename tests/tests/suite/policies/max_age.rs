@@ -189,6 +189,7 @@ async fn a_stream_under_way_has_the_new_policy(app: TestApp) {
     let query =
         read::Query { filter: "sendable.marketing = true".to_owned(), ..read::Query::default() };
     let mut db = store.read().await.expect("a connection");
+    db.enter(&workspace).await.expect("entered");
     let selection = read::select(&store, &mut *db, &workspace, &query, store.now()).await;
     drop(db);
     let selection = selection.expect("a selection");
