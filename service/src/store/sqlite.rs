@@ -11,6 +11,8 @@ mod definitions;
 mod directory;
 mod duplicates;
 mod external_ids;
+#[doc(hidden)]
+pub mod fail_point;
 mod filter;
 mod interrupt;
 mod ledger;
