@@ -3,7 +3,8 @@
 
 mod cases;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeFrom;
 
 use bytes::Bytes;
 use contacts_proto::FILE_DESCRIPTOR_SET;
@@ -11,7 +12,8 @@ use contacts_service::operations::{audit, audit_states};
 use contacts_service::store::Store;
 use contacts_service::store::sqlite::Access;
 use contacts_tests::{
-    Backend, Fault, RawResponse, TestApp, apply, assert_consistent, on_each_store, rpc_error,
+    Backend, Fault, Faults, RawResponse, TableRows, TestApp, apply, assert_consistent,
+    on_each_store, rpc_error,
 };
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -93,72 +95,98 @@ struct Test<'t> {
 }
 
 impl Test<'_> {
-    async fn run(&self, faults: &contacts_tests::Faults) {
+    async fn run(&self, faults: &Faults) {
         let (app, case) = (self.app, self.case);
         case.prepare_workspace(app, self.workspace_id).await;
-        let request = case.prepare(app, self.workspace_id, 0).await;
-        let before = app.database().rows().await;
-        let response = self.send(&request).await;
-        assert_eq!(response.code(), Code::Ok, "{}: {response:?}", case.method);
-        let done = app.database().rows().await;
-        let expected = done.added_since(&before);
-
-        let mut person = 0;
+        // The first one makes rows that the others find.
+        let mut expected = BTreeMap::new();
+        for person in 0..2 {
+            let request = case.prepare(app, self.workspace_id, person).await;
+            let before = app.database().rows().await;
+            let response = self.send(&request).await;
+            assert_eq!(response.code(), Code::Ok, "{}: {response:?}", case.method);
+            expected = app.database().rows().await.added_since(&before);
+        }
+        let mut persons = 2..;
         for fault in Fault::of(app.backend()) {
-            let mut failed = 0;
-            for nth in 1.. {
-                assert!(nth <= MAX_STATEMENTS, "{} does not end", case.method);
-                person += 1;
-                let request = case.prepare(app, self.workspace_id, person).await;
-                let before = app.database().rows().await;
-                faults.arm(fault, nth);
-                let response = self.send(&request).await;
-                let was_reached = faults.disarm();
-                app.wait_until_idle().await;
-                let after = app.database().rows().await;
-                let what = format!("{} with {fault:?} of statement {nth}", case.method);
-                if response.code() == Code::Ok {
-                    // Also if the statement was one of somebody else, such as the health check.
-                    assert_eq!(after.added_since(&before), expected, "{what}");
-                    if was_reached {
-                        continue;
-                    }
-                    break;
-                }
-                failed += 1;
-                assert!(was_reached, "{what}: {response:?}");
-                assert_eq!(response.code(), Code::Unavailable, "{what}: {response:?}");
-                let differ = after.tables_other_than(&before);
-                let has_changed = !differ.is_empty();
-                if has_changed {
-                    assert!(case.has_steps || fault.may_have_run(), "{what} changed {differ:?}");
-                    if !case.has_steps {
-                        assert_eq!(after.added_since(&before), expected, "{what}: half a change");
-                    }
-                    self.verify(&what).await;
-                }
-
-                let again = self.send(&request).await;
-                let finally = app.database().rows().await;
-                let what = format!("{what}, sent again after it changed {differ:?}");
-                match &case.repetition {
-                    Repetition::Refused(reason) if has_changed => {
-                        let error = rpc_error(&again.status);
-                        assert_eq!(error.reason(), Some(*reason), "{what}: {again:?}");
-                    }
-                    _ => assert_eq!(again.code(), Code::Ok, "{what}: {again:?}"),
-                }
-                if case.repetition == Repetition::Anew {
-                    continue;
-                }
-                assert_eq!(finally.added_since(&before), expected, "{what}");
-                if has_changed && !case.has_steps {
-                    let differ = finally.tables_other_than(&after);
-                    assert!(differ.is_empty(), "{what}, and that changed {differ:?}");
-                }
+            let mut nth = 1;
+            while let Some(changed_at) =
+                self.fail_until_changed(faults, fault, nth, &expected, &mut persons).await
+            {
+                nth = changed_at + 1;
             }
-            assert!(failed > 0, "{} never failed with {fault:?}", case.method);
             self.verify(case.method).await;
+        }
+    }
+
+    /// Sends one request again and again, which fails at each statement from the `nth` on, until it
+    /// changed something although it failed: returns at which statement. None if it succeeded
+    /// before it came to the statement that was to fail.
+    async fn fail_until_changed(
+        &self,
+        faults: &Faults,
+        fault: Fault,
+        first: u64,
+        expected: &BTreeMap<String, i64>,
+        persons: &mut RangeFrom<usize>,
+    ) -> Option<u64> {
+        let (app, case) = (self.app, self.case);
+        let person = persons.next().expect("a number");
+        let request = case.prepare(app, self.workspace_id, person).await;
+        let before = app.database().rows().await;
+        for nth in first..MAX_STATEMENTS {
+            let what = format!("{} with {fault:?} of statement {nth}", case.method);
+            faults.arm(fault, nth);
+            let response = self.send(&request).await;
+            let was_reached = faults.disarm();
+            app.wait_until_idle().await;
+            let after = app.database().rows().await;
+            if response.code() == Code::Ok {
+                assert_eq!(after.added_since(&before), *expected, "{what}");
+                // Another one's statement, such as of the health check, may have failed instead.
+                return was_reached.then_some(nth);
+            }
+            assert!(was_reached, "{what}: {response:?}");
+            assert_eq!(response.code(), Code::Unavailable, "{what}: {response:?}");
+            let differ = after.tables_other_than(&before);
+            if differ.is_empty() {
+                continue;
+            }
+            assert!(case.has_steps || fault.may_have_run(), "{what} changed {differ:?}");
+            if !case.has_steps {
+                assert_eq!(after.added_since(&before), *expected, "{what}: half a change");
+            }
+            self.verify(&what).await;
+            self.send_again(&request, (&before, &after), expected, &what).await;
+            return Some(nth);
+        }
+        panic!("{} does not end", case.method);
+    }
+
+    /// Sends a request again that failed, and changed something all the same.
+    async fn send_again(
+        &self,
+        request: &Bytes,
+        (before, after): (&TableRows, &TableRows),
+        expected: &BTreeMap<String, i64>,
+        what: &str,
+    ) {
+        let response = self.send(request).await;
+        let what = format!("{what}, sent again: {response:?}");
+        match self.case.repetition {
+            Repetition::Refused(reason) => {
+                assert_eq!(rpc_error(&response.status).reason(), Some(reason), "{what}");
+            }
+            _ => assert_eq!(response.code(), Code::Ok, "{what}"),
+        }
+        let finally = self.app.database().rows().await;
+        match self.case.repetition {
+            Repetition::Anew => assert_eq!(finally.added_since(after), *expected, "{what}"),
+            _ => assert_eq!(finally.added_since(before), *expected, "{what}"),
+        }
+        if !self.case.has_steps && self.case.repetition != Repetition::Anew {
+            let differ = finally.tables_other_than(after);
+            assert!(differ.is_empty(), "{what} changed {differ:?}");
         }
     }
 
