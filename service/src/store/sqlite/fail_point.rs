@@ -14,7 +14,6 @@ pub(super) struct FailPoint {
 
 #[cfg(not(debug_assertions))]
 impl FailPoint {
-    #[expect(clippy::unused_async, reason = "in debug builds it runs a statement")]
     pub(super) async fn before<C, F>(&mut self, _connection: C, _file: F) -> sqlx::Result<()> {
         Ok(())
     }
