@@ -214,6 +214,14 @@ async fn import_does_not_renew_an_expired_opt_in(app: TestApp) {
     assert_eq!(counts(&chunk), [0, 0, 0, 1]);
     chunk.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Expired);
+    // Nor does what the person said, if nobody knows when: it may have been before.
+    let said = ImportConsent::opted_in().source(OptInSource::Paper);
+    let chunk = import(&app, merge().consent(said.clone()), vec![row(phone(1))]).await;
+    chunk.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Expired);
+    let chunk = import(&app, merge().consent(said.occurred_time(now)), vec![row(phone(1))]).await;
+    assert_eq!(counts(&chunk)[3], 0, "{:?}", chunk.failures);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
 }
 
 #[apply(on_each_store!)]
