@@ -70,7 +70,7 @@ impl SqliteSession {
 
     /// Has to be called before each statement, and [`note`](Self::note) after it.
     async fn prepare(&mut self) -> Result<()> {
-        let ready = self.fail_point.before(&mut *self.connection, self.file.path()).await;
+        let ready = self.fail_point.before(&mut self.connection, self.file.path()).await;
         self.failed |= ready.is_err();
         Ok(ready?)
     }
