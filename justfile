@@ -24,6 +24,10 @@ ci:
 lint:
     cargo fmt --all --check && cargo clippy --workspace --all-targets --all-features -- -D warnings
 
+# Break one rule after the other in a copy of the source, and see that a test fails for each.
+mutants *names:
+    tests/mutants/run {{ names }}
+
 # Measure, on an idle machine. `just bench --write BENCHMARKS.md` records it.
 bench *flags:
     cargo build --release && cargo run --release -p contacts-tests --bin bench -- {{ flags }}

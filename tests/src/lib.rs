@@ -18,6 +18,10 @@ mod app;
 mod backend;
 mod dump;
 mod errors;
+#[cfg(debug_assertions)]
+mod faults;
+#[cfg(debug_assertions)]
+mod faulty_postgres;
 mod fixtures;
 mod integrity;
 mod logs;
@@ -25,6 +29,7 @@ mod postgres;
 mod proxy;
 mod service;
 mod stored_ledger;
+mod table_rows;
 mod tokens;
 mod wire;
 mod without_conditions;
@@ -33,6 +38,8 @@ pub use app::{TestApp, run};
 pub use backend::{Backend, TestDatabase};
 pub use dump::{Column, contains};
 pub use errors::{Refused, rpc_error};
+#[cfg(debug_assertions)]
+pub use faults::{Fault, Faults};
 pub use fixtures::{TIERS, ids, phone, phones, raw_contact, timestamp};
 pub use integrity::assert_consistent;
 pub use logs::logged;
@@ -41,6 +48,7 @@ pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use service::{ServiceProcess, builder_with_long_deadlines, service, terminate};
 pub use stored_ledger::StoredLedger;
+pub use table_rows::TableRows;
 pub use wire::{RawResponse, Wire, message};
 
 /// Generates one test per database from a function with a [`TestApp`] parameter.

@@ -11,6 +11,8 @@ mod definitions;
 mod directory;
 mod duplicates;
 mod external_ids;
+#[doc(hidden)]
+pub mod fail_point;
 mod filter;
 mod interrupt;
 mod ledger;
@@ -284,6 +286,23 @@ mod tests {
             let error = reader.delete_workspace(&found).await.expect_err("a refusal");
             assert_eq!(error.reason(), Reason::DatabaseUnavailable, "{purpose:?}");
         }
+        backend.close().await;
+    }
+
+    /// No test can cut the power: this is what SQLite needs for that.
+    #[tokio::test]
+    async fn what_is_acknowledged_survives_a_power_cut() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("contacts.db");
+        let opened = open_backend(&path, Access::Create, &SqliteOptions::default()).await;
+        let backend = opened.expect("a database");
+        let mut writer = backend.writer.acquire().await.expect("the writer");
+        let mode = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *writer).await;
+        assert_eq!(mode.map(|mode: String| mode).expect("a mode"), "wal");
+        let level = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *writer).await;
+        // FULL: each commit is flushed. With NORMAL, as with OFF, a power cut loses some.
+        assert_eq!(level.map(|level: i64| level).expect("a level"), 2);
+        drop(writer);
         backend.close().await;
     }
 

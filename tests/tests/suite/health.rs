@@ -1,7 +1,13 @@
 //! The standard health service.
 
-use contacts_tests::{Refused, TestApp, apply, on_each_store};
+use std::time::Duration;
+
+use contacts_sdk::MessageCategory;
+use contacts_tests::{Backend, Refused, TestApp, apply, on_each_store, phone};
 use futures::StreamExt;
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -55,4 +61,31 @@ async fn health_answers_when_the_server_is_full(app: TestApp) {
     // The SDK retries until a place is free.
     app.contacts().count().await.expect("a count");
     raw.count_contacts(count).await.expect("a count");
+}
+
+/// SQLite only: another process keeps the file from being written, and no statement of the server
+/// gets further than its `BEGIN`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_that_cannot_write_is_not_ready() {
+    const LONG: Duration = Duration::from_secs(60);
+    let app = TestApp::start(Backend::Sqlite).await;
+    app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
+    let mut health = HealthClient::new(app.narrow_channel().await);
+    let mut watch = health.watch(of("")).await.expect("a watch").into_inner();
+    let mut next = async || {
+        let status = timeout(LONG, watch.next()).await.expect("in time").expect("a status");
+        status.expect("a status").status()
+    };
+    assert_eq!(next().await, ServingStatus::Serving);
+
+    let url = app.database().settings_url();
+    let mut other = SqliteConnection::connect(&url).await.expect("a connection");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("the lock");
+    assert_eq!(next().await, ServingStatus::NotServing);
+    // Whoever asks all the same gets what can be read.
+    let checked = app.opt_in().check(phone(1), MessageCategory::Marketing).await;
+    assert!(!checked.expect("a check").is_allowed());
+    sqlx::query("ROLLBACK").execute(&mut other).await.expect("the lock is free");
+    assert_eq!(next().await, ServingStatus::Serving);
+    app.finish().await;
 }

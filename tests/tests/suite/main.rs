@@ -23,6 +23,8 @@ mod erasures;
 mod etags;
 mod export_data;
 mod external_id;
+#[cfg(debug_assertions)]
+mod faults;
 mod filters;
 mod health;
 mod idempotency;

@@ -8,6 +8,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Execute, Executor, QueryBuilder, Sqlite, SqliteConnection};
 
+use super::fail_point::FailPoint;
 use super::interrupt::Interrupt;
 use super::watch::FileWatch;
 use crate::domain::error::{Error, Result};
@@ -31,6 +32,7 @@ pub(super) struct SqliteSession {
     failed: bool,
     /// What this transaction did to consent.
     pub(super) changed_consent: ChangedConsent,
+    fail_point: FailPoint,
     /// Ends what runs when this session is dropped.
     _interrupt: Option<Interrupt>,
 }
@@ -38,9 +40,9 @@ pub(super) struct SqliteSession {
 impl SqliteSession {
     /// Reads outside of a transaction.
     pub(super) fn autocommit(connection: PoolConnection<Sqlite>, file: Arc<FileWatch>) -> Self {
-        let changed_consent = ChangedConsent::default();
+        let (changed_consent, fail_point) = Default::default();
         let (in_transaction, failed, _interrupt) = (false, false, None);
-        Self { connection, file, in_transaction, failed, changed_consent, _interrupt }
+        Self { connection, file, in_transaction, failed, changed_consent, fail_point, _interrupt }
     }
 
     /// Reads outside of a transaction, and stops when it is dropped.
@@ -66,7 +68,15 @@ impl SqliteSession {
         &mut self.connection
     }
 
-    fn note<T>(&mut self, result: std::result::Result<T, sqlx::Error>) -> Result<T> {
+    /// Has to be called before each statement, and [`note`](Self::note) after it.
+    async fn prepare(&mut self) -> Result<()> {
+        let ready = self.fail_point.before(&mut self.connection, self.file.path()).await;
+        self.failed |= ready.is_err();
+        Ok(ready?)
+    }
+
+    fn note<T>(&mut self, result: sqlx::Result<T>) -> Result<T> {
+        let result = self.fail_point.after(result);
         self.failed |= result.is_err();
         Ok(result?)
     }
@@ -75,6 +85,7 @@ impl SqliteSession {
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
     ) -> Result<Vec<SqliteRow>> {
+        self.prepare().await?;
         let result = self.connection.fetch_all(query).await;
         self.note(result)
     }
@@ -83,6 +94,7 @@ impl SqliteSession {
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
     ) -> Result<SqliteRow> {
+        self.prepare().await?;
         let result = self.connection.fetch_one(query).await;
         self.note(result)
     }
@@ -91,6 +103,7 @@ impl SqliteSession {
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
     ) -> Result<Option<SqliteRow>> {
+        self.prepare().await?;
         let result = self.connection.fetch_optional(query).await;
         self.note(result)
     }
@@ -100,6 +113,7 @@ impl SqliteSession {
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
     ) -> Result<u64> {
+        self.prepare().await?;
         let result = self.connection.execute(query).await;
         Ok(self.note(result)?.rows_affected())
     }
@@ -112,6 +126,7 @@ impl SqliteSession {
     ) -> Result<()> {
         let mut next = statements.next();
         while let Some(mut statement) = next.take() {
+            self.prepare().await?;
             let execute = statement.build().execute(&mut *self.connection);
             let (done, ()) = futures::join!(execute, async {
                 next = statements.next();

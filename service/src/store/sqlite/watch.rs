@@ -25,6 +25,10 @@ impl FileWatch {
         Self { path: path.to_owned(), file: id(path) }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Fails if the path leads to another file now, or to none.
     pub(super) fn check(&self) -> Result<()> {
         match self.file.is_none() || id(&self.path) == self.file {

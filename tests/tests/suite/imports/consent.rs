@@ -217,6 +217,25 @@ async fn import_does_not_renew_an_expired_opt_in(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
+async fn import_without_a_time_is_for_who_was_never_asked(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    let asked = app.opt_in().record_opt_in(phone(1), OptInSource::WebForm);
+    asked.categories([MessageCategory::Utility]).await.expect("an opt-in");
+    // Nobody knows whether it was said before the person was asked, and agreed to less.
+    let claim = || ImportConsent::opted_in().categories([MessageCategory::Marketing]);
+    let rows = || vec![row(phone(1)), row(phone(2))];
+    let chunk = import(&app, merge().consent(claim()), rows()).await;
+    assert_eq!(chunk.failures.len(), 1, "{:?}", chunk.failures);
+    chunk.failures[0].error.clone().refused_for(reason::CONSENT_CONFLICT);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::NotAsked);
+    assert_eq!(reason_of(&app, phone(2)).await, CheckReason::OptedIn);
+    let timed = claim().occurred_time(SystemTime::now());
+    let chunk = import(&app, merge().consent(timed), rows()).await;
+    assert!(chunk.failures.is_empty(), "{:?}", chunk.failures);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
+}
+
+#[apply(on_each_store!)]
 async fn resent_chunk_records_an_older_statement_once(app: TestApp) {
     // An older statement of the other status has no effect, however often it is sent.
     app.make_contact(phone(1)).await;
