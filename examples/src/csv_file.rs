@@ -34,21 +34,25 @@ const CONSENT: [(&str, bool); 10] = [
     ("unsubscribe", false),
 ];
 
+/// Bytes of a line. No contact is as large.
+const MAX_LINE: usize = 64 * 1024;
+
 /// A CSV file of contacts: one row per person, tags separated by semicolons, and `yes` or `no` in the
 /// consent column.
 pub struct CsvFile {
     records: Vec<csv::StringRecord>,
+    faults: Vec<String>,
     headers: csv::StringRecord,
     /// The index of the consent column, and whether `yes` is an opt-in.
     consent: Option<(usize, bool)>,
 }
 
 impl CsvFile {
-    /// Reads a file.
+    /// Reads a file. Lines that cannot be read are left out, see [`CsvFile::faults`].
     ///
     /// # Errors
-    /// The file cannot be read, a line has another number of columns than the first, or the consent
-    /// columns are ambiguous.
+    /// The file cannot be read, has no column `phone_number`, or says of somebody's consent what could mean
+    /// either.
     pub fn read(path: &Path) -> Result<Self, Box<dyn Error + Send + Sync>> {
         Self::from_reader(File::open(path)?)
     }
@@ -56,7 +60,10 @@ impl CsvFile {
     fn from_reader(file: impl Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let mut reader = csv::Reader::from_reader(file);
         let headers = reader.headers()?.clone();
-        let mut file = Self { records: Vec::new(), headers, consent: None };
+        if !headers.iter().any(|header| header == "phone_number") {
+            return Err("the first line has no column phone_number".into());
+        }
+        let mut file = Self { records: Vec::new(), faults: Vec::new(), headers, consent: None };
         for (at, header) in file.headers.iter().enumerate() {
             let name = header.trim().to_lowercase().replace([' ', '-'], "_");
             let Some((_, yes)) = CONSENT.iter().find(|(column, _)| *column == name) else {
@@ -66,7 +73,16 @@ impl CsvFile {
                 return Err("there are two columns of consent; remove one of them".into());
             }
         }
-        file.records = reader.records().collect::<Result<_, _>>()?;
+        for record in reader.records() {
+            match record {
+                Ok(record) if record.as_slice().len() > MAX_LINE => {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    file.faults.push(format!("line {line}: longer than {MAX_LINE} bytes"));
+                }
+                Ok(record) => file.records.push(record),
+                Err(error) => file.faults.push(fault(error)?),
+            }
+        }
         // Do not guess: a wrong guess would message a person who refused.
         for record in &file.records {
             if let Err(word) = file.agreed(record) {
@@ -88,6 +104,11 @@ impl CsvFile {
             "no" | "n" | "false" | "0" => Ok(yes.then_some(false)),
             _ => Err(cell),
         }
+    }
+
+    /// What is wrong with the lines that could not be read: their number, and why.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
     }
 
     /// The number of rows.
@@ -142,6 +163,20 @@ impl CsvFile {
     }
 }
 
+/// What is wrong with a line. Fails if the file itself cannot be read any further.
+fn fault(error: csv::Error) -> Result<String, csv::Error> {
+    let line = error.position().map_or(0, csv::Position::line);
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            Ok(format!("line {line}: {len} columns, and the first line has {expected_len}"))
+        }
+        csv::ErrorKind::Utf8 { .. } => {
+            Ok(format!("line {line}: not UTF-8; convert the file first"))
+        }
+        _ => Err(error),
+    }
+}
+
 fn value(text: &str, attribute_type: AttributeType) -> AttributeValue {
     let parsed = match attribute_type {
         AttributeType::Number => text.parse().ok().map(AttributeValue::Number),
@@ -184,6 +219,33 @@ mod tests {
             assert_eq!(read(header, ""), Ok(None), "{header}");
         }
         assert_eq!(read("city", "yes"), Ok(None));
+    }
+
+    #[test]
+    fn lines_that_cannot_be_read_are_reported_and_the_others_are_read() {
+        let long = "x".repeat(100 << 20);
+        let mut bytes = b"\xef\xbb\xbfphone_number,first_name\r\n\
+            15550000001,\"Ana, \"\"A\"\"\"\r\n\
+            15550000002\r\n\
+            15550000003,Jo\xe3o\r\n\
+            15550000004,Ben,x\r\n"
+            .to_vec();
+        bytes.extend(format!("15550000005,{long}\r\n15550000006,Zoe\r\n").bytes());
+        let file = CsvFile::from_reader(&*bytes).expect("a file");
+        let faults: Vec<_> = file.faults().iter().map(|fault| &fault[..7]).collect();
+        assert_eq!(faults, ["line 3:", "line 4:", "line 5:", "line 6:"], "{:?}", file.faults());
+        let names: Vec<_> = file.records.iter().map(|record| &record[1]).collect();
+        assert_eq!(names, ["Ana, \"A\"", "Zoe"]);
+        assert_eq!((file.line(0), file.line(1)), (2, 7));
+    }
+
+    #[test]
+    fn a_file_without_phone_numbers_is_an_error() {
+        for text in ["", "\n", "\u{feff}", "name\nAna\n", "15551234567,Ana\n"] {
+            assert!(CsvFile::from_reader(text.as_bytes()).is_err(), "{text:?}");
+        }
+        let empty = CsvFile::from_reader(&b"phone_number,first_name\n"[..]).expect("a file");
+        assert!(empty.is_empty() && empty.faults().is_empty());
     }
 
     #[test]
