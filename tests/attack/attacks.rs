@@ -63,8 +63,10 @@ impl Attack {
             Self::BulkEdit => "a tag added to all contacts and removed, again and again",
             Self::Vacuum => "a restart after a contact was erased",
             Self::StalledStreams => "500 streams that nobody reads, on a connection that moves",
-            Self::Senders => "marketing stopped for one sender after another, by one person",
-            Self::GrpcStreams => "20 000 watches of the health service",
+            Self::Senders => "one person stops the marketing of thousands of senders",
+            Self::GrpcStreams => {
+                "10 000 watches of health, 10 000 answers of reflection that nobody reads"
+            }
             Self::Descriptors => "300 connections to a server with 128 file descriptors",
             Self::HeavyCpu => "batches of checks, upserts, webhooks, long filters and duplicates",
         }

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use contacts_sdk::{NewContact, PlatformPreference};
-use futures::future::join_all;
+use contacts_sdk::NewContact;
 use tokio::time::sleep;
 
 use super::super::target::Target;
@@ -44,22 +43,30 @@ pub async fn create_person(target: &mut Target) -> Result {
 }
 
 pub async fn senders(target: &Target, time: Duration) -> Result {
-    let opt_in = target.client()?.opt_in();
+    let webhooks = target.client()?.webhooks();
     let started = Instant::now();
-    let stop = |caller: u64| {
-        let opt_in = opt_in.clone();
-        async move {
-            let mut sender = caller;
-            while started.elapsed() < time {
-                let stop = opt_in.record_platform_preference(PERSON, PlatformPreference::Stop);
-                // Refused once there are too many.
-                drop(stop.sender_phone_number_id(format!("1065{sender:011}")).await);
-                sender += 8;
-            }
-        }
-    };
-    join_all((0..8).map(stop)).await;
+    let mut first = 0;
+    while started.elapsed() < time {
+        // Each says it for a thousand.
+        let stops: Vec<_> = (first..first + 1000).map(stop).collect();
+        let payload = format!(
+            r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{}]}}]}}"#,
+            stops.join(",")
+        );
+        drop(webhooks.ingest(payload).await);
+        first += 1000;
+    }
+    eprintln!("  {first} senders");
     Ok(())
+}
+
+/// A change in a webhook: the person stopped marketing of one of the business's numbers.
+fn stop(sender: usize) -> String {
+    format!(
+        r#"{{"field":"user_preferences","value":{{"messaging_product":"whatsapp",
+        "metadata":{{"phone_number_id":"1065{sender:011}"}},"user_preferences":[{{"wa_id":"{PERSON}",
+        "category":"marketing_messages","value":"stop","timestamp":"1731705721"}}]}}}}"#
+    )
 }
 
 pub async fn fill_disk(target: &Target, time: Duration) -> Result {

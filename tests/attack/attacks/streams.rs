@@ -48,10 +48,19 @@ pub async fn idle(target: &Target, time: Duration) -> Result {
     Ok(())
 }
 
+/// Half of them watch the health, half ask reflection for files and do not read the answers.
 pub async fn watches(target: &Target, time: Duration) -> Result {
-    let mut opened = open(target, 20, 1000, "/grpc.health.v1.Health/Watch").await;
-    for call in &mut opened.calls {
+    const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const FILE: &str = "whatatalk/contacts/v1/contact_service.proto";
+    let mut file = vec![0x1a, u8::try_from(FILE.len())?];
+    file.extend(FILE.bytes());
+    let mut watches = open(target, 10, 1000, "/grpc.health.v1.Health/Watch").await;
+    for call in &mut watches.calls {
         drop(call.request.send_data(message(&[]), true));
+    }
+    let mut files = open(target, 10, 1000, REFLECTION).await;
+    for call in &mut files.calls {
+        drop(call.request.send_data(message(&file), false));
     }
     sleep(time).await;
     Ok(())
