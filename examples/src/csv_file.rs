@@ -41,6 +41,8 @@ const MAX_LINE: usize = 64 * 1024;
 /// consent column.
 pub struct CsvFile {
     records: Vec<csv::StringRecord>,
+    /// The line that each begins in.
+    lines: Vec<u64>,
     faults: Vec<String>,
     headers: csv::StringRecord,
     /// The index of the consent column, and whether `yes` is an opt-in.
@@ -57,13 +59,21 @@ impl CsvFile {
         Self::from_reader(File::open(path)?)
     }
 
-    fn from_reader(file: impl Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let mut reader = csv::Reader::from_reader(file);
+    fn from_reader(mut file: impl Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let mut reader = csv::Reader::from_reader(&*bytes);
         let headers = reader.headers()?.clone();
         if !headers.iter().any(|header| header == "phone_number") {
             return Err("the first line has no column phone_number".into());
         }
-        let mut file = Self { records: Vec::new(), faults: Vec::new(), headers, consent: None };
+        let mut file = Self {
+            records: Vec::new(),
+            lines: Vec::new(),
+            faults: Vec::new(),
+            headers,
+            consent: None,
+        };
         for (at, header) in file.headers.iter().enumerate() {
             let name = header.trim().to_lowercase().replace([' ', '-'], "_");
             let Some((_, yes)) = CONSENT.iter().find(|(column, _)| *column == name) else {
@@ -76,17 +86,19 @@ impl CsvFile {
         for record in reader.records() {
             match record {
                 Ok(record) if record.as_slice().len() > MAX_LINE => {
-                    let line = record.position().map_or(0, csv::Position::line);
+                    let line = line(record.position(), &bytes);
                     file.faults.push(format!("line {line}: longer than {MAX_LINE} bytes"));
                 }
-                Ok(record) => file.records.push(record),
-                Err(error) => file.faults.push(fault(error)?),
+                Ok(record) => {
+                    file.lines.push(line(record.position(), &bytes));
+                    file.records.push(record);
+                }
+                Err(error) => file.faults.push(fault(error, &bytes)?),
             }
         }
         // Do not guess: a wrong guess would message a person who refused.
-        for record in &file.records {
+        for (record, line) in file.records.iter().zip(&file.lines) {
             if let Err(word) = file.agreed(record) {
-                let line = record.position().map_or(0, csv::Position::line);
                 return Err(format!("line {line}: consent must be yes or no, not {word:?}").into());
             }
         }
@@ -123,8 +135,8 @@ impl CsvFile {
 
     /// The line number of a row of the import, for messages.
     pub fn line(&self, row: u64) -> u64 {
-        let record = usize::try_from(row).ok().and_then(|row| self.records.get(row));
-        record.and_then(|record| record.position()).map_or(0, csv::Position::line)
+        let line = usize::try_from(row).ok().and_then(|row| self.lines.get(row));
+        line.copied().unwrap_or(0)
     }
 
     /// The rows to import. The server validates the values: text that is not a number is sent as text, and
@@ -163,9 +175,17 @@ impl CsvFile {
     }
 }
 
+/// The line in which a record begins. Its position can be before the line breaks that precede it.
+fn line(position: Option<&csv::Position>, bytes: &[u8]) -> u64 {
+    let Some(position) = position else { return 0 };
+    let from = usize::try_from(position.byte()).ok().and_then(|byte| bytes.get(byte..));
+    let breaks = from.unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + breaks.filter(|byte| **byte == b'\n').count() as u64
+}
+
 /// What is wrong with a line. Fails if the file itself cannot be read any further.
-fn fault(error: csv::Error) -> Result<String, csv::Error> {
-    let line = error.position().map_or(0, csv::Position::line);
+fn fault(error: csv::Error, bytes: &[u8]) -> Result<String, csv::Error> {
+    let line = line(error.position(), bytes);
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             Ok(format!("line {line}: {len} columns, and the first line has {expected_len}"))

@@ -207,7 +207,8 @@ impl Load {
         let client = ContactsClient::builder(url);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new()?;
-            runtime.block_on(load(client.connect_lazy()?, contacts, stopped))
+            // Connects within the runtime.
+            runtime.block_on(async { load(client.connect_lazy()?, contacts, stopped).await })
         });
         Ok(Self { stop, thread })
     }
