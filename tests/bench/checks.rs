@@ -61,7 +61,11 @@ pub async fn measure(
 }
 
 /// Single checks, by callers each of whom waits for an answer before the next.
-pub async fn singles(client: &ContactsClient, server: &ServerProcess, contacts: u64) -> Result<Run> {
+pub async fn singles(
+    client: &ContactsClient,
+    server: &ServerProcess,
+    contacts: u64,
+) -> Result<Run> {
     let (opt_in, before) = (client.opt_in(), server.cpu()?);
     let run = run(move |index| {
         let opt_in = opt_in.clone();

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use contacts_sdk::{
     ContactsClient, ImportOptions, MessageCategory, NewContact, OnConflict, RetryPolicy,
 };
-use contacts_tests::ServiceProcess;
 use futures::StreamExt;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Result;
-use super::checks::{self, RUN};
+use super::checks::{RUN, singles};
 use super::data::{self, TENTH};
 use super::processors::Processors;
 use super::report::{Report, percentile};
+use super::server::ServerProcess;
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 /// Calls a second, each on its own whatever became of the ones before.
@@ -32,7 +32,7 @@ const CONNECTIONS: usize = 8;
 
 pub async fn measure(
     client: &ContactsClient,
-    server: &ServiceProcess,
+    server: &ServerProcess,
     contacts: u64,
     report: &mut Report,
 ) -> Result {
@@ -41,17 +41,17 @@ pub async fn measure(
     paced(client, contacts, RUN / 5).await?;
 
     let idle = paced(client, contacts, RUN).await?;
-    let peak = checks::run_checks(client, contacts).await?;
+    let peak = singles(client, server, contacts).await?;
     report.time(&name("check", PACED_CHECKS), percentile(&idle.checks, 99), "");
     report.time(&name("opt-out", PACED_OPT_OUTS), percentile(&idle.opt_outs, 99), "");
     report.number("checks of 64 callers, checks/s", peak.rate, "");
     report.time("… 99th percentile", percentile(&peak.times, 99), "");
 
     let load = Load::start(&url, contacts)?;
-    let processors = Processors::now(server);
+    let processors = Processors::now(server)?;
     let loaded = paced(client, contacts, RUN).await?;
-    let used = processors.since(server);
-    let shared = checks::run_checks(client, contacts).await?;
+    let used = processors.since(server)?;
+    let shared = singles(client, server, contacts).await?;
     let done = load.stop()?;
     let what = "under an import, 4 streams of all, 4 counts";
     report.ratio(&format!("check, {what}"), &loaded.checks, &idle.checks, "≤ 5");
@@ -63,7 +63,7 @@ pub async fn measure(
     report.text("… throughput, of that without", found, "≥ 35 %");
     report.text("… done meanwhile", done, "");
 
-    noisy_neighbour(client, &url, contacts, report).await?;
+    noisy_neighbour(client, server, contacts, report).await?;
     overload(client, &url, contacts, peak.rate, report).await
 }
 
@@ -74,7 +74,7 @@ fn name(call: &str, rate: u64) -> String {
 /// A workspace beside one in which everything happens.
 async fn noisy_neighbour(
     client: &ContactsClient,
-    url: &str,
+    server: &ServerProcess,
     contacts: u64,
     report: &mut Report,
 ) -> Result {
@@ -83,10 +83,10 @@ async fn noisy_neighbour(
     let people = (0..QUIET_CONTACTS).map(|n| NewContact::new().phone(data::phone(n)));
     quiet.contacts().batch_upsert(people).await?;
     let alone = paced(&quiet, QUIET_CONTACTS, RUN).await?;
-    let load = Load::start(url, contacts)?;
+    let load = Load::start(&server.url(), contacts)?;
     // Both take as long.
     let (beside, noise) =
-        tokio::join!(paced(&quiet, QUIET_CONTACTS, RUN), checks::run_checks(client, contacts));
+        tokio::join!(paced(&quiet, QUIET_CONTACTS, RUN), singles(client, server, contacts));
     let (beside, _) = (beside?, noise?);
     load.stop()?;
     let what = "of a quiet workspace, beside all that and 64 callers in another";

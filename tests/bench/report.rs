@@ -56,7 +56,11 @@ impl Report {
         let (time, other) = (percentile(times, 99), percentile(others, 99));
         let ratio = time.as_secs_f64() / other.as_secs_f64();
         let time = time.as_secs_f64() * 1000.0;
-        self.text(&format!("{what}, 99th percentile"), format!("{time:.2} ms ({ratio:.1} ×)"), wanted);
+        self.text(
+            &format!("{what}, 99th percentile"),
+            format!("{time:.2} ms ({ratio:.1} ×)"),
+            wanted,
+        );
     }
 
     /// Prints the table, and writes it into a file.
