@@ -223,7 +223,7 @@ impl Load {
 async fn load(client: ContactsClient, contacts: u64, stop: Arc<AtomicBool>) -> Result<String> {
     let started = Instant::now();
     let (streamed, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let mut tasks = JoinSet::new();
+    let mut tasks: JoinSet<Result> = JoinSet::new();
     for _ in 0..4 {
         let (contacts, sum, stopped) =
             (client.contacts(), Arc::clone(&streamed), Arc::clone(&stop));
@@ -235,7 +235,7 @@ async fn load(client: ContactsClient, contacts: u64, stop: Arc<AtomicBool>) -> R
                     sum.fetch_add(batch?.len() as u64, Ordering::Relaxed);
                 }
             }
-            Result::Ok(())
+            Ok(())
         });
         let (contacts, sum, stopped) = (client.contacts(), Arc::clone(&counted), Arc::clone(&stop));
         tasks.spawn(async move {
