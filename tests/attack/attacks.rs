@@ -28,6 +28,7 @@ pub enum Attack {
     Senders,
     GrpcStreams,
     Descriptors,
+    CheckBatches,
     HeavyCpu,
 }
 
@@ -47,7 +48,7 @@ impl Attack {
             Self::Senders => "11",
             Self::GrpcStreams => "12",
             Self::Descriptors => "13",
-            Self::HeavyCpu => "16",
+            Self::CheckBatches | Self::HeavyCpu => "16",
         }
     }
 
@@ -68,6 +69,7 @@ impl Attack {
                 "10 000 watches of health, 10 000 answers of reflection that nobody reads"
             }
             Self::Descriptors => "300 connections to a server with 128 file descriptors",
+            Self::CheckBatches => "32 batches of 10 000 checks at a time",
             Self::HeavyCpu => "batches of checks, upserts, webhooks, long filters and duplicates",
         }
     }
@@ -80,6 +82,7 @@ impl Attack {
                 | Self::BulkEdit
                 | Self::Vacuum
                 | Self::StalledStreams
+                | Self::CheckBatches
                 | Self::HeavyCpu
         )
     }
@@ -119,6 +122,7 @@ impl Attack {
             Self::Senders => changes::senders(target, time).await,
             Self::GrpcStreams => streams::watches(target, time).await,
             Self::Descriptors => streams::connections(target, time).await,
+            Self::CheckBatches => reads::check_batches(target, time).await,
             Self::HeavyCpu => reads::heavy(target, time).await,
         }
     }

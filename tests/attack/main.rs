@@ -87,6 +87,8 @@ async fn measure(attack: Attack, target: Result<Target>, seconds: Duration) -> R
     let attacked = attack.run(&target, seconds).await;
     let newcomer = observer::newcomer(&target.server.url()).await;
     let seen = observer.stop()?;
+    let failed = (seen.check.failed, seen.check_by_id.failed);
+    eprintln!("  failed checks of a number, of a contact: {failed:?}");
     let grown = target.server.memory().1.saturating_sub(idle);
     attacked?;
     Ok(row(&seen, grown, newcomer))

@@ -43,10 +43,25 @@ pub async fn cancelled_counts(target: &Target, time: Duration) -> Result {
     Ok(())
 }
 
+pub async fn check_batches(target: &Target, time: Duration) -> Result {
+    let opt_in = target.client()?.opt_in();
+    let numbers = numbers(target);
+    repeat(Instant::now() + time, 32, || {
+        let check = opt_in.check_batch(&numbers, MessageCategory::Marketing);
+        async move { drop(check.await) }
+    })
+    .await;
+    Ok(())
+}
+
+fn numbers(target: &Target) -> Vec<String> {
+    (0..10_000).map(|n| data::phone(n % target.contacts.max(1))).collect()
+}
+
 pub async fn heavy(target: &Target, time: Duration) -> Result {
     let client = target.client()?;
     let until = Instant::now() + time;
-    let numbers: Vec<_> = (0..10_000).map(|n| data::phone(n % target.contacts.max(1))).collect();
+    let numbers = numbers(target);
     tokio::join!(
         repeat(until, 4, || {
             let check = client.opt_in().check_batch(&numbers, MessageCategory::Marketing);
