@@ -75,9 +75,10 @@ pub fn phone(data: &[u8]) {
             }
         }
         Err(error) => {
-            // Neither the error nor its description repeats a number.
+            // Its description repeats no number. There is an example in it.
+            let shown = error.to_string().replace("15551234567", "");
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-            assert!(digits.len() < 5 || !error.to_string().contains(&digits), "{error}");
+            assert!(digits.len() < 4 || !shown.contains(&digits), "{error}");
         }
     }
     if let Ok(id) = WhatsAppUserId::parse(text) {

@@ -12,7 +12,6 @@
 //! part of what the client waits for is the attacker's own work: compare programs on the same machine.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
-#![expect(clippy::disallowed_methods, reason = "a client with a clock of its own")]
 
 mod attacks;
 #[path = "../bench/data.rs"]

@@ -45,6 +45,8 @@ struct Field {
     is_repeated: bool,
     /// Numbers and enums, of which a list can come as one field.
     is_number: bool,
+    /// A map. The decoder takes its entries with any wire type.
+    is_map: bool,
     message: Option<usize>,
 }
 
@@ -107,6 +109,10 @@ fn fields(message: &DescriptorProto, by_name: &HashMap<String, usize>) -> Vec<Fi
         .field
         .iter()
         .map(|field| Field {
+            is_map: message.nested_type.iter().any(|nested| {
+                let is_entry = nested.options.as_ref().is_some_and(|options| options.map_entry());
+                is_entry && field.type_name().rsplit('.').next() == Some(nested.name())
+            }),
             number: u32::try_from(field.number()).unwrap_or(0),
             name: field.name().to_owned(),
             is_repeated: field.label() == Label::Repeated,
@@ -167,7 +173,9 @@ impl Count<'_> {
                 self.elements(1, message, field, is_in_element)?;
             }
             match field.message {
-                Some(message) if wire_type == WireType::LengthDelimited && depth > 0 => {
+                Some(message)
+                    if (wire_type == WireType::LengthDelimited || field.is_map) && depth > 0 =>
+                {
                     let inner = delimited(&mut encoded)?;
                     self.message(message, inner, is_in_element || field.is_repeated, depth - 1)?;
                 }
@@ -316,5 +324,32 @@ mod tests {
         let row = v1::ImportRow { contact: None, consent: Some(consent) };
         let rows = v1::BatchUpsertContactsRequest { rows: vec![row; 2], ..Default::default() };
         assert_eq!(count("BatchUpsertContactsRequest", &rows.encode_to_vec()), Ok(82));
+    }
+
+    #[test]
+    fn map_entries_are_counted_as_the_decoder_takes_them() {
+        let contact = v1::Contact {
+            attributes: [("a".to_owned(), v1::AttributeValue::default())].into(),
+            ..Default::default()
+        };
+        // The wire type is in the first of the two bytes of the key.
+        let delimited = contact.encode_to_vec();
+        for wire_type in 0..6 {
+            let mut encoded = delimited.clone();
+            encoded[0] = encoded[0] & !7 | wire_type;
+            encoded.extend(
+                v1::Contact { tags: vec![String::new(); 20], ..contact.clone() }.encode_to_vec(),
+            );
+            let decoded = v1::Contact::decode(&*encoded).expect("a contact");
+            assert_eq!((decoded.tags.len(), decoded.attributes.len()), (20, 1), "{wire_type}");
+            // In a row, where lists count towards the total only.
+            let mut row = vec![0x0a, u8::try_from(encoded.len()).expect("small")];
+            row.extend(&encoded);
+            let mut rows = vec![0x12, u8::try_from(row.len()).expect("small")];
+            rows.extend(&row);
+            let counted = count("BatchUpsertContactsRequest", &rows);
+            // The row, its tags, and the attribute, which comes twice.
+            assert_eq!(counted, Ok(1 + 20 + 2), "{wire_type}");
+        }
     }
 }
