@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn the_seeds_of_the_fuzz_targets_pass() {
         let service = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let targets: [(&str, fn(&[u8])); 5] = [
+        type Target = fn(&[u8]);
+        let targets: [(&str, Target); 5] = [
             ("../tests/fuzz/seeds/filter", super::filter),
             ("../tests/fuzz/seeds/import", super::import),
             ("../tests/fuzz/seeds/phone", super::phone),
