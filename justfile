@@ -32,6 +32,14 @@ mutants *names:
 bench *flags:
     cargo build --release && cargo run --release -p contacts-tests --bin bench -- {{ flags }}
 
+# Attack a server in the ways that took an earlier version down, and show what its other callers notice.
+attack *flags:
+    cargo build --release && cargo run --release -p contacts-tests --bin attack -- {{ flags }}
+
+# Fuzz what reads the bytes of callers: `just fuzz 600 filter`.
+fuzz *arguments:
+    tests/fuzz/run {{ arguments }}
+
 # Make the Rust code again after a change of a .proto file.
 protos:
     REGENERATE=1 cargo test -p contacts-proto

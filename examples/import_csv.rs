@@ -32,7 +32,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     }
     let options = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
     let mut chunks = client.contacts().import(options).chunks(futures::stream::iter(file.rows()));
-    let mut failed = 0;
+    for fault in file.faults() {
+        println!("{fault}");
+    }
+    let mut failed = file.faults().len();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
         println!(

@@ -86,6 +86,9 @@ async fn define(client: &ContactsClient) -> Result {
 
 async fn import(client: &ContactsClient, file: &CsvFile) -> Result {
     show::step(&format!("Import {} rows of a CSV file", file.len()));
+    for fault in file.faults() {
+        println!("{fault}");
+    }
     let bar = ProgressBar::new(file.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} rows, {per_sec}")?);
     let started = Instant::now();

@@ -34,29 +34,46 @@ const CONSENT: [(&str, bool); 10] = [
     ("unsubscribe", false),
 ];
 
+/// Bytes of a line. No contact is as large.
+const MAX_LINE: usize = 64 * 1024;
+
 /// A CSV file of contacts: one row per person, tags separated by semicolons, and `yes` or `no` in the
 /// consent column.
 pub struct CsvFile {
     records: Vec<csv::StringRecord>,
+    /// The line that each begins in.
+    lines: Vec<u64>,
+    faults: Vec<String>,
     headers: csv::StringRecord,
     /// The index of the consent column, and whether `yes` is an opt-in.
     consent: Option<(usize, bool)>,
 }
 
 impl CsvFile {
-    /// Reads a file.
+    /// Reads a file. Lines that cannot be read are left out, see [`CsvFile::faults`].
     ///
     /// # Errors
-    /// The file cannot be read, a line has another number of columns than the first, or the consent
-    /// columns are ambiguous.
+    /// The file cannot be read, has no column `phone_number`, or says of somebody's consent what could mean
+    /// either.
     pub fn read(path: &Path) -> Result<Self, Box<dyn Error + Send + Sync>> {
         Self::from_reader(File::open(path)?)
     }
 
-    fn from_reader(file: impl Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let mut reader = csv::Reader::from_reader(file);
+    fn from_reader(mut file: impl Read) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let mut reader = csv::Reader::from_reader(&*bytes);
         let headers = reader.headers()?.clone();
-        let mut file = Self { records: Vec::new(), headers, consent: None };
+        if !headers.iter().any(|header| header == "phone_number") {
+            return Err("the first line has no column phone_number".into());
+        }
+        let mut file = Self {
+            records: Vec::new(),
+            lines: Vec::new(),
+            faults: Vec::new(),
+            headers,
+            consent: None,
+        };
         for (at, header) in file.headers.iter().enumerate() {
             let name = header.trim().to_lowercase().replace([' ', '-'], "_");
             let Some((_, yes)) = CONSENT.iter().find(|(column, _)| *column == name) else {
@@ -66,11 +83,22 @@ impl CsvFile {
                 return Err("there are two columns of consent; remove one of them".into());
             }
         }
-        file.records = reader.records().collect::<Result<_, _>>()?;
+        for record in reader.records() {
+            match record {
+                Ok(record) if record.as_slice().len() > MAX_LINE => {
+                    let line = line(record.position(), &bytes);
+                    file.faults.push(format!("line {line}: longer than {MAX_LINE} bytes"));
+                }
+                Ok(record) => {
+                    file.lines.push(line(record.position(), &bytes));
+                    file.records.push(record);
+                }
+                Err(error) => file.faults.push(fault(error, &bytes)?),
+            }
+        }
         // Do not guess: a wrong guess would message a person who refused.
-        for record in &file.records {
+        for (record, line) in file.records.iter().zip(&file.lines) {
             if let Err(word) = file.agreed(record) {
-                let line = record.position().map_or(0, csv::Position::line);
                 return Err(format!("line {line}: consent must be yes or no, not {word:?}").into());
             }
         }
@@ -90,6 +118,11 @@ impl CsvFile {
         }
     }
 
+    /// What is wrong with the lines that could not be read: their number, and why.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.records.len()
@@ -102,8 +135,8 @@ impl CsvFile {
 
     /// The line number of a row of the import, for messages.
     pub fn line(&self, row: u64) -> u64 {
-        let record = usize::try_from(row).ok().and_then(|row| self.records.get(row));
-        record.and_then(|record| record.position()).map_or(0, csv::Position::line)
+        let line = usize::try_from(row).ok().and_then(|row| self.lines.get(row));
+        line.copied().unwrap_or(0)
     }
 
     /// The rows to import. The server validates the values: text that is not a number is sent as text, and
@@ -139,6 +172,28 @@ impl CsvFile {
             Ok(Some(false)) => row.consent(ImportConsent::opted_out()),
             Ok(None) | Err(_) => row,
         }
+    }
+}
+
+/// The line in which a record begins. Its position can be before the line breaks that precede it.
+fn line(position: Option<&csv::Position>, bytes: &[u8]) -> u64 {
+    let Some(position) = position else { return 0 };
+    let from = usize::try_from(position.byte()).ok().and_then(|byte| bytes.get(byte..));
+    let breaks = from.unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + breaks.filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// What is wrong with a line. Fails if the file itself cannot be read any further.
+fn fault(error: csv::Error, bytes: &[u8]) -> Result<String, csv::Error> {
+    let line = line(error.position(), bytes);
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            Ok(format!("line {line}: {len} columns, and the first line has {expected_len}"))
+        }
+        csv::ErrorKind::Utf8 { .. } => {
+            Ok(format!("line {line}: not UTF-8; convert the file first"))
+        }
+        _ => Err(error),
     }
 }
 
@@ -184,6 +239,33 @@ mod tests {
             assert_eq!(read(header, ""), Ok(None), "{header}");
         }
         assert_eq!(read("city", "yes"), Ok(None));
+    }
+
+    #[test]
+    fn lines_that_cannot_be_read_are_reported_and_the_others_are_read() {
+        let long = "x".repeat(100 << 20);
+        let mut bytes = b"\xef\xbb\xbfphone_number,first_name\r\n\
+            15550000001,\"Ana, \"\"A\"\"\"\r\n\
+            15550000002\r\n\
+            15550000003,Jo\xe3o\r\n\
+            15550000004,Ben,x\r\n"
+            .to_vec();
+        bytes.extend(format!("15550000005,{long}\r\n15550000006,Zoe\r\n").bytes());
+        let file = CsvFile::from_reader(&*bytes).expect("a file");
+        let faults: Vec<_> = file.faults().iter().map(|fault| &fault[..7]).collect();
+        assert_eq!(faults, ["line 3:", "line 4:", "line 5:", "line 6:"], "{:?}", file.faults());
+        let names: Vec<_> = file.records.iter().map(|record| &record[1]).collect();
+        assert_eq!(names, ["Ana, \"A\"", "Zoe"]);
+        assert_eq!((file.line(0), file.line(1)), (2, 7));
+    }
+
+    #[test]
+    fn a_file_without_phone_numbers_is_an_error() {
+        for text in ["", "\n", "\u{feff}", "name\nAna\n", "15551234567,Ana\n"] {
+            assert!(CsvFile::from_reader(text.as_bytes()).is_err(), "{text:?}");
+        }
+        let empty = CsvFile::from_reader(&b"phone_number,first_name\n"[..]).expect("a file");
+        assert!(empty.is_empty() && empty.faults().is_empty());
     }
 
     #[test]

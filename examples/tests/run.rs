@@ -93,6 +93,27 @@ async fn import_then_campaign() -> Result {
     Ok(())
 }
 
+#[tokio::test]
+async fn import_of_a_damaged_file_stores_the_rest() -> Result {
+    let (server, url, folder) = server().await?;
+    let path = folder.path().join("contacts.csv");
+    std::fs::write(
+        &path,
+        b"phone_number,first_name\r\n15551234567,Jo\xe3o\r\n15557654321,Ana\r\n",
+    )?;
+    let imported = run("import_csv", &[&url, &path.display().to_string()]).await?;
+    let shown = String::from_utf8_lossy(&imported.stdout).into_owned();
+    assert_eq!(imported.status.code(), Some(1), "{shown}");
+    assert!(shown.starts_with("line 2: not UTF-8"), "{shown}");
+    let client = ContactsClient::builder(&url).connect().await?;
+    assert_eq!(client.contacts().count().await?, 1);
+    std::fs::write(&path, "")?;
+    let imported = run("import_csv", &[&url, &path.display().to_string()]).await?;
+    assert!(!imported.status.success());
+    server.stop().await?;
+    Ok(())
+}
+
 /// Runs the webhook example with this payload on its standard input.
 async fn webhook(url: &str, payload: &Path) -> Result<Output> {
     let mut command = Command::new(example("webhook")?);

@@ -17,6 +17,8 @@ mod duplicates;
 mod elements;
 mod error;
 mod export;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod health;
 mod idempotency;
 mod import;

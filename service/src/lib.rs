@@ -19,6 +19,8 @@ pub mod config;
 pub mod database;
 pub mod domain;
 pub mod erasures;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grpc;
 pub mod key_file;
 pub mod ledger_export;

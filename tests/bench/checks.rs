@@ -14,7 +14,8 @@ use super::report::{Report, percentile};
 use super::server::ServerProcess;
 
 const CALLERS: u64 = 64;
-const RUN: Duration = Duration::from_secs(5);
+/// How long each measurement takes.
+pub const RUN: Duration = Duration::from_secs(5);
 
 pub async fn measure(
     client: &ContactsClient,
@@ -59,8 +60,12 @@ pub async fn measure(
     Ok(())
 }
 
-/// Single checks.
-async fn singles(client: &ContactsClient, server: &ServerProcess, contacts: u64) -> Result<Run> {
+/// Single checks, by callers each of whom waits for an answer before the next.
+pub async fn singles(
+    client: &ContactsClient,
+    server: &ServerProcess,
+    contacts: u64,
+) -> Result<Run> {
     let (opt_in, before) = (client.opt_in(), server.cpu()?);
     let run = run(move |index| {
         let opt_in = opt_in.clone();
@@ -75,11 +80,13 @@ async fn singles(client: &ContactsClient, server: &ServerProcess, contacts: u64)
     Ok(Run { cpu, ..run })
 }
 
-struct Run {
-    rate: f64,
+pub struct Run {
+    /// Calls a second.
+    pub rate: f64,
     /// Processor time of the server, a call.
     cpu: Duration,
-    times: Vec<Duration>,
+    /// Sorted.
+    pub times: Vec<Duration>,
 }
 
 async fn run<F, C>(call: F) -> Result<Run>

@@ -3,6 +3,7 @@
 //!
 //! ```sh
 //! cargo build --release && cargo run --release -p contacts-tests --bin bench
+//! cargo run --release -p contacts-tests --bin bench -- --load
 //! ```
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
@@ -10,6 +11,8 @@
 mod checks;
 mod data;
 mod echo;
+mod load;
+mod processors;
 mod reading;
 mod redis;
 mod report;
@@ -30,9 +33,12 @@ type Result<T = (), E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E
 #[derive(Parser)]
 #[command(about = "Measures the contacts service")]
 struct Options {
-    /// Number of contacts.
-    #[arg(long, default_value_t = 1_000_000)]
-    contacts: u64,
+    /// Measure checks and opt-outs beside imports, streams, counts and other workspaces instead.
+    #[arg(long)]
+    load: bool,
+    /// Number of contacts. Default: 1 000 000, with --load 200 000.
+    #[arg(long)]
+    contacts: Option<u64>,
     /// URL of the database. Default: a new SQLite file.
     #[arg(long)]
     database_url: Option<String>,
@@ -62,29 +68,30 @@ async fn main() -> Result {
     let engine = if postgres.is_some() { "Postgres" } else { "SQLite" };
     let server = ServerProcess::start(&database, &folder.path().join("bench.key"))?;
     let client = ContactsClient::builder(server.url()).connect().await?;
-    let mut report = Report::new(engine, options.contacts);
+    let contacts = options.contacts.unwrap_or(if options.load { 200_000 } else { 1_000_000 });
+    let mut report = Report::new(engine, contacts, options.load);
 
     data::define(&client).await?;
     let started = Instant::now();
     let import = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
-    let summary = client.contacts().import(import).send(data::rows(options.contacts)).await?;
+    let summary = client.contacts().import(import).send(data::rows(contacts)).await?;
     let seconds = started.elapsed().as_secs_f64();
-    if summary.created != options.contacts {
-        return Err(format!("{} of {} rows imported", summary.created, options.contacts).into());
+    if summary.created != contacts {
+        return Err(format!("{} of {contacts} rows imported", summary.created).into());
+    }
+    if options.load {
+        load::measure(&client, &server, contacts, &mut report).await?;
+        return report.finish(options.write.as_deref());
     }
     let wanted = if postgres.is_some() { "≥ 60 000" } else { "≥ 30 000" };
     report.rate("import, rows/s", summary.rows, seconds, wanted);
     report.memory("server memory after the import", &server)?;
 
     if !options.only_checks {
-        reading::measure(&client, &server, options.contacts, postgres, &mut report).await?;
+        reading::measure(&client, &server, contacts, postgres, &mut report).await?;
     }
-    checks::measure(&client, &server, options.contacts, &mut report).await?;
+    checks::measure(&client, &server, contacts, &mut report).await?;
     report.memory("server memory at the end (peak in brackets)", &server)?;
 
-    report.print();
-    match &options.write {
-        Some(path) => report.write(path),
-        None => Ok(()),
-    }
+    report.finish(options.write.as_deref())
 }

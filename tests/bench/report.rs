@@ -10,12 +10,15 @@ use super::server::ServerProcess;
 pub struct Report {
     engine: &'static str,
     contacts: u64,
+    /// Name of its marks in the file.
+    section: String,
     lines: Vec<[String; 3]>,
 }
 
 impl Report {
-    pub fn new(engine: &'static str, contacts: u64) -> Self {
-        Self { engine, contacts, lines: Vec::new() }
+    pub fn new(engine: &'static str, contacts: u64, is_load: bool) -> Self {
+        let section = format!("{}{}", engine.to_lowercase(), if is_load { " load" } else { "" });
+        Self { engine, contacts, section, lines: Vec::new() }
     }
 
     pub fn text(&mut self, what: &str, found: String, wanted: &str) {
@@ -48,13 +51,27 @@ impl Report {
         Ok(())
     }
 
-    pub fn print(&self) {
+    /// The 99th percentile of sorted times, and how many times that of others it is.
+    pub fn ratio(&mut self, what: &str, times: &[Duration], others: &[Duration], wanted: &str) {
+        let (time, other) = (percentile(times, 99), percentile(others, 99));
+        let ratio = time.as_secs_f64() / other.as_secs_f64();
+        let time = time.as_secs_f64() * 1000.0;
+        self.text(
+            &format!("{what}, 99th percentile"),
+            format!("{time:.2} ms ({ratio:.1} ×)"),
+            wanted,
+        );
+    }
+
+    /// Prints the table, and writes it into a file.
+    pub fn finish(&self, path: Option<&Path>) -> Result {
         println!("{}", self.table());
+        path.map_or(Ok(()), |path| self.write(path))
     }
 
     /// Writes the table into a file, between the markers of its database.
-    pub fn write(&self, path: &Path) -> Result {
-        let name = self.engine.to_lowercase();
+    fn write(&self, path: &Path) -> Result {
+        let name = &self.section;
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
         let text = fs::read_to_string(path)?;
         let (before, rest) = text.split_once(&begin).ok_or("the file has no mark to begin at")?;

@@ -197,11 +197,18 @@ impl TestDatabase {
     }
 }
 
+/// The folder of the programs built with the profile of this one, which is there itself or, a test,
+/// in `deps`.
+pub(crate) fn target_folder() -> PathBuf {
+    let program = env::current_exe().expect("this program's own path");
+    let folder = program.parent().expect("its folder");
+    let folder = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    folder.expect("the target folder").to_owned()
+}
+
 /// The key file shared by all Postgres databases, created by the first test that needs it.
 pub(crate) fn key_file() -> PathBuf {
-    let test = env::current_exe().expect("the test's own path");
-    let folder = test.ancestors().nth(2).expect("the target folder");
-    let path = folder.join("contacts-tests.key");
+    let path = target_folder().join("contacts-tests.key");
     match contacts_service::key_file::create(&path) {
         Ok(_) | Err(KeyFileError::Exists(_)) => path,
         Err(error) => panic!("{error}"),

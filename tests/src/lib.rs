@@ -46,10 +46,10 @@ pub use logs::logged;
 pub use macro_rules_attribute::apply;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
-pub use service::{ServiceProcess, builder_with_long_deadlines, service, terminate};
+pub use service::{ServiceProcess, builder_with_long_deadlines, built_program, service, terminate};
 pub use stored_ledger::StoredLedger;
 pub use table_rows::TableRows;
-pub use wire::{RawResponse, Wire, message};
+pub use wire::{Call, RawResponse, Wire, message};
 
 /// Generates one test per database from a function with a [`TestApp`] parameter.
 #[macro_export]

@@ -11,7 +11,7 @@ use contacts_sdk::{ClientBuilder, ContactsClient};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 use tempfile::NamedTempFile;
 
-use crate::backend::key_file;
+use crate::backend::{key_file, target_folder};
 
 /// A running `contacts-service`. Killed when this is dropped.
 pub struct ServiceProcess {
@@ -38,14 +38,13 @@ impl ServiceProcess {
 
     /// Starts a server with these arguments, without waiting.
     pub fn launch_with(arguments: &[&str]) -> Self {
-        Self::launch_program(program(), arguments)
+        Self::launch_program(built_program(), arguments)
     }
 
     /// Starts a server that may open so many files, without waiting.
-    pub fn launch_with_files(files: u32, arguments: &[&str]) -> Self {
+    pub fn launch_with_files(program: &Path, files: u32, arguments: &[&str]) -> Self {
         let script = format!("ulimit -n {files}; exec \"$@\"");
         let shell = Path::new("sh");
-        let program = program();
         let program = program.to_str().expect("a path of characters");
         let mut all = vec!["-c", &script, "sh", program, "--listen", "127.0.0.1:0"];
         all.extend(arguments);
@@ -141,6 +140,22 @@ impl ServiceProcess {
         self.child.id()
     }
 
+    /// Resident memory in MiB: current and peak.
+    pub fn memory(&self) -> (u64, u64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name));
+            let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+            kib.expect("its memory") / 1024
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+
+    /// Forgets the peak of the resident memory so far.
+    pub fn reset_peak_memory(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("a process of this user");
+    }
+
     /// Kills the process with SIGKILL.
     pub fn kill(&mut self) {
         drop(self.child.kill());
@@ -210,7 +225,7 @@ fn spawn(program: &Path, arguments: &[String], listen: &str, log: &NamedTempFile
 /// A command that runs the program with the key file of all tests and without the settings of this
 /// shell.
 pub fn service() -> Command {
-    without_settings(&program())
+    without_settings(&built_program())
 }
 
 fn without_settings(program: &Path) -> Command {
@@ -227,12 +242,11 @@ fn without_settings(program: &Path) -> Command {
     command
 }
 
-/// Path of the built program. Cargo does not build the binaries of other packages with the tests, so
-/// this panics if the program is missing or older than its sources.
-fn program() -> PathBuf {
-    const BUILD: &str = "run `cargo build --workspace --bins` first";
-    let test = std::env::current_exe().expect("the test's own path");
-    let folder = test.ancestors().nth(2).expect("the target folder");
+/// Path of the built program. Cargo does not build the binaries of other packages with a test or
+/// program of this one, so this panics if it is missing or older than its sources.
+pub fn built_program() -> PathBuf {
+    const BUILD: &str = "build it first: cargo build --workspace --bins, with the same profile";
+    let folder = target_folder();
     let program = folder.join("contacts-service");
     let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
     let Some(built) = changed(&program) else {

@@ -1,5 +1,6 @@
 //! Raw gRPC over HTTP/2, for requests that no gRPC library sends.
 
+use std::io;
 use std::net::SocketAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -47,22 +48,25 @@ pub fn message(message: &[u8]) -> Bytes {
 impl Wire {
     /// Opens a connection.
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        let (requests, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
-        let connection = tokio::spawn(async move { drop(connection.await) });
-        Self { requests, connection }
+        Self::try_connect(address, h2::client::Builder::new()).await.expect("a connection")
     }
 
     /// Opens a connection with these flow-control windows for a stream and for all of them.
     pub async fn connect_with_windows(address: SocketAddr, stream: u32, connection: u32) -> Self {
-        let socket = TcpStream::connect(address).await.expect("a connection");
-        let handshake = h2::client::Builder::new()
-            .initial_window_size(stream)
-            .initial_connection_window_size(connection)
-            .handshake(socket);
-        let (requests, connection) = handshake.await.expect("HTTP/2");
+        let mut settings = h2::client::Builder::new();
+        settings.initial_window_size(stream).initial_connection_window_size(connection);
+        Self::try_connect(address, settings).await.expect("a connection")
+    }
+
+    /// Opens a connection to a server that may refuse it.
+    pub async fn try_connect(
+        address: SocketAddr,
+        settings: h2::client::Builder,
+    ) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        let (requests, connection) = settings.handshake(stream).await.map_err(io::Error::other)?;
         let connection = tokio::spawn(async move { drop(connection.await) });
-        Self { requests, connection }
+        Ok(Self { requests, connection })
     }
 
     /// Calls a method such as `ContactService/GetContact` of this project.
@@ -80,6 +84,15 @@ impl Wire {
 
     /// Starts a call without sending a request.
     pub async fn open(&self, method: &str, headers: &[(&str, &str)]) -> Call {
+        self.try_open(method, headers).await.expect("sent")
+    }
+
+    /// Starts a call on a connection that the server may have closed.
+    pub async fn try_open(
+        &self,
+        method: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Call, h2::Error> {
         let path = match method.starts_with('/') {
             true => method.to_owned(),
             false => format!("/whatatalk.contacts.v1.{method}"),
@@ -90,10 +103,10 @@ impl Wire {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut requests = self.requests.clone().ready().await.expect("a connection");
+        let mut requests = self.requests.clone().ready().await?;
         let request = request.body(()).expect("a request");
-        let (response, request) = requests.send_request(request, false).expect("sent");
-        Call { request, response }
+        let (response, request) = requests.send_request(request, false)?;
+        Ok(Call { request, response })
     }
 }
 
@@ -106,11 +119,16 @@ impl Drop for Wire {
 impl Call {
     /// Waits for the whole response.
     pub async fn response(self) -> RawResponse {
-        let (headers, mut body) = self.response.await.expect("an answer").into_parts();
-        let messages = read(&mut body).await;
-        let (trailers, headers) = (body.trailers().await.expect("an end"), headers.headers);
+        self.try_response().await.expect("an answer")
+    }
+
+    /// Waits for the whole response, or the end of the stream or connection without one.
+    pub async fn try_response(self) -> Result<RawResponse, h2::Error> {
+        let (headers, mut body) = self.response.await?.into_parts();
+        let messages = read(&mut body).await?;
+        let (trailers, headers) = (body.trailers().await?, headers.headers);
         let status = status(trailers.as_ref().unwrap_or(&headers));
-        RawResponse { status, messages, headers }
+        Ok(RawResponse { status, messages, headers })
     }
 
     /// Reads the response without telling the server that there is room for more of it.
@@ -131,14 +149,14 @@ impl Call {
     }
 }
 
-async fn read(body: &mut RecvStream) -> Bytes {
+async fn read(body: &mut RecvStream) -> Result<Bytes, h2::Error> {
     let mut read = BytesMut::new();
     while let Some(part) = body.data().await {
-        let part = part.expect("a part of the answer");
-        body.flow_control().release_capacity(part.len()).expect("released");
+        let part = part?;
+        body.flow_control().release_capacity(part.len())?;
         read.extend_from_slice(&part);
     }
-    read.freeze()
+    Ok(read.freeze())
 }
 
 fn status(headers: &HeaderMap) -> Status {

@@ -43,6 +43,10 @@ struct Field {
     number: u32,
     name: String,
     is_repeated: bool,
+    /// Numbers and enums, of which a list can come as one field.
+    is_number: bool,
+    /// A map. The decoder takes its entries with any wire type.
+    is_map: bool,
     message: Option<usize>,
 }
 
@@ -105,9 +109,17 @@ fn fields(message: &DescriptorProto, by_name: &HashMap<String, usize>) -> Vec<Fi
         .field
         .iter()
         .map(|field| Field {
+            is_map: message.nested_type.iter().any(|nested| {
+                let is_entry = nested.options.as_ref().is_some_and(|options| options.map_entry());
+                is_entry && field.type_name().rsplit('.').next() == Some(nested.name())
+            }),
             number: u32::try_from(field.number()).unwrap_or(0),
             name: field.name().to_owned(),
             is_repeated: field.label() == Label::Repeated,
+            is_number: !matches!(
+                field.r#type(),
+                Type::String | Type::Bytes | Type::Message | Type::Group
+            ),
             message: match field.r#type() {
                 Type::Message => by_name.get(field.type_name()).copied(),
                 _ => None,
@@ -150,17 +162,22 @@ impl Count<'_> {
                 skip(wire_type, number, &mut encoded)?;
                 continue;
             };
+            if field.is_repeated && field.is_number && wire_type == WireType::LengthDelimited {
+                let packed = delimited(&mut encoded)?;
+                // Each ends with the one byte that has no continuation bit.
+                let count = packed.iter().filter(|byte| **byte < 0x80).count();
+                self.elements(count, message, field, is_in_element)?;
+                continue;
+            }
             if field.is_repeated {
-                self.element(message, field, is_in_element)?;
+                self.elements(1, message, field, is_in_element)?;
             }
             match field.message {
-                Some(message) if wire_type == WireType::LengthDelimited && depth > 0 => {
-                    let length = decode_varint(&mut encoded).ok();
-                    let length = length.and_then(|length| usize::try_from(length).ok());
-                    let length = length.ok_or(Stop::Malformed)?;
-                    let (inner, rest) = encoded.split_at_checked(length).ok_or(Stop::Malformed)?;
+                Some(message)
+                    if (wire_type == WireType::LengthDelimited || field.is_map) && depth > 0 =>
+                {
+                    let inner = delimited(&mut encoded)?;
                     self.message(message, inner, is_in_element || field.is_repeated, depth - 1)?;
-                    encoded = rest;
                 }
                 _ => skip(wire_type, number, &mut encoded)?,
             }
@@ -168,9 +185,15 @@ impl Count<'_> {
         Ok(())
     }
 
-    fn element(&mut self, message: usize, field: &Field, is_in_element: bool) -> Result<(), Stop> {
+    fn elements(
+        &mut self,
+        more: usize,
+        message: usize,
+        field: &Field,
+        is_in_element: bool,
+    ) -> Result<(), Stop> {
         let too_many = |limit| Err(Stop::TooMany { field: field.name.clone(), limit });
-        self.total += 1;
+        self.total += more;
         if self.total > self.limits.total {
             return too_many(self.limits.total);
         }
@@ -183,12 +206,21 @@ impl Count<'_> {
             self.lists.len() - 1
         });
         let count = &mut self.lists[index].1;
-        *count += 1;
+        *count += more;
         if *count > self.limits.list {
             return too_many(self.limits.list);
         }
         Ok(())
     }
+}
+
+/// Takes what comes after its length.
+fn delimited<'e>(encoded: &mut &'e [u8]) -> Result<&'e [u8], Stop> {
+    let length = decode_varint(encoded).map_err(|_| Stop::Malformed)?;
+    let length = usize::try_from(length).map_err(|_| Stop::Malformed)?;
+    let (inner, rest) = encoded.split_at_checked(length).ok_or(Stop::Malformed)?;
+    *encoded = rest;
+    Ok(inner)
 }
 
 fn skip(wire_type: WireType, number: u32, encoded: &mut &[u8]) -> Result<(), Stop> {
@@ -277,5 +309,47 @@ mod tests {
         assert!(count("ImportContactsRequest", &encoded).is_err());
         assert_eq!(count("ImportContactsRequest", &[0x0a, 0xff]), Ok(0));
         assert_eq!(count("NoSuchRequest", &[0x0a, 0x00]), Ok(0));
+    }
+
+    #[test]
+    fn numbers_that_come_as_one_field_are_counted_each() {
+        let categories = vec![1; 10];
+        let request = v1::RecordOptOutRequest { categories, ..Default::default() };
+        let mut encoded = request.encode_to_vec();
+        assert_eq!(count("RecordOptOutRequest", &encoded), Ok(10));
+        // One more, by itself and with all of its bytes.
+        encoded.extend([5 << 3, 0x81, 0x00]);
+        assert!(count("RecordOptOutRequest", &encoded).is_err());
+        let consent = v1::ImportConsent { categories: vec![300; 40], ..Default::default() };
+        let row = v1::ImportRow { contact: None, consent: Some(consent) };
+        let rows = v1::BatchUpsertContactsRequest { rows: vec![row; 2], ..Default::default() };
+        assert_eq!(count("BatchUpsertContactsRequest", &rows.encode_to_vec()), Ok(82));
+    }
+
+    #[test]
+    fn map_entries_are_counted_as_the_decoder_takes_them() {
+        let contact = v1::Contact {
+            attributes: [("a".to_owned(), v1::AttributeValue::default())].into(),
+            ..Default::default()
+        };
+        // The wire type is in the first of the two bytes of the key.
+        let delimited = contact.encode_to_vec();
+        for wire_type in 0..6 {
+            let mut encoded = delimited.clone();
+            encoded[0] = encoded[0] & !7 | wire_type;
+            encoded.extend(
+                v1::Contact { tags: vec![String::new(); 20], ..contact.clone() }.encode_to_vec(),
+            );
+            let decoded = v1::Contact::decode(&*encoded).expect("a contact");
+            assert_eq!((decoded.tags.len(), decoded.attributes.len()), (20, 1), "{wire_type}");
+            // In a row, where lists count towards the total only.
+            let mut row = vec![0x0a, u8::try_from(encoded.len()).expect("small")];
+            row.extend(&encoded);
+            let mut rows = vec![0x12, u8::try_from(row.len()).expect("small")];
+            rows.extend(&row);
+            let counted = count("BatchUpsertContactsRequest", &rows);
+            // The row, its tags, and the attribute, which comes twice.
+            assert_eq!(counted, Ok(1 + 20 + 2), "{wire_type}");
+        }
     }
 }

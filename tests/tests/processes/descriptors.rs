@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contacts_sdk::{MessageCategory, NewContact, OptInSource};
-use contacts_tests::{Backend, ServiceProcess, TestDatabase, phone};
+use contacts_tests::{Backend, ServiceProcess, TestDatabase, built_program, phone};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -68,7 +68,8 @@ async fn checks_work_without_descriptors_on_postgres() {
 async fn connections_leave_descriptors_for_the_database() {
     let database = TestDatabase::create(Backend::Sqlite).await;
     let url = database.settings_url();
-    let mut server = ServiceProcess::launch_with_files(100, &["--database-url", &url]);
+    let mut server =
+        ServiceProcess::launch_with_files(&built_program(), 100, &["--database-url", &url]);
     server.wait_until_ready();
     let client = server.client();
     client.contacts().create(NewContact::new().phone(phone(1))).await.expect("a contact");

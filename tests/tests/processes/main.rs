@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests are clients with a clock of their own")]
 
+mod attack;
 mod audit;
 mod cancelled_calls;
 mod consistency;

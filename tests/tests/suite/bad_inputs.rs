@@ -1,9 +1,10 @@
 //! The table of bad inputs and the error that each one gets. The name of a test begins with the number
-//! of its row. After every case the server still works.
-//!
-//! More tests of rows 15 (deadlines) and 24 (forms of a number) are in `deadlines` and `phone_forms`.
+//! of its row, unless it belongs to another topic: [`map`] names the tests of each row. After every case the
+//! server still works.
 
 mod definitions;
+mod floods;
+mod map;
 mod phones;
 mod queries;
 mod semantics;

@@ -4,6 +4,7 @@
 //! what is counted is what is decoded.
 
 mod memory;
+mod partial;
 mod receiver;
 #[cfg(test)]
 mod tests;

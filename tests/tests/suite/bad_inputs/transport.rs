@@ -1,7 +1,9 @@
-//! Rows 6 and 8: malformed messages and unknown methods.
+//! Rows 3 to 9: frames, messages, methods and metadata that are not as they should be.
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use contacts_proto::v1::{CreateContactRequest, GetContactRequest};
+use contacts_proto::v1::{CountContactsRequest, CreateContactRequest, GetContactRequest};
 use contacts_service::config::Switch;
 use contacts_tests::{TestApp, apply, message, on_each_store, phone, raw_contact};
 use prost::Message;
@@ -22,6 +24,83 @@ fn nested(depth: usize) -> Bytes {
     const BEGIN: [u8; 2] = [0xc3, 0x3e];
     const END: [u8; 2] = [0xc4, 0x3e];
     message(&[BEGIN.repeat(depth), END.repeat(depth)].concat())
+}
+
+#[apply(on_each_store!)]
+async fn rows_3_to_5_message_flags_are_validated(app: TestApp) {
+    let wire = app.wire().await;
+    let encoded = GetContactRequest::default().encode_to_vec();
+    let framed = |flag: u8| {
+        let mut framed = message(&encoded).to_vec();
+        framed[0] = flag;
+        Bytes::from(framed)
+    };
+    let gzip = [("grpc-encoding", "gzip")];
+    let unknown = [("grpc-encoding", "br")];
+    for method in ["ContactService/GetContact", "ContactService/StreamContacts"] {
+        let answer = wire.send(method, &[], framed(1)).await;
+        assert_eq!(
+            answer.code(),
+            Code::Internal,
+            "{method}, compressed as nobody said: {answer:?}"
+        );
+        let answer = wire.send(method, &unknown, framed(1)).await;
+        assert_eq!(answer.code(), Code::Unimplemented, "{method}, unknown: {answer:?}");
+        for headers in [&[][..], &gzip] {
+            for flag in [2, 7, 255] {
+                let answer = wire.send(method, headers, framed(flag)).await;
+                assert_eq!(answer.code(), Code::Internal, "{method}, flag {flag}: {answer:?}");
+            }
+        }
+    }
+    app.assert_alive().await;
+}
+
+#[apply(on_each_store!)]
+async fn row_7_announced_messages_that_do_not_come_are_cut(app: TestApp) {
+    app.restart_with(|config| config.timeouts.message_timeout = Duration::from_millis(500)).await;
+    let wire = app.wire().await;
+    let mut calls = Vec::new();
+    for (method, length) in [
+        ("OptInService/CheckOptIn", 64_u32 << 10),
+        ("ContactService/ImportContacts", 4 << 20),
+        ("ContactService/BatchUpsertContacts", 4 << 20),
+    ] {
+        for _ in 0..70 {
+            let mut call = wire.open(method, &[]).await;
+            let prefix: Bytes = [&[0][..], &length.to_be_bytes()].concat().into();
+            drop(call.request.send_data(prefix, false));
+            calls.push(call.response());
+        }
+    }
+    let answers = futures::future::join_all(calls);
+    let answers =
+        tokio::time::timeout(Duration::from_secs(60), answers).await.expect("all are cut");
+    for answer in &answers {
+        // Some find no place, as the others keep theirs until they are cut.
+        let code = answer.code();
+        assert!(matches!(code, Code::DeadlineExceeded | Code::ResourceExhausted), "{answer:?}");
+    }
+    let cut = answers.iter().filter(|answer| answer.code() == Code::DeadlineExceeded).count();
+    assert!(cut >= 70, "{cut}");
+    app.assert_alive().await;
+}
+
+#[apply(on_each_store!)]
+async fn row_9_too_much_metadata_is_refused_and_the_connection_lives(app: TestApp) {
+    let wire = app.wire().await;
+    let count = message(&CountContactsRequest::default().encode_to_vec());
+    let long = "x".repeat(20 << 10);
+    let long = [("x-long", long.as_str())];
+    let answer = wire.send("ContactService/CountContacts", &long, count.clone()).await;
+    assert_ne!(answer.code(), Code::Ok, "{answer:?}");
+    let many: Vec<_> = (0..1000).map(|n| format!("x-header-{n}")).collect();
+    let many: Vec<_> = many.iter().map(|name| (name.as_str(), "value")).collect();
+    let answer = wire.send("ContactService/CountContacts", &many, count.clone()).await;
+    assert_ne!(answer.code(), Code::Ok, "{answer:?}");
+    let answer = wire.send("ContactService/CountContacts", &[("x-short", "x")], count).await;
+    assert_eq!(answer.code(), Code::Ok, "{answer:?}");
+    app.assert_alive().await;
 }
 
 #[apply(on_each_store!)]

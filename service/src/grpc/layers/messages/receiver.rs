@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -15,6 +15,7 @@ use tonic::body::Body;
 
 use super::Messages;
 use super::memory::Charge;
+use super::partial::Partial;
 use crate::domain::error::{Error, Reason, Result};
 use crate::grpc::methods::{Class, Method};
 
@@ -45,7 +46,7 @@ pub(super) struct Receiver {
     /// What came after the last message, as it was received.
     rest: Bytes,
     /// The beginning of a message that came in several parts.
-    partial: BytesMut,
+    partial: Partial,
     charge: Charge,
     /// The memory of messages that were passed on.
     held: VecDeque<Charge>,
@@ -54,7 +55,7 @@ pub(super) struct Receiver {
 impl Receiver {
     pub(super) fn new(messages: Arc<Messages>, method: Method, body: Body, is_gzip: bool) -> Self {
         let charge = Charge::new(Arc::clone(&messages.memory));
-        let (rest, partial, held) = (Bytes::new(), BytesMut::new(), VecDeque::new());
+        let (rest, partial, held) = (Bytes::new(), Partial::default(), VecDeque::new());
         Self { messages, method, body, is_gzip, rest, partial, charge, held }
     }
 
@@ -111,7 +112,7 @@ impl Receiver {
             })?;
             let Some(frame) = frame else {
                 // The decoder refuses what is left, if anything is.
-                let left = std::mem::take(&mut self.partial).freeze();
+                let left = self.partial.take();
                 return Ok(Some(left).filter(|left| !left.is_empty()));
             };
             // Trailers mean nothing in a request.
@@ -132,17 +133,15 @@ impl Receiver {
         }
         // First the prefix, which tells how much more.
         for _ in 0..2 {
-            let wanted = self.size(&self.partial)?.unwrap_or(PREFIX);
+            let wanted = self.size(self.partial.head())?.unwrap_or(PREFIX);
             let missing = wanted.saturating_sub(self.partial.len()).min(self.rest.len());
             if missing > 0 {
                 self.charge.grow(missing)?;
-                self.partial.extend_from_slice(&self.rest.split_to(missing));
+                self.partial.extend(&self.rest.split_to(missing));
             }
         }
-        match self.size(&self.partial)? {
-            Some(size) if size == self.partial.len() => {
-                Ok(Some(std::mem::take(&mut self.partial).freeze()))
-            }
+        match self.size(self.partial.head())? {
+            Some(size) if size == self.partial.len() => Ok(Some(self.partial.take())),
             _ => Ok(None),
         }
     }

@@ -1,0 +1,103 @@
+//! Places, memory and connections that are taken and kept.
+
+use std::time::Duration;
+
+use contacts_proto::v1;
+use contacts_tests::{Call, Wire, message};
+use futures::future::join_all;
+use prost::Message;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::super::Result;
+use super::super::target::Target;
+
+/// Window of a stream that nobody reads: the smallest that clients begin with.
+const SMALL_WINDOW: u32 = 65_535;
+const LARGE_WINDOW: u32 = 64 << 20;
+
+/// Opens calls on several connections, as many as the server lets it.
+async fn open(target: &Target, connections: usize, calls: usize, method: &str) -> Opened {
+    let mut opened = Opened { calls: Vec::new(), connections: Vec::new() };
+    for _ in 0..connections {
+        let settings = h2::client::Builder::new();
+        let Ok(wire) = Wire::try_connect(target.server.address(), settings).await else { continue };
+        for _ in 0..calls {
+            // Waits if the connection has as many calls as the server permits.
+            let call = tokio::time::timeout(Duration::from_secs(1), wire.try_open(method, &[]));
+            match call.await {
+                Ok(Ok(call)) => opened.calls.push(call),
+                _ => break,
+            }
+        }
+        opened.connections.push(wire);
+    }
+    opened
+}
+
+struct Opened {
+    calls: Vec<Call>,
+    connections: Vec<Wire>,
+}
+
+pub async fn idle(target: &Target, time: Duration) -> Result {
+    let opened = open(target, 3, 700, "OptInService/CheckOptInStream").await;
+    sleep(time).await;
+    drop(opened.calls);
+    drop(opened.connections);
+    Ok(())
+}
+
+/// Half of them watch the health, half ask reflection for files and do not read the answers.
+pub async fn watches(target: &Target, time: Duration) -> Result {
+    const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const FILE: &str = "whatatalk/contacts/v1/contact_service.proto";
+    let mut file = vec![0x1a, u8::try_from(FILE.len())?];
+    file.extend(FILE.bytes());
+    let mut watches = open(target, 10, 1000, "/grpc.health.v1.Health/Watch").await;
+    for call in &mut watches.calls {
+        drop(call.request.send_data(message(&[]), true));
+    }
+    let mut files = open(target, 10, 1000, REFLECTION).await;
+    for call in &mut files.calls {
+        drop(call.request.send_data(message(&file), false));
+    }
+    sleep(time).await;
+    Ok(())
+}
+
+pub async fn stalled(target: &Target, time: Duration) -> Result {
+    let mut settings = h2::client::Builder::new();
+    settings.initial_window_size(SMALL_WINDOW).initial_connection_window_size(LARGE_WINDOW);
+    let wire = Wire::try_connect(target.server.address(), settings).await?;
+    let mut stalled = Vec::new();
+    for _ in 0..500 {
+        let Ok(mut call) = wire.try_open("ContactService/StreamContacts", &[]).await else { break };
+        drop(call.request.send_data(message(&[]), true));
+        stalled.push(tokio::spawn(async move { drop(call.read_without_acknowledging().await) }));
+    }
+    // The connection moves, so that it is not the connection that is stalled.
+    let end = Instant::now() + time;
+    let get = message(&v1::GetWorkspaceRequest::default().encode_to_vec());
+    while Instant::now() < end {
+        let Ok(mut call) = wire.try_open("WorkspaceService/GetWorkspace", &[]).await else { break };
+        drop(call.request.send_data(get.clone(), true));
+        drop(call.try_response().await);
+        sleep(Duration::from_millis(50)).await;
+    }
+    for stream in stalled {
+        stream.abort();
+    }
+    Ok(())
+}
+
+pub async fn connections(target: &Target, time: Duration) -> Result {
+    let end = Instant::now() + time;
+    let connect = |_| async {
+        let Ok(stream) = TcpStream::connect(target.server.address()).await else { return };
+        sleep_until(end).await;
+        drop(stream);
+    };
+    join_all((0..300).map(connect)).await;
+    Ok(())
+}

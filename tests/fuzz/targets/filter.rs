@@ -1,0 +1,4 @@
+//! See `contacts_service::fuzzing::filter`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| contacts_service::fuzzing::filter(data));
