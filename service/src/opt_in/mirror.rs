@@ -10,8 +10,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,7 +77,43 @@ struct Content {
     incarnation: [u8; 32],
     /// Nothing in the table was changed by this revision or one before it after it was read.
     revision: i64,
+    /// The stamp of that revision. Another one is of another history.
+    stamp: i64,
     table: Table,
+}
+
+impl Content {
+    /// Forgets what the changes, which are read from this revision on, changed. False if one of
+    /// them is missing, made with another key, or of another history.
+    fn apply(&mut self, changes: &[ConsentChange]) -> bool {
+        let rest = match changes.split_first() {
+            Some((known, rest)) if known.revision == self.revision => {
+                if known.stamp != self.stamp {
+                    return false;
+                }
+                rest
+            }
+            // A workspace begins without a change, and has one history from there on.
+            _ if self.revision == 0 => changes,
+            _ => return false,
+        };
+        for change in rest {
+            if change.revision != self.revision + 1
+                || change.key_version != self.table.key_version()
+            {
+                return false;
+            }
+            change.tags.iter().for_each(|tag| self.table.remove(*tag));
+            (self.revision, self.stamp) = (change.revision, change.stamp);
+        }
+        true
+    }
+
+    /// Whether what is kept is of the history of this validity, as far as that can be told.
+    fn is_of(&self, validity: &Validity) -> bool {
+        self.incarnation == validity.incarnation
+            && (self.revision != validity.revision || self.stamp == validity.stamp)
+    }
 }
 
 /// What to do with a reading of the validity.
@@ -85,7 +122,7 @@ enum Fit {
     Valid,
     /// The changes after this revision are missing.
     Behind(i64),
-    /// Nothing is kept, or what was is of another workspace.
+    /// Nothing that is kept can be used.
     Gone,
 }
 
@@ -116,7 +153,7 @@ impl Mirror {
         let held = Arc::clone(lock(&self.workspaces).get(workspace_id)?);
         let is_kept = matches!(*lock(&held.state), State::Kept(_));
         is_kept.then(|| {
-            held.last_use.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+            held.last_use.store(self.uses.fetch_add(1, Relaxed), Relaxed);
             held
         })
     }
@@ -164,8 +201,9 @@ impl Mirror {
                 Fit::Gone => return Ok(false),
                 Fit::Behind(after) => after,
             };
-            let changes =
+            let mut changes =
                 self.store.consent_changes(&held.workspace_id, after, MAX_CATCH_UP).await?;
+            changes.retain(|change| change.revision <= validity.revision);
             held.apply(after, &changes);
         }
     }
@@ -174,8 +212,8 @@ impl Mirror {
     fn evict(&self, but: &Held) -> bool {
         let workspaces = lock(&self.workspaces);
         let others = workspaces.values().filter(|held| !std::ptr::eq(&***held, but));
-        let kept = others.filter(|held| held.bytes.load(Ordering::Relaxed) > 0);
-        let oldest = kept.min_by_key(|held| held.last_use.load(Ordering::Relaxed));
+        let kept = others.filter(|held| held.bytes.load(Relaxed) > 0);
+        let oldest = kept.min_by_key(|held| held.last_use.load(Relaxed));
         oldest.is_some_and(|held| {
             held.forget(&mut lock(&held.state), None);
             true
@@ -192,7 +230,7 @@ impl Mirror {
         true
     }
 
-    /// Keeps rows that were read as of this validity or later.
+    /// Keeps rows that were read as of this validity, if that is what memory is as of.
     pub(super) fn keep<'r>(
         &self,
         held: &Held,
@@ -288,8 +326,9 @@ impl Held {
     ) -> bool {
         let mut state = lock(&self.state);
         let State::Kept(content) = &mut *state else { return false };
-        // What is older may have been changed by a revision that is already caught up with.
-        if content.incarnation != as_of.incarnation || as_of.revision < content.revision {
+        // What is older may have been changed by a revision that is already caught up with, and
+        // what is newer may be of another history.
+        if !content.is_of(as_of) || as_of.revision != content.revision {
             return false;
         }
         for (key, row) in rows {
@@ -302,60 +341,53 @@ impl Held {
             content.table.insert(&Kept { key, contact_id, identity_id, is_former, consent });
         }
         let bytes = content.table.bytes();
-        bytes > self.bytes.swap(bytes, Ordering::Relaxed)
+        bytes > self.bytes.swap(bytes, Relaxed)
     }
 
     fn fit(&self, validity: &Validity) -> Fit {
         let mut state = lock(&self.state);
         let State::Kept(content) = &*state else { return Fit::Gone };
-        if content.incarnation != validity.incarnation {
+        if !content.is_of(validity) {
             self.forget(&mut state, None);
             return Fit::Gone;
         }
-        match content.revision < validity.revision {
-            true => Fit::Behind(content.revision),
-            false => Fit::Valid,
+        match content.revision.cmp(&validity.revision) {
+            Ordering::Less => Fit::Behind(content.revision),
+            Ordering::Equal => Fit::Valid,
+            // Another check was later; or the database was replaced by an older copy since.
+            Ordering::Greater => Fit::Gone,
         }
     }
 
-    /// Forgets what the changes after a revision changed. Forgets everything if one of them is
-    /// missing, or made with another key.
+    /// Forgets what the changes that were read from a revision on changed, or everything.
     fn apply(&self, after: i64, changes: &[ConsentChange]) {
         let mut state = lock(&self.state);
         let State::Kept(content) = &mut *state else { return };
         if content.revision != after {
             return;
         }
-        let version = content.table.key_version();
-        for change in changes {
-            if change.revision != content.revision + 1 || change.key_version != version {
-                break;
-            }
-            change.tags.iter().for_each(|tag| content.table.remove(*tag));
-            content.revision = change.revision;
-        }
-        if content.revision == after || content.table.is_sparse() {
+        let went_on = content.apply(changes) && content.revision > after;
+        if !went_on || content.table.is_sparse() {
             self.forget(&mut state, None);
         }
     }
 
     fn measure(&self, content: &Content) {
-        self.bytes.store(content.table.bytes(), Ordering::Relaxed);
+        self.bytes.store(content.table.bytes(), Relaxed);
     }
 
     fn forget(&self, state: &mut State, not_before: Option<Instant>) {
         *state = State::Absent { checked: 0, not_before };
-        self.bytes.store(0, Ordering::Relaxed);
+        self.bytes.store(0, Relaxed);
     }
 }
 
 impl State {
-    /// What is kept, if it is valid at this validity or a later one.
+    /// What is kept, if it is that of this validity.
     fn valid(&self, validity: &Validity) -> Option<&Content> {
         match self {
             Self::Kept(content)
-                if content.incarnation == validity.incarnation
-                    && content.revision >= validity.revision =>
+                if content.is_of(validity) && content.revision == validity.revision =>
             {
                 Some(content)
             }
@@ -365,7 +397,7 @@ impl State {
 }
 
 fn total(workspaces: &HashMap<String, Arc<Held>>) -> usize {
-    workspaces.values().map(|held| held.bytes.load(Ordering::Relaxed)).sum()
+    workspaces.values().map(|held| held.bytes.load(Relaxed)).sum()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -34,15 +34,15 @@ impl Store {
         self.backend.validates_in_place()
     }
 
-    /// Returns the changes of consent after a revision, in order. They are kept for some time only.
+    /// Returns the changes of consent from a revision on, in order. They are kept for some time only.
     pub async fn consent_changes(
         &self,
         workspace_id: &str,
-        after: i64,
+        from: i64,
         limit: usize,
     ) -> Result<Vec<ConsentChange>> {
         let mut db = self.backend.reader(ReadPurpose::Check).await?;
-        db.consent_changes(workspace_id, after, limit).await
+        db.consent_changes(workspace_id, from, limit).await
     }
 
     /// Adds the rows of non-contacts. Sending to them is not allowed anyway; the

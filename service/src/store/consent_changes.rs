@@ -15,6 +15,9 @@ pub struct Validity {
     pub incarnation: [u8; 32],
     /// The workspace's consent revision.
     pub revision: i64,
+    /// A random number that was made with the revision. After a failover that lost changes, or a
+    /// restored backup, another history may have reached the same revision.
+    pub stamp: i64,
     /// From which age on a permission counts as expired, by the workspace's policy, in the order
     /// of [`MessageCategory::ALL`](crate::domain::consent::MessageCategory::ALL).
     pub max_ages: [Option<TimeDelta>; 3],
@@ -25,6 +28,8 @@ pub struct Validity {
 pub struct ConsentChange {
     /// The revision.
     pub revision: i64,
+    /// The random number that was made with it.
+    pub stamp: i64,
     /// When it was written.
     pub change_time: Time,
     /// The version of the key that the tags are made with.
@@ -39,8 +44,8 @@ pub struct ConsentChange {
 pub struct ChangedConsent {
     /// The workspace.
     pub workspace_id: String,
-    /// The revision it made.
-    pub revision: Option<i64>,
+    /// The revision it made, with its stamp.
+    pub revision: Option<(i64, i64)>,
     /// The keys of the rows that it wrote or deleted. Not those of non-contacts, which nobody
     /// keeps in memory.
     pub keys: Vec<MatchKey>,
@@ -48,7 +53,7 @@ pub struct ChangedConsent {
 
 impl ChangedConsent {
     /// Notes the revision that the transaction made.
-    pub(super) fn set_revision(&mut self, workspace: &Workspace, revision: i64) {
+    pub(super) fn set_revision(&mut self, workspace: &Workspace, revision: (i64, i64)) {
         self.workspace_id.clone_from(&workspace.workspace_id);
         self.revision = Some(revision);
     }
@@ -64,11 +69,11 @@ impl ChangedConsent {
 pub trait ConsentChangeReader {
     /// Returns what is committed when the call runs. None if the workspace does not exist.
     async fn validity(&mut self, workspace_id: &str) -> Result<Option<Validity>>;
-    /// Returns the changes after a revision, in order. They are kept for some time only.
+    /// Returns the changes from a revision on, in order. They are kept for some time only.
     async fn consent_changes(
         &mut self,
         workspace_id: &str,
-        after: i64,
+        from: i64,
         limit: usize,
     ) -> Result<Vec<ConsentChange>>;
 }
@@ -84,7 +89,7 @@ pub trait ConsentChangeWriter {
         workspace_id: &str,
         change: &ConsentChange,
     ) -> Result<()>;
-    /// Deletes changes that were written before a time. Returns how many.
+    /// Deletes changes that were written before a time, but for the last one. Returns how many.
     async fn delete_consent_changes(
         &mut self,
         workspace: &Workspace,

@@ -106,7 +106,7 @@ impl Transaction {
     /// memory rely on that: nothing changes consent without a revision of its own.
     pub(super) async fn announce_consent(&mut self) -> Result<()> {
         let changed = self.db.take_changed_consent();
-        let Some(revision) = changed.revision else {
+        let Some((revision, stamp)) = changed.revision else {
             return match changed.keys.is_empty() {
                 true => Ok(()),
                 false => Err(Error::internal("consent was changed without a new revision")),
@@ -117,7 +117,7 @@ impl Transaction {
         tags.sort_unstable();
         tags.dedup();
         let key_version = tagger.key_version();
-        let change = ConsentChange { revision, change_time: self.now, key_version, tags };
+        let change = ConsentChange { revision, stamp, change_time: self.now, key_version, tags };
         self.db.add_consent_change(&changed.workspace_id, &change).await
     }
 

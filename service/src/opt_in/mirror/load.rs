@@ -50,9 +50,11 @@ impl Mirror {
         let id = held.workspace_id.as_str();
         let workspace = self.store.read_scan().await?.workspace(id).await?;
         let workspace = workspace.ok_or_else(|| workspaces::missing(id))?;
+        let as_of = self.store.validity(id).await?.ok_or_else(|| workspaces::missing(id))?;
         let mut content = Content {
             incarnation: workspace.token_key,
-            revision: workspace.consent_revision,
+            revision: as_of.revision,
+            stamp: as_of.stamp,
             table: Table::new(self.store.keyring().tagger(id)),
         };
         let mut after = String::new();
@@ -89,15 +91,10 @@ impl Mirror {
     /// Forgets of what is being read what changed meanwhile.
     async fn catch_up(&self, content: &mut Content, workspace_id: &str) -> Result<()> {
         let limit = super::MAX_CATCH_UP;
-        for change in self.store.consent_changes(workspace_id, content.revision, limit).await? {
-            if change.revision != content.revision + 1
-                || change.key_version != content.table.key_version()
-            {
-                return Err(Error::internal("changes of consent are missing"));
-            }
-            change.tags.iter().for_each(|tag| content.table.remove(*tag));
-            content.revision = change.revision;
+        let changes = self.store.consent_changes(workspace_id, content.revision, limit).await?;
+        match content.apply(&changes) {
+            true => Ok(()),
+            false => Err(Error::internal("changes of consent are missing")),
         }
-        Ok(())
     }
 }

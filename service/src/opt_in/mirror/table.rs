@@ -227,7 +227,8 @@ mod tests {
     fn identities_are_found_until_their_tag_is_removed() {
         let tagger = Keyring::new(&[1; 32]).tagger("acme");
         let mut table = Table::new(tagger);
-        let validity = Validity { incarnation: [0; 32], revision: 1, max_ages: [None; 3] };
+        let validity =
+            Validity { incarnation: [0; 32], revision: 1, stamp: 1, max_ages: [None; 3] };
         let consent = IdentityConsent::default();
         let keys: Vec<_> = (0..2000_u64)
             .map(|n| match n % 3 {

@@ -18,9 +18,11 @@ const CHECKERS: usize = 3;
 type Version = Option<u128>;
 
 struct Database {
-    /// The rows after each revision.
-    history: Vec<[Version; KEYS]>,
+    /// The rows at each time, with the revision and its stamp. A failover goes back.
+    history: Vec<([Version; KEYS], i64, i64)>,
     changes: Vec<ConsentChange>,
+    /// The changes at each of these times, for the copies.
+    copies: Vec<Vec<ConsentChange>>,
     incarnation: u8,
     key_version: u32,
 }
@@ -28,39 +30,46 @@ struct Database {
 impl Database {
     fn new() -> Self {
         let (changes, incarnation, key_version) = (Vec::new(), 0, 1);
-        Self { history: vec![[Some(1), None, None]], changes, incarnation, key_version }
+        let (history, copies) = (vec![([Some(1), None, None], 0, 0)], vec![Vec::new()]);
+        Self { history, changes, copies, incarnation, key_version }
     }
 
     fn revision(&self) -> i64 {
-        self.history.len() as i64 - 1
+        self.history.last().expect("a state").1
     }
 
     fn rows(&self) -> [Version; KEYS] {
-        *self.history.last().expect("a state")
+        self.history.last().expect("a state").0
+    }
+
+    /// A copy takes its place that lacks the last changes.
+    fn fail_over(&mut self, lost: usize) {
+        let at = self.history.len().saturating_sub(1 + lost);
+        self.history.push(self.history[at]);
+        self.changes = self.copies[at].clone();
+        self.copies.push(self.changes.clone());
     }
 
     fn validity(&self) -> Validity {
         let incarnation = [self.incarnation; 32];
-        Validity { incarnation, revision: self.revision(), max_ages: [None; 3] }
+        let stamp = self.history.last().expect("a state").2;
+        Validity { incarnation, revision: self.revision(), stamp, max_ages: [None; 3] }
     }
 
     fn write(&mut self, index: usize, deletes: bool, tagger: &Tagger) {
         let mut rows = self.rows();
         rows[index] = (!deletes).then_some(self.history.len() as u128 + 1);
-        self.history.push(rows);
+        let (revision, stamp) = (self.revision() + 1, self.history.len() as i64);
+        self.history.push((rows, revision, stamp));
         let tags = vec![tagger.tag(key(index).as_str())];
         let (change_time, key_version) = (Time::default(), self.key_version);
-        self.changes.push(ConsentChange {
-            revision: self.revision(),
-            change_time,
-            key_version,
-            tags,
-        });
+        self.changes.push(ConsentChange { revision, stamp, change_time, key_version, tags });
+        self.copies.push(self.changes.clone());
     }
 
-    fn changes_after(&self, revision: i64, limit: usize) -> Vec<ConsentChange> {
-        let after = self.changes.iter().filter(|change| change.revision > revision);
-        after.take(limit).cloned().collect()
+    fn changes_from(&self, revision: i64, limit: usize) -> Vec<ConsentChange> {
+        let from = self.changes.iter().filter(|change| change.revision >= revision);
+        from.take(limit).cloned().collect()
     }
 }
 
@@ -126,8 +135,8 @@ impl Life {
                         insert(&mut table, &key(index), &row(version));
                     }
                 }
-                let Validity { incarnation, revision, .. } = self.database.validity();
-                self.loading = Some(Content { incarnation, revision, table });
+                let Validity { incarnation, revision, stamp, .. } = self.database.validity();
+                self.loading = Some(Content { incarnation, revision, stamp, table });
             }
         }
     }
@@ -136,7 +145,7 @@ impl Life {
     fn answer(&self, checker: usize, version: Version) {
         let Checker { index, arrived, .. } = self.checkers[checker];
         let states = &self.database.history[arrived - 1..];
-        let valid: Vec<_> = states.iter().map(|rows| rows[index]).collect();
+        let valid: Vec<_> = states.iter().map(|(rows, ..)| rows[index]).collect();
         assert!(valid.contains(&version), "{version:?} is none of {valid:?}");
     }
 
@@ -161,7 +170,8 @@ impl Life {
                 Fit::Valid => Next::Look { validity },
                 Fit::Gone => Next::ReadRow,
                 Fit::Behind(after) => {
-                    let changes = self.database.changes_after(after, 1 + argument % 3);
+                    let mut changes = self.database.changes_from(after, 2 + argument % 3);
+                    changes.retain(|change| change.revision <= validity.revision);
                     Next::Apply { validity, after, changes }
                 }
             },
@@ -216,6 +226,7 @@ fn live(steps: &[(u8, u8)]) -> usize {
             // Old changes are deleted, and keys rotate on another server.
             3 if argument % 8 == 1 => life.database.changes.clear(),
             3 if argument % 8 == 2 => life.database.key_version += 1,
+            3 if argument % 8 < 5 => life.database.fail_over(argument / 8 % 4),
             _ => life.step(argument % CHECKERS, argument / CHECKERS),
         }
     }
@@ -223,7 +234,7 @@ fn live(steps: &[(u8, u8)]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(std::env::var("MIRROR_LIVES").ok().and_then(|n| n.parse().ok()).unwrap_or(2000)))]
 
     #[test]
     fn answers_are_those_of_the_database_since_the_check_arrived(
@@ -235,7 +246,7 @@ proptest! {
 
 #[test]
 fn most_answers_are_from_memory() {
-    let steps: Vec<_> = (0..400_u16).map(|n| (4, (n % 251) as u8)).collect();
+    let steps: Vec<_> = (0..400_u16).map(|n| (4, (n * 7 % 251) as u8)).collect();
     assert!(live(&steps) > 5);
 }
 
@@ -246,11 +257,11 @@ fn a_database_that_went_back_is_noticed() {
     life.load();
     life.database.write(0, false, &life.tagger);
     let newer = life.database.validity();
-    life.held.apply(0, &life.database.changes_after(0, 9));
+    life.held.apply(0, &life.database.changes_from(0, 9));
     let floor = life.held.floor();
     assert_eq!(floor, newer.revision);
     // An older copy was put in its place.
-    let older = Validity { revision: 0, ..newer };
+    let older = Validity { revision: 0, stamp: 0, ..newer };
     life.held.refuse_older(floor, &older);
     assert!(matches!(life.held.fit(&older), Fit::Gone));
 }

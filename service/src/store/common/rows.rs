@@ -136,23 +136,25 @@ pub(in crate::store) fn attribute(
     })
 }
 
-/// `opt_in_policy`, `token_key`, `consent_revision`, from this column on.
+/// `opt_in_policy`, `token_key`, `consent_revision`, `consent_stamp`, from this column on.
 pub(in crate::store) fn validity(row: &impl Columns, at: usize) -> Result<Validity> {
     let incarnation = row.bytes(at + 1).try_into();
     Ok(Validity {
         incarnation: incarnation.map_err(|_| Error::internal("a token key is not 32 bytes"))?,
         revision: row.int(at + 2),
+        stamp: row.int(at + 3),
         max_ages: decode_policy(row.bytes(at))?.max_ages(),
     })
 }
 
-/// `revision`, `change_time`, `key_version`, `tags`.
+/// `revision`, `stamp`, `change_time`, `key_version`, `tags`.
 pub(in crate::store) fn consent_change(row: &impl Columns) -> Result<ConsentChange> {
     Ok(ConsentChange {
         revision: row.int(0),
-        change_time: row.time(1),
-        key_version: u32::try_from(row.int32(2)).map_err(Error::internal)?,
-        tags: decode_tags(row.bytes(3)),
+        stamp: row.int(1),
+        change_time: row.time(2),
+        key_version: u32::try_from(row.int32(3)).map_err(Error::internal)?,
+        tags: decode_tags(row.bytes(4)),
     })
 }
 

@@ -39,7 +39,7 @@ impl ConsentReader for PostgresSession {
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            ", pg_is_in_recovery(), w.opt_in_policy, w.token_key, w.consent_revision
+            ", pg_is_in_recovery(), w.opt_in_policy, w.token_key, w.consent_revision, w.consent_stamp
              FROM workspace AS w
              LEFT JOIN consent AS c ON c.workspace_id = w.workspace_id AND c.match_key = ANY($2)
              WHERE w.workspace_id = $1"

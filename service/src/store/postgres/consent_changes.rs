@@ -19,13 +19,13 @@ impl ConsentChangeReader for PostgresSession {
     async fn validity(&mut self, workspace_id: &str) -> Result<Option<Validity>> {
         self.confine(workspace_id).await?;
         let query = sqlx::query(
-            "SELECT opt_in_policy, token_key, consent_revision, pg_is_in_recovery()
+            "SELECT opt_in_policy, token_key, consent_revision, consent_stamp, pg_is_in_recovery()
              FROM workspace WHERE workspace_id = $1",
         );
         let Some(row) = self.fetch_optional(query.bind(workspace_id)).await? else {
             return Ok(None);
         };
-        if row.get(3) {
+        if row.get(4) {
             return Err(Error::unavailable(Standby));
         }
         validity(&row, 0).map(Some)
@@ -34,15 +34,15 @@ impl ConsentChangeReader for PostgresSession {
     async fn consent_changes(
         &mut self,
         workspace_id: &str,
-        after: i64,
+        from: i64,
         limit: usize,
     ) -> Result<Vec<ConsentChange>> {
         self.confine(workspace_id).await?;
         let query = sqlx::query(
-            "SELECT revision, change_time, key_version, tags FROM consent_change
-             WHERE workspace_id = $1 AND revision > $2 ORDER BY revision LIMIT $3",
+            "SELECT revision, stamp, change_time, key_version, tags FROM consent_change
+             WHERE workspace_id = $1 AND revision >= $2 ORDER BY revision LIMIT $3",
         );
-        let query = query.bind(workspace_id).bind(after).bind(row_limit(limit));
+        let query = query.bind(workspace_id).bind(from).bind(row_limit(limit));
         self.fetch_all(query).await?.iter().map(consent_change).collect()
     }
 }
@@ -59,11 +59,12 @@ impl ConsentChangeWriter for PostgresSession {
         change: &ConsentChange,
     ) -> Result<()> {
         let query = sqlx::query(
-            "INSERT INTO consent_change (workspace_id, revision, change_time, key_version, tags)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO consent_change (workspace_id, revision, stamp, change_time, key_version, tags)
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(workspace_id)
         .bind(change.revision)
+        .bind(change.stamp)
         .bind(micros(change.change_time))
         .bind(i32::try_from(change.key_version).map_err(Error::internal)?)
         .bind(encode_tags(&change.tags));
@@ -80,7 +81,9 @@ impl ConsentChangeWriter for PostgresSession {
         let query = sqlx::query(
             "DELETE FROM consent_change WHERE workspace_id = $1 AND revision IN (
                  SELECT revision FROM consent_change
-                 WHERE workspace_id = $1 AND change_time < $2 LIMIT $3)",
+                 WHERE workspace_id = $1 AND change_time < $2 AND revision <
+                     (SELECT consent_revision FROM workspace WHERE workspace_id = $1)
+                 LIMIT $3)",
         );
         let query = query.bind(&workspace.workspace_id).bind(micros(before));
         self.execute(query.bind(row_limit(limit))).await

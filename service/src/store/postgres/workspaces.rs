@@ -12,7 +12,7 @@ use crate::domain::error::Result;
 use crate::domain::ledger::Head;
 use crate::store::common::{head, micros, policy_period, stop_words, workspace};
 use crate::store::policy::encode_policy;
-use crate::store::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
+use crate::store::{Lock, Workspace, WorkspaceReader, WorkspaceWriter, random};
 
 /// The row key, which Postgres does not use: its tables have the workspace_id.
 const NO_ROW_KEY: i64 = 0;
@@ -176,11 +176,12 @@ impl WorkspaceWriter for PostgresSession {
 
     async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)> {
         let query = sqlx::query(
-            "UPDATE workspace SET consent_revision = consent_revision + 1
+            "UPDATE workspace SET consent_revision = consent_revision + 1, consent_stamp = $2
              WHERE workspace_id = $1 RETURNING consent_revision, ledger_length, ledger_hash",
         );
-        let row = self.fetch_one(query.bind(&workspace.workspace_id)).await?;
-        self.changed_consent.set_revision(workspace, row.get(0));
+        let stamp = i64::from_le_bytes(random()?);
+        let row = self.fetch_one(query.bind(&workspace.workspace_id).bind(stamp)).await?;
+        self.changed_consent.set_revision(workspace, (row.get(0), stamp));
         Ok((row.get(0), head(&workspace.workspace_id, row.get(1), row.get(2))?))
     }
 }

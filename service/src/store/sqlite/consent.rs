@@ -34,7 +34,7 @@ impl ConsentReader for SqliteSession {
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            ", w.opt_in_policy, w.token_key, w.consent_revision
+            ", w.opt_in_policy, w.token_key, w.consent_revision, w.consent_stamp
              FROM workspace AS w
              LEFT JOIN (json_each(?1) AS asked
                  CROSS JOIN consent AS c

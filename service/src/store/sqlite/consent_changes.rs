@@ -16,7 +16,7 @@ use crate::store::{
 impl ConsentChangeReader for SqliteSession {
     async fn validity(&mut self, workspace_id: &str) -> Result<Option<Validity>> {
         let query = sqlx::query(
-            "SELECT opt_in_policy, token_key, consent_revision FROM workspace
+            "SELECT opt_in_policy, token_key, consent_revision, consent_stamp FROM workspace
              WHERE workspace_id = ?",
         );
         let row = self.fetch_optional(query.bind(workspace_id)).await?;
@@ -26,16 +26,16 @@ impl ConsentChangeReader for SqliteSession {
     async fn consent_changes(
         &mut self,
         workspace_id: &str,
-        after: i64,
+        from: i64,
         limit: usize,
     ) -> Result<Vec<ConsentChange>> {
         let query = sqlx::query(
-            "SELECT revision, change_time, key_version, tags FROM consent_change
+            "SELECT revision, stamp, change_time, key_version, tags FROM consent_change
              WHERE workspace_key = (SELECT workspace_key FROM workspace WHERE workspace_id = ?)
-                 AND revision > ?
+                 AND revision >= ?
              ORDER BY revision LIMIT ?",
         );
-        let query = query.bind(workspace_id).bind(after).bind(row_limit(limit));
+        let query = query.bind(workspace_id).bind(from).bind(row_limit(limit));
         self.fetch_all(query).await?.iter().map(consent_change).collect()
     }
 }
@@ -52,11 +52,13 @@ impl ConsentChangeWriter for SqliteSession {
         change: &ConsentChange,
     ) -> Result<()> {
         let query = sqlx::query(
-            "INSERT INTO consent_change (workspace_key, revision, change_time, key_version, tags)
-             SELECT workspace_key, ?2, ?3, ?4, ?5 FROM workspace WHERE workspace_id = ?1",
+            "INSERT INTO consent_change (workspace_key, revision, stamp, change_time, key_version,
+                  tags)
+             SELECT workspace_key, ?2, ?3, ?4, ?5, ?6 FROM workspace WHERE workspace_id = ?1",
         )
         .bind(workspace_id)
         .bind(change.revision)
+        .bind(change.stamp)
         .bind(micros(change.change_time))
         .bind(change.key_version)
         .bind(encode_tags(&change.tags));
@@ -73,7 +75,9 @@ impl ConsentChangeWriter for SqliteSession {
         let query = sqlx::query(
             "DELETE FROM consent_change WHERE rowid IN (
                  SELECT rowid FROM consent_change
-                 WHERE workspace_key = ? AND change_time < ? LIMIT ?)",
+                 WHERE workspace_key = ?1 AND change_time < ?2 AND revision <
+                     (SELECT consent_revision FROM workspace WHERE workspace_key = ?1)
+                 LIMIT ?3)",
         );
         let query = query.bind(workspace.row_key).bind(micros(before)).bind(row_limit(limit));
         self.execute(query).await

@@ -34,9 +34,9 @@ impl ValidityReader {
         // Only one that works is kept.
         *slot = Some(connection);
         drop(slot);
-        let Some((policy, incarnation, revision)) = found else { return Ok(None) };
+        let Some((policy, incarnation, revision, stamp)) = found else { return Ok(None) };
         let max_ages = decode_policy(&policy)?.max_ages();
-        Ok(Some(Validity { incarnation, revision, max_ages }))
+        Ok(Some(Validity { incarnation, revision, stamp, max_ages }))
     }
 
     /// Opens all connections, which then need no more files.
@@ -70,13 +70,14 @@ impl ValidityReader {
     }
 }
 
-type Found = (Vec<u8>, [u8; 32], i64);
+type Found = (Vec<u8>, [u8; 32], i64, i64);
 
 fn read(connection: &Connection, workspace_id: &str) -> rusqlite::Result<Option<Found>> {
     let mut statement = connection.prepare_cached(
-        "SELECT opt_in_policy, token_key, consent_revision FROM workspace WHERE workspace_id = ?",
+        "SELECT opt_in_policy, token_key, consent_revision, consent_stamp FROM workspace
+         WHERE workspace_id = ?",
     )?;
     statement
-        .query_row([workspace_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([workspace_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()
 }

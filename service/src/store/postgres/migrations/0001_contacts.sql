@@ -9,6 +9,7 @@ CREATE TABLE workspace (
     display_name     text   COLLATE "C" NOT NULL,
     create_time      bigint NOT NULL,
     consent_revision bigint NOT NULL, -- incremented by every change of consent
+    consent_stamp    bigint NOT NULL DEFAULT 0, -- random, of that revision
     ledger_length    bigint NOT NULL, -- the end of the ledger, see opt_in_event_pack
     ledger_hash      bytea  NOT NULL,
     token_key        bytea  NOT NULL, -- authenticates page and resume tokens
@@ -152,6 +153,7 @@ CREATE INDEX consent_suppressed ON consent (workspace_id, revision) WHERE contac
 -- keyed hashes of their keys, one after the other. Kept for an hour.
 CREATE TABLE consent_change (
     revision     bigint  NOT NULL,
+    stamp        bigint  NOT NULL, -- the consent_stamp of the revision
     change_time  bigint  NOT NULL,
     key_version  integer NOT NULL,
     workspace_id text    COLLATE "C" NOT NULL,
