@@ -90,9 +90,10 @@ impl WorkspaceWriter for PostgresSession {
         self.confine(&workspace.workspace_id).await?;
         let query = sqlx::query(
             "INSERT INTO workspace
-                 (workspace_id, display_name, create_time, consent_revision, token_key,
+                 (workspace_id, display_name, create_time, consent_revision, consent_stamp,
+                  token_key,
                   ledger_length, ledger_hash, stop_words, opt_in_policy)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
         )
         .bind(&workspace.workspace_id)
         .bind(&workspace.display_name)

@@ -69,9 +69,10 @@ impl WorkspaceWriter for SqliteSession {
     async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<bool> {
         let query = sqlx::query(
             "INSERT INTO workspace
-                 (workspace_id, display_name, create_time, consent_revision, token_key,
+                 (workspace_id, display_name, create_time, consent_revision, consent_stamp,
+                  token_key,
                   ledger_length, ledger_hash, stop_words, opt_in_policy)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+             VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(&workspace.workspace_id)
         .bind(&workspace.display_name)

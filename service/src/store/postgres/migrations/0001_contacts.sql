@@ -9,7 +9,7 @@ CREATE TABLE workspace (
     display_name     text   COLLATE "C" NOT NULL,
     create_time      bigint NOT NULL,
     consent_revision bigint NOT NULL, -- incremented by every change of consent
-    consent_stamp    bigint NOT NULL DEFAULT 0, -- random, of that revision
+    consent_stamp    bigint NOT NULL, -- random, of that revision
     ledger_length    bigint NOT NULL, -- the end of the ledger, see opt_in_event_pack
     ledger_hash      bytea  NOT NULL,
     token_key        bytea  NOT NULL, -- authenticates page and resume tokens

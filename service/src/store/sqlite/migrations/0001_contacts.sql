@@ -7,7 +7,7 @@ CREATE TABLE workspace (
     display_name     TEXT    NOT NULL,
     create_time      INTEGER NOT NULL,
     consent_revision INTEGER NOT NULL, -- incremented by every change of consent
-    consent_stamp    INTEGER NOT NULL DEFAULT 0, -- random, of that revision
+    consent_stamp    INTEGER NOT NULL, -- random, of that revision
     ledger_length    INTEGER NOT NULL, -- the end of the ledger, see opt_in_event_pack
     ledger_hash      BLOB    NOT NULL,
     token_key        BLOB    NOT NULL, -- authenticates page and resume tokens
