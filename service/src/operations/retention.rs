@@ -60,19 +60,10 @@ impl Operation for Sweep {
         let Some(workspace) = db.lock_workspace(&self.workspace_id, Lock::Shared).await? else {
             return Ok(false);
         };
-        match self.what {
-            What::Answers => {
-                let dropped = db.delete_stored_responses(&workspace, self.before, BATCH).await?;
-                Ok(dropped == BATCH as u64)
-            }
-            What::Webhooks => {
-                let dropped = db.delete_webhook_records(&workspace, self.before, BATCH).await?;
-                Ok(dropped == BATCH as u64)
-            }
-            What::Changes => {
-                let dropped = db.delete_consent_changes(&workspace, self.before, BATCH).await?;
-                Ok(dropped == BATCH as u64)
-            }
+        let dropped = match self.what {
+            What::Answers => db.delete_stored_responses(&workspace, self.before, BATCH).await?,
+            What::Webhooks => db.delete_webhook_records(&workspace, self.before, BATCH).await?,
+            What::Changes => db.delete_consent_changes(&workspace, self.before, BATCH).await?,
             What::Suppressions => {
                 let (_, head) = db.next_consent_revision(&workspace).await?;
                 let forgotten = db.delete_suppressions(&workspace, self.before, BATCH).await?;
@@ -86,8 +77,9 @@ impl Operation for Sweep {
                     let pointers: Vec<_> = forgotten.into_iter().map(pointer).collect();
                     tx.db.add_ledger_pointers(&workspace, &pointers).await?;
                 }
-                Ok(count == BATCH)
+                count as u64
             }
-        }
+        };
+        Ok(dropped == BATCH as u64)
     }
 }

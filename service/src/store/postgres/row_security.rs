@@ -120,7 +120,7 @@ pub async fn set_row_level_security(url: &str, on: bool) -> Result<()> {
     let mut connection = options.connect().await?;
     let changed = match on {
         true => protect(&mut connection).await,
-        false => connection.execute(UNPROTECT).await.map(drop).map_err(Error::from),
+        false => for_each_table(&mut connection, "relrowsecurity", UNPROTECT).await,
     };
     drop(connection.close().await);
     changed
@@ -140,6 +140,28 @@ async fn protect(db: &mut PgConnection) -> Result<()> {
     if sqlx::query_scalar(is_citus).fetch_one(&mut *db).await? {
         return Err(on_citus());
     }
+    let statements = format!(
+        "EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t.found);
+         EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', t.found);
+         EXECUTE format('DROP POLICY IF EXISTS workspace ON %s', t.found);
+         EXECUTE format('DROP POLICY IF EXISTS lists ON %s', t.found);
+         EXECUTE format('CREATE POLICY workspace ON %s USING (workspace_id =
+             NULLIF(current_setting(''contacts.workspace'', true), ''''))', t.found);
+         IF t.relname IN ('workspace', 'suppression_key') THEN
+             EXECUTE format('CREATE POLICY lists ON %s FOR SELECT USING
+                 (current_setting(''contacts.workspace'', true) = ''{EVERY}'')', t.found);
+         END IF;"
+    );
+    for_each_table(db, "NOT is_protected", &statements).await
+}
+
+const UNPROTECT: &str = "EXECUTE format('DROP POLICY IF EXISTS workspace ON %s', t.found);
+    EXECUTE format('DROP POLICY IF EXISTS lists ON %s', t.found);
+    EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', t.found);
+    EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', t.found);";
+
+/// Runs statements of PL/pgSQL for each table `t` of [`TABLES`] that meets a condition.
+async fn for_each_table(db: &mut PgConnection, condition: &str, statements: &str) -> Result<()> {
     // Several servers may migrate at once.
     let sql = format!(
         "DO $$
@@ -147,41 +169,14 @@ async fn protect(db: &mut PgConnection) -> Result<()> {
              t record;
          BEGIN
              PERFORM pg_advisory_xact_lock(hashtext('contacts row-level security'));
-             FOR t IN SELECT * FROM ({TABLES}) AS t WHERE NOT is_protected ORDER BY relname LOOP
-                 EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t.found);
-                 EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', t.found);
-                 EXECUTE format('DROP POLICY IF EXISTS workspace ON %s', t.found);
-                 EXECUTE format('DROP POLICY IF EXISTS lists ON %s', t.found);
-                 EXECUTE format('CREATE POLICY workspace ON %s USING (workspace_id =
-                     NULLIF(current_setting(''contacts.workspace'', true), ''''))', t.found);
-                 IF t.relname IN ('workspace', 'suppression_key') THEN
-                     EXECUTE format('CREATE POLICY lists ON %s FOR SELECT USING
-                         (current_setting(''contacts.workspace'', true) = ''{EVERY}'')', t.found);
-                 END IF;
+             FOR t IN SELECT * FROM ({TABLES}) AS t WHERE {condition} ORDER BY relname LOOP
+                 {statements}
              END LOOP;
          END $$"
     );
     db.execute(AssertSqlSafe(sql)).await?;
     Ok(())
 }
-
-const UNPROTECT: &str = "DO $$
-    DECLARE
-        t record;
-    BEGIN
-        PERFORM pg_advisory_xact_lock(hashtext('contacts row-level security'));
-        FOR t IN SELECT c.oid::regclass AS found FROM pg_class AS c
-            JOIN pg_attribute AS a ON a.attrelid = c.oid
-            WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
-                AND a.attname = 'workspace_id' AND c.relrowsecurity
-                AND c.relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('workspace'))
-        LOOP
-            EXECUTE format('DROP POLICY IF EXISTS workspace ON %s', t.found);
-            EXECUTE format('DROP POLICY IF EXISTS lists ON %s', t.found);
-            EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', t.found);
-            EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', t.found);
-        END LOOP;
-    END $$";
 
 /// Numbers of tables that belong to workspaces.
 #[derive(sqlx::FromRow)]
