@@ -114,6 +114,11 @@ impl Content {
         self.incarnation == validity.incarnation
             && (self.revision != validity.revision || self.stamp == validity.stamp)
     }
+
+    /// Whether what is kept is exactly of this validity.
+    fn is_at(&self, validity: &Validity) -> bool {
+        self.revision == validity.revision && self.is_of(validity)
+    }
 }
 
 /// What to do with a reading of the validity.
@@ -328,17 +333,15 @@ impl Held {
         let State::Kept(content) = &mut *state else { return false };
         // What is older may have been changed by a revision that is already caught up with, and
         // what is newer may be of another history.
-        if !content.is_of(as_of) || as_of.revision != content.revision {
+        if !content.is_at(as_of) {
             return false;
         }
         for (key, row) in rows {
-            let CheckRow { identity_id, contact_id: Some(contact_id), is_former, consent, .. } =
-                row
-            else {
-                continue;
-            };
-            let (contact_id, identity_id, is_former) = (*contact_id, *identity_id, *is_former);
-            content.table.insert(&Kept { key, contact_id, identity_id, is_former, consent });
+            let CheckRow { identity_id, is_former, consent, .. } = row;
+            if let Some(contact_id) = row.contact_id {
+                let (identity_id, is_former) = (*identity_id, *is_former);
+                content.table.insert(&Kept { key, contact_id, identity_id, is_former, consent });
+            }
         }
         let bytes = content.table.bytes();
         bytes > self.bytes.swap(bytes, Relaxed)
@@ -386,11 +389,7 @@ impl State {
     /// What is kept, if it is that of this validity.
     fn valid(&self, validity: &Validity) -> Option<&Content> {
         match self {
-            Self::Kept(content)
-                if content.is_of(validity) && content.revision == validity.revision =>
-            {
-                Some(content)
-            }
+            Self::Kept(content) if content.is_at(validity) => Some(content),
             _ => None,
         }
     }

@@ -33,12 +33,11 @@ struct Slot {
 
 /// Not settled.
 const OPEN: u8 = u8::MAX;
-const SETTLED: [CheckReason; 6] = [
+const SETTLED: [CheckReason; 5] = [
     CheckReason::OptedIn,
     CheckReason::NotAsked,
     CheckReason::OptedOut,
     CheckReason::Erased,
-    CheckReason::PlatformOptedOut,
     CheckReason::FormerIdentity,
 ];
 
