@@ -45,10 +45,9 @@ impl Report {
         self.text(what, format!("{:.1} µs", time.as_secs_f64() * 1e6), "");
     }
 
-    pub fn memory(&mut self, what: &str, server: &ServerProcess) -> Result {
-        let (now, peak) = server.memory()?;
+    pub fn memory(&mut self, what: &str, server: &ServerProcess) {
+        let (now, peak) = server.memory();
         self.text(what, format!("{now} MiB ({peak})"), "");
-        Ok(())
     }
 
     /// The 99th percentile of sorted times, and how many times that of others it is.

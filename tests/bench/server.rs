@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use contacts_tests::resident_memory;
+
 use super::Result;
 
 pub struct ServerProcess {
@@ -63,14 +65,8 @@ impl ServerProcess {
     }
 
     /// Resident memory in MiB: current and peak.
-    pub fn memory(&self) -> Result<(u64, u64)> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let field = |name: &str| -> Result<u64> {
-            let line = status.lines().find(|line| line.starts_with(name)).ok_or("no such field")?;
-            let kib: u64 = line.split_whitespace().nth(1).ok_or("no value")?.parse()?;
-            Ok(kib / 1024)
-        };
-        Ok((field("VmRSS:")?, field("VmHWM:")?))
+    pub fn memory(&self) -> (u64, u64) {
+        resident_memory(self.child.id())
     }
 }
 

@@ -46,7 +46,9 @@ pub use logs::logged;
 pub use macro_rules_attribute::apply;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
-pub use service::{ServiceProcess, builder_with_long_deadlines, built_program, service, terminate};
+pub use service::{
+    ServiceProcess, builder_with_long_deadlines, built_program, resident_memory, service, terminate,
+};
 pub use stored_ledger::StoredLedger;
 pub use table_rows::TableRows;
 pub use wire::{Call, RawResponse, Wire, message};

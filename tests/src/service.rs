@@ -142,13 +142,7 @@ impl ServiceProcess {
 
     /// Resident memory in MiB: current and peak.
     pub fn memory(&self) -> (u64, u64) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-            kib.expect("its memory") / 1024
-        };
-        (field("VmRSS:"), field("VmHWM:"))
+        resident_memory(self.pid())
     }
 
     /// Forgets the peak of the resident memory so far.
@@ -196,6 +190,17 @@ impl Drop for ServiceProcess {
             eprintln!("--- the server's log\n{}", self.log());
         }
     }
+}
+
+/// Resident memory of a process in MiB: current and peak.
+pub fn resident_memory(pid: u32) -> (u64, u64) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kib.expect("its memory") / 1024
+    };
+    (field("VmRSS:"), field("VmHWM:"))
 }
 
 /// Sends a signal to a process, unless it has already exited.
