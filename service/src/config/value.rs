@@ -67,7 +67,7 @@ pub(super) fn size(text: &str) -> Result<ByteSize, String> {
 
 /// The same, or 0 for none.
 pub(super) fn size_or_zero(text: &str) -> Result<ByteSize, String> {
-    if text == "0" { Ok(ByteSize(0)) } else { size(text) }
+    if text == "0" { Ok(ByteSize(0)) } else { size(text).map_err(|error| format!("{error}, or 0")) }
 }
 
 /// The size of a message: gRPC's lengths have 32 bits.
@@ -158,6 +158,8 @@ mod tests {
         for text in ["", "16", "16M", "0KiB", "1023B", "2TiB", "-1MiB"] {
             assert!(size(text).is_err(), "{text}");
         }
+        assert_eq!(size_or_zero("0").map(|size| size.as_u64()), Ok(0));
+        assert!(size_or_zero("5").is_err_and(|error| error.ends_with("or 0")));
         assert!(message_size("4MiB").is_ok() && message_size("2GiB").is_err());
     }
 }

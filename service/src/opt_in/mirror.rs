@@ -217,7 +217,8 @@ impl Mirror {
     fn evict(&self, but: &Held) -> bool {
         let workspaces = lock(&self.workspaces);
         let others = workspaces.values().filter(|held| !std::ptr::eq(&***held, but));
-        let kept = others.filter(|held| held.bytes.load(Relaxed) > 0);
+        // What is being read would be put there all the same, and read a second time beside that.
+        let kept = others.filter(|held| matches!(*lock(&held.state), State::Kept(_)));
         let oldest = kept.min_by_key(|held| held.last_use.load(Relaxed));
         oldest.is_some_and(|held| {
             held.forget(&mut lock(&held.state), None);
