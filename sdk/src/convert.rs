@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 use contacts_proto::Timestamp;
 
-pub(crate) use consent::{batch_recipients, batch_result};
+pub(crate) use consent::{BatchRecipients, batch_result};
 #[cfg(feature = "receipts")]
 pub(crate) use receipt::receipt_keys;
 

@@ -153,6 +153,8 @@ holds 'a batch is answered index for index' \
   'a["decisions"] == ["DECISION_ALLOW", "DECISION_DENY", "DECISION_DENY", "DECISION_ALLOW"]'
 holds 'with its reasons' \
   'a["reasons"] == ["CHECK_REASON_OPTED_IN", "CHECK_REASON_UNKNOWN_CONTACT", "CHECK_REASON_INVALID_PHONE_NUMBER", "CHECK_REASON_OPTED_IN"]'
+grpcurl_call OptInService/BatchCheckOptIn '{"phones": [15551230001, 15559999999, 12]}'
+holds 'and by numbers as integers' 'a["decisions"] == ["DECISION_ALLOW", "DECISION_DENY", "DECISION_DENY"]'
 grpcurl_call ContactService/UpdateContactTags '{"filter": "tags:spring_sale", "expected_count": 2, "remove_tags": ["spring_sale"]}'
 holds 'tags are edited in bulk' 'a["matchedCount"] == "2" and a["updatedCount"] == "2"'
 

@@ -160,6 +160,10 @@ def check(api):
         expect(f"{what}: exactly these are refused", refused, denied)
 
     expect_batch("a batch", api.call("OptInService.BatchCheckOptIn", phone_numbers=numbers))
+    plain = [number for number in numbers if number.isascii() and number.isdigit()]
+    texts = api.call("OptInService.BatchCheckOptIn", phone_numbers=plain)
+    integers = api.call("OptInService.BatchCheckOptIn", phones=[int(number) for number in plain])
+    expect("integers are answered like texts", list(integers.reasons), list(texts.reasons))
     batches = 5
     answers = list(api.converse("OptInService.CheckOptInStream", ({"phone_numbers": numbers} for _ in range(batches))))
     expect("a conversation: every batch is answered", len(answers), batches)

@@ -33,16 +33,60 @@ impl FromProto<v1::CheckOptInResponse> for CheckResult {
     }
 }
 
-/// The recipients of a batch: packed if all are phone numbers, which is shorter.
-pub(crate) fn batch_recipients(recipients: Vec<Recipient>) -> (Vec<String>, Vec<v1::Recipient>) {
-    if !recipients.iter().all(|recipient| matches!(recipient, Recipient::Phone(_))) {
-        return (Vec::new(), all_into(recipients));
+/// The recipients of a batch, in the shortest of the ways to send them.
+pub(crate) enum BatchRecipients {
+    /// Phone numbers that are digits and nothing else.
+    Integers(Vec<u64>),
+    /// Phone numbers as they were passed.
+    Texts(Vec<String>),
+    /// People named in any way.
+    Mixed(Vec<v1::Recipient>),
+}
+
+impl BatchRecipients {
+    /// The fields `phones`, `phone_numbers` and `recipients`, of which one is not empty.
+    pub(crate) fn into_fields(self) -> (Vec<u64>, Vec<String>, Vec<v1::Recipient>) {
+        match self {
+            Self::Integers(phones) => (phones, Vec::new(), Vec::new()),
+            Self::Texts(phone_numbers) => (Vec::new(), phone_numbers, Vec::new()),
+            Self::Mixed(recipients) => (Vec::new(), Vec::new(), recipients),
+        }
     }
-    let number = |recipient| match recipient {
-        Recipient::Phone(number) => Some(number),
-        _ => None,
-    };
-    (recipients.into_iter().filter_map(number).collect(), Vec::new())
+}
+
+impl FromIterator<Recipient> for BatchRecipients {
+    fn from_iter<I: IntoIterator<Item = Recipient>>(recipients: I) -> Self {
+        let mut recipients = recipients.into_iter();
+        let mut integers = Vec::with_capacity(recipients.size_hint().0);
+        // Other forms are left to the service, which is who says what a phone number is.
+        let other = recipients.by_ref().find_map(|recipient| match integer(&recipient) {
+            Some(number) => {
+                integers.push(number);
+                None
+            }
+            None => Some(recipient),
+        });
+        let Some(other) = other else { return Self::Integers(integers) };
+        let before = integers.into_iter().map(|number| Recipient::Phone(number.to_string()));
+        let all: Vec<_> = before.chain([other]).chain(recipients).collect();
+        if !all.iter().all(|recipient| matches!(recipient, Recipient::Phone(_))) {
+            return Self::Mixed(all_into(all));
+        }
+        let text = |recipient| match recipient {
+            Recipient::Phone(number) => Some(number),
+            _ => None,
+        };
+        Self::Texts(all.into_iter().filter_map(text).collect())
+    }
+}
+
+/// The digits of a phone number as an integer, which has the same digits.
+fn integer(recipient: &Recipient) -> Option<u64> {
+    let Recipient::Phone(number) = recipient else { return None };
+    let is_plain = (1..=15).contains(&number.len())
+        && !number.starts_with('0')
+        && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| number.parse().ok())?
 }
 
 /// The results of a batch, or an error if there is not exactly one for each recipient: results belong
@@ -112,5 +156,31 @@ impl FromProto<v1::OptInEvent> for OptInEvent {
             expire_time: time(message.expire_time),
             changed_categories: all(message.changed_categories),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(recipients: &[&str]) -> (Vec<u64>, Vec<String>, usize) {
+        let recipients = recipients.iter().map(|text| match text.strip_prefix('#') {
+            Some(id) => Recipient::ContactId(id.to_owned()),
+            None => Recipient::Phone((*text).to_owned()),
+        });
+        let (phones, texts, mixed) = recipients.collect::<BatchRecipients>().into_fields();
+        (phones, texts, mixed.len())
+    }
+
+    #[test]
+    fn only_digits_become_integers() {
+        assert_eq!(batch(&[]), (vec![], vec![], 0));
+        let plain = ["15551234567", "5521987654321", "12"];
+        assert_eq!(batch(&plain), (vec![15_551_234_567, 5_521_987_654_321, 12], vec![], 0));
+        for other in ["+15551234567", "015551234567", "", "1 555", "1555123456789012", "٩"] {
+            let all = ["15551234567", other, "12"];
+            assert_eq!(batch(&all), (vec![], all.map(str::to_owned).to_vec(), 0), "{other}");
+        }
+        assert_eq!(batch(&["15551234567", "#id", "12"]), (vec![], vec![], 3));
     }
 }

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use contacts_proto::v1;
 
 use crate::call::{Prepared, request};
-use crate::convert::{FromProto, IntoProto, batch_recipients, batch_result};
+use crate::convert::{BatchRecipients, FromProto, IntoProto, batch_result};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::model::{BatchCheckResult, CheckResult, MessageCategory, Recipient};
@@ -80,14 +80,15 @@ request! {
 impl BatchCheckOptIn {
     pub(super) fn new(
         handle: &Handle,
-        recipients: Vec<Recipient>,
+        recipients: BatchRecipients,
         category: MessageCategory,
     ) -> Self {
-        let (phone_numbers, recipients) = batch_recipients(recipients);
+        let (phones, phone_numbers, recipients) = recipients.into_fields();
         Self(Prepared::check(
             handle,
             v1::BatchCheckOptInRequest {
                 workspace_id: handle.workspace_id(),
+                phones,
                 phone_numbers,
                 recipients,
                 category: category.into_proto(),
@@ -108,7 +109,9 @@ impl BatchCheckOptIn {
     /// Fails with [`InvalidResponse`](crate::ErrorKind::InvalidResponse) if the response does not have
     /// exactly one decision per recipient.
     pub async fn send(self) -> Result<BatchCheckResult> {
-        let requested = self.0.message.phone_numbers.len() + self.0.message.recipients.len();
+        let message = &self.0.message;
+        let requested =
+            message.phones.len() + message.phone_numbers.len() + message.recipients.len();
         let response = self.0.send().await?;
         batch_result(requested, &response.decisions, &response.reasons, response.check_time)
     }

@@ -8,7 +8,7 @@ use contacts_proto::v1;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
 
-use crate::convert::{IntoProto, batch_recipients, batch_result};
+use crate::convert::{BatchRecipients, IntoProto, batch_result};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::model::{BatchCheckResult, MessageCategory, Recipient};
@@ -157,10 +157,11 @@ impl<R: Clone + Into<Recipient> + Send + Sync + 'static> Protocol for CheckProto
     }
 
     fn request(&self, batch: &mut Vec<R>) -> Self::Request {
-        let (phone_numbers, recipients) =
-            batch_recipients(batch.iter().cloned().map(Into::into).collect());
+        let recipients: BatchRecipients = batch.iter().cloned().map(Into::into).collect();
+        let (phones, phone_numbers, recipients) = recipients.into_fields();
         v1::CheckOptInStreamRequest {
             workspace_id: self.handle.workspace_id(),
+            phones,
             phone_numbers,
             recipients,
             category: self.category.into_proto(),

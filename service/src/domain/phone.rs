@@ -119,6 +119,30 @@ impl PhoneNumber {
         }
     }
 
+    /// Reads a phone number from an integer: its digits, country code first.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse) for the same digits.
+    pub fn from_integer(number: u64) -> Result<Self, PhoneError> {
+        if number == 0 {
+            return Err(PhoneError::Empty);
+        }
+        let len = number.ilog10() as usize + 1;
+        if !(MIN_DIGITS..=MAX_DIGITS).contains(&len) {
+            return Err(PhoneError::Length { digits: len });
+        }
+        let mut digits = [0; MAX_DIGITS];
+        let mut rest = number;
+        for digit in digits[..len].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        match is_assigned(&digits) {
+            true => Ok(Self { digits, len: len as u8 }),
+            false => Err(PhoneError::UnknownCountryCode),
+        }
+    }
+
     /// The digits, country code first.
     pub fn as_str(&self) -> &str {
         // Only ASCII digits are ever stored, so the fallback is never taken.

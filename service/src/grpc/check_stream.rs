@@ -56,7 +56,7 @@ async fn check(
     request: Result<v1::CheckOptInStreamRequest, Status>,
 ) -> Result<v1::CheckOptInStreamResponse, Status> {
     let request = request?;
-    match request.phone_numbers.len() + request.recipients.len() > LARGE {
+    match request.phone_numbers.len() + request.phones.len() + request.recipients.len() > LARGE {
         true => off_worker(respond(checker, request)).await,
         false => respond(checker, request).await,
     }
@@ -67,7 +67,8 @@ async fn respond(
     request: v1::CheckOptInStreamRequest,
 ) -> Result<v1::CheckOptInStreamResponse, Status> {
     let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
-    let people = recipient::decode_batch(&request.phone_numbers, request.recipients)?;
+    let people =
+        recipient::decode_batch(&request.phone_numbers, &request.phones, request.recipients)?;
     let (reasons, now) = checker.check_batch(&request.workspace_id, &people, &sending).await?;
     let (decisions, reasons) = consent::encode_outcomes(&reasons);
     Ok(v1::CheckOptInStreamResponse { decisions, reasons, check_time: Some(timestamp(now)) })

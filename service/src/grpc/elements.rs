@@ -43,11 +43,38 @@ struct Field {
     number: u32,
     name: String,
     is_repeated: bool,
-    /// Numbers and enums, of which a list can come as one field.
-    is_number: bool,
+    /// How a list can come as one field. None for texts and messages, which cannot.
+    packed: Option<Packed>,
     /// A map. The decoder takes its entries with any wire type.
     is_map: bool,
     message: Option<usize>,
+}
+
+/// The elements of a list that comes as one field.
+#[derive(Clone, Copy, Debug)]
+enum Packed {
+    Varint,
+    /// Of so many bytes each.
+    Fixed(usize),
+}
+
+impl Packed {
+    fn of(kind: Type) -> Option<Self> {
+        match kind {
+            Type::String | Type::Bytes | Type::Message | Type::Group => None,
+            Type::Fixed32 | Type::Sfixed32 | Type::Float => Some(Self::Fixed(4)),
+            Type::Fixed64 | Type::Sfixed64 | Type::Double => Some(Self::Fixed(8)),
+            _ => Some(Self::Varint),
+        }
+    }
+
+    fn count(self, list: &[u8]) -> usize {
+        match self {
+            // Each ends with the one byte that has no continuation bit.
+            Self::Varint => list.iter().filter(|byte| **byte < 0x80).count(),
+            Self::Fixed(bytes) => list.len() / bytes,
+        }
+    }
 }
 
 impl Schema {
@@ -116,10 +143,7 @@ fn fields(message: &DescriptorProto, by_name: &HashMap<String, usize>) -> Vec<Fi
             number: u32::try_from(field.number()).unwrap_or(0),
             name: field.name().to_owned(),
             is_repeated: field.label() == Label::Repeated,
-            is_number: !matches!(
-                field.r#type(),
-                Type::String | Type::Bytes | Type::Message | Type::Group
-            ),
+            packed: Packed::of(field.r#type()),
             message: match field.r#type() {
                 Type::Message => by_name.get(field.type_name()).copied(),
                 _ => None,
@@ -162,10 +186,10 @@ impl Count<'_> {
                 skip(wire_type, number, &mut encoded)?;
                 continue;
             };
-            if field.is_repeated && field.is_number && wire_type == WireType::LengthDelimited {
-                let packed = delimited(&mut encoded)?;
-                // Each ends with the one byte that has no continuation bit.
-                let count = packed.iter().filter(|byte| **byte < 0x80).count();
+            if let (true, Some(packed)) = (field.is_repeated, field.packed)
+                && wire_type == WireType::LengthDelimited
+            {
+                let count = packed.count(delimited(&mut encoded)?);
                 self.elements(count, message, field, is_in_element)?;
                 continue;
             }
@@ -324,6 +348,21 @@ mod tests {
         let row = v1::ImportRow { contact: None, consent: Some(consent) };
         let rows = v1::BatchUpsertContactsRequest { rows: vec![row; 2], ..Default::default() };
         assert_eq!(count("BatchUpsertContactsRequest", &rows.encode_to_vec()), Ok(82));
+    }
+
+    #[test]
+    fn numbers_of_fixed_size_are_counted_by_it() {
+        // As varints these would be no element, and eight.
+        let all = [u64::MAX, 1];
+        for (phones, counted) in [(5, Ok(10)), (6, Err(("phones".to_owned(), "10".to_owned())))] {
+            let batch =
+                v1::BatchCheckOptInRequest { phones: all.repeat(phones), ..Default::default() };
+            assert_eq!(count("BatchCheckOptInRequest", &batch.encode_to_vec()), counted);
+        }
+        // Each by itself.
+        let one = [&[6 << 3 | 1][..], &1_u64.to_le_bytes()].concat();
+        assert_eq!(count("BatchCheckOptInRequest", &one.repeat(10)), Ok(10));
+        assert!(count("BatchCheckOptInRequest", &one.repeat(11)).is_err());
     }
 
     #[test]

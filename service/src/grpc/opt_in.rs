@@ -49,7 +49,8 @@ impl OptInService for Api {
         let request = access::message(request)?;
         let _place = self.places.enter(&request.workspace_id)?;
         let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
-        let people = recipient::decode_batch(&request.phone_numbers, request.recipients)?;
+        let people =
+            recipient::decode_batch(&request.phone_numbers, &request.phones, request.recipients)?;
         let (reasons, now) =
             self.checker.check_batch(&request.workspace_id, &people, &sending).await?;
         let (decisions, reasons) = consent::encode_outcomes(&reasons);

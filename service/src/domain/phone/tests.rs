@@ -196,3 +196,19 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn integers_are_read_as_their_digits(number in prop_oneof![
+        any::<u64>(),
+        0..10_000_000_000_000_000_u64,
+        (0_u32..17).prop_map(|zeros| 10_u64.pow(zeros)),
+        (0_u32..17).prop_map(|nines| 10_u64.pow(nines) - 1),
+    ]) {
+        let of_text = match number {
+            0 => Err(PhoneError::Empty),
+            _ => PhoneNumber::parse(&number.to_string()),
+        };
+        prop_assert_eq!(PhoneNumber::from_integer(number), of_text);
+    }
+}

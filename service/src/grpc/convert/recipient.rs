@@ -8,7 +8,7 @@ use crate::domain::consent::CheckReason;
 use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::external_id::ExternalId;
-use crate::domain::phone::{MatchKey, match_key_of};
+use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber};
 use crate::opt_in::MAX_BATCH;
 use crate::store::parse_id;
 
@@ -78,20 +78,26 @@ pub(crate) fn decode_also(also: Vec<v1::Recipient>) -> Result<Vec<Recipient>> {
     also.into_iter().enumerate().map(decode).collect()
 }
 
-/// Decodes the people of a batch of checks: packed numbers, then others. What cannot be
-/// read gets the reason that it is denied for.
+/// Decodes the people of a batch of checks: numbers as text, numbers as integers, then
+/// others. What cannot be read gets the reason that it is denied for.
 pub(crate) fn decode_batch(
     phone_numbers: &[String],
+    phones: &[u64],
     recipients: Vec<v1::Recipient>,
 ) -> Result<Vec<Result<Recipient, CheckReason>>> {
-    let count = phone_numbers.len().saturating_add(recipients.len());
+    let lists = [
+        ("phone_numbers", phone_numbers.len()),
+        ("phones", phones.len()),
+        ("recipients", recipients.len()),
+    ];
+    let count = lists.iter().map(|(_, count)| count).sum();
     if count > MAX_BATCH {
-        let field = if recipients.is_empty() { "phone_numbers" } else { "recipients" };
-        return Err(Error::limit(field, MAX_BATCH, count));
+        let last = lists.iter().rfind(|(_, count)| *count > 0);
+        return Err(Error::limit(last.map_or("phones", |(field, _)| field), MAX_BATCH, count));
     }
-    let number = |number: &String| {
-        let key = match_key_of(number).map(Recipient::Key);
-        key.map_err(|_| CheckReason::InvalidPhoneNumber)
+    let key = |number: Result<PhoneNumber, PhoneError>| match number {
+        Ok(number) => Ok(Recipient::Key(number.match_key())),
+        Err(_) => Err(CheckReason::InvalidPhoneNumber),
     };
     let other = |other: v1::Recipient| {
         decode(other.recipient).map_err(|error| match error.reason() {
@@ -100,7 +106,8 @@ pub(crate) fn decode_batch(
         })
     };
     let mut people = Vec::with_capacity(count);
-    people.extend(phone_numbers.iter().map(number));
+    people.extend(phone_numbers.iter().map(|text| key(PhoneNumber::parse(text))));
+    people.extend(phones.iter().map(|number| key(PhoneNumber::from_integer(*number))));
     people.extend(recipients.into_iter().map(other));
     Ok(people)
 }

@@ -257,9 +257,9 @@ fn is_shown(reason: CheckReason, status: OptInStatus, is_former: bool) -> bool {
         CheckReason::OptedIn => status == OptInStatus::OptedIn && !is_former,
         CheckReason::OptedOut => status == OptInStatus::OptedOut,
         CheckReason::FormerIdentity => is_former,
-        CheckReason::NotAsked | CheckReason::Expired | CheckReason::Erased => {
-            status == OptInStatus::NotAsked
-        }
+        CheckReason::NotAsked | CheckReason::Expired => status == OptInStatus::NotAsked,
+        // A stop of all senders, which a check names only after the erasure, shows as an opt-out.
+        CheckReason::Erased => status != OptInStatus::OptedIn,
         // A stop of one sender does not show.
         CheckReason::PlatformOptedOut => true,
         _ => false,

@@ -54,6 +54,57 @@ async fn batch_answers_are_in_request_order(app: TestApp) {
     }
 }
 
+/// Without separators, the SDK sends numbers as integers; this sends each way what it says.
+#[apply(on_each_store!)]
+async fn numbers_may_be_integers(app: TestApp) {
+    make_people(&app).await;
+    // The long form of a Brazilian number, checked by both forms.
+    app.make_opted_in("5521987654321").await;
+    let number = |n| phone(n).parse().expect("digits");
+    let request = v1::BatchCheckOptInRequest {
+        phone_numbers: vec![format!("+{}", phone(2))],
+        phones: vec![number(1), number(2), 552_187_654_321, 0, 12, u64::MAX, number(4), number(5)],
+        recipients: vec![v1::Recipient {
+            recipient: Some(v1::recipient::Recipient::PhoneNumber(phone(3))),
+        }],
+        ..Default::default()
+    };
+    let expected = [
+        v1::CheckReason::OptedOut,
+        v1::CheckReason::OptedIn,
+        v1::CheckReason::OptedOut,
+        v1::CheckReason::OptedIn,
+        v1::CheckReason::InvalidPhoneNumber,
+        v1::CheckReason::InvalidPhoneNumber,
+        v1::CheckReason::InvalidPhoneNumber,
+        v1::CheckReason::OptedOut,
+        v1::CheckReason::UnknownContact,
+        v1::CheckReason::NotAsked,
+    ];
+    let answer = app.client().raw_opt_in().batch_check_opt_in(request.clone()).await;
+    let answer = answer.expect("answers").into_inner();
+    assert_eq!(answer.reasons().collect::<Vec<_>>(), expected);
+    let allowed = answer.decisions().map(|decision| decision == v1::Decision::Allow);
+    let opted_in = expected.map(|reason| reason == v1::CheckReason::OptedIn);
+    assert_eq!(allowed.collect::<Vec<_>>(), opted_in);
+
+    let batch = v1::CheckOptInStreamRequest {
+        phone_numbers: request.phone_numbers,
+        phones: request.phones,
+        recipients: request.recipients,
+        ..Default::default()
+    };
+    let too_many =
+        v1::CheckOptInStreamRequest { phones: vec![number(1); 10_001], ..Default::default() };
+    let requests = stream::iter([batch, too_many]);
+    let answers = app.client().raw_opt_in().check_opt_in_stream(requests).await;
+    let mut answers: Vec<_> = answers.expect("a stream").into_inner().collect().await;
+    assert_eq!(answers.len(), 2);
+    answers.remove(1).refused_at(reason::LIMIT_EXCEEDED, "phones");
+    let first = answers.remove(0).expect("answers");
+    assert_eq!(first.reasons().collect::<Vec<_>>(), expected);
+}
+
 #[apply(on_each_store!)]
 async fn batch_checks_one_category(app: TestApp) {
     app.make_contact(phone(1)).await;
@@ -74,7 +125,7 @@ async fn batch_size_is_limited(app: TestApp) {
     assert_eq!(answers.allowed_indexes().collect::<Vec<_>>(), [9_999]);
     numbers.push(phone(1));
     let error = app.opt_in().check_batch(&numbers, MARKETING).await;
-    let error = error.refused_at(reason::LIMIT_EXCEEDED, "phone_numbers");
+    let error = error.refused_at(reason::LIMIT_EXCEEDED, "phones");
     assert_eq!((error.metadata("limit"), error.metadata("actual")), (Some("10000"), Some("10001")));
     let none = app.opt_in().check_batch([""; 0], MARKETING).await.expect("no answers");
     assert!(none.is_empty());
