@@ -86,6 +86,8 @@ pub(super) async fn serve<S, B>(
         }
         let connection = Connection::new(tls_stream::wrap(stream, tls.as_ref()), timeouts);
         let service = ServiceBuilder::new()
+            // A call takes kilobytes, and hyper and tokio move it several times.
+            .map_future(Box::pin)
             .map_request(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(Peer(peer));
                 request.map(Body::new)

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::Map;
 use http::{Request, Response};
 use tonic::body::Body;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service};
 
 /// A layer whose services call `function` with the state, the request and the
 /// service inside.
@@ -47,17 +47,18 @@ where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
 {
     /// Calls it.
-    pub(super) async fn run(self, request: Request<Body>) -> Response<B> {
-        match self.0.oneshot(request).await {
+    pub(super) fn run(mut self, request: Request<Body>) -> impl Future<Output = Response<B>> {
+        // It is ready: `poll_ready` of the service around it said so.
+        self.0.call(request).map(|response| match response {
             Ok(response) => response,
             Err(never) => match never {},
-        }
+        })
     }
 }
 
 impl<S, T, F, R, B> Service<Request<Body>> for FromFn<S, T, F>
 where
-    S: Clone,
+    S: Service<Request<Body>, Error = Infallible> + Clone,
     T: Clone,
     F: Fn(T, Request<Body>, Next<S>) -> R,
     R: Future<Output = Response<B>>,
@@ -66,12 +67,14 @@ where
     type Error = Infallible;
     type Future = Map<R, fn(Response<B>) -> Result<Response<B>, Infallible>>;
 
-    /// Always ready: [`Next::run`] waits for the service inside.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        (self.function)(self.state.clone(), request, Next(self.inner.clone())).map(Ok)
+        let next = self.inner.clone();
+        // The one that is ready, not its clone.
+        let ready = std::mem::replace(&mut self.inner, next);
+        (self.function)(self.state.clone(), request, Next(ready)).map(Ok)
     }
 }

@@ -48,7 +48,9 @@ fn may_allow(step: &Step, key: usize, question: usize, before: &Look, after: &Lo
         Step::Link(link) => {
             let is_new =
                 |new: Option<usize>| new.is_some_and(|new| new == key || new < 2 && key < 2);
-            let is_theirs = after.person(link.who).contains(&key);
+            // The id that names them may be released by the same call.
+            let theirs = before.person(link.who).into_iter().map(Who::Key).chain([link.who]);
+            let is_theirs = theirs.into_iter().any(|one| after.person(one).contains(&key));
             link.carries.is_some() && is_theirs && (is_new(link.phone) || is_new(link.user))
         }
         Step::Import { rows, all, .. } => rows.iter().any(|(row, consent)| {
