@@ -19,6 +19,7 @@ mod duplicates;
 mod ledger;
 mod log_redaction;
 mod measured;
+mod pace;
 mod policy;
 pub mod postgres;
 mod receipts;
@@ -31,7 +32,7 @@ mod webhooks;
 mod workspaces;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use tokio_util::task::TaskTracker;
@@ -57,6 +58,8 @@ pub use self::ledger::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subject
 pub(crate) use self::log_redaction::loggable;
 use self::measured::Measured;
 pub(crate) use self::measured::PoolState;
+pub use self::pace::LongWork;
+use self::pace::{Pace, Turns};
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};
 pub use self::record::decode_profile;
@@ -69,14 +72,14 @@ pub use self::responses::{
 pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
 pub(crate) use self::transaction::random;
 pub(crate) use self::transaction::require_keys;
-pub use self::transaction::{Operation, Transaction};
+pub use self::transaction::{Bulk, Operation, Transaction};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
-use crate::operations::DEFAULT_WORKSPACE;
+use crate::operations::{DEFAULT_WORKSPACE, named};
 use crate::runtime::off_worker;
 use crate::telemetry::call;
 use crate::telemetry::metrics::{CLOCK_JUMPS, Metrics};
@@ -100,6 +103,14 @@ impl Operation for Probe {
     }
 }
 
+/// Those of this backend: more transactions at a time gain nothing, and the others have at least
+/// half of the connections.
+fn turns(backend: &dyn Backend) -> Turns {
+    let writers = backend.pools().into_iter().find(|pool| pool.purpose == measured::WRITE);
+    let half = writers.map_or(1, |pool| pool.max.div_ceil(2));
+    Turns::new(backend.parallel_writes(), usize::try_from(half).unwrap_or(1))
+}
+
 /// The contacts database.
 #[derive(Clone)]
 pub struct Store {
@@ -109,6 +120,8 @@ pub struct Store {
     keyring: Arc<Keyring>,
     response_retention: TimeDelta,
     writes: TaskTracker,
+    pace: Arc<Pace>,
+    turns: Arc<Turns>,
 }
 
 impl Store {
@@ -125,9 +138,10 @@ impl Store {
         let registered = backend.reader(ReadPurpose::Unary).await?.all_suppression_keys().await?;
         require_keys(&keyring, &registered)?;
         let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
+        let (pace, turns) = (Arc::new(Pace::new(backend.most_rows())), Arc::new(turns(&*backend)));
         let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
-        Ok(Self { backend, clock, ids, keyring, response_retention, writes })
+        Ok(Self { backend, clock, ids, keyring, response_retention, writes, pace, turns })
     }
 
     /// Replaces [`RESPONSE_RETENTION`].
@@ -185,8 +199,12 @@ impl Store {
     /// middle would cost its connection.
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
         let store = self.clone();
-        let is_bulk = operation.is_bulk();
-        let write = call::carried(async move { store.write_with_retries(&operation).await });
+        let is_bulk = operation.bulk().is_some();
+        let other = (!is_bulk).then(|| self.pace.other());
+        let write = call::carried(async move {
+            let _other = other;
+            store.write_with_retries(&operation).await
+        });
         let written = match is_bulk {
             true => self.writes.spawn(off_worker(write).in_current_span()),
             false => self.writes.spawn(write.in_current_span()),
@@ -213,7 +231,13 @@ impl Store {
     }
 
     async fn write_once<O: Operation>(&self, operation: &O) -> Result<O::Output> {
+        let bulk = operation.bulk();
+        let _turn = match bulk {
+            Some(bulk) => Some(self.turns.enter(named(bulk.workspace_id)?).await?),
+            None => None,
+        };
         let db = self.backend.begin().await?;
+        let began = Instant::now();
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
         let times = (self.now(), self.clock.earliest());
         let mut tx = Transaction::new(db, times, self.response_retention, ids, keyring);
@@ -223,7 +247,14 @@ impl Store {
             Ok(output)
         };
         match ran.await {
-            Ok(output) => tx.db.commit().await.map(|()| output),
+            Ok(output) => {
+                let waited = tx.db.waited();
+                tx.db.commit().await?;
+                if let Some((work, rows)) = bulk.and_then(|bulk| bulk.rows) {
+                    self.pace.wrote(work, rows, began.elapsed().saturating_sub(waited));
+                }
+                Ok(output)
+            }
             Err(error) => {
                 tx.db.rollback().await;
                 Err(error)
@@ -267,7 +298,12 @@ impl Store {
         let mut reader = self.backend.reader(ReadPurpose::Check).await?;
         reader.workspace(DEFAULT_WORKSPACE).await?;
         drop(reader);
-        self.write(Probe).await
+        self.write_with_retries(&Probe).await
+    }
+
+    /// How many rows the next transaction of long work may write, so that nobody else waits long.
+    pub fn rows_of(&self, work: LongWork) -> usize {
+        self.pace.rows(work, Instant::now())
     }
 
     /// How many writes one caller should run in parallel.

@@ -4480,7 +4480,8 @@ impl ::prost::Name for ImportContactsRequest {
         "/whatatalk.contacts.v1.ImportContactsRequest".into()
     }
 }
-/// Rows that are stored in one transaction.
+/// Rows that get one response. They may be stored in several transactions, so that
+/// opt-outs need not wait for all of them.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImportChunk {
     /// Id chosen by the caller, at most 255 bytes. The response contains it.
@@ -5442,8 +5443,8 @@ pub mod contact_service_client {
         /// later message is a `chunk` of at most 1000 rows. The server responds to each
         /// chunk after committing it. A row that fails does not affect the others.
         ///
-        /// After a dropped connection, chunks with a response are stored. Send the other
-        /// chunks again; with MERGE or SKIP, storing a chunk twice has no effect.
+        /// After a dropped connection, chunks with a response are stored; of others some
+        /// rows may be. Send these chunks again; with MERGE or SKIP, storing a chunk twice has no effect.
         ///
         /// Errors: INVALID_ARGUMENT for a malformed message; ABORTED (STREAM_IDLE) if the
         /// client sends nothing for too long. Errors of single rows are in `failures`.
@@ -5827,8 +5828,8 @@ pub mod contact_service_server {
         /// later message is a `chunk` of at most 1000 rows. The server responds to each
         /// chunk after committing it. A row that fails does not affect the others.
         ///
-        /// After a dropped connection, chunks with a response are stored. Send the other
-        /// chunks again; with MERGE or SKIP, storing a chunk twice has no effect.
+        /// After a dropped connection, chunks with a response are stored; of others some
+        /// rows may be. Send these chunks again; with MERGE or SKIP, storing a chunk twice has no effect.
         ///
         /// Errors: INVALID_ARGUMENT for a malformed message; ABORTED (STREAM_IDLE) if the
         /// client sends nothing for too long. Errors of single rows are in `failures`.

@@ -90,6 +90,7 @@ pub(super) async fn upsert(
             consent: request.consent,
         })?,
         chunks: vec![rows.valid],
+        others_object: false,
     };
     let malformed = rows.failures;
     let counted = api.import_rows.clone();

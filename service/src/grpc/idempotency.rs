@@ -11,7 +11,7 @@ use super::mutation::{Mutation, MutationResponse};
 use crate::domain::error::{Error, Reason, Result};
 use crate::operations::DEFAULT_WORKSPACE;
 use crate::operations::idempotency::{Idempotent, fingerprint};
-use crate::store::{Operation, Store, Transaction};
+use crate::store::{Bulk, Operation, Store, Transaction};
 use crate::telemetry::call;
 
 /// Longest request_id that is parsed, in bytes.
@@ -137,8 +137,8 @@ struct Guarded<O> {
 impl<O: Operation> Operation for Guarded<O> {
     type Output = O::Output;
 
-    fn is_bulk(&self) -> bool {
-        self.operation.is_bulk()
+    fn bulk(&self) -> Option<Bulk<'_>> {
+        self.operation.bulk()
     }
 
     fn needs_preparation(&self) -> bool {

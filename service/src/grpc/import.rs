@@ -3,7 +3,8 @@
 //!
 //! Chunks are committed in the order in which they arrive. While some are being
 //! committed, the next ones are received and decoded; together they make the next
-//! commit. On a database that can write in parallel a second commit runs beside
+//! commit: as many rows as one transaction may write ([`Store::rows_of`]), or several
+//! transactions if the first chunk has more. On a database that can write in parallel a second commit runs beside
 //! the first, but only if the two are about different people, so that their order
 //! does not matter.
 
@@ -25,12 +26,12 @@ use super::api::{Api, ImportRows, shutting_down};
 use super::convert::import::{self as convert, Rows};
 use super::workspace_places::{WorkspacePlace, WorkspacePlaces};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::import::ImportOptions;
+use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow};
 use crate::domain::phone::MatchKey;
-use crate::operations::import::{ImportChunks, ROWS_PER_TRANSACTION};
+use crate::operations::import::ImportChunks;
 use crate::operations::workspaces;
 use crate::runtime::off_worker;
-use crate::store::{Store, Workspace};
+use crate::store::{LongWork, Store, Workspace};
 use crate::telemetry::call;
 
 const MAX_CHUNK_ID: usize = 255;
@@ -44,6 +45,9 @@ const BYTES_PER_TRANSACTION: usize = 8 << 20;
 type ChunkResponse = Result<v1::ImportContactsResponse, Status>;
 /// The responses to the chunks of one commit.
 type CommitResponses = Result<Vec<v1::ImportContactsResponse>, Status>;
+
+/// The valid rows of a chunk, with their index in it.
+type ValidRows = Vec<(usize, ImportRow)>;
 
 /// Begins an import, and returns before the first message arrives: some clients
 /// send it only after they received the response's headers.
@@ -111,7 +115,7 @@ impl Commits {
     fn begin(&mut self, target: &Target, decoded: &mut Vec<Chunk>) {
         let rows: usize = decoded.iter().map(Chunk::len).sum();
         let bytes: usize = decoded.iter().map(|chunk| chunk.bytes).sum();
-        let is_full = rows >= ROWS_PER_TRANSACTION
+        let is_full = rows >= target.store.rows_of(LongWork::Import)
             || decoded.len() >= MAX_CHUNKS
             || bytes >= BYTES_PER_TRANSACTION;
         let allowed = match !is_full {
@@ -122,7 +126,10 @@ impl Commits {
             return;
         }
         let readable = decoded.iter().flat_map(|chunk| &chunk.rows.valid);
-        let people: HashSet<_> = readable.flat_map(|(_, row)| row.profile.match_keys()).collect();
+        let people: HashSet<_> = match target.store.parallel_writes() {
+            1 => HashSet::new(),
+            _ => readable.flat_map(|(_, row)| row.profile.match_keys()).collect(),
+        };
         if self.people.iter().all(|others| others.is_disjoint(&people)) {
             self.running.push_back(target.commit(std::mem::take(decoded)).boxed());
             self.people.push_back(people);
@@ -163,7 +170,7 @@ impl Import {
             }
             let rows: usize = decoded.iter().map(Chunk::len).sum();
             let bytes: usize = decoded.iter().map(|chunk| chunk.bytes).sum();
-            let has_room = rows < ROWS_PER_TRANSACTION
+            let has_room = rows < self.store.rows_of(LongWork::Import)
                 && decoded.len() < MAX_CHUNKS
                 && bytes < BYTES_PER_TRANSACTION;
             tokio::select! {
@@ -222,14 +229,9 @@ impl Target {
             pending.push((chunk.chunk_id, chunk.rows.failures));
             valid.push(chunk.rows.valid);
         }
-        let operation = ImportChunks {
-            workspace_id: self.workspace.workspace_id.clone(),
-            began_in: Some(self.workspace.clone()),
-            options: self.options.clone(),
-            chunks: valid,
-        };
+        let (workspace, options) = (self.workspace.clone(), self.options.clone());
         async move {
-            let outcomes = store.write(operation).await?;
+            let outcomes = write(&store, &workspace, &options, valid).await?;
             let response = |(outcome, (chunk_id, failures))| {
                 let encoded = convert::encode(&outcome, failures);
                 counted.count(&encoded);
@@ -244,6 +246,64 @@ impl Target {
             Ok(outcomes.into_iter().zip(pending).map(response).collect())
         }
     }
+}
+
+/// Stores chunks, in as many transactions as it takes for none to be long.
+async fn write(
+    store: &Store,
+    workspace: &Workspace,
+    options: &ImportOptions,
+    chunks: Vec<ValidRows>,
+) -> Result<Vec<ChunkOutcome>> {
+    let mut outcomes: Vec<_> = chunks.iter().map(|_| ChunkOutcome::default()).collect();
+    let mut import = ImportChunks {
+        workspace_id: workspace.workspace_id.clone(),
+        began_in: Some(workspace.clone()),
+        options: options.clone(),
+        chunks,
+        others_object: false,
+    };
+    import.others_object = import.any_objects();
+    let mut first = 0;
+    loop {
+        let rest = take_after(&mut import.chunks, store.rows_of(LongWork::Import));
+        let next = ImportChunks {
+            workspace_id: import.workspace_id.clone(),
+            began_in: import.began_in.clone(),
+            options: import.options.clone(),
+            chunks: rest.unwrap_or_default(),
+            others_object: import.others_object,
+        };
+        let parts = import.chunks.len();
+        for (outcome, part) in outcomes[first..].iter_mut().zip(store.write(import).await?) {
+            outcome.created += part.created;
+            outcome.updated += part.updated;
+            outcome.unchanged += part.unchanged;
+            outcome.failures.extend(part.failures);
+        }
+        if next.chunks.is_empty() {
+            return Ok(outcomes);
+        }
+        // The chunk that was cut is the first of the next ones.
+        first += parts - 1;
+        import = next;
+    }
+}
+
+/// Takes what follows this many rows. What is left ends with a part of the chunk that what is
+/// taken begins with. None if there are no more rows.
+fn take_after(chunks: &mut Vec<ValidRows>, rows: usize) -> Option<Vec<ValidRows>> {
+    let mut left = rows.max(1);
+    let cut = chunks.iter().position(|chunk| {
+        let is_cut = chunk.len() > left;
+        left = left.saturating_sub(chunk.len());
+        is_cut
+    })?;
+    let before: usize = chunks[..cut].iter().map(Vec::len).sum();
+    let mut rest = chunks.split_off(cut);
+    let after = rest[0].split_off(rows.max(1) - before);
+    chunks.push(std::mem::replace(&mut rest[0], after));
+    Some(rest)
 }
 
 /// Decodes a message that has to be a chunk. None at the end.
@@ -271,6 +331,40 @@ fn decode_chunk(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn chunks_are_cut_where_a_transaction_is_full() {
+        let row = |index| {
+            let profile = Default::default();
+            (index, ImportRow { profile, consent: None, fault: None })
+        };
+        for sizes in [&[5_usize, 0, 3][..], &[0, 0], &[], &[1], &[3, 3, 3], &[4, 1], &[9, 0]] {
+            for limit in [0, 1, 2, 3, 4, 8, 100] {
+                let mut chunks: Vec<ValidRows> =
+                    sizes.iter().map(|size| (0..*size).map(row).collect()).collect();
+                let mut found: Vec<Vec<usize>> = sizes.iter().map(|_| Vec::new()).collect();
+                let (mut first, mut transactions) = (0, 0);
+                loop {
+                    let rest = take_after(&mut chunks, limit);
+                    let rows: usize = chunks.iter().map(Vec::len).sum();
+                    assert!(rows <= limit.max(1), "{sizes:?} {limit}");
+                    for (found, part) in found[first..].iter_mut().zip(&chunks) {
+                        found.extend(part.iter().map(|(index, _)| *index));
+                    }
+                    transactions += 1;
+                    let Some(rest) = rest else { break };
+                    assert_eq!(rows, limit.max(1), "{sizes:?} {limit}");
+                    first += chunks.len() - 1;
+                    chunks = rest;
+                }
+                let expected: Vec<Vec<usize>> =
+                    sizes.iter().map(|size| (0..*size).collect()).collect();
+                assert_eq!(found, expected, "{sizes:?} {limit}");
+                let all: usize = sizes.iter().sum();
+                assert_eq!(transactions, all.div_ceil(limit.max(1)).max(1), "{sizes:?} {limit}");
+            }
+        }
+    }
 
     #[test]
     fn only_chunks_follow_the_options() {

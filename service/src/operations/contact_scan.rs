@@ -8,8 +8,8 @@ use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::filter::Expr;
 use crate::store::{
-    ContactRow, Lock, Operation, Order, OrderBy, PageCursor, Reader, Selection, Store, Transaction,
-    Workspace, decode_profile,
+    Bulk, ContactRow, Lock, LongWork, Operation, Order, OrderBy, PageCursor, Reader, Selection,
+    Store, Transaction, Workspace, decode_profile,
 };
 
 use super::{ensure_same, ensure_still_there, lock_workspace, workspace};
@@ -92,8 +92,8 @@ pub struct Edited {
 }
 
 /// Changes every contact that the filter selects. `edit` returns whether it changed the
-/// contact. Each transaction changes a few hundred contacts, so that no opt-out waits for
-/// all of them; when one fails, those before it stay changed.
+/// contact. Each transaction changes some of them, so that no opt-out waits for
+/// all; when one fails, those before it stay changed.
 pub async fn rewrite_selected<F>(
     store: &Store,
     workspace: &Workspace,
@@ -112,7 +112,10 @@ where
             return Ok(edited);
         }
         let ids: Vec<_> = page.iter().map(|row| row.contact_id).collect();
-        for ids in ids.chunks(REWRITTEN) {
+        let mut left = ids.as_slice();
+        while !left.is_empty() {
+            let (ids, rest) = left.split_at(store.rows_of(LongWork::Edit).min(left.len()));
+            left = rest;
             let ids = ids.to_vec();
             let rewrite = Rewrite { workspace: workspace.clone(), ids, edit: edit.clone() };
             let Edited { matched, changed } = store.write(rewrite).await?;
@@ -121,9 +124,6 @@ where
         }
     }
 }
-
-/// How many contacts a transaction of [`rewrite_selected`] changes.
-const REWRITTEN: usize = 500;
 
 struct Rewrite<F> {
     workspace: Workspace,
@@ -136,6 +136,11 @@ where
     F: Fn(&mut Contact) -> Result<bool> + Send + Sync + 'static,
 {
     type Output = Edited;
+
+    fn bulk(&self) -> Option<Bulk<'_>> {
+        let rows = Some((LongWork::Edit, self.ids.len()));
+        Some(Bulk { workspace_id: &self.workspace.workspace_id, rows })
+    }
 
     async fn run(&self, tx: &mut Transaction) -> Result<Edited> {
         let workspace = lock_workspace(tx, &self.workspace.workspace_id, Lock::Shared).await?;

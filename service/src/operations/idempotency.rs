@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{Lock, NewStoredResponse, Operation, Store, Transaction};
+use crate::store::{Bulk, Lock, NewStoredResponse, Operation, Store, Transaction};
 
 use super::{lock_workspace, workspace};
 
@@ -53,8 +53,8 @@ where
 {
     type Output = Bytes;
 
-    fn is_bulk(&self) -> bool {
-        self.operation.is_bulk()
+    fn bulk(&self) -> Option<Bulk<'_>> {
+        self.operation.bulk()
     }
 
     fn needs_preparation(&self) -> bool {

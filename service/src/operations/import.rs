@@ -10,7 +10,7 @@ use crate::domain::ids;
 use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::{MAX_TAGS, Tag};
-use crate::store::{Lock, Operation, Transaction, Workspace};
+use crate::store::{Bulk, Lock, LongWork, Operation, Transaction, Workspace};
 
 use super::contacts::{keep_external_id, keep_phone, people, refuse_former};
 use super::unit_of_work::{
@@ -18,11 +18,7 @@ use super::unit_of_work::{
 };
 use super::{definitions, ensure_same, lock_workspace};
 
-/// How many rows one transaction stores, if that many have arrived. A transaction
-/// writes each page of an index once, however many rows change it.
-pub const ROWS_PER_TRANSACTION: usize = 5000;
-
-/// Creates and updates the contacts of some chunks of an import.
+/// Creates and updates the contacts of some chunks of an import, or of parts of them.
 #[derive(Debug)]
 pub struct ImportChunks {
     /// The workspace of the request. Empty stands for the default one.
@@ -33,6 +29,8 @@ pub struct ImportChunks {
     pub options: ImportOptions,
     /// The valid rows of each chunk, with their index in it.
     pub chunks: Vec<Vec<(usize, ImportRow)>>,
+    /// Whether a row of these chunks that another transaction stores objects.
+    pub others_object: bool,
 }
 
 /// The result of one row.
@@ -46,8 +44,9 @@ impl Operation for ImportChunks {
     /// The result of each chunk.
     type Output = Vec<ChunkOutcome>;
 
-    fn is_bulk(&self) -> bool {
-        true
+    fn bulk(&self) -> Option<Bulk<'_>> {
+        let rows = self.chunks.iter().map(Vec::len).sum();
+        Some(Bulk { workspace_id: &self.workspace_id, rows: Some((LongWork::Import, rows)) })
     }
 
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {
@@ -62,7 +61,7 @@ impl Operation for ImportChunks {
         // What is wrong with the whole call fails each row, if one of them objects: no
         // objection is lost with the rest.
         let fault = match self.validate(&definitions, tx) {
-            Err(error) if self.rows().any(|row| self.objection(row).is_some()) => Some(error),
+            Err(error) if self.others_object || self.any_objects() => Some(error),
             validated => validated.map(|()| None)?,
         };
 
@@ -100,6 +99,11 @@ impl Operation for ImportChunks {
 impl ImportChunks {
     fn rows(&self) -> impl Iterator<Item = &ImportRow> {
         self.chunks.iter().flatten().map(|(_, row)| row)
+    }
+
+    /// Whether a row objects.
+    pub fn any_objects(&self) -> bool {
+        self.rows().any(|row| self.objection(row).is_some())
     }
 
     /// Validates the options, which all rows share.

@@ -7,7 +7,9 @@ use crate::domain::contact::{Contact, Profile, Recipient, validate_tags};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{self, Definitions};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
-use crate::store::{Lock, Operation, Selection, Store, Transaction, Workspace, decode_profile};
+use crate::store::{
+    Bulk, Lock, Operation, Selection, Store, Transaction, Workspace, decode_profile,
+};
 
 use super::contact_scan::{ContactScan, Edited, rewrite_selected};
 use super::read::filter_error;
@@ -64,8 +66,8 @@ pub struct EditTagsOutcome {
 impl Operation for EditTags {
     type Output = EditTagsOutcome;
 
-    fn is_bulk(&self) -> bool {
-        true
+    fn bulk(&self) -> Option<Bulk<'_>> {
+        Some(Bulk { workspace_id: &self.workspace_id, rows: None })
     }
 
     fn needs_preparation(&self) -> bool {

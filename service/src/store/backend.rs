@@ -8,6 +8,8 @@
 //! A method works on many rows at once, because a round trip costs more than a
 //! row. Slices may have any length: engines split them into statements.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{
@@ -37,6 +39,8 @@ pub(crate) trait Backend: Send + Sync {
     /// How many write transactions one caller should run in parallel. More of
     /// them gain nothing.
     fn parallel_writes(&self) -> usize;
+    /// From how many rows on a transaction of long work gains nothing by more of them.
+    fn most_rows(&self) -> usize;
     /// Overwrites what erasures left in unused parts of the database files. Does
     /// nothing on engines that do this themselves, nor where writes would have to
     /// wait for it noticeably, unless they `may_wait`.
@@ -107,6 +111,10 @@ pub trait Writer:
     + WebhookWriter
     + ApiTokenWriter
 {
+    /// How long it waited for other transactions since it began, while others could go on.
+    fn waited(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Makes the changes durable.
     async fn commit(self: Box<Self>) -> Result<()>;
     /// Discards the changes.

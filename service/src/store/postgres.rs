@@ -160,6 +160,10 @@ impl Backend for PostgresBackend {
         2
     }
 
+    fn most_rows(&self) -> usize {
+        5000
+    }
+
     async fn vacuum(&self, _may_wait: bool) -> Result<()> {
         // Left to autovacuum.
         Ok(())

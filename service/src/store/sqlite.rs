@@ -219,6 +219,11 @@ impl Backend for SqliteBackend {
         1
     }
 
+    fn most_rows(&self) -> usize {
+        // Each page of an index is written once a transaction.
+        20_000
+    }
+
     async fn vacuum(&self, may_wait: bool) -> Result<()> {
         vacuum::vacuum(&mut *self.writer.acquire().await?, may_wait).await
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{ConsentChange, KeyLock, Store, Workspace, Writer};
+use super::{ConsentChange, KeyLock, LongWork, Store, Workspace, Writer};
 use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::IdGenerator;
@@ -36,10 +36,10 @@ pub trait Operation: Send + Sync + 'static {
         tx: &'a mut Transaction,
     ) -> impl Future<Output = Result<Self::Output>> + Send + 'a;
 
-    /// Whether it converts, sorts or hashes so much at a time that it would hold a worker
-    /// of the runtime for long.
-    fn is_bulk(&self) -> bool {
-        false
+    /// What is said of it if it is long work: it may convert, sort or hash so much at a time that
+    /// it would hold a worker of the runtime, and it waits for its turn.
+    fn bulk(&self) -> Option<Bulk<'_>> {
+        None
     }
 
     /// Whether it records that somebody objects. Sent again after the response was erased
@@ -47,6 +47,16 @@ pub trait Operation: Send + Sync + 'static {
     fn is_objection(&self) -> bool {
         false
     }
+}
+
+/// What is said of an operation that is long work.
+#[derive(Clone, Copy, Debug)]
+pub struct Bulk<'a> {
+    /// The workspace of the request. Empty stands for the default one.
+    pub workspace_id: &'a str,
+    /// If it is one of many transactions, which: their number of rows depends on how long those
+    /// before took.
+    pub rows: Option<(LongWork, usize)>,
 }
 
 /// An open write transaction with everything an [`Operation`] needs.

@@ -214,8 +214,13 @@ pub async fn import_rows(store: &Store, rows: Vec<ImportRow>) -> ChunkOutcome {
         consent: None,
     };
     let chunks = vec![rows.into_iter().enumerate().collect()];
-    let import =
-        import::ImportChunks { workspace_id: String::new(), began_in: None, options, chunks };
+    let import = import::ImportChunks {
+        workspace_id: String::new(),
+        began_in: None,
+        options,
+        chunks,
+        others_object: false,
+    };
     store.write(import).await.unwrap().remove(0)
 }
 

@@ -2,6 +2,7 @@
 //! that hold their SQL.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
@@ -34,6 +35,8 @@ pub(super) struct PostgresSession {
     pub(super) changed_consent: ChangedConsent,
     /// How this transaction changes the numbers of contacts that use definitions.
     pub(super) usage: UsageChanges,
+    /// How long it waited for the workspace's row.
+    pub(super) waited: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,7 @@ impl PostgresSession {
             locked_consent: HashSet::new(),
             changed_consent: ChangedConsent::default(),
             usage: UsageChanges::default(),
+            waited: Duration::ZERO,
         }
     }
 
@@ -212,6 +216,10 @@ impl Reader for PostgresSession {
 
 #[async_trait]
 impl Writer for PostgresSession {
+    fn waited(&self) -> Duration {
+        self.waited
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<()> {
         // After a failed statement, Postgres answers COMMIT by rolling back, without
         // an error.

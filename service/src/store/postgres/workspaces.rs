@@ -1,5 +1,7 @@
 //! SQL of workspaces.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use sqlx::Row;
 
@@ -181,7 +183,9 @@ impl WorkspaceWriter for PostgresSession {
              WHERE workspace_id = $1 RETURNING consent_revision, ledger_length, ledger_hash",
         );
         let stamp = i64::from_le_bytes(random()?);
+        let began = Instant::now();
         let row = self.fetch_one(query.bind(&workspace.workspace_id).bind(stamp)).await?;
+        self.waited += began.elapsed();
         self.changed_consent.set_revision(workspace, (row.get(0), stamp));
         Ok((row.get(0), head(&workspace.workspace_id, row.get(1), row.get(2))?))
     }

@@ -1,0 +1,254 @@
+//! The one rule of how long transactions of long work may be, so that nobody waits long behind
+//! them: on SQLite for the one writer, on Postgres for the rows and the workspace that they lock.
+//!
+//! A transaction of long work writes as many rows as fit into [`BESIDE_OTHERS`], by what those
+//! before it took, if somebody else writes too, and into [`ALONE`] if nobody does: a write that
+//! comes then waits for the rest of one. Long work also takes turns, so that a write never
+//! waits for several of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::domain::error::{Error, Result};
+
+/// How long a transaction may take while others write.
+const BESIDE_OTHERS: Duration = Duration::from_millis(80);
+/// How long it may take if nobody else wrote lately.
+const ALONE: Duration = Duration::from_millis(200);
+/// How long ago is lately.
+const LATELY: Duration = Duration::from_secs(2);
+
+/// Fewest rows of a transaction. What it costs by itself is that of some hundred rows.
+const FEWEST: usize = 200;
+/// Rows of the first one.
+const FIRST: usize = 1000;
+
+/// How long long work waits for its turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A kind of long work: its rows cost the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LongWork {
+    /// Rows of imports.
+    Import,
+    /// Contacts that are edited by a filter.
+    Edit,
+}
+
+/// How many rows transactions of long work write.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Most rows of a transaction. From some number on, more gain nothing.
+    most: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What a row took, by kind of work.
+    per_row: [Option<Duration>; 2],
+    /// Most rows of the next transaction, which is at most twice as long as the last.
+    steps: [Option<usize>; 2],
+    /// When somebody else last wrote or began to wait.
+    others: Option<Instant>,
+    /// How many others wait or write.
+    writing: usize,
+}
+
+impl Pace {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, state: Mutex::default() }
+    }
+
+    /// How many rows the next transaction of this work may write.
+    pub(super) fn rows(&self, work: LongWork, now: Instant) -> usize {
+        let state = self.state();
+        let Some(per_row) = state.per_row[work as usize] else { return FIRST };
+        let is_lately = |at| now.saturating_duration_since(at) < LATELY;
+        let time = match state.writing > 0 || state.others.is_some_and(is_lately) {
+            true => BESIDE_OTHERS,
+            false => ALONE,
+        };
+        let fitting = time.as_nanos() / per_row.as_nanos().max(1);
+        let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
+        let step = state.steps[work as usize].unwrap_or(FIRST);
+        fitting.min(step).min(self.most).max(FEWEST)
+    }
+
+    /// Notes that a transaction of long work wrote this many rows, and for how long others may
+    /// have waited for it.
+    pub(super) fn wrote(&self, work: LongWork, rows: usize, held: Duration) {
+        // Of a short one, most is the transaction's own.
+        if rows < FEWEST && held < BESIDE_OTHERS {
+            return;
+        }
+        let last = held / u32::try_from(rows.max(1)).unwrap_or(u32::MAX);
+        let mut state = self.state();
+        let per_row = match state.per_row[work as usize] {
+            // Slower counts at once, faster little by little.
+            Some(known) if last < known => known - (known - last) / 4,
+            _ => last,
+        };
+        state.per_row[work as usize] = Some(per_row);
+        let step = state.steps[work as usize].unwrap_or(FIRST);
+        state.steps[work as usize] = Some(match rows >= step {
+            true => (2 * step).min(self.most),
+            false => step,
+        });
+    }
+
+    /// Notes a write of somebody else, until the guard is dropped.
+    pub(super) fn other(self: &Arc<Self>) -> Other {
+        self.state().writing += 1;
+        Other(Arc::clone(self))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A write that is not long work, under way.
+pub(super) struct Other(Arc<Pace>);
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.writing -= 1;
+        state.others = Some(Instant::now());
+    }
+}
+
+/// The turns of long work: some transactions at a time of each workspace, and fewer in all than
+/// there are connections, so that others find one.
+pub(super) struct Turns {
+    /// Of one workspace.
+    each: usize,
+    workspaces: Mutex<HashMap<String, Weak<Semaphore>>>,
+    all: Arc<Semaphore>,
+}
+
+/// Too much long work waits.
+#[derive(Debug, thiserror::Error)]
+#[error("other long work took too long")]
+struct NoTurn;
+
+/// A turn, until it is dropped.
+pub(super) struct Turn {
+    _workspace: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    pub(super) fn new(each: usize, all: usize) -> Self {
+        let all = Arc::new(Semaphore::new(all.max(1)));
+        Self { each, workspaces: Mutex::default(), all }
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// When there is none within [`LONGEST_WAIT`].
+    pub(super) async fn enter(&self, workspace_id: &str) -> Result<Turn> {
+        let wait = async {
+            let workspace = self.of(workspace_id).acquire_owned().await.map_err(Error::internal)?;
+            let all = Arc::clone(&self.all).acquire_owned().await.map_err(Error::internal)?;
+            Ok(Turn { _workspace: workspace, _all: all })
+        };
+        timeout(LONGEST_WAIT, wait).await.unwrap_or_else(|_| Err(Error::unavailable(NoTurn)))
+    }
+
+    fn of(&self, workspace_id: &str) -> Arc<Semaphore> {
+        let mut workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = workspaces.get(workspace_id).and_then(Weak::upgrade) {
+            return known;
+        }
+        // Only those are kept that somebody has or waits for.
+        workspaces.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(self.each));
+        workspaces.insert(workspace_id.to_owned(), Arc::downgrade(&turns));
+        turns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    const IMPORT: LongWork = LongWork::Import;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Writes as the pace allows, in transactions of which each row takes as long.
+    fn write(pace: &Pace, transactions: usize, per_row: Duration, now: Instant) -> usize {
+        for _ in 0..transactions {
+            let rows = pace.rows(IMPORT, now);
+            pace.wrote(IMPORT, rows, per_row * u32::try_from(rows).expect("some"));
+        }
+        pace.rows(IMPORT, now)
+    }
+
+    #[test]
+    fn transactions_take_as_long_as_others_may_wait() {
+        let now = Instant::now();
+        let pace = Arc::new(Pace::new(20_000));
+        assert_eq!(write(&pace, 20, Duration::from_micros(20), now), 10_000, "nobody else writes");
+        let other = pace.other();
+        assert_eq!(pace.rows(IMPORT, now), 4000, "somebody waits");
+        drop(other);
+        assert_eq!(pace.rows(IMPORT, now), 4000, "somebody wrote");
+        assert_eq!(pace.rows(IMPORT, now + LATELY + millis(60_000)), 10_000);
+        // Edits are another kind of work.
+        assert_eq!(pace.rows(LongWork::Edit, now), FIRST);
+    }
+
+    #[test]
+    fn a_slow_transaction_makes_the_next_one_smaller_at_once_and_fast_ones_larger_in_steps() {
+        let now = Instant::now();
+        let pace = Pace::new(20_000);
+        write(&pace, 20, Duration::from_micros(20), now);
+        assert_eq!(write(&pace, 1, Duration::from_micros(100), now), 2000);
+        assert_eq!(write(&pace, 1, millis(10), now), FEWEST, "however slow");
+        let mut last = FEWEST;
+        for _ in 0..60 {
+            let rows = write(&pace, 1, Duration::from_micros(5), now);
+            assert!(rows >= last && rows <= 2 * last, "{rows} after {last}");
+            last = rows;
+        }
+        assert_eq!(last, 20_000, "more gain nothing");
+    }
+
+    #[test]
+    fn small_transactions_say_nothing_of_large_ones() {
+        let now = Instant::now();
+        let pace = Pace::new(20_000);
+        let rows = write(&pace, 20, Duration::from_micros(20), now);
+        pace.wrote(IMPORT, 1, millis(8));
+        assert_eq!(pace.rows(IMPORT, now), rows);
+        pace.wrote(IMPORT, 1, millis(90));
+        assert_eq!(pace.rows(IMPORT, now), FEWEST, "unless they hold up others");
+    }
+
+    #[tokio::test]
+    async fn long_work_takes_turns() {
+        let turns = Turns::new(2, 3);
+        let first = turns.enter("a").await.expect("a turn");
+        let second = turns.enter("a").await.expect("a turn");
+        assert!(turns.enter("a").now_or_never().is_none(), "the third of a workspace");
+        let third = turns.enter("b").await.expect("a turn");
+        assert!(turns.enter("c").now_or_never().is_none(), "the fourth in all");
+        drop(first);
+        drop(turns.enter("c").await.expect("a turn"));
+        drop((second, third));
+        drop(turns.enter("a").await.expect("a turn"));
+        assert_eq!(turns.workspaces.lock().expect("a lock").len(), 1, "those nobody has are gone");
+    }
+}
