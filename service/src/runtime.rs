@@ -18,6 +18,15 @@ pub(crate) fn off_worker<F: Future>(future: F) -> impl Future<Output = F::Output
     OffWorker { future }
 }
 
+/// Runs what takes long. The worker's other tasks go on in another thread meanwhile.
+pub(crate) fn beside_others<T>(run: impl FnOnce() -> T) -> T {
+    // A runtime of one thread, as in unit tests, has no other.
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(run),
+        _ => run(),
+    }
+}
+
 pin_project! {
     struct OffWorker<F> {
         #[pin]
@@ -30,11 +39,7 @@ impl<F: Future> Future for OffWorker<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let future = self.project().future;
-        // A runtime of one thread, as in unit tests, has no other.
-        match Handle::current().runtime_flavor() {
-            RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| future.poll(cx)),
-            _ => future.poll(cx),
-        }
+        beside_others(|| future.poll(cx))
     }
 }
 

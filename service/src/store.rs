@@ -252,6 +252,10 @@ impl Store {
                 tx.db.commit().await?;
                 if let Some((work, rows)) = bulk.and_then(|bulk| bulk.rows) {
                     self.pace.wrote(work, rows, began.elapsed().saturating_sub(waited));
+                    if let Err(error) = self.backend.tidy().await {
+                        // What was written is committed.
+                        tracing::warn!(error.reason = ?error.reason(), "tidying up failed");
+                    }
                 }
                 Ok(output)
             }

@@ -25,6 +25,9 @@ const PACED_CHECKS: u64 = 500;
 const PACED_OPT_OUTS: u64 = 20;
 /// A check that is answered later is worth nothing.
 const DEADLINE: Duration = Duration::from_secs(1);
+/// The numbers of contacts that further imports begin with: nobody has them yet.
+const IMPORTED_ALONE: u64 = 20_000_000;
+const IMPORTED_BESIDE: u64 = 40_000_000;
 const QUIET: &str = "quiet";
 const QUIET_CONTACTS: u64 = 1000;
 /// Connections of those who send more than fits.
@@ -47,7 +50,15 @@ pub async fn measure(
     report.number("checks of 64 callers, checks/s", peak.rate, "");
     report.time("… 99th percentile", percentile(&peak.times, 99), "");
 
-    let load = Load::start(&url, contacts)?;
+    let load = Load::start(&url, IMPORTED_ALONE, false)?;
+    let imported = paced(client, contacts, RUN).await?;
+    let done = load.stop()?;
+    let what = "under an import alone";
+    report.ratio(&format!("opt-out, {what}"), &imported.opt_outs, &idle.opt_outs, "≤ 3, ≤ 250 ms");
+    report.time("… slowest", percentile(&imported.opt_outs, 100), "");
+    report.text("… done meanwhile", done, "");
+
+    let load = Load::start(&url, contacts, true)?;
     let processors = Processors::now(server)?;
     let loaded = paced(client, contacts, RUN).await?;
     let used = processors.since(server)?;
@@ -56,6 +67,7 @@ pub async fn measure(
     let what = "under an import, 4 streams of all, 4 counts";
     report.ratio(&format!("check, {what}"), &loaded.checks, &idle.checks, "≤ 5");
     report.ratio(&format!("opt-out, {what}"), &loaded.opt_outs, &idle.opt_outs, "≤ 5");
+    report.time("… slowest", percentile(&loaded.opt_outs, 100), "");
     report.text("… failed", format!("{}", loaded.failed), "0");
     report.text("… processors of server, client, others", used, "");
     report.ratio(&format!("checks of 64 callers, {what}"), &shared.times, &peak.times, "≤ 5");
@@ -83,7 +95,7 @@ async fn noisy_neighbour(
     let people = (0..QUIET_CONTACTS).map(|n| NewContact::new().phone(data::phone(n)));
     quiet.contacts().batch_upsert(people).await?;
     let alone = paced(&quiet, QUIET_CONTACTS, RUN).await?;
-    let load = Load::start(&server.url(), contacts)?;
+    let load = Load::start(&server.url(), IMPORTED_BESIDE, true)?;
     // Both take as long.
     let (beside, noise) =
         tokio::join!(paced(&quiet, QUIET_CONTACTS, RUN), singles(client, server, contacts));
@@ -194,21 +206,22 @@ async fn at_pace<F: Future<Output = bool> + Send + 'static>(
     (times, failed)
 }
 
-/// An import, four streams of all contacts and four counts, one after the other, from threads of their own.
+/// An import, and if `is_all`, four streams of all contacts and four counts, one after the other, from
+/// threads of their own.
 struct Load {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Result<String>>,
 }
 
 impl Load {
-    fn start(url: &str, contacts: u64) -> Result<Self> {
+    fn start(url: &str, first: u64, is_all: bool) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let client = ContactsClient::builder(url);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new()?;
             // Connects within the runtime.
-            runtime.block_on(async { load(client.connect_lazy()?, contacts, stopped).await })
+            runtime.block_on(async { load(client.connect_lazy()?, first, is_all, stopped).await })
         });
         Ok(Self { stop, thread })
     }
@@ -220,11 +233,16 @@ impl Load {
     }
 }
 
-async fn load(client: ContactsClient, contacts: u64, stop: Arc<AtomicBool>) -> Result<String> {
+async fn load(
+    client: ContactsClient,
+    first: u64,
+    is_all: bool,
+    stop: Arc<AtomicBool>,
+) -> Result<String> {
     let started = Instant::now();
     let (streamed, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut tasks: JoinSet<Result> = JoinSet::new();
-    for _ in 0..4 {
+    for _ in 0..if is_all { 4 } else { 0 } {
         let (contacts, sum, stopped) =
             (client.contacts(), Arc::clone(&streamed), Arc::clone(&stop));
         tasks.spawn(async move {
@@ -247,7 +265,7 @@ async fn load(client: ContactsClient, contacts: u64, stop: Arc<AtomicBool>) -> R
         });
     }
     let options = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
-    let rows = futures::stream::iter(data::rows_from(contacts)).take_while({
+    let rows = futures::stream::iter(data::rows_from(first)).take_while({
         let stop = Arc::clone(&stop);
         move |_| futures::future::ready(!stop.load(Ordering::SeqCst))
     });

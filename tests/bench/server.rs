@@ -33,6 +33,17 @@ impl ServerProcess {
         Self::spawn(serve)
     }
 
+    /// Makes the tables of a database.
+    pub fn migrate(database: &str) -> Result {
+        let program = std::env::current_exe()?.with_file_name("contacts-service");
+        let mut migrate = Command::new(program);
+        migrate.args(["migrate", "--database-url", database]).stdout(Stdio::null());
+        match migrate.status()?.success() {
+            true => Ok(()),
+            false => Err("the tables could not be made".into()),
+        }
+    }
+
     /// Starts the echo of `echo.rs`.
     pub fn start_echo() -> Result<Self> {
         let mut serve = Command::new(std::env::current_exe()?);

@@ -2,6 +2,7 @@
 
 mod api_tokens;
 mod attribute_json;
+mod checkpoint;
 mod connection;
 mod consent;
 mod consent_changes;
@@ -14,6 +15,7 @@ mod external_ids;
 #[doc(hidden)]
 pub mod fail_point;
 mod filter;
+mod in_place;
 mod interrupt;
 mod ledger;
 mod name_index;
@@ -84,7 +86,18 @@ async fn open_backend(
     let Readers { unary, scan, stream, checks } = options.readers(path, access);
     let file = Arc::new(FileWatch::of(path));
     let validity = ValidityReader::new(path.to_owned());
-    Ok(SqliteBackend { unary, scan, stream, checks, writer, validity, file })
+    let (checkpoints, wal_bytes) = (options.checkpoints(path, access), options.wal_bytes);
+    Ok(SqliteBackend {
+        writer,
+        unary,
+        scan,
+        stream,
+        checks,
+        checkpoints,
+        wal_bytes,
+        validity,
+        file,
+    })
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<()> {
@@ -146,6 +159,9 @@ struct SqliteBackend {
     scan: SqlitePool,
     stream: SqlitePool,
     checks: SqlitePool,
+    /// For checkpoints beside the writer.
+    checkpoints: SqlitePool,
+    wal_bytes: u64,
     validity: ValidityReader,
     file: Arc<FileWatch>,
 }
@@ -224,6 +240,10 @@ impl Backend for SqliteBackend {
         20_000
     }
 
+    async fn tidy(&self) -> Result<()> {
+        checkpoint::relieve(&self.checkpoints, &self.writer, self.wal_bytes).await
+    }
+
     async fn vacuum(&self, may_wait: bool) -> Result<()> {
         vacuum::vacuum(&mut *self.writer.acquire().await?, may_wait).await
     }
@@ -236,7 +256,8 @@ impl Backend for SqliteBackend {
     }
 
     async fn close(&self) {
-        for pool in [&self.checks, &self.stream, &self.scan, &self.unary, &self.writer] {
+        let readers = [&self.checks, &self.stream, &self.scan, &self.unary];
+        for pool in readers.into_iter().chain([&self.checkpoints, &self.writer]) {
             pool.close().await;
         }
         self.validity.close();

@@ -27,6 +27,29 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = match &error {
+            rusqlite::Error::SqliteFailure(failure, _) => failure.extended_code,
+            _ => 0,
+        };
+        match is_unique_violation(code) {
+            true => Self::write_conflict().caused_by(error),
+            false => match sqlite_meaning(&code.to_string()) {
+                Meaning::Conflict => Self::write_conflict().caused_by(error),
+                Meaning::Unavailable => Self::unavailable(error),
+                Meaning::Internal => Self::internal(error),
+            },
+        }
+    }
+}
+
+/// By SQLite's extended result code, as the driver does.
+fn is_unique_violation(code: i32) -> bool {
+    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+    [SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE].contains(&code)
+}
+
 fn meaning(error: &sqlx::Error) -> Meaning {
     match error {
         sqlx::Error::Database(error) if error.kind() == ErrorKind::UniqueViolation => {

@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 
 use crate::domain::error::Result;
 
-const PAGE_SIZE: u32 = 4096;
+pub(super) const PAGE_SIZE: u64 = 4096;
 
 /// What may be done with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,12 @@ impl SqliteOptions {
         Ok(pool(1, self.acquire_timeout).connect_with(options).await?)
     }
 
+    /// The connection for checkpoints, which does not connect yet.
+    pub(super) fn checkpoints(&self, path: &Path, access: Access) -> SqlitePool {
+        let options = self.connect(path, access, self.read_cache_bytes).create_if_missing(false);
+        pool(1, self.acquire_timeout).connect_lazy_with(options)
+    }
+
     /// The pools that read, which do not connect yet.
     pub(super) fn readers(&self, path: &Path, access: Access) -> Readers {
         let options = self.connect(path, access, self.read_cache_bytes).pragma("query_only", "ON");
@@ -103,7 +109,7 @@ impl SqliteOptions {
             .locking_mode(SqliteLockingMode::Normal)
             .busy_timeout(self.busy_timeout)
             .foreign_keys(false)
-            .page_size(PAGE_SIZE)
+            .page_size(PAGE_SIZE as u32)
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
             .pragma("cache_size", format!("-{}", cache_bytes >> 10));
@@ -114,7 +120,8 @@ impl SqliteOptions {
             .journal_mode(SqliteJournalMode::Wal)
             // An acknowledged opt-out survives a power cut.
             .synchronous(SqliteSynchronous::Full)
-            .pragma("wal_autocheckpoint", (self.wal_bytes / u64::from(PAGE_SIZE)).to_string())
+            // Long work makes checkpoints itself, see checkpoint.rs. This is for all others.
+            .pragma("wal_autocheckpoint", (self.wal_bytes / PAGE_SIZE).to_string())
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
+use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use super::session::{ROWS, SqliteSession};
+use super::session::SqliteSession;
 use super::values::{json, row_limit};
 use crate::domain::consent::{IdentityConsent, IdentityId};
 use crate::domain::error::Result;
@@ -144,25 +144,23 @@ fn stored(row: &SqliteRow) -> StoredConsent {
 impl ConsentWriter for SqliteSession {
     async fn upsert_consent(&mut self, workspace: &Workspace, rows: &[ConsentRow]) -> Result<()> {
         self.changed_consent.add(rows.iter().map(|row| &row.match_key));
-        let statements = rows.chunks(ROWS).map(|chunk| {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "INSERT OR REPLACE INTO consent (workspace_key, match_key, contact_id, identity_id,
-                     is_former, consent, update_time, revision) ",
-            );
-            sql.push_values(chunk, |mut values, row| {
-                values
-                    .push_bind(workspace.row_key)
-                    .push_bind(row.match_key.as_str())
-                    .push_bind(row.contact_id)
-                    .push_bind(row.identity_id.0)
-                    .push_bind(row.is_former)
-                    .push_bind(row.consent.encode(row.identity_id))
-                    .push_bind(row.update_time.map(micros))
-                    .push_bind(row.revision);
-            });
-            sql
-        });
-        self.execute_all(statements).await
+        let sql =
+            "INSERT OR REPLACE INTO consent (workspace_key, match_key, contact_id, identity_id,
+                 is_former, consent, update_time, revision)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        self.for_each(sql, rows, |values, row| {
+            values
+                .bind(workspace.row_key)?
+                .bind(row.match_key.as_str())?
+                .bind(row.contact_id.as_ref().map(|id| id.as_bytes().as_slice()))?
+                .bind(row.identity_id.0.as_bytes().as_slice())?
+                .bind(row.is_former)?
+                .bind(row.consent.encode(row.identity_id))?
+                .bind(row.update_time.map(micros))?
+                .bind(row.revision)?;
+            Ok(())
+        })
+        .await
     }
 
     async fn delete_consent(&mut self, workspace: &Workspace, keys: &[MatchKey]) -> Result<()> {

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use sqlx::Sqlite;
-use sqlx::query_builder::Separated;
 use uuid::Uuid;
 
 use super::attribute_json;
+use super::in_place::Values;
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Profile};
-use crate::store::common::{consent_columns, micros, name_keys};
+use crate::store::common::{NameKeys, consent_columns, micros};
 use crate::store::encode_profile;
 
 /// The change of a contact's profile. The profile is empty before a contact is
@@ -23,43 +22,46 @@ pub(super) struct ProfileChange<'a> {
 
 /// Binds the columns `tags`, `attributes`, `phone_number`, `email`, `first_name`,
 /// `last_name`, `search_words`, `first_name_key`, `last_name_key` and `record`.
-pub(super) fn push_profile(
-    row: &mut Separated<'_, Sqlite, &'static str>,
+pub(super) fn bind_profile(
+    values: &mut Values<'_, '_>,
     contact: &Contact,
+    keys: &NameKeys,
     tag_keys: &HashMap<String, i64>,
-) {
+) -> rusqlite::Result<()> {
     let profile = &contact.profile;
-    let keys = name_keys(profile);
-    let mut tags = String::from(",");
+    let mut tags = String::with_capacity(2 + 4 * profile.tags.len());
+    tags.push(',');
     for key in profile.tags.iter().filter_map(|tag| tag_keys.get(tag)) {
         tags.push_str(&key.to_string());
         tags.push(',');
     }
-    row.push_bind(tags)
-        .push("jsonb(")
-        .push_bind_unseparated(attribute_json::encode(&profile.attributes))
-        .push_unseparated(")")
-        .push_bind(profile.phone_number.as_ref().map(ToString::to_string).unwrap_or_default())
-        .push_bind(&profile.email)
-        .push_bind(&profile.first_name)
-        .push_bind(&profile.last_name)
-        .push_bind(keys.words)
-        .push_bind(keys.first_name_key)
-        .push_bind(keys.last_name_key)
-        .push_bind(encode_profile(contact).to_vec());
+    values
+        .bind(tags)?
+        .bind(attribute_json::encode(&profile.attributes))?
+        .bind(profile.phone_number.as_ref().map_or("", |number| number.as_str()))?
+        .bind(profile.email.as_str())?
+        .bind(profile.first_name.as_str())?
+        .bind(profile.last_name.as_str())?
+        .bind(keys.words.as_str())?
+        .bind(keys.first_name_key.as_str())?
+        .bind(keys.last_name_key.as_str())?
+        .bind(encode_profile(contact).as_ref())?;
+    Ok(())
 }
 
 /// Binds state, time, expiry and what its age counts from, for each category, and
 /// `opt_in_update_time`.
-pub(super) fn push_consent(
-    row: &mut Separated<'_, Sqlite, &'static str>,
+pub(super) fn bind_consent(
+    values: &mut Values<'_, '_>,
     consent: &ConsentSummary,
-) {
+) -> rusqlite::Result<()> {
     for columns in consent_columns(consent) {
-        row.push_bind(columns.code)
-            .push_bind(columns.time)
-            .push_bind(columns.expire_time)
-            .push_bind(columns.counted_from);
+        values
+            .bind(columns.code)?
+            .bind(columns.time)?
+            .bind(columns.expire_time)?
+            .bind(columns.counted_from)?;
     }
-    row.push_bind(consent.update_time.map(micros));
+    values.bind(consent.update_time.map(micros))?;
+    Ok(())
 }

@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 
-use super::contact_row::{ProfileChange, push_consent, push_profile};
+use super::contact_row::{ProfileChange, bind_consent, bind_profile};
+use super::in_place::Values;
 use super::session::{ROWS, SqliteSession};
 use super::values::{json, seq};
 use super::{external_ids, name_index, row_batch, usage};
@@ -16,7 +17,7 @@ use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::Result;
 use crate::store::common::{
     Columns, ConsentColumns, ContactLookup, ExternalIdChanges, consent_summary, contact_columns,
-    find_contacts, micros,
+    find_contacts, micros, name_keys,
 };
 use crate::store::{ContactColumns, ContactReader, ContactRow, ContactWriter, Workspace};
 
@@ -164,30 +165,35 @@ impl ContactWriter for SqliteSession {
         contacts: &[(Contact, ConsentSummary)],
     ) -> Result<()> {
         let tag_keys = usage::tag_keys(self, workspace).await?;
-        let statements = contacts.chunks(ROWS).map(|chunk| {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "INSERT INTO contact (workspace_key, seq, version,
-                     opt_in_marketing, marketing_time, marketing_expire_time,
-                     marketing_counted_from, opt_in_utility, utility_time, utility_expire_time,
-                     utility_counted_from, opt_in_authentication, authentication_time,
-                     authentication_expire_time, authentication_counted_from, opt_in_update_time,
-                     create_time, update_time, tags, attributes, phone_number, email, first_name,
-                     last_name, search_words, first_name_key, last_name_key, record) ",
-            );
-            sql.push_values(chunk, |mut row, (contact, consent)| {
-                row.push_bind(workspace.row_key)
-                    .push_bind(seq(contact.contact_id))
-                    .push_bind(contact.version);
-                push_consent(&mut row, consent);
-                row.push_bind(micros(contact.create_time)).push_bind(micros(contact.update_time));
-                push_profile(&mut row, contact, &tag_keys);
-            });
-            sql
-        });
-        self.execute_all(statements).await?;
+        let sql = "INSERT INTO contact (workspace_key, seq, version,
+                 opt_in_marketing, marketing_time, marketing_expire_time,
+                 marketing_counted_from, opt_in_utility, utility_time, utility_expire_time,
+                 utility_counted_from, opt_in_authentication, authentication_time,
+                 authentication_expire_time, authentication_counted_from, opt_in_update_time,
+                 create_time, update_time, tags, attributes, phone_number, email, first_name,
+                 last_name, search_words, first_name_key, last_name_key, record)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, jsonb(?), ?, ?, ?, ?,
+                 ?, ?, ?, ?)";
+        self.in_place(contacts.len(), |db| {
+            let (mut insert, mut index) = (db.prepare(sql)?, db.prepare(name_index::INSERT)?);
+            for (contact, consent) in contacts {
+                let names = name_keys(&contact.profile);
+                Values::run(&mut insert, |values| {
+                    values
+                        .bind(workspace.row_key)?
+                        .bind(seq(contact.contact_id))?
+                        .bind(contact.version)?;
+                    bind_consent(values, consent)?;
+                    values.bind(micros(contact.create_time))?.bind(micros(contact.update_time))?;
+                    bind_profile(values, contact, &names, &tag_keys)
+                })?;
+                name_index::insert(&mut index, contact, &names)?;
+            }
+            Ok(())
+        })
+        .await?;
         let empty = Profile::default();
         let changes: Vec<_> = contacts.iter().map(|(contact, _)| added(contact, &empty)).collect();
-        name_index::insert(self, workspace, &changes).await?;
         usage::update(self, workspace, &changes, &tag_keys).await?;
         let added = contacts.iter().map(|(c, _)| (c.contact_id, None, Some(&c.profile)));
         external_ids::update(self, workspace, ExternalIdChanges::of(added)).await?;
@@ -216,31 +222,28 @@ impl ContactWriter for SqliteSession {
             .collect();
         // While the rows still have the words to delete.
         name_index::delete(self, workspace, &changes).await?;
-        let statements = changed.chunks(ROWS).map(|chunk| {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "WITH changed (seq, version, update_time, tags, attributes, phone_number, email,
-                     first_name, last_name, search_words, first_name_key, last_name_key, record)
-                     AS (",
-            );
-            sql.push_values(chunk, |mut row, (_, contact)| {
-                row.push_bind(seq(contact.contact_id))
-                    .push_bind(contact.version)
-                    .push_bind(micros(contact.update_time));
-                push_profile(&mut row, contact, &tag_keys);
-            });
-            sql.push(
-                ") UPDATE contact AS c SET version = n.version, update_time = n.update_time,
-                       tags = n.tags, attributes = n.attributes, phone_number = n.phone_number,
-                       email = n.email, first_name = n.first_name, last_name = n.last_name,
-                       search_words = n.search_words, first_name_key = n.first_name_key,
-                       last_name_key = n.last_name_key, record = n.record
-                   FROM changed AS n WHERE c.seq = n.seq AND c.workspace_key = ",
-            );
-            sql.push_bind(workspace.row_key);
-            sql
-        });
-        self.execute_all(statements).await?;
-        name_index::insert(self, workspace, &changes).await?;
+        let sql =
+            "UPDATE contact SET version = ?, update_time = ?, tags = ?, attributes = jsonb(?),
+                 phone_number = ?, email = ?, first_name = ?, last_name = ?, search_words = ?,
+                 first_name_key = ?, last_name_key = ?, record = ?
+             WHERE workspace_key = ? AND seq = ?";
+        self.in_place(changed.len(), |db| {
+            let (mut update, mut index) = (db.prepare(sql)?, db.prepare(name_index::INSERT)?);
+            for (before, contact) in changed {
+                let names = name_keys(&contact.profile);
+                Values::run(&mut update, |values| {
+                    values.bind(contact.version)?.bind(micros(contact.update_time))?;
+                    bind_profile(values, contact, &names, &tag_keys)?;
+                    values.bind(workspace.row_key)?.bind(seq(contact.contact_id))?;
+                    Ok(())
+                })?;
+                if name_index::is_renamed(&before.profile, &contact.profile) {
+                    name_index::insert(&mut index, contact, &names)?;
+                }
+            }
+            Ok(())
+        })
+        .await?;
         let ids = changes.iter().map(|c| (c.contact_id, Some(c.before), Some(c.after)));
         external_ids::update(self, workspace, ExternalIdChanges::of(ids)).await?;
         usage::update(self, workspace, &changes, &tag_keys).await
@@ -290,36 +293,19 @@ impl ContactWriter for SqliteSession {
         workspace: &Workspace,
         consents: &[(Uuid, ConsentSummary)],
     ) -> Result<()> {
-        let statements = consents.chunks(ROWS).map(|chunk| {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "WITH changed (seq, marketing, marketing_time, marketing_end, marketing_from,
-                     utility, utility_time, utility_end, utility_from, authentication,
-                     authentication_time, authentication_end, authentication_from, update_time)
-                 AS (",
-            );
-            sql.push_values(chunk, |mut row, (contact_id, consent)| {
-                row.push_bind(seq(*contact_id));
-                push_consent(&mut row, consent);
-            });
-            sql.push(
-                ") UPDATE contact SET opt_in_marketing = changed.marketing,
-                       marketing_time = changed.marketing_time,
-                       marketing_expire_time = changed.marketing_end,
-                       marketing_counted_from = changed.marketing_from,
-                       opt_in_utility = changed.utility, utility_time = changed.utility_time,
-                       utility_expire_time = changed.utility_end,
-                       utility_counted_from = changed.utility_from,
-                       opt_in_authentication = changed.authentication,
-                       authentication_time = changed.authentication_time,
-                       authentication_expire_time = changed.authentication_end,
-                       authentication_counted_from = changed.authentication_from,
-                       opt_in_update_time = changed.update_time
-                   FROM changed WHERE contact.seq = changed.seq AND contact.workspace_key = ",
-            );
-            sql.push_bind(workspace.row_key);
-            sql
-        });
-        self.execute_all(statements).await
+        let sql = "UPDATE contact SET opt_in_marketing = ?, marketing_time = ?,
+                 marketing_expire_time = ?, marketing_counted_from = ?, opt_in_utility = ?,
+                 utility_time = ?, utility_expire_time = ?, utility_counted_from = ?,
+                 opt_in_authentication = ?, authentication_time = ?,
+                 authentication_expire_time = ?, authentication_counted_from = ?,
+                 opt_in_update_time = ?
+             WHERE workspace_key = ? AND seq = ?";
+        self.for_each(sql, consents, |values, (contact_id, consent)| {
+            bind_consent(values, consent)?;
+            values.bind(workspace.row_key)?.bind(seq(*contact_id))?;
+            Ok(())
+        })
+        .await
     }
 }
 

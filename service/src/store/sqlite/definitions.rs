@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::Row;
 
-use super::session::{ROWS, SqliteSession};
+use super::session::SqliteSession;
 use super::values::json;
 use crate::domain::attribute::AttributeDefinition;
 use crate::domain::error::{Error, Result};
@@ -67,28 +67,24 @@ async fn counts(
 #[async_trait]
 impl DefinitionWriter for SqliteSession {
     async fn upsert_tags(&mut self, workspace: &Workspace, tags: &[Tag]) -> Result<()> {
-        let statements = tags.chunks(ROWS).map(|chunk| {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "INSERT INTO tag (workspace_key, tag_id, display_name, description, color,
-                                  create_time, update_time) ",
-            );
-            sql.push_values(chunk, |mut row, tag| {
-                row.push_bind(workspace.row_key)
-                    .push_bind(&tag.tag_id)
-                    .push_bind(&tag.display_name)
-                    .push_bind(&tag.description)
-                    .push_bind(&tag.color)
-                    .push_bind(micros(tag.create_time))
-                    .push_bind(micros(tag.update_time));
-            });
-            sql.push(
-                " ON CONFLICT (workspace_key, tag_id) DO UPDATE SET
-                      display_name = excluded.display_name, description = excluded.description,
-                      color = excluded.color, update_time = excluded.update_time",
-            );
-            sql
-        });
-        self.execute_all(statements).await
+        let sql = "INSERT INTO tag (workspace_key, tag_id, display_name, description, color,
+                 create_time, update_time)
+             VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (workspace_key, tag_id) DO UPDATE SET
+                 display_name = excluded.display_name, description = excluded.description,
+                 color = excluded.color, update_time = excluded.update_time";
+        self.for_each(sql, tags, |values, tag| {
+            values
+                .bind(workspace.row_key)?
+                .bind(tag.tag_id.as_str())?
+                .bind(tag.display_name.as_str())?
+                .bind(tag.description.as_str())?
+                .bind(tag.color.as_str())?
+                .bind(micros(tag.create_time))?
+                .bind(micros(tag.update_time))
+                .map(drop)
+        })
+        .await
     }
 
     async fn delete_tag(&mut self, workspace: &Workspace, tag_id: &str) -> Result<()> {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::Row;
 use uuid::Uuid;
 
-use super::session::{ROWS, SqliteSession};
+use super::session::SqliteSession;
 use super::values::json;
 use crate::domain::error::Result;
 use crate::store::Workspace;
@@ -40,16 +40,10 @@ pub(super) async fn update(
         db.execute(query.bind(workspace.row_key).bind(json(&changes.removed)?)).await?;
     }
     changes.added.sort_unstable();
-    let statements = changes.added.chunks(ROWS).map(|chunk| {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO external_id (workspace_key, external_id, contact_id) ",
-        );
-        sql.push_values(chunk, |mut row, (external_id, contact_id)| {
-            row.push_bind(workspace.row_key)
-                .push_bind((*external_id).to_owned())
-                .push_bind(*contact_id);
-        });
-        sql
-    });
-    db.execute_all(statements).await
+    let sql = "INSERT INTO external_id (workspace_key, external_id, contact_id) VALUES (?, ?, ?)";
+    db.for_each(sql, &changes.added, |values, (external_id, contact_id)| {
+        values.bind(workspace.row_key)?.bind(external_id)?;
+        values.bind(contact_id.as_bytes().as_slice()).map(drop)
+    })
+    .await
 }

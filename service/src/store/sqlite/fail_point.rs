@@ -4,6 +4,9 @@
 #[cfg(debug_assertions)]
 pub use debug::{Fault, arm, disarm};
 
+#[cfg(not(debug_assertions))]
+use crate::domain::error::Result;
+
 /// Where the session of a file asks whether its next statement is to fail.
 #[derive(Debug, Default)]
 pub(super) struct FailPoint {
@@ -18,7 +21,7 @@ impl FailPoint {
         Ok(())
     }
 
-    pub(super) fn after<T>(&mut self, result: sqlx::Result<T>) -> sqlx::Result<T> {
+    pub(super) fn after<T>(&mut self, result: Result<T>) -> Result<T> {
         result
     }
 }
@@ -33,6 +36,7 @@ mod debug {
     use sqlx::{Executor, SqliteConnection};
 
     use super::FailPoint;
+    use crate::domain::error::Result;
 
     /// How a statement fails.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,12 +112,9 @@ mod debug {
             }
         }
 
-        pub(in crate::store::sqlite) fn after<T>(
-            &mut self,
-            result: sqlx::Result<T>,
-        ) -> sqlx::Result<T> {
+        pub(in crate::store::sqlite) fn after<T>(&mut self, result: Result<T>) -> Result<T> {
             match self.answer_is_lost {
-                true => result.and(Err(fault())),
+                true => result.and(Err(fault().into())),
                 false => result,
             }
         }

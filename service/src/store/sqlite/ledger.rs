@@ -3,15 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 
-use super::session::{ROWS, SqliteSession};
+use super::session::SqliteSession;
 use super::values::{json, row_limit, seq};
 use super::workspaces::set_ledger_head;
 use crate::domain::error::Result;
-use crate::domain::ledger::{Detail, Entry, Head};
+use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::store::common::Columns;
 use crate::store::common::ledger_pack::{
@@ -204,24 +204,37 @@ impl LedgerWriter for SqliteSession {
         entries: &[Entry],
         head: &Head,
     ) -> Result<()> {
-        for pack in entries.chunks(PACK) {
-            let last = pack.last().map(|entry| entry.position);
-            let query = sqlx::query(
+        self.in_place(entries.len(), |db| {
+            let mut add_facts = db.prepare(
                 "INSERT INTO opt_in_event_pack (workspace_key, last_position, facts)
                  VALUES (?, ?, ?)",
-            );
-            self.execute(query.bind(workspace.row_key).bind(last).bind(encode_facts(pack))).await?;
-            if let Some(details) = encode_details_of(pack) {
-                let query = sqlx::query(
-                    "INSERT INTO opt_in_event_detail_pack (workspace_key, last_position, details)
-                     VALUES (?, ?, ?)",
-                );
-                self.execute(query.bind(workspace.row_key).bind(last).bind(details)).await?;
+            )?;
+            let mut add_details = db.prepare(
+                "INSERT INTO opt_in_event_detail_pack (workspace_key, last_position, details)
+                 VALUES (?, ?, ?)",
+            )?;
+            for pack in entries.chunks(PACK) {
+                let last = pack.last().map(|entry| entry.position);
+                add_facts.execute((workspace.row_key, last, encode_facts(pack)))?;
+                if let Some(details) = encode_details_of(pack) {
+                    add_details.execute((workspace.row_key, last, details))?;
+                }
             }
-        }
+            Ok(())
+        })
+        .await?;
         let said: Vec<_> = details(entries).collect();
-        let subjects = said.chunks(ROWS).map(|chunk| insert_subjects(workspace, chunk));
-        self.execute_all(subjects).await?;
+        let sql = "INSERT INTO opt_in_event_subject (workspace_key, subject, position)
+             VALUES (?, ?, ?)";
+        self.for_each(sql, &said, |values, (entry, detail)| {
+            values.bind(workspace.row_key)?;
+            match entry.fact.contact_id {
+                Some(contact_id) => values.bind(seq(contact_id))?,
+                None => values.bind(detail.match_key.as_str())?,
+            };
+            values.bind(entry.position).map(drop)
+        })
+        .await?;
         set_ledger_head(self, workspace, head).await
     }
 
@@ -284,19 +297,12 @@ impl LedgerWriter for SqliteSession {
         workspace: &Workspace,
         pointers: &[(Listing, i64)],
     ) -> Result<()> {
-        let statements = pointers.chunks(ROWS).map(|chunk| {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "INSERT OR IGNORE INTO opt_in_event_pointer (workspace_key, subject, position) ",
-            );
-            sql.push_values(chunk, |mut values, (listing, position)| {
-                values
-                    .push_bind(workspace.row_key)
-                    .push_bind(listing.subject())
-                    .push_bind(*position);
-            });
-            sql
-        });
-        self.execute_all(statements).await
+        let sql = "INSERT OR IGNORE INTO opt_in_event_pointer (workspace_key, subject, position)
+             VALUES (?, ?, ?)";
+        self.for_each(sql, pointers, |values, (listing, position)| {
+            values.bind(workspace.row_key)?.bind(listing.subject())?.bind(position).map(drop)
+        })
+        .await
     }
 }
 
@@ -330,21 +336,6 @@ async fn erase_details(
         }
     }
     Ok(())
-}
-
-fn insert_subjects(workspace: &Workspace, details: &[(&Entry, &Detail)]) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO opt_in_event_subject (workspace_key, subject, position) ",
-    );
-    sql.push_values(details, |mut row, (entry, detail)| {
-        row.push_bind(workspace.row_key);
-        match entry.fact.contact_id {
-            Some(contact_id) => row.push_bind(seq(contact_id)),
-            None => row.push_bind(&detail.match_key),
-        };
-        row.push_bind(entry.position);
-    });
-    sql
 }
 
 fn subjects_json(subjects: &Subjects) -> Result<String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Execute, Executor, QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{Execute, Executor, Sqlite, SqliteConnection};
 
 use super::fail_point::FailPoint;
 use super::interrupt::Interrupt;
@@ -69,16 +69,19 @@ impl SqliteSession {
     }
 
     /// Has to be called before each statement, and [`note`](Self::note) after it.
-    async fn prepare(&mut self) -> Result<()> {
+    pub(super) async fn prepare(&mut self) -> Result<()> {
         let ready = self.fail_point.before(&mut self.connection, self.file.path()).await;
         self.failed |= ready.is_err();
         Ok(ready?)
     }
 
-    fn note<T>(&mut self, result: sqlx::Result<T>) -> Result<T> {
-        let result = self.fail_point.after(result);
+    pub(super) fn note<T, E>(&mut self, result: std::result::Result<T, E>) -> Result<T>
+    where
+        Error: From<E>,
+    {
+        let result = self.fail_point.after(result.map_err(Error::from));
         self.failed |= result.is_err();
-        Ok(result?)
+        result
     }
 
     pub(super) async fn fetch_all<'q>(
@@ -116,24 +119,6 @@ impl SqliteSession {
         self.prepare().await?;
         let result = self.connection.execute(query).await;
         Ok(self.note(result)?.rows_affected())
-    }
-
-    /// Runs statements one after the other. SQLite runs on its own thread, so the
-    /// next statement is built while it works on the one before.
-    pub(super) async fn execute_all(
-        &mut self,
-        mut statements: impl Iterator<Item = QueryBuilder<Sqlite>>,
-    ) -> Result<()> {
-        let mut next = statements.next();
-        while let Some(mut statement) = next.take() {
-            self.prepare().await?;
-            let execute = statement.build().execute(&mut *self.connection);
-            let (done, ()) = futures::join!(execute, async {
-                next = statements.next();
-            });
-            self.note(done)?;
-        }
-        Ok(())
     }
 
     /// Ends the transaction, if there is one.

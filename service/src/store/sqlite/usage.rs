@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::Row;
 
 use super::contact_row::ProfileChange;
-use super::session::{ROWS, SqliteSession};
+use super::session::SqliteSession;
 use super::values::seq;
 use crate::domain::error::Result;
 use crate::store::Workspace;
@@ -47,24 +47,12 @@ async fn update_tag_index(
     }
     // Sorted, so that neighbours in the index are written together.
     added.sort_unstable();
-    let statements = added.chunks(4 * ROWS).map(|chunk| {
-        let mut sql = QueryBuilder::<Sqlite>::new("INSERT INTO contact_tag (tag_key, seq) ");
-        sql.push_values(chunk, |mut row, (tag_key, seq)| {
-            row.push_bind(*tag_key).push_bind(*seq);
-        });
-        sql
-    });
-    db.execute_all(statements).await?;
-    let statements = removed.chunks(ROWS).map(|chunk| {
-        let mut sql =
-            QueryBuilder::<Sqlite>::new("DELETE FROM contact_tag WHERE (tag_key, seq) IN (");
-        sql.push_values(chunk, |mut row, (tag_key, seq)| {
-            row.push_bind(*tag_key).push_bind(*seq);
-        });
-        sql.push(")");
-        sql
-    });
-    db.execute_all(statements).await?;
+    let sql = "INSERT INTO contact_tag (tag_key, seq) VALUES (?, ?)";
+    db.for_each(sql, &added, |values, (tag_key, seq)| values.bind(tag_key)?.bind(seq).map(drop))
+        .await?;
+    let sql = "DELETE FROM contact_tag WHERE tag_key = ? AND seq = ?";
+    db.for_each(sql, &removed, |values, (tag_key, seq)| values.bind(tag_key)?.bind(seq).map(drop))
+        .await?;
     let mut counts = HashMap::new();
     added.iter().for_each(|(key, _)| *counts.entry(*key).or_insert(0) += 1);
     removed.iter().for_each(|(key, _)| *counts.entry(*key).or_insert(0) -= 1);

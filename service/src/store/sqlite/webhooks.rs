@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::Row;
 use uuid::Uuid;
 
-use super::session::{ROWS, SqliteSession};
+use super::in_place::Values;
+use super::session::SqliteSession;
 use super::values::{json, row_limit};
 use crate::domain::Time;
 use crate::domain::error::Result;
@@ -31,6 +32,12 @@ impl WebhookReader for SqliteSession {
     }
 }
 
+macro_rules! insert {
+    () => {
+        "INSERT INTO webhook_record (workspace_key, record_id, time) VALUES (?, ?, ?)"
+    };
+}
+
 #[async_trait]
 impl WebhookWriter for SqliteSession {
     async fn add_webhook_records(
@@ -38,7 +45,8 @@ impl WebhookWriter for SqliteSession {
         workspace: &Workspace,
         records: &[WebhookRecord],
     ) -> Result<()> {
-        self.execute_all(records.chunks(ROWS).map(|records| insert(workspace, records))).await
+        let sql = insert!();
+        self.for_each(sql, records, |values, record| bind(values, workspace, record)).await
     }
 
     async fn set_webhook_records(
@@ -46,12 +54,8 @@ impl WebhookWriter for SqliteSession {
         workspace: &Workspace,
         records: &[WebhookRecord],
     ) -> Result<()> {
-        let statements = records.chunks(ROWS).map(|records| {
-            let mut sql = insert(workspace, records);
-            sql.push(" ON CONFLICT DO UPDATE SET time = max(time, excluded.time)");
-            sql
-        });
-        self.execute_all(statements).await
+        let sql = concat!(insert!(), " ON CONFLICT DO UPDATE SET time = max(time, excluded.time)");
+        self.for_each(sql, records, |values, record| bind(values, workspace, record)).await
     }
 
     async fn delete_webhook_records(
@@ -71,14 +75,14 @@ impl WebhookWriter for SqliteSession {
     }
 }
 
-fn insert(workspace: &Workspace, records: &[WebhookRecord]) -> QueryBuilder<Sqlite> {
-    let mut sql =
-        QueryBuilder::<Sqlite>::new("INSERT INTO webhook_record (workspace_key, record_id, time) ");
-    sql.push_values(records, |mut values, record| {
-        values
-            .push_bind(workspace.row_key)
-            .push_bind(record.record_id)
-            .push_bind(micros(record.time));
-    });
-    sql
+fn bind(
+    values: &mut Values<'_, '_>,
+    workspace: &Workspace,
+    record: &WebhookRecord,
+) -> rusqlite::Result<()> {
+    values
+        .bind(workspace.row_key)?
+        .bind(record.record_id.as_bytes().as_slice())?
+        .bind(micros(record.time))
+        .map(drop)
 }
