@@ -248,10 +248,11 @@ impl Store {
         };
         match ran.await {
             Ok(output) => {
-                let waited = tx.db.waited();
+                let held = tx.db.held(began.elapsed());
+                let committing = Instant::now();
                 tx.db.commit().await?;
                 if let Some((work, rows)) = bulk.and_then(|bulk| bulk.rows) {
-                    self.pace.wrote(work, rows, began.elapsed().saturating_sub(waited));
+                    self.pace.wrote(work, rows, held + committing.elapsed());
                     if let Err(error) = self.backend.tidy().await {
                         // What was written is committed.
                         tracing::warn!(error.reason = ?error.reason(), "tidying up failed");

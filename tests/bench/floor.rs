@@ -31,7 +31,8 @@ const TABLES: [(&str, &str); 5] = [
 /// Contacts a second into SQLite: prepared statements of one row each.
 pub fn sqlite(imported: &Path, folder: &Path, contacts: u64) -> Result<f64> {
     let path = folder.join("floor.db");
-    ServerProcess::migrate(&format!("sqlite://{}", path.display()))?;
+    let url = format!("sqlite://{}", path.display());
+    ServerProcess::migrate(&url, &folder.join("bench.key"))?;
     let source = Sqlite::open(imported)?;
     let mut target = Sqlite::open(&path)?;
     target.execute_batch(
@@ -124,13 +125,13 @@ impl Table {
 }
 
 /// Contacts a second into Postgres: COPY.
-pub async fn postgres(url: &str, contacts: u64) -> Result<f64> {
+pub async fn postgres(url: &str, key_file: &Path, contacts: u64) -> Result<f64> {
     let mut db = PgConnection::connect(url).await?;
     db.execute("DROP DATABASE IF EXISTS contacts_floor").await?;
     db.execute("CREATE DATABASE contacts_floor").await?;
     let (server, _) = url.rsplit_once('/').ok_or("the URL names no database")?;
     let target = format!("{server}/contacts_floor");
-    ServerProcess::migrate(&target)?;
+    ServerProcess::migrate(&target, key_file)?;
     let mut target = PgConnection::connect(&target).await?;
     let mut sources = Vec::new();
     for (table, order) in TABLES {

@@ -92,7 +92,7 @@ async fn main() -> Result {
     report.micros("… processor time of the server a row", server.cpu()?.div_f64(contacts as f64));
     report.memory("server memory after the import", &server);
     let floor = match postgres {
-        Some(url) => floor::postgres(url, contacts).await?,
+        Some(url) => floor::postgres(url, &folder.path().join("bench.key"), contacts).await?,
         None => floor::sqlite(&file, folder.path(), contacts)?,
     };
     report.number("the same rows into the same tables, by one writer, rows/s", floor, "");

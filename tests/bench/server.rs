@@ -34,10 +34,11 @@ impl ServerProcess {
     }
 
     /// Makes the tables of a database.
-    pub fn migrate(database: &str) -> Result {
+    pub fn migrate(database: &str, key_file: &Path) -> Result {
         let program = std::env::current_exe()?.with_file_name("contacts-service");
         let mut migrate = Command::new(program);
-        migrate.args(["migrate", "--database-url", database]).stdout(Stdio::null());
+        migrate.args(["migrate", "--database-url", database, "--key-file"]).arg(key_file);
+        migrate.stdout(Stdio::null());
         match migrate.status()?.success() {
             true => Ok(()),
             false => Err("the tables could not be made".into()),

@@ -116,9 +116,9 @@ pub trait Writer:
     + WebhookWriter
     + ApiTokenWriter
 {
-    /// How long it waited for other transactions since it began, while others could go on.
-    fn waited(&self) -> Duration {
-        Duration::ZERO
+    /// How long others may have waited for it, if it began this long ago.
+    fn held(&self, since_begin: Duration) -> Duration {
+        since_begin
     }
     /// Makes the changes durable.
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -2,7 +2,7 @@
 //! that hold their SQL.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
@@ -37,6 +37,8 @@ pub(super) struct PostgresSession {
     pub(super) usage: UsageChanges,
     /// How long it waited for the workspace's row.
     pub(super) waited: Duration,
+    /// Since when it has that.
+    pub(super) locked_workspace: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,7 @@ impl PostgresSession {
             changed_consent: ChangedConsent::default(),
             usage: UsageChanges::default(),
             waited: Duration::ZERO,
+            locked_workspace: None,
         }
     }
 
@@ -216,8 +219,11 @@ impl Reader for PostgresSession {
 
 #[async_trait]
 impl Writer for PostgresSession {
-    fn waited(&self) -> Duration {
-        self.waited
+    fn held(&self, since_begin: Duration) -> Duration {
+        // All others of the workspace wait for the row of it; for those that it locked before, only
+        // who is about the same people.
+        let before = since_begin.saturating_sub(self.waited) / 2;
+        self.locked_workspace.map_or(before, |locked| before.max(locked.elapsed()))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {

@@ -186,6 +186,7 @@ impl WorkspaceWriter for PostgresSession {
         let began = Instant::now();
         let row = self.fetch_one(query.bind(&workspace.workspace_id).bind(stamp)).await?;
         self.waited += began.elapsed();
+        self.locked_workspace = Some(Instant::now());
         self.changed_consent.set_revision(workspace, (row.get(0), stamp));
         Ok((row.get(0), head(&workspace.workspace_id, row.get(1), row.get(2))?))
     }
