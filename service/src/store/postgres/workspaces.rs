@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use sqlx::Row;
+use uuid::Uuid;
 
+use super::consent::{WORKSPACE_KEY, workspace_entry};
 use super::session::PostgresSession;
 use super::usage::UsageChanges;
 use super::values::row_limit;
@@ -104,7 +106,17 @@ impl WorkspaceWriter for PostgresSession {
         .bind(workspace.ledger.hash.as_slice())
         .bind(stop_words(workspace))
         .bind(encode_policy(&workspace.settings.opt_in_policy));
-        Ok(self.execute(query).await? == 1)
+        if self.execute(query).await? == 0 {
+            return Ok(false);
+        }
+        let query = sqlx::query(
+            "INSERT INTO consent (workspace_id, match_key, contact_id, identity_id, is_former,
+                 consent, revision)
+             VALUES ($1, $2, $3, $3, false, $4, 0)",
+        );
+        let query = query.bind(&workspace.workspace_id).bind(WORKSPACE_KEY).bind(Uuid::nil());
+        self.execute(query.bind(workspace_entry(workspace))).await?;
+        Ok(true)
     }
 
     async fn update_workspace(&mut self, workspace: &Workspace) -> Result<()> {
@@ -117,7 +129,11 @@ impl WorkspaceWriter for PostgresSession {
         .bind(encode_policy(&workspace.settings.opt_in_policy))
         .bind(&workspace.workspace_id);
         self.execute(query).await?;
-        Ok(())
+        let query = sqlx::query(
+            "UPDATE consent SET consent = $3 WHERE workspace_id = $1 AND match_key = $2",
+        );
+        let query = query.bind(&workspace.workspace_id).bind(WORKSPACE_KEY);
+        self.execute_exactly(query.bind(workspace_entry(workspace)), 1).await
     }
 
     async fn add_opt_in_policy(

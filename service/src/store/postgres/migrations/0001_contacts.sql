@@ -133,7 +133,9 @@ CREATE TABLE external_id (
 -- Everything a check reads, by phone number or user id, which is also how contacts are
 -- found by these. A row without a contact_id is a suppression: somebody who opted out
 -- or was erased, and is no contact. Its match_key is a keyed hash. What is said is in
--- one encoded column (domain/consent/fold/codec.rs), so that a check reads a short row.
+-- one encoded column (domain/consent/fold/codec.rs), so that a check reads a short row. The
+-- row with the match_key ! is the workspace's own: it has token_key and opt_in_policy of the
+-- workspace in place of consent, so that a check reads no other table, and ids of zeros.
 CREATE TABLE consent (
     contact_id   uuid,
     identity_id  uuid    NOT NULL, -- random; the ledger names the identity by it
