@@ -16,8 +16,8 @@ use crate::sample::{answers, fill};
 const OF_ALL: [&str; 3] = [
     // The list of workspaces.
     "FROM workspace WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2",
-    // The keys that a server needs.
-    "SELECT DISTINCT key_version, fingerprint FROM suppression_key",
+    // Their ids, of which every node has a copy.
+    "FROM workspace_list WHERE workspace_id > $1",
     // Whether a ledger still has to be sealed after a migration.
     "AND e.position = w.ledger_length + 1 WHERE e.hash IS NULL LIMIT $1",
 ];

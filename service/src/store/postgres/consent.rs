@@ -15,8 +15,8 @@ use crate::domain::phone::MatchKey;
 use crate::store::common::{Columns, check_row, consent_row, micros};
 use crate::store::policy::{decode_policy, encode_policy};
 use crate::store::{
-    CheckRows, Checked, ConsentChangeReader, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent,
-    Workspace,
+    CheckRows, Checked, ConsentChangeReader, ConsentPlace, ConsentReader, ConsentRow,
+    ConsentWriter, StoredConsent, Workspace,
 };
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.

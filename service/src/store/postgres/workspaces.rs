@@ -41,6 +41,22 @@ impl WorkspaceReader for PostgresSession {
         self.confine(&workspace.workspace_id).await
     }
 
+    async fn workspace_ids(&mut self, after: &str, limit: usize) -> Result<Vec<String>> {
+        self.reach_lists().await?;
+        let query = sqlx::query(
+            "SELECT workspace_id FROM workspace_list WHERE workspace_id > $1
+             ORDER BY workspace_id LIMIT $2",
+        );
+        let rows = self.fetch_all(query.bind(after).bind(row_limit(limit))).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn is_listed(&mut self, workspace_id: &str) -> Result<bool> {
+        self.confine(workspace_id).await?;
+        let query = sqlx::query("SELECT FROM workspace_list WHERE workspace_id = $1");
+        Ok(self.fetch_optional(query.bind(workspace_id)).await?.is_some())
+    }
+
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
         self.reach_lists().await?;
         let query = sqlx::query(concat!(
@@ -116,6 +132,8 @@ impl WorkspaceWriter for PostgresSession {
         );
         let query = query.bind(&workspace.workspace_id).bind(WORKSPACE_KEY).bind(Uuid::nil());
         self.execute(query.bind(workspace_entry(workspace))).await?;
+        let query = sqlx::query("INSERT INTO workspace_list (workspace_id) VALUES ($1)");
+        self.execute(query.bind(&workspace.workspace_id)).await?;
         Ok(true)
     }
 
@@ -183,6 +201,7 @@ impl WorkspaceWriter for PostgresSession {
             "DELETE FROM tag WHERE workspace_id = $1",
             "DELETE FROM attribute WHERE workspace_id = $1",
             "DELETE FROM workspace WHERE workspace_id = $1",
+            "DELETE FROM workspace_list WHERE workspace_id = $1",
         ] {
             let query = sqlx::query(sql).bind(&workspace.workspace_id);
             deleted.push(query.execute(&mut *db).await?.rows_affected());

@@ -17,6 +17,12 @@ CREATE TABLE workspace (
     stop_words       text   COLLATE "C" NOT NULL -- one a line
 );
 
+-- The ids of all workspaces, for work that takes them one by one. On Citus every node has a
+-- copy, so that the list can be read while a worker is down.
+CREATE TABLE workspace_list (
+    workspace_id text COLLATE "C" PRIMARY KEY
+);
+
 -- The policies of a workspace, with the time from which each applied.
 CREATE TABLE opt_in_policy (
     begin_time   bigint NOT NULL,
