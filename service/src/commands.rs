@@ -78,7 +78,12 @@ pub async fn workspace(command: WorkspaceCommand) -> Outcome {
 async fn list_workspaces(store: &Store) -> Result<usize, Box<dyn Error>> {
     let mut failed = Vec::new();
     for id in workspaces::ids(store).await? {
-        match workspaces::get(store, &id).await {
+        let found = match workspaces::exists(store, &id).await {
+            Ok(true) => workspaces::get(store, &id).await,
+            Ok(false) => continue,
+            Err(error) => Err(error),
+        };
+        match found {
             Ok(workspace) => say(format_args!("{id}\t{}", workspace.display_name)),
             Err(error) => tell(&mut failed, &id, &error),
         }
@@ -139,6 +144,8 @@ async fn verify_ledger(
     id: &str,
     head: Option<Head>,
 ) -> Result<bool, contacts_service::domain::error::Error> {
+    // Sooner than the verification, if its node does not answer.
+    workspaces::exists(store, id).await?;
     let head = match audit::verify(store, id, head).await? {
         Ok(head) => head,
         Err(place) => {

@@ -55,7 +55,12 @@ pub async fn list(
         return list_one(store, &id, since, &mut out).await;
     }
     for id in workspaces::ids(store).await? {
-        match list_one(store, &id, since, &mut out).await {
+        let listed = match workspaces::exists(store, &id).await {
+            Ok(true) => list_one(store, &id, since, &mut out).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match listed {
             // It was deleted meanwhile.
             Err(error) if error.reason() == Reason::WorkspaceNotFound => {}
             Err(error) => failed(&id, error),

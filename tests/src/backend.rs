@@ -83,6 +83,9 @@ impl TestDatabase {
             let (host, port) = address.split_once(':').expect("a port");
             format!("'{host}', {port}")
         };
+        // Adding a node copies the roles of the server, which fails beside another test that does.
+        let mut turn = PgConnection::connect(server).await.expect("the coordinator");
+        turn.execute("SELECT pg_advisory_lock(1)").await.expect("a turn");
         for worker in workers {
             execute(worker, format!("CREATE DATABASE {name}")).await;
             execute(&with_name(worker, name), "CREATE EXTENSION citus".to_owned()).await;
@@ -96,6 +99,7 @@ impl TestDatabase {
         for worker in workers {
             execute(&url, format!("SELECT citus_add_node({})", host_and_port(worker))).await;
         }
+        turn.close().await.expect("closed");
         postgres::migrate(&url, true).await.expect("a schema");
     }
 

@@ -39,9 +39,9 @@ const INCONSISTENCIES: [(&str, &str); 5] = [
               GROUP BY 1, 2 HAVING sum(contacts) <> 0) AS kept
          FULL JOIN
              (SELECT c.workspace_id, u.term, count(*) AS contacts FROM contact AS c
-              CROSS JOIN LATERAL (
-                  SELECT t.term FROM unnest(c.terms) AS t (term) WHERE strpos(t.term, '=') = 0
-                  UNION ALL SELECT k.id || '=' FROM jsonb_object_keys(c.attributes) AS k (id)
+              CROSS JOIN LATERAL unnest(
+                  ARRAY(SELECT t FROM unnest(c.terms) AS t WHERE strpos(t, '=') = 0)
+                      || ARRAY(SELECT k || '=' FROM jsonb_object_keys(c.attributes) AS k)
               ) AS u (term) GROUP BY 1, 2) AS counted
          USING (workspace_id, term)
          WHERE kept.contacts IS DISTINCT FROM counted.contacts",

@@ -23,8 +23,11 @@ pub async fn count_by_key(
 
 /// Adds those of one workspace.
 async fn count_in(store: &Store, id: &str, counts: &[(u32, i64)]) -> Result<Vec<(u32, i64)>> {
-    let mut db = store.read().await?;
     let mut counts = counts.to_vec();
+    if !workspaces::exists(store, id).await? {
+        return Ok(counts);
+    }
+    let mut db = store.read().await?;
     // It may have been deleted meanwhile.
     if let Some(found) = db.workspace(id).await? {
         for (version, rows) in &mut counts {

@@ -218,6 +218,12 @@ pub async fn ids(store: &Store) -> Result<Vec<String>> {
     }
 }
 
+/// Whether a workspace is still there. Fails within the time limit of a check where its node does not
+/// answer, so that work on all workspaces asks this first, and goes on with the others.
+pub async fn exists(store: &Store, workspace_id: &str) -> Result<bool> {
+    Ok(store.validity(workspace_id).await?.is_some())
+}
+
 /// Returns those of these workspaces that exist, with ids greater than `after`, in their order.
 pub async fn list_among(
     store: &Store,
