@@ -35,7 +35,16 @@ async fn open(database: &Database, access: Access) -> Result<Store, Box<dyn Erro
 pub async fn migrate(arguments: MigrateArgs) -> Outcome {
     let database = &arguments.database.database;
     let row_level_security = arguments.row_level_security.map(|switch| switch == Switch::On);
-    database::migrate(database, arguments.citus, row_level_security).await?;
+    let migrated = database::migrate(database, arguments.citus, row_level_security).await?;
+    if !migrated.distributed.is_empty() {
+        say(format_args!("distributed {}", migrated.distributed.join(", ")));
+    }
+    if !migrated.emptied.is_empty() {
+        say(format_args!(
+            "removed the copies of their rows that were left on the coordinator: {}",
+            migrated.emptied.join(", ")
+        ));
+    }
     say(format_args!("{} has the schema of this version", database.url));
     Ok(())
 }
@@ -57,14 +66,43 @@ pub async fn workspace(command: WorkspaceCommand) -> Outcome {
         }
         WorkspaceCommand::List(arguments) => {
             let store = open(&arguments.database, Access::Read).await?;
-            let listed = workspaces::list(&store, "", usize::MAX >> 1).await;
+            let listed = list_workspaces(&store).await;
             store.close().await;
-            for workspace in listed? {
-                say(format_args!("{}\t{}", workspace.workspace_id, workspace.display_name));
-            }
+            return failures(listed?);
         }
     }
     Ok(())
+}
+
+/// Prints a line for each workspace. Returns how many could not be read.
+async fn list_workspaces(store: &Store) -> Result<usize, Box<dyn Error>> {
+    let mut failed = Vec::new();
+    for id in workspaces::ids(store).await? {
+        let found = match workspaces::exists(store, &id).await {
+            Ok(true) => workspaces::get(store, &id).await,
+            Ok(false) => continue,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(workspace) => say(format_args!("{id}\t{}", workspace.display_name)),
+            Err(error) => tell(&mut failed, &id, &error),
+        }
+    }
+    Ok(failed.len())
+}
+
+/// Says which workspace could not be read, and goes on: the others are on other nodes, perhaps.
+fn tell(failed: &mut Vec<String>, id: &str, error: &dyn Error) {
+    drop(writeln!(std::io::stderr(), "contacts-service: workspace {id}: {error}"));
+    failed.push(id.to_owned());
+}
+
+/// Fails if workspaces could not be read.
+fn failures(failed: usize) -> Outcome {
+    match failed {
+        0 => Ok(()),
+        _ => Err(format!("{failed} of the workspaces could not be read").into()),
+    }
 }
 
 /// `audit verify`
@@ -86,39 +124,57 @@ async fn verify_ledgers(
 ) -> Result<usize, Box<dyn Error>> {
     let ids = match only {
         Some(id) => vec![id],
-        None => {
-            let all = workspaces::list(store, "", usize::MAX >> 1).await?;
-            all.into_iter().map(|workspace| workspace.workspace_id).collect()
-        }
+        None => workspaces::ids(store).await?,
     };
-    let mut broken = 0;
-    for id in ids {
-        match audit::verify(store, &id, head).await? {
-            Ok(head) => {
-                let mismatches = audit_states::verify_states(store, &id).await?;
-                match mismatches.len() {
-                    0 => say(format_args!("{id}\tok, {} events, head {head}", head.length)),
-                    _ => broken += 1,
-                }
-                for mismatch in mismatches {
-                    say(format_args!("{id}\t{mismatch}"));
-                }
-            }
-            Err(place) => {
-                broken += 1;
-                say(format_args!("{id}\t{place}"));
-            }
+    let (mut broken, mut failed) = (0, Vec::new());
+    for id in &ids {
+        match verify_ledger(store, id, head).await {
+            Ok(is_whole) => broken += usize::from(!is_whole),
+            Err(error) if ids.len() == 1 => return Err(error.into()),
+            Err(error) => tell(&mut failed, id, &error),
         }
     }
+    failures(failed.len())?;
     Ok(broken)
+}
+
+/// Prints the result for one ledger. Returns whether it is as it was written.
+async fn verify_ledger(
+    store: &Store,
+    id: &str,
+    head: Option<Head>,
+) -> Result<bool, contacts_service::domain::error::Error> {
+    // Sooner than the verification, if its node does not answer.
+    workspaces::exists(store, id).await?;
+    let head = match audit::verify(store, id, head).await? {
+        Ok(head) => head,
+        Err(place) => {
+            say(format_args!("{id}\t{place}"));
+            return Ok(false);
+        }
+    };
+    let mismatches = audit_states::verify_states(store, id).await?;
+    if mismatches.is_empty() {
+        say(format_args!("{id}\tok, {} events, head {head}", head.length));
+    }
+    for mismatch in &mismatches {
+        say(format_args!("{id}\t{mismatch}"));
+    }
+    Ok(mismatches.is_empty())
 }
 
 /// `erasure list`
 pub async fn list_erasures(database: &Database, workspace: Option<String>, since: Time) -> Outcome {
     let store = open(database, Access::Read).await?;
-    let listed = erasures::list(&store, workspace, since, |line| say(format_args!("{line}"))).await;
+    let mut failed = Vec::new();
+    let print = |line| say(format_args!("{line}"));
+    let listed = erasures::list(&store, workspace, since, print, |id, error| {
+        tell(&mut failed, id, &error);
+    });
+    let listed = listed.await;
     store.close().await;
-    Ok(listed?)
+    listed?;
+    failures(failed.len())
 }
 
 /// `erasure replay`
@@ -179,10 +235,11 @@ pub async fn key(command: KeyCommand) -> Outcome {
 
 async fn list_keys(database: &Database) -> Outcome {
     let store = open(database, Access::Read).await?;
-    let counts = suppression::count_by_key(&store).await;
+    let mut failed = Vec::new();
+    let counts = suppression::count_by_key(&store, |id, error| tell(&mut failed, id, &error)).await;
     store.close().await;
     for (version, rows) in counts? {
         say(format_args!("{version}\t{rows}"));
     }
-    Ok(())
+    failures(failed.len())
 }

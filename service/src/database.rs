@@ -13,7 +13,7 @@ use crate::domain::error::{Error, Reason};
 use crate::domain::keyring::Keyring;
 use crate::key_file::{self, KeyFileError};
 use crate::server::ServerError;
-use crate::store::postgres::{self, PostgresOptions};
+use crate::store::postgres::{self, Migrated, PostgresOptions};
 use crate::store::sqlite::{self, Access, SqliteOptions};
 use crate::store::{Clock, Store};
 
@@ -65,7 +65,11 @@ pub(crate) async fn open_and_upgrade(
         DatabaseUrl::Postgres(url) => {
             let keyring = key_file::read(&key_path(database)?)?;
             if config.migrate {
-                migrate_postgres(url, false, None).await.map_err(failed)?;
+                let migrated = migrate_postgres(url, false, None).await.map_err(failed)?;
+                if migrated != Migrated::default() {
+                    let Migrated { distributed, emptied } = migrated;
+                    tracing::info!(?distributed, ?emptied, "distributed new tables");
+                }
             }
             let opened = open_postgres(url, config.postgres.options(), keyring).await;
             (opened.map_err(failed)?, None)
@@ -83,7 +87,7 @@ pub async fn migrate(
     database: &Database,
     citus: bool,
     row_level_security: Option<bool>,
-) -> Result<(), ServerError> {
+) -> Result<Migrated, ServerError> {
     let migrated = match &database.url {
         DatabaseUrl::Sqlite(_) if row_level_security == Some(true) => {
             let message = "SQLite has no row-level security: the option is for Postgres";
@@ -95,7 +99,7 @@ pub async fn migrate(
             match open_sqlite(&path, &SqliteOptions::default(), keyring).await {
                 Ok(store) => {
                     store.close().await;
-                    Ok(())
+                    Ok(Migrated::default())
                 }
                 Err(error) => Err(error),
             }
@@ -156,15 +160,12 @@ async fn migrate_postgres(
     url: &PostgresUrl,
     citus: bool,
     row_level_security: Option<bool>,
-) -> Result<(), Error> {
-    postgres::migrate(url.expose()).await?;
-    if citus {
-        postgres::distribute(url.expose()).await?;
-    }
+) -> Result<Migrated, Error> {
+    let migrated = postgres::migrate(url.expose(), citus).await?;
     if let Some(on) = row_level_security {
         postgres::set_row_level_security(url.expose(), on).await?;
     }
-    Ok(())
+    Ok(migrated)
 }
 
 /// The clock of every store that this program opens.

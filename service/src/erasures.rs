@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::consent::MessageCategory;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Reason, Result};
 use crate::domain::keyring::Keyring;
 use crate::domain::phone::MatchKey;
 use crate::operations::erasure::{self, Erasure, RepeatErasure, Repeated};
@@ -39,7 +39,8 @@ pub struct Summary {
     pub failed: u64,
 }
 
-/// Passes a line for each erasure since `since` to `out`, of one workspace or of all.
+/// Passes a line for each erasure since `since` to `out`, of one workspace or of all. Of all, those that
+/// cannot be read are passed to `failed`.
 ///
 /// # Errors
 /// When there is no such workspace, or the database cannot be read.
@@ -48,24 +49,40 @@ pub async fn list(
     workspace_id: Option<String>,
     since: Time,
     mut out: impl FnMut(String),
+    mut failed: impl FnMut(&str, Error),
 ) -> Result<()> {
-    let ids = match workspace_id {
-        Some(id) => vec![id],
-        None => {
-            let all = workspaces::list(store, "", usize::MAX >> 1).await?;
-            all.into_iter().map(|workspace| workspace.workspace_id).collect()
-        }
-    };
-    for id in ids {
-        let mut after = Uuid::nil();
-        loop {
-            let page = erasure::page(store, &id, since, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.receipt.receipt_id;
-            page.iter().for_each(|erasure| out(encode_line(&id, erasure)));
+    if let Some(id) = workspace_id {
+        return list_one(store, &id, since, &mut out).await;
+    }
+    for id in workspaces::ids(store).await? {
+        let listed = match workspaces::exists(store, &id).await {
+            Ok(true) => list_one(store, &id, since, &mut out).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match listed {
+            // It was deleted meanwhile.
+            Err(error) if error.reason() == Reason::WorkspaceNotFound => {}
+            Err(error) => failed(&id, error),
+            Ok(()) => {}
         }
     }
     Ok(())
+}
+
+async fn list_one(
+    store: &Store,
+    id: &str,
+    since: Time,
+    out: &mut impl FnMut(String),
+) -> Result<()> {
+    let mut after = Uuid::nil();
+    loop {
+        let page = erasure::page(store, id, since, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.receipt.receipt_id;
+        page.iter().for_each(|erasure| out(encode_line(id, erasure)));
+    }
 }
 
 /// Repeats the erasures of these lines. A second run changes nothing. `refused` gets the number of

@@ -92,6 +92,9 @@ const WRITE_ATTEMPTS: u32 = 5;
 /// The pause after the first conflict. It grows with each attempt.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(5);
 
+/// Ids of workspaces that are read at a time.
+const WORKSPACES: usize = 1000;
+
 /// A transaction that changes nothing.
 struct Probe;
 
@@ -99,7 +102,36 @@ impl Operation for Probe {
     type Output = ();
 
     async fn run(&self, tx: &mut Transaction) -> Result<()> {
-        tx.db.workspace(DEFAULT_WORKSPACE).await.map(drop)
+        tx.db.is_listed(DEFAULT_WORKSPACE).await.map(drop)
+    }
+}
+
+/// How long a store that opens asks workspaces which keys they use.
+const KEY_SEARCH: Duration = Duration::from_secs(5);
+
+/// Fails if a workspace uses suppression keys that are not in the keyring. What cannot be asked now
+/// is left out: who uses a key asks again.
+async fn require_used_keys(backend: &dyn Backend, keyring: &Keyring) -> Result<()> {
+    let (began, mut after) = (Instant::now(), String::new());
+    loop {
+        let mut db = backend.reader(ReadPurpose::Check, None).await?;
+        let ids = db.workspace_ids(&after, WORKSPACES).await?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after.clone_from(last);
+        for id in &ids {
+            if began.elapsed() > KEY_SEARCH {
+                tracing::warn!("the suppression keys of some workspaces are verified later");
+                return Ok(());
+            }
+            match db.suppression_keys(id).await {
+                Ok(registered) => require_keys(keyring, &registered)?,
+                Err(error) if error.reason() == Reason::DatabaseUnavailable => {
+                    tracing::warn!(workspace.id = id, "a workspace cannot be read now");
+                    db = backend.reader(ReadPurpose::Check, None).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -135,8 +167,7 @@ impl Store {
         ids: IdGenerator,
         keyring: Keyring,
     ) -> Result<Self> {
-        let registered = backend.reader(ReadPurpose::Unary).await?.all_suppression_keys().await?;
-        require_keys(&keyring, &registered)?;
+        require_used_keys(&*backend, &keyring).await?;
         let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
         let (pace, turns) = (Arc::new(Pace::new(backend.most_rows())), Arc::new(turns(&*backend)));
         let backend = Measured::new(backend, &Metrics::default());
@@ -236,7 +267,7 @@ impl Store {
             Some(bulk) => Some(self.turns.enter(named(bulk.workspace_id)?).await?),
             None => None,
         };
-        let db = self.backend.begin().await?;
+        let db = self.begin().await?;
         let began = Instant::now();
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
         let times = (self.now(), self.clock.earliest());
@@ -267,24 +298,39 @@ impl Store {
         }
     }
 
+    async fn begin(&self) -> Result<Box<dyn Writer>> {
+        let call = call::current();
+        self.backend.begin(call.as_ref().and_then(|call| call.workspace_id())).await
+    }
+
+    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
+        let call = call::current();
+        self.backend.reader(purpose, call.as_ref().and_then(|call| call.workspace_id())).await
+    }
+
     /// Returns a reader for one call.
     pub async fn read(&self) -> Result<Box<dyn Reader>> {
-        self.backend.reader(ReadPurpose::Unary).await
+        self.reader(ReadPurpose::Unary).await
     }
 
     /// Returns a reader for one call that may read many rows.
     pub async fn read_scan(&self) -> Result<Box<dyn Reader>> {
-        self.backend.reader(ReadPurpose::Scan).await
+        self.reader(ReadPurpose::Scan).await
+    }
+
+    /// The same where no call says which workspace it is about.
+    pub async fn read_scan_of(&self, workspace_id: &str) -> Result<Box<dyn Reader>> {
+        self.backend.reader(ReadPurpose::Scan, Some(workspace_id)).await
     }
 
     /// Returns a reader for one page of a stream.
     pub async fn read_stream(&self) -> Result<Box<dyn Reader>> {
-        self.backend.reader(ReadPurpose::Stream).await
+        self.reader(ReadPurpose::Stream).await
     }
 
     /// Returns a reader that sees one state of the database until it is closed.
     pub async fn read_snapshot(&self) -> Result<Box<dyn Reader>> {
-        self.backend.reader(ReadPurpose::Snapshot).await
+        self.reader(ReadPurpose::Snapshot).await
     }
 
     /// Opens all connections for checks, which then need no more files or sockets.
@@ -300,8 +346,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached, or takes no writes.
     pub async fn probe(&self) -> Result<()> {
-        let mut reader = self.backend.reader(ReadPurpose::Check).await?;
-        reader.workspace(DEFAULT_WORKSPACE).await?;
+        let mut reader = self.backend.reader(ReadPurpose::Check, None).await?;
+        reader.is_listed(DEFAULT_WORKSPACE).await?;
         drop(reader);
         self.write_with_retries(&Probe).await
     }

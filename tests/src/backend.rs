@@ -22,6 +22,10 @@ const POSTGRES_URL: &str = "CONTACTS_TEST_POSTGRES_URL";
 /// Environment variable: with any value, the Postgres databases of the suite have row-level security.
 const ROW_LEVEL_SECURITY: &str = "CONTACTS_TEST_ROW_LEVEL_SECURITY";
 
+/// Environment variable with the URLs of workers, separated by commas, where the server of
+/// [`POSTGRES_URL`] is the coordinator of a Citus cluster, set by `tests/run citus`.
+const CITUS_WORKERS: &str = "CONTACTS_TEST_CITUS_WORKERS";
+
 /// Owns databases with row-level security, and is subject to it.
 const CONFINED_ROLE: &str = "contacts_confined";
 
@@ -62,7 +66,41 @@ impl TestDatabase {
     }
 
     async fn postgres() -> Self {
-        Self::of_server(postgres_server(), String::new(), false).await
+        let made = Self::of_server(postgres_server(), String::new(), false).await;
+        let workers = citus_workers();
+        if !workers.is_empty() {
+            made.distribute(&workers).await;
+        }
+        made
+    }
+
+    /// Makes the database of every node one cluster, and the tables in it.
+    async fn distribute(&self, workers: &[String]) {
+        let (server, name) = self.postgres.as_ref().expect("a Postgres database");
+        let host_and_port = |url: &str| {
+            let (_, rest) = url.rsplit_once('@').expect("a user");
+            let (address, _) = rest.split_once('/').expect("a database");
+            let (host, port) = address.split_once(':').expect("a port");
+            format!("'{host}', {port}")
+        };
+        // Adding a node copies the roles of the server, which fails beside another test that does.
+        let mut turn = PgConnection::connect(server).await.expect("the coordinator");
+        turn.execute("SELECT pg_advisory_lock(1)").await.expect("a turn");
+        for worker in workers {
+            execute(worker, format!("CREATE DATABASE {name}")).await;
+            execute(&with_name(worker, name), "CREATE EXTENSION citus".to_owned()).await;
+        }
+        let url = self.url();
+        // Few shards: most tests have one workspace, and each table of each shard is a file or more.
+        execute(&url, format!("ALTER DATABASE {name} SET citus.shard_count = 4")).await;
+        execute(&url, "CREATE EXTENSION citus".to_owned()).await;
+        let coordinator = host_and_port(server);
+        execute(&url, format!("SELECT citus_set_coordinator_host({coordinator})")).await;
+        for worker in workers {
+            execute(&url, format!("SELECT citus_add_node({})", host_and_port(worker))).await;
+        }
+        turn.close().await.expect("closed");
+        postgres::migrate(&url, true).await.expect("a schema");
     }
 
     /// Creates the database of a test of the suite.
@@ -86,7 +124,7 @@ impl TestDatabase {
         execute(&server, create.to_owned()).await;
         let made = Self::of_server(server, String::new(), true).await;
         let DatabaseUrl::Postgres(url) = &made.settings else { panic!("a Postgres database") };
-        postgres::migrate(url.expose()).await.expect("a schema");
+        postgres::migrate(url.expose(), false).await.expect("a schema");
         postgres::set_row_level_security(url.expose(), true).await.expect("policies");
         made
     }
@@ -192,7 +230,9 @@ impl TestDatabase {
     /// Drops a Postgres database. Databases of failed tests are removed with the server.
     pub async fn remove(&self) {
         if let Some((server, name)) = &self.postgres {
-            execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+            for server in [server].into_iter().chain(&citus_workers()) {
+                execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+            }
         }
     }
 }
@@ -228,6 +268,12 @@ fn postgres_server() -> String {
             "{POSTGRES_URL} is not set: run tests/run rust, or tests/tools/postgres -- cargo test"
         )
     })
+}
+
+/// URLs of the workers of a Citus cluster, if the tests run on one.
+fn citus_workers() -> Vec<String> {
+    let workers = env::var(CITUS_WORKERS).unwrap_or_default();
+    workers.split(',').filter(|url| !url.is_empty()).map(str::to_owned).collect()
 }
 
 /// The URL with another user, who has no password.

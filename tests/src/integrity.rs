@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 /// Queries for rows that only a partially applied transaction could leave behind.
-const INCONSISTENCIES: [(&str, &str); 4] = [
+const INCONSISTENCIES: [(&str, &str); 5] = [
     (
         "contacts without a row for checks",
         "SELECT c.contact_id::text FROM contact AS c WHERE NOT EXISTS (
@@ -20,9 +20,17 @@ const INCONSISTENCIES: [(&str, &str); 4] = [
     ),
     (
         "rows for checks of a contact that is not there",
-        "SELECT s.contact_id::text FROM consent AS s WHERE s.contact_id IS NOT NULL AND NOT EXISTS (
+        "SELECT s.contact_id::text FROM consent AS s
+         WHERE s.contact_id IS NOT NULL AND s.match_key <> '!' AND NOT EXISTS (
              SELECT FROM contact AS c
              WHERE c.workspace_id = s.workspace_id AND c.contact_id = s.contact_id)",
+    ),
+    (
+        "workspaces that checks see otherwise",
+        "SELECT workspace_id FROM workspace AS w
+         FULL JOIN (SELECT workspace_id, consent FROM consent WHERE match_key = '!') AS c
+             USING (workspace_id)
+         WHERE c.consent IS DISTINCT FROM w.token_key || w.opt_in_policy",
     ),
     (
         "kept counts that are off",
@@ -31,9 +39,9 @@ const INCONSISTENCIES: [(&str, &str); 4] = [
               GROUP BY 1, 2 HAVING sum(contacts) <> 0) AS kept
          FULL JOIN
              (SELECT c.workspace_id, u.term, count(*) AS contacts FROM contact AS c
-              CROSS JOIN LATERAL (
-                  SELECT t.term FROM unnest(c.terms) AS t (term) WHERE strpos(t.term, '=') = 0
-                  UNION ALL SELECT k.id || '=' FROM jsonb_object_keys(c.attributes) AS k (id)
+              CROSS JOIN LATERAL unnest(
+                  ARRAY(SELECT t FROM unnest(c.terms) AS t WHERE strpos(t, '=') = 0)
+                      || ARRAY(SELECT k || '=' FROM jsonb_object_keys(c.attributes) AS k)
               ) AS u (term) GROUP BY 1, 2) AS counted
          USING (workspace_id, term)
          WHERE kept.contacts IS DISTINCT FROM counted.contacts",
@@ -128,6 +136,7 @@ async fn assert_consent_is_consistent(
              coalesce(c.authentication_counted_from, c.authentication_time, c.marketing_time)
          FROM consent AS s
          LEFT JOIN contact AS c ON c.workspace_id = s.workspace_id AND c.contact_id = s.contact_id
+         WHERE s.match_key <> '!'
          ORDER BY s.workspace_id, s.contact_id, s.is_former, s.match_key",
     )
     .fetch_all(database)

@@ -59,7 +59,7 @@ pub async fn held(
     };
     let (mut consent, mut events) = (None, Vec::new());
     if let Some(key) = key {
-        let known = store.check(&workspace.workspace_id, std::slice::from_ref(&key)).await?;
+        let known = store.check(&workspace.workspace_id, std::slice::from_ref(&key), false).await?;
         consent = known.and_then(|mut checked| checked.rows.remove(&key));
         events = opt_in::events(store, &workspace.workspace_id, person, None, limit).await?;
     }

@@ -18,19 +18,31 @@ const CHANGES_KEPT: TimeDelta = TimeDelta::hours(1);
 
 /// Deletes expired responses and records of webhooks in all workspaces, and expired
 /// suppressions unless they are kept forever. Several processes may do this at once.
+/// A workspace that fails does not keep the others from it; the last error is returned.
 pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()> {
-    for found in workspaces::list(store, "", usize::MAX >> 1).await? {
-        let sweep = |what, before| Sweep { workspace_id: found.workspace_id.clone(), what, before };
-        let before = store.kept_since(store.response_retention());
-        while store.write(sweep(What::Answers, before)).await? {}
-        let before = store.kept_since(webhook::KEPT);
-        while store.write(sweep(What::Webhooks, before)).await? {}
-        let before = store.kept_since(CHANGES_KEPT);
-        while store.write(sweep(What::Changes, before)).await? {}
-        if let Some(kept) = suppressions {
-            let before = store.kept_since(kept);
-            while store.write(sweep(What::Suppressions, before)).await? {}
-        }
+    let mut swept = Ok(());
+    for id in workspaces::ids(store).await? {
+        let done = match workspaces::exists(store, &id).await {
+            Ok(false) => continue,
+            Ok(true) => sweep_one(store, &id, suppressions).await,
+            Err(error) => Err(error),
+        };
+        swept = done.and(swept);
+    }
+    swept
+}
+
+async fn sweep_one(store: &Store, id: &str, suppressions: Option<TimeDelta>) -> Result<()> {
+    let sweep = |what, before| Sweep { workspace_id: id.to_owned(), what, before };
+    let before = store.kept_since(store.response_retention());
+    while store.write(sweep(What::Answers, before)).await? {}
+    let before = store.kept_since(webhook::KEPT);
+    while store.write(sweep(What::Webhooks, before)).await? {}
+    let before = store.kept_since(CHANGES_KEPT);
+    while store.write(sweep(What::Changes, before)).await? {}
+    if let Some(kept) = suppressions {
+        let before = store.kept_since(kept);
+        while store.write(sweep(What::Suppressions, before)).await? {}
     }
     Ok(())
 }

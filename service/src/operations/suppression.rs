@@ -2,15 +2,34 @@
 //! under keyed hashes.
 
 use super::workspaces;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::store::Store;
 
-/// Returns how many suppressions use each version of the key, oldest first.
-pub async fn count_by_key(store: &Store) -> Result<Vec<(u32, i64)>> {
+/// Returns how many suppressions use each version of the key, oldest first. Workspaces that cannot be
+/// read are passed to `failed`: what they use is not in the result.
+pub async fn count_by_key(
+    store: &Store,
+    mut failed: impl FnMut(&str, Error),
+) -> Result<Vec<(u32, i64)>> {
     let mut counts: Vec<_> = store.keyring().ids().map(|key| (key.version, 0)).collect();
-    for found in workspaces::list(store, "", usize::MAX >> 1).await? {
-        let mut db = store.read().await?;
-        db.enter(&found).await?;
+    for id in workspaces::ids(store).await? {
+        match count_in(store, &id, &counts).await {
+            Ok(found) => counts = found,
+            Err(error) => failed(&id, error),
+        }
+    }
+    Ok(counts)
+}
+
+/// Adds those of one workspace.
+async fn count_in(store: &Store, id: &str, counts: &[(u32, i64)]) -> Result<Vec<(u32, i64)>> {
+    let mut counts = counts.to_vec();
+    if !workspaces::exists(store, id).await? {
+        return Ok(counts);
+    }
+    let mut db = store.read().await?;
+    // It may have been deleted meanwhile.
+    if let Some(found) = db.workspace(id).await? {
         for (version, rows) in &mut counts {
             *rows += db.count_suppressed(&found, *version).await?;
         }

@@ -12,6 +12,9 @@ use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace};
 
 use super::{DEFAULT_WORKSPACE, api_tokens, lock_workspace, workspace, workspace_not_found};
 
+/// Ids that are read at a time.
+const IDS: usize = 1000;
+
 /// Creates a workspace.
 #[derive(Debug)]
 pub struct CreateWorkspace {
@@ -78,6 +81,10 @@ impl CreateWorkspace {
 
 /// Creates the `default` workspace unless it exists.
 pub async fn ensure_default(store: &Store) -> Result<()> {
+    // The node that has it may be down.
+    if store.read().await?.is_listed(DEFAULT_WORKSPACE).await? {
+        return Ok(());
+    }
     let create = CreateWorkspace {
         workspace_id: DEFAULT_WORKSPACE.to_owned(),
         display_name: "Default".to_owned(),
@@ -196,6 +203,25 @@ pub async fn get_with_policies(
 /// Returns workspaces with ids greater than `after`, ordered by id.
 pub async fn list(store: &Store, after: &str, limit: usize) -> Result<Vec<Workspace>> {
     store.read().await?.workspaces(after, limit).await
+}
+
+/// Returns the ids of all workspaces. On Citus, no node that has any of them is needed for that.
+pub async fn ids(store: &Store) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    loop {
+        let after = ids.last().map_or("", String::as_str);
+        let page = store.read().await?.workspace_ids(after, IDS).await?;
+        if page.is_empty() {
+            return Ok(ids);
+        }
+        ids.extend(page);
+    }
+}
+
+/// Whether a workspace is still there. Fails within the time limit of a check where its node does not
+/// answer, so that work on all workspaces asks this first, and goes on with the others.
+pub async fn exists(store: &Store, workspace_id: &str) -> Result<bool> {
+    Ok(store.validity(workspace_id).await?.is_some())
 }
 
 /// Returns those of these workspaces that exist, with ids greater than `after`, in their order.

@@ -34,6 +34,8 @@ pub(super) struct Coalescer {
 struct Waiter {
     /// None: only the validity is asked for.
     key: Option<MatchKey>,
+    /// Whether the validity is asked for.
+    with_validity: bool,
     reply: oneshot::Sender<Result<Read>>,
 }
 
@@ -41,8 +43,15 @@ struct Waiter {
 pub(super) struct Read {
     /// None if nothing is known of the person.
     pub(super) row: Option<CheckRow>,
-    /// As of which revision that is, or of a later one.
-    pub(super) as_of: Validity,
+    validity: Option<Validity>,
+    is_exact: bool,
+}
+
+impl Read {
+    /// The revision that the row is exactly as of, where that was asked for and is known.
+    pub(super) fn as_of(&self) -> Option<&Validity> {
+        self.validity.as_ref().filter(|_| self.is_exact)
+    }
 }
 
 impl Coalescer {
@@ -55,10 +64,30 @@ impl Coalescer {
         Self { sizes: metrics.histogram(&CHECKS_PER_READ, &[]), ..self }
     }
 
-    /// Reads the consent of one person, or only the validity.
-    pub(super) async fn read(&self, workspace_id: &str, key: Option<MatchKey>) -> Result<Read> {
+    /// Reads the consent of one person, and the validity if that is asked for.
+    pub(super) async fn read(
+        &self,
+        workspace_id: &str,
+        key: MatchKey,
+        with_validity: bool,
+    ) -> Result<Read> {
+        self.ask(workspace_id, Some(key), with_validity).await
+    }
+
+    /// Reads what tells whether consent that was read before is still that of the database.
+    pub(super) async fn validity(&self, workspace_id: &str) -> Result<Validity> {
+        let read = self.ask(workspace_id, None, true).await?;
+        read.validity.ok_or_else(|| Error::internal("the validity was not read"))
+    }
+
+    async fn ask(
+        &self,
+        workspace_id: &str,
+        key: Option<MatchKey>,
+        with_validity: bool,
+    ) -> Result<Read> {
         let (reply, replied) = oneshot::channel();
-        self.enter(workspace_id, Waiter { key, reply });
+        self.enter(workspace_id, Waiter { key, with_validity, reply });
         let gone = |_| Error::internal("the reading task ended without a reply");
         replied.await.map_err(gone)?
     }
@@ -83,15 +112,17 @@ impl Coalescer {
             let mut keys: Vec<_> = batch.iter().filter_map(|waiter| waiter.key.clone()).collect();
             keys.sort_unstable();
             keys.dedup();
-            let result = read_rows(&self.store, self.timeout, &workspace_id, &keys).await;
+            let with_validity = batch.iter().any(|waiter| waiter.with_validity);
+            let read = read_rows(&self.store, self.timeout, &workspace_id, &keys, with_validity);
+            let result = read.await;
             if let Err(error) = &result {
                 log_failure(error);
             }
-            for Waiter { key, reply } in batch {
+            for Waiter { key, reply, .. } in batch {
                 let row = match &result {
-                    Ok(Checked { rows, as_of }) => {
+                    Ok(Checked { rows, validity, is_exact }) => {
                         let row = key.and_then(|key| rows.get(&key).cloned());
-                        Ok(Read { row, as_of: as_of.clone() })
+                        Ok(Read { row, validity: validity.clone(), is_exact: *is_exact })
                     }
                     Err(error) => Err(error.for_another_caller()),
                 };

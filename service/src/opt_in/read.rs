@@ -10,21 +10,23 @@ use crate::domain::phone::MatchKey;
 use crate::operations::workspaces;
 use crate::store::{CheckRow, CheckRows, Checked, Store, Validity};
 
-/// Reads the consent of these keys in one statement; of no keys, only the validity. Fails
-/// with UNAVAILABLE if that takes longer than `timeout`.
+/// Reads the consent of these keys in one statement, and the validity if that is asked for; of no
+/// keys, only the validity. Fails with UNAVAILABLE if that takes longer than `timeout`.
 pub(super) async fn read_rows(
     store: &Store,
     timeout: Duration,
     workspace_id: &str,
     keys: &[MatchKey],
+    with_validity: bool,
 ) -> Result<Checked> {
     let read = async {
         match keys {
             [] => {
-                let as_of = store.validity(workspace_id).await?;
-                Ok(as_of.map(|as_of| Checked { rows: CheckRows::default(), as_of }))
+                let rows = CheckRows::default();
+                let read = |validity| Checked { rows, validity: Some(validity), is_exact: true };
+                Ok(store.validity(workspace_id).await?.map(read))
             }
-            _ => store.check(workspace_id, keys).await,
+            _ => store.check(workspace_id, keys, with_validity).await,
         }
     };
     let read = tokio::time::timeout(timeout, read).await;
@@ -47,7 +49,7 @@ impl Checker {
 
     async fn validity(&self, workspace_id: &str) -> Result<Validity> {
         if !self.store.validates_in_place() {
-            return Ok(self.coalescer.read(workspace_id, None).await?.as_of);
+            return self.coalescer.validity(workspace_id).await;
         }
         let validity = self.store.validity(workspace_id).await?;
         validity.ok_or_else(|| workspaces::missing(workspace_id))
@@ -66,12 +68,13 @@ impl Checker {
             self.mirror.used(1);
             return Ok(Some(row));
         }
-        let read = self.coalescer.read(workspace_id, Some(key.clone())).await?;
-        match held {
-            Some((held, _)) => {
-                self.mirror.keep(&held, read.row.iter().map(|row| (key, row)), &read.as_of);
+        let read = self.coalescer.read(workspace_id, key.clone(), held.is_some()).await?;
+        match (held, read.as_of()) {
+            (Some((held, _)), Some(as_of)) => {
+                self.mirror.keep(&held, read.row.iter().map(|row| (key, row)), as_of);
             }
-            None => self.mirror.count(workspace_id, 1),
+            (Some(_), None) => {}
+            (None, _) => self.mirror.count(workspace_id, 1),
         }
         Ok(read.row)
     }
@@ -92,7 +95,7 @@ impl Checker {
         }
         let held = self.held(workspace_id).await?;
         let Some((held, validity)) = held else {
-            let checked = read_rows(&self.store, self.timeout, workspace_id, keys).await?;
+            let checked = read_rows(&self.store, self.timeout, workspace_id, keys, false).await?;
             self.mirror.count(workspace_id, keys.len());
             return Ok(checked.rows);
         };
@@ -102,8 +105,11 @@ impl Checker {
         };
         self.mirror.used(rows.len());
         if !missing.is_empty() {
-            let checked = read_rows(&self.store, self.timeout, workspace_id, &missing).await?;
-            self.mirror.keep(&held, checked.rows.iter(), &checked.as_of);
+            let checked =
+                read_rows(&self.store, self.timeout, workspace_id, &missing, true).await?;
+            if let Some(as_of) = checked.as_of() {
+                self.mirror.keep(&held, checked.rows.iter(), as_of);
+            }
             rows.extend(checked.rows);
         }
         Ok(rows)

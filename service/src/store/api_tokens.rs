@@ -40,7 +40,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read now.
     pub async fn api_tokens_by_hash(&self, hashes: &[TokenHash]) -> Result<Vec<ApiToken>> {
-        let mut db = self.backend.reader(ReadPurpose::Check).await?;
+        let mut db = self.backend.reader(ReadPurpose::Check, None).await?;
         db.api_tokens_by_hash(hashes).await
     }
 }

@@ -24,10 +24,15 @@ use crate::domain::error::Result;
 /// A database engine with its connection pools.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync {
-    /// Begins a write transaction.
-    async fn begin(&self) -> Result<Box<dyn Writer>>;
-    /// Takes a read-only connection from the pool for this purpose.
-    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>>;
+    /// Begins a write transaction. `workspace_id` is the workspace it is about, if that is known: each
+    /// node of a cluster has a limit of connections.
+    async fn begin(&self, workspace_id: Option<&str>) -> Result<Box<dyn Writer>>;
+    /// Takes a read-only connection from the pool for this purpose, in the same way.
+    async fn reader(
+        &self,
+        purpose: ReadPurpose,
+        workspace_id: Option<&str>,
+    ) -> Result<Box<dyn Reader>>;
     /// Opens all connections for checks, and keeps them.
     async fn connect_checks(&self) -> Result<()>;
     /// See [`Store::validity`](super::Store::validity).

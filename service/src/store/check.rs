@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{
-    CheckRows, Checked, ConsentChange, ReadPurpose, Reader, Store, Validity, require_keys,
-};
+use super::{Checked, ConsentChange, ReadPurpose, Reader, Store, Validity, require_keys};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 
@@ -12,13 +10,18 @@ impl Store {
     /// Returns the consent of the people with these keys, as committed at some
     /// time during the call. Keys of whom nothing is known are left out. Returns
     /// None if the workspace does not exist.
-    pub async fn check(&self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>> {
-        let mut db = self.backend.reader(ReadPurpose::Check).await?;
-        let Some(mut checked) = db.check(workspace_id, keys).await? else {
+    pub async fn check(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        with_validity: bool,
+    ) -> Result<Option<Checked>> {
+        let mut db = self.backend.reader(ReadPurpose::Check, Some(workspace_id)).await?;
+        let Some(mut checked) = db.check(workspace_id, keys, with_validity).await? else {
             return Ok(None);
         };
         if checked.rows.len() < keys.len() {
-            self.check_non_contacts(&mut *db, workspace_id, keys, &mut checked.rows).await?;
+            self.check_non_contacts(&mut *db, workspace_id, keys, &mut checked).await?;
         }
         Ok(Some(checked))
     }
@@ -41,7 +44,7 @@ impl Store {
         from: i64,
         limit: usize,
     ) -> Result<Vec<ConsentChange>> {
-        let mut db = self.backend.reader(ReadPurpose::Check).await?;
+        let mut db = self.backend.reader(ReadPurpose::Check, Some(workspace_id)).await?;
         db.consent_changes(workspace_id, from, limit).await
     }
 
@@ -52,8 +55,9 @@ impl Store {
         db: &mut dyn Reader,
         workspace_id: &str,
         keys: &[MatchKey],
-        rows: &mut CheckRows,
+        checked: &mut Checked,
     ) -> Result<()> {
+        let rows = &mut checked.rows;
         let mut asked_keys = HashMap::new();
         for key in keys.iter().filter(|key| !rows.contains_key(key)) {
             // The clear key again: the person may have become a contact since the
@@ -65,13 +69,15 @@ impl Store {
         let mut stored_keys: Vec<_> = asked_keys.keys().cloned().collect();
         // Sorted, so that neighbours in the index are read together.
         stored_keys.sort_unstable();
-        let found = db.check(workspace_id, &stored_keys).await?;
+        let found = db.check(workspace_id, &stored_keys, false).await?;
         let found = found.map(|checked| checked.rows).unwrap_or_default();
         // After the rows: the key of a row is registered before the row is written.
         let registered = db.suppression_keys(workspace_id).await?;
         require_keys(&self.keyring, &registered)?;
         for (stored_key, row) in found {
             let Some(key) = asked_keys.get(&stored_key) else { continue };
+            // A contact since the first read.
+            checked.is_exact &= stored_key.is_hashed();
             // A person may have rows under several versions of the key.
             let known = rows.entry((*key).clone()).or_insert_with(|| row.clone());
             known.consent.add_all_of(&row.consent);

@@ -21,8 +21,18 @@ pub type CheckRows = HashMap<MatchKey, CheckRow>;
 pub struct Checked {
     /// The rows.
     pub rows: CheckRows,
-    /// As of which revision they are, or of a later one.
-    pub as_of: Validity,
+    /// What was committed before the rows were read, and after the call began. None if it was not asked
+    /// for.
+    pub validity: Option<Validity>,
+    /// Whether the rows are as of exactly this validity, and not of a later one.
+    pub is_exact: bool,
+}
+
+impl Checked {
+    /// The revision that the rows are exactly as of, where that is known.
+    pub fn as_of(&self) -> Option<&Validity> {
+        self.validity.as_ref().filter(|_| self.is_exact)
+    }
 }
 
 /// What a check needs to know about one identity.
@@ -99,9 +109,15 @@ impl fmt::Debug for ConsentPlace {
 #[async_trait]
 pub trait ConsentReader {
     /// Returns the rows of these keys with the workspace's policy, in one read of what the primary server
-    /// has committed after the call began. Keys without a row are left out.
+    /// has committed after the call began. Keys without a row are left out. The validity may
+    /// cost another read.
     /// Returns None if the workspace does not exist.
-    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>>;
+    async fn check(
+        &mut self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        with_validity: bool,
+    ) -> Result<Option<Checked>>;
     /// Returns the rows of these keys, in the order of `keys`. In a write
     /// transaction the rows are locked until it ends.
     async fn consent(

@@ -101,18 +101,22 @@ impl Measured {
         Self { backend, check, unary, scan, stream, write }
     }
 
-    pub(super) async fn begin(&self) -> Result<Box<dyn Writer>> {
-        self.write.measure(self.backend.begin()).await
+    pub(super) async fn begin(&self, workspace_id: Option<&str>) -> Result<Box<dyn Writer>> {
+        self.write.measure(self.backend.begin(workspace_id)).await
     }
 
-    pub(super) async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
+    pub(super) async fn reader(
+        &self,
+        purpose: ReadPurpose,
+        workspace_id: Option<&str>,
+    ) -> Result<Box<dyn Reader>> {
         let waits = match purpose {
             ReadPurpose::Check => &self.check,
             ReadPurpose::Unary => &self.unary,
             ReadPurpose::Scan | ReadPurpose::Snapshot => &self.scan,
             ReadPurpose::Stream => &self.stream,
         };
-        waits.measure(self.backend.reader(purpose)).await
+        waits.measure(self.backend.reader(purpose, workspace_id)).await
     }
 }
 

@@ -20,6 +20,7 @@ mod external_ids;
 mod filter;
 mod insert_contacts;
 mod ledger;
+mod nodes;
 mod receipts;
 mod responses;
 mod row_security;
@@ -41,9 +42,11 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use self::connection::PostgresOptions;
 use self::connection::{DisconnectTracker, PoolRole, Watch, pool};
+use self::nodes::{Nodes, Place};
 use self::row_security::RowSecurity;
 pub use self::row_security::set_row_level_security;
-pub use self::schema::{distribute, migrate};
+use self::schema::Verified;
+pub use self::schema::{Migrated, migrate};
 use self::session::PostgresSession;
 use super::common::connect_all;
 use super::{Backend, Clock, PoolState, ReadPurpose, Reader, Store, Validity, Writer, measured};
@@ -63,8 +66,9 @@ pub async fn open(
     keyring: Keyring,
 ) -> Result<Store> {
     let connect = connect_options(url)?;
-    let policies = schema::verify(&connect, options.acquire_timeout).await?;
-    let disconnects = Arc::default();
+    let Verified { policies, is_distributed } =
+        schema::verify(&connect, options.acquire_timeout).await?;
+    let disconnects = Arc::new(DisconnectTracker::new(is_distributed));
     let make = |role| pool(connect.clone(), &options, role, &disconnects, policies);
     let backend = PostgresBackend {
         checks: make(PoolRole::Check),
@@ -72,6 +76,7 @@ pub async fn open(
         scan: make(PoolRole::Scan),
         stream: make(PoolRole::Stream),
         writers: make(PoolRole::Write),
+        nodes: is_distributed.then(|| Nodes::new(make(PoolRole::Placement), &options)),
         options,
         disconnects,
         policies,
@@ -98,12 +103,22 @@ struct PostgresBackend {
     scan: PgPool,
     stream: PgPool,
     writers: PgPool,
+    /// Of a Citus cluster.
+    nodes: Option<Nodes>,
     options: PostgresOptions,
     disconnects: Arc<DisconnectTracker>,
     policies: Option<RowSecurity>,
 }
 
 impl PostgresBackend {
+    /// Takes a place among the calls to the node of a workspace, where nodes have limits.
+    async fn enter(&self, role: PoolRole, workspace_id: Option<&str>) -> Result<Option<Place>> {
+        match (&self.nodes, workspace_id) {
+            (Some(nodes), Some(id)) => nodes.enter(role, id).await,
+            _ => Ok(None),
+        }
+    }
+
     fn watch(&self, role: PoolRole) -> Watch {
         Watch::new(&self.options, role, &self.disconnects)
     }
@@ -111,27 +126,37 @@ impl PostgresBackend {
 
 #[async_trait]
 impl Backend for PostgresBackend {
-    async fn begin(&self) -> Result<Box<dyn Writer>> {
+    async fn begin(&self, workspace_id: Option<&str>) -> Result<Box<dyn Writer>> {
+        let place = self.enter(PoolRole::Write, workspace_id).await?;
         let connection = self.writers.acquire().await.map_err(Error::unavailable)?;
         let watch = self.watch(PoolRole::Write);
-        Ok(Box::new(PostgresSession::write(connection, watch, self.policies).await?))
+        let mut session = PostgresSession::write(connection, watch, self.policies).await?;
+        session.place = place;
+        Ok(Box::new(session))
     }
 
-    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
+    async fn reader(
+        &self,
+        purpose: ReadPurpose,
+        workspace_id: Option<&str>,
+    ) -> Result<Box<dyn Reader>> {
         let (pool, role) = match purpose {
             ReadPurpose::Check => (&self.checks, PoolRole::Check),
             ReadPurpose::Unary => (&self.unary, PoolRole::Unary),
             ReadPurpose::Scan | ReadPurpose::Snapshot => (&self.scan, PoolRole::Scan),
             ReadPurpose::Stream => (&self.stream, PoolRole::Stream),
         };
+        let place = self.enter(role, workspace_id).await?;
         let connection = pool.acquire().await.map_err(Error::unavailable)?;
         let watch = self.watch(role);
-        Ok(Box::new(match purpose {
+        let mut session = match purpose {
             ReadPurpose::Snapshot => {
                 PostgresSession::snapshot(connection, watch, self.policies).await?
             }
             _ => PostgresSession::autocommit(connection, watch, self.policies),
-        }))
+        };
+        session.place = place;
+        Ok(Box::new(session))
     }
 
     async fn connect_checks(&self) -> Result<()> {
@@ -139,7 +164,7 @@ impl Backend for PostgresBackend {
     }
 
     async fn validity(&self, workspace_id: &str) -> Result<Option<Validity>> {
-        self.reader(ReadPurpose::Check).await?.validity(workspace_id).await
+        self.reader(ReadPurpose::Check, Some(workspace_id)).await?.validity(workspace_id).await
     }
 
     fn validates_in_place(&self) -> bool {
@@ -179,6 +204,9 @@ impl Backend for PostgresBackend {
     async fn close(&self) {
         for pool in [&self.checks, &self.stream, &self.scan, &self.unary, &self.writers] {
             pool.close().await;
+        }
+        if let Some(nodes) = &self.nodes {
+            nodes.close().await;
         }
     }
 }

@@ -194,7 +194,7 @@ impl SqliteBackend {
 
 #[async_trait]
 impl Backend for SqliteBackend {
-    async fn begin(&self) -> Result<Box<dyn Writer>> {
+    async fn begin(&self, _workspace_id: Option<&str>) -> Result<Box<dyn Writer>> {
         self.file.check()?;
         let session =
             SqliteSession::autocommit(self.writer.acquire().await?, Arc::clone(&self.file));
@@ -203,7 +203,11 @@ impl Backend for SqliteBackend {
         Ok(Box::new(session.begin("BEGIN IMMEDIATE").await?))
     }
 
-    async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {
+    async fn reader(
+        &self,
+        purpose: ReadPurpose,
+        _workspace_id: Option<&str>,
+    ) -> Result<Box<dyn Reader>> {
         Ok(Box::new(self.read_session(purpose).await?))
     }
 
@@ -297,7 +301,7 @@ mod tests {
         let options = SqliteOptions::default();
         let opened = open_backend(&path, Access::Create, &options).await;
         let backend = opened.expect("a database");
-        let mut tx = backend.begin().await.expect("a transaction");
+        let mut tx = backend.begin(None).await.expect("a transaction");
         assert!(tx.insert_workspace(&workspace()).await.expect("a workspace"));
         tx.commit().await.expect("a commit");
         for purpose in [

@@ -27,8 +27,6 @@ pub trait SuppressionReader {
     /// Returns the suppression keys that a workspace uses. None of them if it
     /// does not exist.
     async fn suppression_keys(&mut self, workspace_id: &str) -> Result<Vec<KeyId>>;
-    /// Returns the suppression keys that any workspace uses.
-    async fn all_suppression_keys(&mut self) -> Result<Vec<KeyId>>;
     /// Returns the hashed keys of non-contacts whose rows were written after this
     /// consent revision. Always empty where write transactions run one at a
     /// time.

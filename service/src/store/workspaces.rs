@@ -55,6 +55,11 @@ pub trait WorkspaceReader {
     /// Limits what this session reaches to a workspace, where the database does that. So does every
     /// method that finds a workspace by its id.
     async fn enter(&mut self, workspace: &Workspace) -> Result<()>;
+    /// Returns ids of workspaces greater than `after`, in order. Unlike [`workspaces`](Self::workspaces),
+    /// it needs no node that has any of them.
+    async fn workspace_ids(&mut self, after: &str, limit: usize) -> Result<Vec<String>>;
+    /// Whether there is a workspace with this id, in the same way.
+    async fn is_listed(&mut self, workspace_id: &str) -> Result<bool>;
     /// Returns workspaces with ids greater than `after`, ordered by id.
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>>;
     /// Returns the policies of a workspace, newest first. The last one began with the

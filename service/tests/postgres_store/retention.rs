@@ -70,7 +70,8 @@ async fn opt_out(store: &Store, number: &str) {
 
 async fn is_out(store: &Store, number: &str) -> bool {
     let key = match_key_of(number).unwrap();
-    let rows = store.check("default", std::slice::from_ref(&key)).await.unwrap().unwrap().rows;
+    let rows =
+        store.check("default", std::slice::from_ref(&key), false).await.unwrap().unwrap().rows;
     let is_out = |row: &contacts_service::store::CheckRow| {
         row.consent.objections.opt_out(MessageCategory::Marketing).is_some()
     };
@@ -78,7 +79,12 @@ async fn is_out(store: &Store, number: &str) -> bool {
 }
 
 async fn suppressed(store: &Store) -> i64 {
-    suppression::count_by_key(store).await.unwrap().iter().map(|(_, rows)| rows).sum()
+    suppression::count_by_key(store, |_, error| panic!("{error}"))
+        .await
+        .unwrap()
+        .iter()
+        .map(|(_, rows)| rows)
+        .sum()
 }
 
 #[test]

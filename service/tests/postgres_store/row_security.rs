@@ -175,7 +175,7 @@ fn policies_that_protect_from_nobody_are_refused() {
             let refused = open(&database.store_url).await.err().unwrap();
             assert!(refused.contains("not on for all tables"), "{hole}: {refused}");
             // What a server does that migrates when it starts.
-            postgres::migrate(&database.store_url).await.unwrap();
+            postgres::migrate(&database.store_url, false).await.unwrap();
             open(&database.store_url).await.expect(hole).close().await;
         }
     });
@@ -187,7 +187,7 @@ fn row_level_security_is_turned_off_and_on_again() {
         let url = &database.store_url;
         for on in [false, false, true, true] {
             postgres::set_row_level_security(url, on).await.unwrap();
-            postgres::migrate(url).await.unwrap();
+            postgres::migrate(url, false).await.unwrap();
             assert_eq!(
                 open(&database.url).await.is_err(),
                 on,
@@ -195,7 +195,8 @@ fn row_level_security_is_turned_off_and_on_again() {
             );
             let store = database.store().await;
             assert_eq!(workspaces::list(&store, "", 10).await.unwrap().len(), 1);
-            assert_eq!(suppression::count_by_key(&store).await.unwrap().len(), 1);
+            let counts = suppression::count_by_key(&store, |_, error| panic!("{error}")).await;
+            assert_eq!(counts.unwrap().len(), 1);
             store.close().await;
         }
         let others = (0..4).map(|_| postgres::set_row_level_security(url, true));

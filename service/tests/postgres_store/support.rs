@@ -96,7 +96,7 @@ impl Database {
             .unwrap();
         let (_, rest) = self.url.split_once('@').unwrap();
         let store_url = format!("postgres://contacts_confined@{rest}");
-        postgres::migrate(&store_url).await.unwrap();
+        postgres::migrate(&store_url, false).await.unwrap();
         postgres::set_row_level_security(&store_url, true).await.unwrap();
         Self { store_url, ..self }
     }
@@ -112,7 +112,7 @@ impl Database {
     }
 
     pub async fn store_with(&self, options: PostgresOptions, clock: Clock) -> Store {
-        postgres::migrate(&self.store_url).await.unwrap();
+        postgres::migrate(&self.store_url, false).await.unwrap();
         let store = postgres::open(&self.store_url, options, clock, keyring()).await.unwrap();
         workspaces::ensure_default(&store).await.unwrap();
         store

@@ -16,16 +16,21 @@ use crate::sample::{answers, fill};
 const OF_ALL: [&str; 3] = [
     // The list of workspaces.
     "FROM workspace WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2",
-    // The keys that a server needs.
-    "SELECT DISTINCT key_version, fingerprint FROM suppression_key",
+    // Their ids, of which every node has a copy.
+    "FROM workspace_list WHERE workspace_id > $1",
     // Whether a ledger still has to be sealed after a migration.
     "AND e.position = w.ledger_length + 1 WHERE e.hash IS NULL LIMIT $1",
 ];
 
-/// Logs the plan of every statement.
-const SETTINGS: [(&str, &str); 5] = [
+/// The statements that read more than one table, by a part of each. Citus has no generic plan for them: they are
+/// planned for their values (`auto`), on connections that leave that to the server.
+const JOINS: [&str; 0] = [];
+
+/// Logs the plan of every statement, and the settings it was made with.
+const SETTINGS: [(&str, &str); 6] = [
     ("shared_preload_libraries", "auto_explain"),
     ("auto_explain.log_min_duration", "0"),
+    ("auto_explain.log_settings", "on"),
     ("auto_explain.log_format", "json"),
     ("logging_collector", "on"),
     ("log_destination", "jsonlog"),
@@ -80,6 +85,33 @@ async fn every_statement_finds_its_rows_by_workspace() {
         .filter_map(|statement| Some((statement.unbound()?, &statement.text)))
         .collect();
     assert!(found.is_empty(), "these reach other workspaces, too: {found:#?}");
+    assert_joins_are_known(&real);
+}
+
+/// A statement of a check is planned once and reads one table, and every other one that reads more is
+/// in [`JOINS`] and is not planned once: Citus refuses that.
+fn assert_joins_are_known(statements: &[&Statement]) {
+    let (checks, others): (Vec<&Statement>, Vec<&Statement>) =
+        statements.iter().copied().partition(|one| one.program == "contacts-service check");
+    let texts: BTreeSet<&str> = checks.iter().map(|check| &*check.text).collect();
+    assert!(texts.len() >= 4, "only these statements of checks ran: {texts:#?}");
+    for check in checks {
+        assert_eq!(check.plan_mode, "force_generic_plan", "{}", check.text);
+        assert_eq!(check.tables().len(), 1, "a check reads one table: {}", check.text);
+    }
+    let joins: Vec<_> = others.iter().filter(|one| one.tables().len() > 1).collect();
+    for join in &joins {
+        assert_eq!(join.plan_mode, "auto", "{}", join.text);
+    }
+    let unknown: BTreeSet<_> = joins
+        .iter()
+        .map(|join| &*join.text)
+        .filter(|text| !JOINS.iter().any(|known| text.contains(known)))
+        .collect();
+    assert!(unknown.is_empty(), "these read several tables and are not listed: {unknown:#?}");
+    for known in JOINS {
+        assert!(joins.iter().any(|join| join.text.contains(known)), "no longer a join: {known}");
+    }
 }
 
 /// Calls that neither `fill` nor `answers` makes.
@@ -140,12 +172,28 @@ struct Statement {
     program: String,
     text: String,
     plan: Value,
+    /// Of `plan_cache_mode`.
+    plan_mode: String,
 }
 
 impl Statement {
     /// Name of a table whose rows are found without a workspace condition.
     fn unbound(&self) -> Option<String> {
         unbound(&self.plan)
+    }
+
+    /// The tables that it reads or writes.
+    fn tables(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        tables(&self.plan, &mut found);
+        found
+    }
+}
+
+fn tables(node: &Value, found: &mut BTreeSet<String>) {
+    found.extend(node["Relation Name"].as_str().map(str::to_owned));
+    for below in node["Plans"].as_array().into_iter().flatten() {
+        tables(below, found);
     }
 }
 
@@ -187,6 +235,10 @@ fn plans(postgres: &PostgresServer) -> Vec<Statement> {
                 program: entry["application_name"].as_str().unwrap_or_default().to_owned(),
                 text: text.split_whitespace().collect::<Vec<_>>().join(" "),
                 plan: plan["Plan"].clone(),
+                plan_mode: plan["Settings"]["plan_cache_mode"]
+                    .as_str()
+                    .unwrap_or("auto")
+                    .to_owned(),
             })
         })
         .collect()

@@ -268,8 +268,10 @@ async fn case_14_flipped_lost_and_moved_rows_are_named(app: TestApp) {
         found.into_iter().map(|mismatch| mismatch.difference).collect::<Vec<_>>()
     };
     let flipped = mismatches(
-        "UPDATE consent SET consent = (SELECT c.consent FROM consent AS c ORDER BY c.match_key LIMIT 1)
-         WHERE match_key <> (SELECT min(match_key) FROM consent)",
+        "UPDATE consent SET consent = (SELECT c.consent FROM consent AS c
+             WHERE c.match_key LIKE 'p%' ORDER BY c.match_key LIMIT 1)
+         WHERE match_key LIKE 'p%'
+             AND match_key <> (SELECT min(match_key) FROM consent WHERE match_key LIKE 'p%')",
     );
     let flipped = flipped.await;
     let consent = flipped.iter().filter(|difference| **difference == Difference::Consent);
@@ -417,7 +419,8 @@ async fn rows_that_moved_to_another_key_are_named(app: TestApp) {
     for (sql, difference) in [
         ("UPDATE contact SET opt_in_marketing = 2", Difference::Summary),
         (
-            "CREATE TABLE saved AS SELECT min(match_key) AS first, max(match_key) AS last FROM consent;
+            "CREATE TABLE saved AS SELECT min(match_key) AS first, max(match_key) AS last FROM consent
+                 WHERE match_key LIKE 'p%';
              UPDATE consent SET match_key = 't' WHERE match_key = (SELECT first FROM saved);
              UPDATE consent SET match_key = (SELECT first FROM saved)
                  WHERE match_key = (SELECT last FROM saved);

@@ -11,7 +11,9 @@ use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 async fn list(app: &TestApp) -> Vec<String> {
     let store = app.open_store(Access::Read).await;
     let mut lines = Vec::new();
-    let listed = erasures::list(&store, None, Default::default(), |line| lines.push(line)).await;
+    let failed = |_: &str, error| panic!("{error}");
+    let listed =
+        erasures::list(&store, None, Default::default(), |line| lines.push(line), failed).await;
     store.close().await;
     listed.expect("the erasures");
     lines

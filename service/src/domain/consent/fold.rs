@@ -17,6 +17,9 @@
 //!   was recorded before and is delivered again never reaches an identity that joined since.
 //! - **Reports.** What others report never extends an expiry, revives an expired permission or makes
 //!   it younger, also over an earlier report ([`Permissions`]).
+//! - **Carrying.** A link that carries gives the new identity the permissions known by then. It is there from
+//!   the link on all the same: an opt-in recorded later, of a time before the link, is for it alone and lifts
+//!   nothing said under others. The number may have been somebody else's then.
 //! - **Parting.** At a release or an erasure both sides keep what stood. An objection said under
 //!   an identity of the other side stands from then as if said under each identity of this side,
 //!   at the earliest at the parting: else nobody could ever lift it ([`Objection::kept_since`]).

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::stream::{self, StreamExt};
 use http::header::HeaderName;
 use http::{Request, Response};
 use http_body::Frame;
@@ -125,4 +125,6 @@ fn stream_of(
             Err(status) => Some((Err(status), (None, None))),
         }
     })
+    // tonic may ask again after the end.
+    .fuse()
 }

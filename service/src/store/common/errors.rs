@@ -1,6 +1,7 @@
 //! What a database error means for the caller.
 
 use sqlx::error::ErrorKind;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sqlx::sqlite::SqliteError;
 
 use crate::domain::error::Error;
@@ -101,18 +102,33 @@ fn postgres_meaning(sqlstate: &str) -> Meaning {
 
 /// Whether an error of Postgres means that its connection, and most likely every
 /// other one, is broken or leads to a server that takes no more changes.
-pub(in crate::store) fn is_disconnected(error: &Error) -> bool {
+///
+/// The coordinator of a Citus cluster (`relays`) also passes on what its workers say, and waits for
+/// them. Only what ends the session is then about the coordinator.
+pub(in crate::store) fn is_disconnected(error: &Error, relays: bool) -> bool {
     let Some(cause) = std::error::Error::source(error) else { return false };
     if cause.is::<tokio::time::error::Elapsed>() {
-        return true;
+        return !relays;
     }
     match cause.downcast_ref() {
         Some(sqlx::Error::Io(_)) => true,
-        Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
-            code.starts_with("08") || code.starts_with("57P") || code == "25006"
-        }),
+        Some(sqlx::Error::Database(error)) => {
+            let ends_session = || {
+                error
+                    .try_downcast_ref::<PgDatabaseError>()
+                    .is_some_and(|error| ends_session(error.severity()))
+            };
+            let of_connection = |code: std::borrow::Cow<'_, str>| {
+                code.starts_with("08") || code.starts_with("57P") || code == "25006"
+            };
+            error.code().is_some_and(of_connection) && (!relays || ends_session())
+        }
         _ => false,
     }
+}
+
+fn ends_session(severity: PgSeverity) -> bool {
+    matches!(severity, PgSeverity::Fatal | PgSeverity::Panic)
 }
 
 #[cfg(test)]
@@ -135,6 +151,22 @@ mod tests {
         ] {
             assert_eq!(postgres_meaning(sqlstate), meaning, "{sqlstate}");
         }
+    }
+
+    #[test]
+    fn a_worker_that_does_not_answer_says_nothing_about_its_coordinator() {
+        let waited = || {
+            let now = std::time::Instant::now().into();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let never = async {
+                tokio::time::timeout_at(now, std::future::pending::<()>()).await.expect_err("late")
+            };
+            Error::unavailable(runtime.expect("a runtime").block_on(never))
+        };
+        assert!(is_disconnected(&waited(), false) && !is_disconnected(&waited(), true));
+        let lost = || Error::unavailable(sqlx::Error::Io(std::io::ErrorKind::BrokenPipe.into()));
+        assert!(is_disconnected(&lost(), false) && is_disconnected(&lost(), true));
+        assert!(ends_session(PgSeverity::Fatal) && !ends_session(PgSeverity::Error));
     }
 
     #[test]

@@ -70,13 +70,27 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// What the connections of a pool are for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum PoolRole {
     Check,
     Unary,
     Scan,
     Stream,
     Write,
+    /// Finding the node of a workspace.
+    Placement,
+}
+
+/// How many connections a pool has, and how long a call waits for one.
+pub(super) fn pool_size(options: &PostgresOptions, role: PoolRole) -> (u32, Duration) {
+    match role {
+        PoolRole::Check => (options.check_connections, options.check_acquire_timeout),
+        PoolRole::Unary => (options.unary_connections, options.acquire_timeout),
+        PoolRole::Scan => (options.scan_connections, options.acquire_timeout),
+        PoolRole::Stream => (options.stream_connections, options.acquire_timeout),
+        PoolRole::Write => (options.write_connections, options.acquire_timeout),
+        PoolRole::Placement => (1, options.check_acquire_timeout),
+    }
 }
 
 /// Makes the pool, without connecting.
@@ -87,13 +101,7 @@ pub(super) fn pool(
     disconnects: &Arc<DisconnectTracker>,
     policies: Option<RowSecurity>,
 ) -> PgPool {
-    let (size, acquire) = match role {
-        PoolRole::Check => (options.check_connections, options.check_acquire_timeout),
-        PoolRole::Unary => (options.unary_connections, options.acquire_timeout),
-        PoolRole::Scan => (options.scan_connections, options.acquire_timeout),
-        PoolRole::Stream => (options.stream_connections, options.acquire_timeout),
-        PoolRole::Write => (options.write_connections, options.acquire_timeout),
-    };
+    let (size, acquire) = pool_size(options, role);
     let disconnects = Arc::clone(disconnects);
     let reads_in_transactions = policies.is_some() && !matches!(role, PoolRole::Write);
     // Of a connection that was opened but not used, the rollback has nothing to end, with a warning.
@@ -146,6 +154,7 @@ fn named(connect: PgConnectOptions, role: PoolRole) -> PgConnectOptions {
         PoolRole::Scan => "scan",
         PoolRole::Stream => "stream",
         PoolRole::Write => "write",
+        PoolRole::Placement => "placement",
     };
     let program = connect.get_application_name().unwrap_or("contacts-service").to_owned();
     connect.application_name(&format!("{program} {purpose}"))
@@ -158,7 +167,7 @@ fn settings(
 ) -> PgConnectOptions {
     let millis = |duration: Duration| duration.as_millis().to_string();
     let statement_timeout = match role {
-        PoolRole::Check => options.check_statement_timeout,
+        PoolRole::Check | PoolRole::Placement => options.check_statement_timeout,
         _ => options.statement_timeout,
     };
     let connect = connect.options([
@@ -171,8 +180,8 @@ fn settings(
         ("jit", "off".to_owned()),
     ]);
     match role {
-        // Only lookups by key, planned once. If the table is still empty then, a
-        // scan looks just as good, and would stay the plan.
+        // Only lookups by key of one table, planned once: Citus has such plans for no others. If the
+        // table is still empty then, a scan looks just as good, and would stay the plan.
         PoolRole::Check => {
             connect.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")])
         }
@@ -180,7 +189,7 @@ fn settings(
         // Contacts are in memory or on flash, where a random page costs little more
         // than the next one. The bitmap of matching contacts should fit into
         // work_mem.
-        PoolRole::Unary | PoolRole::Scan | PoolRole::Stream => {
+        PoolRole::Unary | PoolRole::Scan | PoolRole::Stream | PoolRole::Placement => {
             connect.options([("random_page_cost", "1.1"), ("work_mem", "16MB")])
         }
     }
@@ -189,24 +198,33 @@ fn settings(
 fn limit(options: &PostgresOptions, role: PoolRole) -> Duration {
     SILENCE
         + match role {
-            PoolRole::Check => options.check_statement_timeout,
+            PoolRole::Check | PoolRole::Placement => options.check_statement_timeout,
             _ => options.statement_timeout,
         }
 }
 
 /// When a connection was last lost. A server that restarts or fails over closes
 /// all connections, so older ones are not used again.
-#[derive(Default)]
-pub(super) struct DisconnectTracker(Mutex<Option<Instant>>);
+pub(super) struct DisconnectTracker {
+    last: Mutex<Option<Instant>>,
+    /// Whether the server passes on errors of others, as a coordinator does.
+    relays: bool,
+}
 
 impl DisconnectTracker {
-    fn add(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    pub(super) fn new(relays: bool) -> Self {
+        Self { last: Mutex::default(), relays }
+    }
+
+    fn add(&self, error: &Error) {
+        if is_disconnected(error, self.relays) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
     }
 
     /// Whether a connection was lost during the last `age`.
     fn since(&self, age: Duration) -> bool {
-        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_some_and(|last| last.elapsed() <= age)
     }
 }
@@ -245,9 +263,7 @@ impl Watch {
         };
         if let Err(error) = &result {
             self.failed.store(true, Ordering::Relaxed);
-            if is_disconnected(error) {
-                self.disconnects.add();
-            }
+            self.disconnects.add(error);
         }
         result
     }

@@ -9,13 +9,14 @@ use uuid::Uuid;
 
 use super::session::{PostgresSession, ROWS};
 use super::values::{row_limit, texts};
-use crate::domain::consent::IdentityId;
+use crate::domain::consent::{IdentityId, OptInPolicy};
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::common::{Columns, check_row, consent_row, micros, validity};
+use crate::store::common::{Columns, check_row, consent_row, micros};
+use crate::store::policy::{decode_policy, encode_policy};
 use crate::store::{
-    CheckRows, Checked, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent,
-    Workspace,
+    CheckRows, Checked, ConsentChangeReader, ConsentPlace, ConsentReader, ConsentRow,
+    ConsentWriter, StoredConsent, Workspace,
 };
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
@@ -25,6 +26,29 @@ macro_rules! columns {
     };
 }
 
+/// The key of the row of a workspace itself, which a check reads beside those of people: in
+/// place of consent it has what tells the workspace from one made later with its id, and its
+/// policy. So a check is one read of one table, and its answer is as of one moment. Reading the
+/// workspace's own row before or after would combine two: consent that was withdrawn with a
+/// policy that came later, or a policy with consent of the next workspace with the id. A join is one
+/// read, too, but Citus has no generic plan for joins. No identity has this key.
+pub(super) const WORKSPACE_KEY: &str = "!";
+
+/// What the row of a workspace holds in place of consent.
+pub(super) fn workspace_entry(workspace: &Workspace) -> Vec<u8> {
+    let mut entry = workspace.token_key.to_vec();
+    entry.extend(encode_policy(&workspace.settings.opt_in_policy));
+    entry
+}
+
+/// The key and the policy of [`workspace_entry`].
+fn decode_entry(entry: &[u8]) -> Result<([u8; 32], OptInPolicy)> {
+    let (key, policy) = entry
+        .split_first_chunk()
+        .ok_or_else(|| Error::internal("the consent row of a workspace has no key"))?;
+    Ok((*key, decode_policy(policy)?))
+}
+
 /// The server is in recovery: a copy that may lag behind the primary.
 #[derive(Debug, thiserror::Error)]
 #[error("the database server is a standby")]
@@ -32,30 +56,47 @@ pub(super) struct Standby;
 
 #[async_trait]
 impl ConsentReader for PostgresSession {
-    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>> {
+    async fn check(
+        &mut self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        with_validity: bool,
+    ) -> Result<Option<Checked>> {
+        // Before the rows, and of the same server: rows that no later revision wrote, of the
+        // same workspace, are then exactly as of this revision.
+        let validity = match with_validity {
+            true => match self.validity(workspace_id).await? {
+                Some(validity) => Some(validity),
+                None => return Ok(None),
+            },
+            false => None,
+        };
         self.confine(workspace_id).await?;
-        // An outer join, which returns a row of nulls for a workspace in which none
-        // of the keys has a row.
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            ", pg_is_in_recovery(), w.opt_in_policy, w.token_key, w.consent_revision, w.consent_stamp
-             FROM workspace AS w
-             LEFT JOIN consent AS c ON c.workspace_id = w.workspace_id AND c.match_key = ANY($2)
-             WHERE w.workspace_id = $1"
+            ", pg_is_in_recovery() FROM consent AS c
+             WHERE c.workspace_id = $1 AND c.match_key = ANY($2)"
         ));
-        let rows = self.fetch_all(query.bind(workspace_id).bind(texts(keys))).await?;
-        let Some(first) = rows.first() else { return Ok(None) };
-        if first.get(7) {
+        let mut asked = texts(keys);
+        asked.push(WORKSPACE_KEY);
+        let rows = self.fetch_all(query.bind(workspace_id).bind(asked)).await?;
+        let entry = rows.iter().find(|row| row.text(0) == WORKSPACE_KEY);
+        let Some(entry) = entry else { return Ok(None) };
+        if entry.get(7) {
             return Err(Error::unavailable(Standby));
         }
-        let as_of = validity(first, 8)?;
+        let (incarnation, policy) = decode_entry(entry.bytes(4))?;
+        let is_exact = validity.as_ref().is_some_and(|validity| {
+            validity.incarnation == incarnation
+                && rows.iter().all(|row| row.int(6) <= validity.revision)
+        });
         let mut found = CheckRows::with_capacity(rows.len());
-        for row in &rows {
-            let Some(key) = row.optional_text(0) else { continue };
-            found.insert(MatchKey::from_stored(key.to_owned()), check_row(row, as_of.max_ages)?);
+        for row in rows.iter().filter(|row| row.text(0) != WORKSPACE_KEY) {
+            let key = MatchKey::from_stored(row.string(0));
+            found.insert(key, check_row(row, policy.max_ages())?);
         }
-        Ok(Some(Checked { rows: found, as_of }))
+        Ok(Some(Checked { rows: found, validity, is_exact }))
     }
 
     async fn consent(
@@ -80,7 +121,7 @@ impl ConsentReader for PostgresSession {
             "SELECT ",
             columns!(),
             " FROM consent AS c WHERE c.workspace_id = $1 AND c.match_key > $2
-             ORDER BY c.match_key LIMIT $3",
+             AND c.match_key <> '!' ORDER BY c.match_key LIMIT $3",
         ));
         let query = query.bind(&workspace.workspace_id).bind(after).bind(row_limit(limit));
         self.fetch_all(query).await?.iter().map(consent_row).collect()
@@ -92,8 +133,11 @@ impl ConsentReader for PostgresSession {
         after: Option<&ConsentPlace>,
         limit: usize,
     ) -> Result<Vec<StoredConsent>> {
-        const COLUMNS: &str =
-            concat!("SELECT ", columns!(), " FROM consent AS c WHERE c.workspace_id = $1");
+        const COLUMNS: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM consent AS c WHERE c.workspace_id = $1 AND c.match_key <> '!'"
+        );
         let rest = if after.is_some() { " AND c.match_key > $3" } else { "" };
         let sql = format!("{COLUMNS}{rest} ORDER BY c.match_key LIMIT $2");
         let query = sqlx::query(AssertSqlSafe(sql));

@@ -44,7 +44,8 @@ pub(super) async fn update(
         let (external_ids, contact_ids): (Vec<&str>, Vec<Uuid>) = chunk.iter().copied().unzip();
         let query = sqlx::query(
             "INSERT INTO external_id (workspace_id, external_id, contact_id)
-             SELECT $1, u.external_id, u.contact_id FROM unnest($2, $3) AS u (external_id, contact_id)",
+             SELECT w.workspace_id, u.external_id, u.contact_id FROM workspace AS w
+             CROSS JOIN unnest($2, $3) AS u (external_id, contact_id) WHERE w.workspace_id = $1",
         );
         let query = query.bind(&workspace.workspace_id).bind(external_ids).bind(contact_ids);
         db.execute_exactly(query, chunk.len()).await?;

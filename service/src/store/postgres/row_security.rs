@@ -2,7 +2,7 @@
 //!
 //! Each table of workspaces has a policy that shows and takes rows of one workspace, the one in a
 //! setting of the transaction ([`PostgresSession::confine`]). Without the setting no row matches.
-//! Statements that read all workspaces set [`EVERY`], which opens the two tables they read and hides
+//! Statements that read all workspaces set [`EVERY`], which opens the two tables they read, those of workspaces and of their ids, and hides
 //! the rows of all others.
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
@@ -12,7 +12,7 @@ use super::session::PostgresSession;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids;
 
-/// In the place of a workspace: the list of workspaces and of suppression keys can be read. No
+/// In the place of a workspace: the lists of workspaces can be read. No
 /// workspace has this id.
 const EVERY: &str = "*";
 
@@ -68,7 +68,7 @@ impl PostgresSession {
         self.reach(if has_form { workspace_id } else { NONE }).await
     }
 
-    /// Lets the following statements read the lists of all workspaces and of their keys.
+    /// Lets the following statements read the lists of all workspaces.
     pub(super) async fn reach_lists(&mut self) -> Result<()> {
         self.reach(EVERY).await
     }
@@ -147,7 +147,7 @@ async fn protect(db: &mut PgConnection) -> Result<()> {
          EXECUTE format('DROP POLICY IF EXISTS lists ON %s', t.found);
          EXECUTE format('CREATE POLICY workspace ON %s USING (workspace_id =
              NULLIF(current_setting(''contacts.workspace'', true), ''''))', t.found);
-         IF t.relname IN ('workspace', 'suppression_key') THEN
+         IF t.relname IN ('workspace', 'workspace_list') THEN
              EXECUTE format('CREATE POLICY lists ON %s FOR SELECT USING
                  (current_setting(''contacts.workspace'', true) = ''{EVERY}'')', t.found);
          END IF;"

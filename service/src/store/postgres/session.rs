@@ -10,6 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Execute, Executor, PgConnection, Postgres};
 
 use super::connection::Watch;
+use super::nodes::Place;
 use super::row_security::{Reach, RowSecurity};
 use super::usage::UsageChanges;
 use crate::domain::error::{Error, Result};
@@ -24,6 +25,8 @@ pub(super) const ROWS: usize = 1000;
 pub(super) struct PostgresSession {
     connection: PoolConnection<Postgres>,
     watch: Watch,
+    /// Where a node has a limit of connections, the place among them.
+    pub(super) place: Option<Place>,
     mode: Mode,
     /// `BEGIN`, where it is sent together with what the transaction reaches.
     pub(super) unsent_begin: Option<&'static str>,
@@ -61,6 +64,7 @@ impl PostgresSession {
         Self {
             connection,
             watch,
+            place: None,
             mode: Mode::Autocommit,
             unsent_begin: policies.map(|_| "BEGIN READ ONLY"),
             reach: policies.map(Reach::new),

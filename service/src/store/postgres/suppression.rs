@@ -23,15 +23,6 @@ impl SuppressionReader for PostgresSession {
         self.fetch_all(query.bind(workspace_id)).await?.iter().map(key_id).collect()
     }
 
-    async fn all_suppression_keys(&mut self) -> Result<Vec<KeyId>> {
-        self.reach_lists().await?;
-        let query = sqlx::query(
-            "SELECT DISTINCT key_version, fingerprint FROM suppression_key
-             WHERE workspace_id IS NOT NULL",
-        );
-        self.fetch_all(query).await?.iter().map(key_id).collect()
-    }
-
     async fn suppressed_since(
         &mut self,
         workspace: &Workspace,

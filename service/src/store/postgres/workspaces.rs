@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use sqlx::Row;
+use uuid::Uuid;
 
+use super::consent::{WORKSPACE_KEY, workspace_entry};
 use super::session::PostgresSession;
 use super::usage::UsageChanges;
 use super::values::row_limit;
@@ -39,6 +41,22 @@ impl WorkspaceReader for PostgresSession {
 
     async fn enter(&mut self, workspace: &Workspace) -> Result<()> {
         self.confine(&workspace.workspace_id).await
+    }
+
+    async fn workspace_ids(&mut self, after: &str, limit: usize) -> Result<Vec<String>> {
+        self.reach_lists().await?;
+        let query = sqlx::query(
+            "SELECT workspace_id FROM workspace_list WHERE workspace_id > $1
+             ORDER BY workspace_id LIMIT $2",
+        );
+        let rows = self.fetch_all(query.bind(after).bind(row_limit(limit))).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn is_listed(&mut self, workspace_id: &str) -> Result<bool> {
+        self.confine(workspace_id).await?;
+        let query = sqlx::query("SELECT FROM workspace_list WHERE workspace_id = $1");
+        Ok(self.fetch_optional(query.bind(workspace_id)).await?.is_some())
     }
 
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
@@ -106,7 +124,19 @@ impl WorkspaceWriter for PostgresSession {
         .bind(workspace.ledger.hash.as_slice())
         .bind(stop_words(workspace))
         .bind(encode_policy(&workspace.settings.opt_in_policy));
-        Ok(self.execute(query).await? == 1)
+        if self.execute(query).await? == 0 {
+            return Ok(false);
+        }
+        let query = sqlx::query(
+            "INSERT INTO consent (workspace_id, match_key, contact_id, identity_id, is_former,
+                 consent, revision)
+             VALUES ($1, $2, $3, $3, false, $4, 0)",
+        );
+        let query = query.bind(&workspace.workspace_id).bind(WORKSPACE_KEY).bind(Uuid::nil());
+        self.execute(query.bind(workspace_entry(workspace))).await?;
+        let query = sqlx::query("INSERT INTO workspace_list (workspace_id) VALUES ($1)");
+        self.execute(query.bind(&workspace.workspace_id)).await?;
+        Ok(true)
     }
 
     async fn update_workspace(&mut self, workspace: &Workspace) -> Result<()> {
@@ -119,7 +149,11 @@ impl WorkspaceWriter for PostgresSession {
         .bind(encode_policy(&workspace.settings.opt_in_policy))
         .bind(&workspace.workspace_id);
         self.execute(query).await?;
-        Ok(())
+        let query = sqlx::query(
+            "UPDATE consent SET consent = $3 WHERE workspace_id = $1 AND match_key = $2",
+        );
+        let query = query.bind(&workspace.workspace_id).bind(WORKSPACE_KEY);
+        self.execute_exactly(query.bind(workspace_entry(workspace)), 1).await
     }
 
     async fn add_opt_in_policy(
@@ -169,6 +203,7 @@ impl WorkspaceWriter for PostgresSession {
             "DELETE FROM tag WHERE workspace_id = $1",
             "DELETE FROM attribute WHERE workspace_id = $1",
             "DELETE FROM workspace WHERE workspace_id = $1",
+            "DELETE FROM workspace_list WHERE workspace_id = $1",
         ] {
             let query = sqlx::query(sql).bind(&workspace.workspace_id);
             deleted.push(query.execute(&mut *db).await?.rows_affected());

@@ -27,7 +27,12 @@ macro_rules! columns {
 
 #[async_trait]
 impl ConsentReader for SqliteSession {
-    async fn check(&mut self, workspace_id: &str, keys: &[MatchKey]) -> Result<Option<Checked>> {
+    async fn check(
+        &mut self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        _with_validity: bool,
+    ) -> Result<Option<Checked>> {
         let keys: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
         // An outer join, which returns a row of nulls for a workspace in which none
         // of the keys has a row.
@@ -50,7 +55,7 @@ impl ConsentReader for SqliteSession {
             let Some(key) = row.optional_text(0) else { continue };
             found.insert(MatchKey::from_stored(key.to_owned()), check_row(row, as_of.max_ages)?);
         }
-        Ok(Some(Checked { rows: found, as_of }))
+        Ok(Some(Checked { rows: found, validity: Some(as_of), is_exact: true }))
     }
 
     async fn consent(

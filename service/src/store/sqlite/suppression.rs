@@ -23,11 +23,6 @@ impl SuppressionReader for SqliteSession {
         self.fetch_all(query.bind(workspace_id)).await?.iter().map(key_id).collect()
     }
 
-    async fn all_suppression_keys(&mut self) -> Result<Vec<KeyId>> {
-        let query = sqlx::query("SELECT DISTINCT key_version, fingerprint FROM suppression_key");
-        self.fetch_all(query).await?.iter().map(key_id).collect()
-    }
-
     async fn suppressed_since(&mut self, _: &Workspace, _: i64) -> Result<Vec<MatchKey>> {
         // Write transactions run one at a time, so nobody else has written any.
         Ok(Vec::new())

@@ -36,6 +36,19 @@ impl WorkspaceReader for SqliteSession {
         Ok(())
     }
 
+    async fn workspace_ids(&mut self, after: &str, limit: usize) -> Result<Vec<String>> {
+        let query = sqlx::query(
+            "SELECT workspace_id FROM workspace WHERE workspace_id > ? ORDER BY workspace_id LIMIT ?",
+        );
+        let rows = self.fetch_all(query.bind(after).bind(row_limit(limit))).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn is_listed(&mut self, workspace_id: &str) -> Result<bool> {
+        let query = sqlx::query("SELECT 1 FROM workspace WHERE workspace_id = ?");
+        Ok(self.fetch_optional(query.bind(workspace_id)).await?.is_some())
+    }
+
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
         let query = sqlx::query(concat!(
             "SELECT ",

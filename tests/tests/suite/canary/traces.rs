@@ -212,7 +212,9 @@ pub async fn told(app: &TestApp, gone: &[usize]) -> String {
     let mut lines = Vec::new();
     let exported = ledger_export::export(&store, "", 0, |line| lines.push(line)).await;
     exported.expect("an export");
-    let listed = erasures::list(&store, None, Default::default(), |line| lines.push(line)).await;
+    let failed = |_: &str, error| panic!("{error}");
+    let listed =
+        erasures::list(&store, None, Default::default(), |line| lines.push(line), failed).await;
     listed.expect("the erasures");
     store.close().await;
     for n in gone.iter().filter(|n| **n < LIVES) {

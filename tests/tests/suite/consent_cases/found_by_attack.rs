@@ -108,3 +108,31 @@ async fn a_late_opt_out_of_a_linked_number_stands(app: TestApp) {
     }
     audited(&app).await;
 }
+
+/// A number that a link brought is there from the link on, also if the link carries: what is recorded later, of
+/// a time before it, may be its previous holder's. So it lifts nothing, and permits nobody else.
+#[apply(on_each_store!)]
+async fn an_old_opt_in_of_a_linked_number_is_for_nobody_else(app: TestApp) {
+    let user = |n: usize| Recipient::whatsapp_user_id(format!("US.{n}"));
+    for (n, asked, objected) in [(1, true, true), (2, false, true), (3, false, false)] {
+        let (old, new) = (phone(n), phone(10 + n));
+        let person = NewContact::new().phone(&old).whatsapp_user_id(format!("US.{n}"));
+        let contact = app.contacts().create(person).await.expect("a contact");
+        if asked {
+            yes(&app, &*old, 200).await;
+        }
+        if objected {
+            no(&app, user(n), 100).await;
+        }
+        let link = app.contacts().link_identity(&contact).phone(&new);
+        link.carry_opt_in(OptInSource::Platform, Default::default()).await.expect("a link");
+        yes(&app, &*new, 50).await;
+        let expected = match objected {
+            true => [CheckReason::OptedOut; 2],
+            false => [CheckReason::OptedIn, CheckReason::NotAsked],
+        };
+        let found = [check(&app, &*new).await, check(&app, user(n)).await];
+        assert_eq!(found, expected, "{n}");
+    }
+    audited(&app).await;
+}

@@ -61,7 +61,8 @@ impl Definition {
         reasons: &[[CheckReason; QUESTIONS.len()]],
     ) -> Result<(), String> {
         let keys: Vec<_> = (0..KEYS.len()).map(match_key).collect();
-        let rows = store.check(workspace_id, &keys).await.expect("rows").expect("a workspace").rows;
+        let rows =
+            store.check(workspace_id, &keys, false).await.expect("rows").expect("a workspace").rows;
         let now = store.now();
         for (index, key) in keys.iter().enumerate() {
             for (question, (category, sender)) in QUESTIONS.into_iter().enumerate() {

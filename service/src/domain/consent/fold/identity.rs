@@ -43,10 +43,10 @@ impl Own {
         Self { since: Some(since), ..Self::default() }
     }
 
-    /// Takes over what another identity was permitted, and its place in the contact. Resumes stay:
-    /// all they do later is to lift what was said before them, and a link lifts nothing.
+    /// Takes over what another identity was permitted, but not since when that is there: what is recorded
+    /// later, of a time before the link, lifts nothing and permits nobody else by it. Resumes stay: all they do
+    /// later is to lift what was said before them, and a link lifts nothing.
     pub(super) fn carry(&mut self, from: &Self) {
-        self.joined = self.joined.min(from.joined);
         for (mine, theirs) in self.permissions.iter_mut().zip(&from.permissions) {
             mine.carry(theirs);
         }

@@ -85,7 +85,7 @@ impl Person {
     /// another contact is released or merged, not joined.
     ///
     /// With `carry_from` it gets what the identity it is carried from was
-    /// permitted, and counts as there as long. `replaces` becomes a former one.
+    /// permitted. `replaces` becomes a former one.
     /// A former identity of this person starts anew; for a current one only
     /// `carry_from` and `replaces` apply.
     pub fn join(

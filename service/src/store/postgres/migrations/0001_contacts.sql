@@ -17,6 +17,12 @@ CREATE TABLE workspace (
     stop_words       text   COLLATE "C" NOT NULL -- one a line
 );
 
+-- The ids of all workspaces, for work that takes them one by one. On Citus every node has a
+-- copy, so that the list can be read while a worker is down.
+CREATE TABLE workspace_list (
+    workspace_id text COLLATE "C" PRIMARY KEY
+);
+
 -- The policies of a workspace, with the time from which each applied.
 CREATE TABLE opt_in_policy (
     begin_time   bigint NOT NULL,
@@ -133,7 +139,9 @@ CREATE TABLE external_id (
 -- Everything a check reads, by phone number or user id, which is also how contacts are
 -- found by these. A row without a contact_id is a suppression: somebody who opted out
 -- or was erased, and is no contact. Its match_key is a keyed hash. What is said is in
--- one encoded column (domain/consent/fold/codec.rs), so that a check reads a short row.
+-- one encoded column (domain/consent/fold/codec.rs), so that a check reads a short row. The
+-- row with the match_key ! is the workspace's own: it has token_key and opt_in_policy of the
+-- workspace in place of consent, so that a check reads no other table, and ids of zeros.
 CREATE TABLE consent (
     contact_id   uuid,
     identity_id  uuid    NOT NULL, -- random; the ledger names the identity by it

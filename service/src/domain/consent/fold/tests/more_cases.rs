@@ -139,7 +139,11 @@ fn carrying() {
     let late = [(5.0, carry(A, B)), (9.0, yes(A, 1.0))];
     check("under the old number, even late, it is refused", &late, &[(B, NotAsked)]);
     let scope = [(1.0, yes(A, 1.0)), (5.0, carry(A, B)), (8.0, no(A, 3.0)), (9.0, yes(B, 4.0))];
-    check("the new number counts as there before", &scope, &[(B, OptedIn)]);
+    check("an opt-in of before the link lifts no other's no", &scope, &[(B, OptedOut)]);
+    let after = [(1.0, yes(A, 1.0)), (5.0, carry(A, B)), (8.0, no(A, 3.0)), (9.0, yes(B, 6.0))];
+    check("one of after it does", &after, &[(B, OptedIn)]);
+    let others = [(0.0, create(&[A, C])), (5.0, carry(A, B)), (9.0, yes(B, 4.0))];
+    check("nor is it for another identity", &others, &[(B, OptedIn), (C, NotAsked)]);
     let held = [(0.0, release(B)), (1.0, yes(A, 1.0)), (5.0, carry(A, B)), (9.0, yes(B, -1.0))];
     check("its previous holder's words do not count", &held, &[(B, OptedIn)]);
     let previous = [(3.0, release(B)), (5.0, carry(A, B)), (9.0, yes(B, 2.0))];

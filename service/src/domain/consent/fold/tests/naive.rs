@@ -219,12 +219,6 @@ impl Naive {
             self.presence(id).joined = Some(time);
         }
         if let Some(from) = carry_from.filter(|from| person.contains(from)) {
-            let theirs = self.presence(from).joined;
-            let mine = self.presence(id);
-            mine.joined = match (mine.joined, theirs) {
-                (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
-                _ => None,
-            };
             let permitted: Vec<_> =
                 self.permitted.iter().filter(|f| f.whom == from).cloned().collect();
             let carried = |f| Permitted { whom: id, carried: true, ..f };
