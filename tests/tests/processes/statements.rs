@@ -24,7 +24,17 @@ const OF_ALL: [&str; 3] = [
 
 /// The statements that read more than one table, by a part of each. Citus has no generic plan for them: they are
 /// planned for their values (`auto`), on connections that leave that to the server.
-const JOINS: [&str; 0] = [];
+const JOINS: [&str; 5] = [
+    // Inserts of many rows, which name the workspace so that Citus sends them to one node.
+    "FROM workspace AS w CROSS JOIN unnest(",
+    // What servers with consent in memory catch up with, but for the last change.
+    "revision IN ( SELECT revision FROM consent_change",
+    // Entries of the ledger with their details, and those at some positions.
+    "LEFT JOIN opt_in_event_detail_pack AS d",
+    "SELECT last_position, details FROM opt_in_event_detail_pack",
+    // Positions of what is listed for a person.
+    "UNION ALL SELECT position, 0 FROM opt_in_event_pointer",
+];
 
 /// Logs the plan of every statement, and the settings it was made with.
 const SETTINGS: [(&str, &str); 6] = [
