@@ -74,13 +74,21 @@ fn a_check_on_a_standby_fails() {
             "CREATE SCHEMA pretence;
              CREATE FUNCTION pretence.pg_is_in_recovery() RETURNS boolean
                  LANGUAGE sql AS 'SELECT true';
-             ALTER DATABASE {name} SET search_path = pretence, pg_catalog, public"
+             ALTER DATABASE {name} SET search_path = pretence, pg_catalog, public;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()"
         );
         database.connect().await.execute(sqlx::AssertSqlSafe(pretend)).await.unwrap();
         let checker = checker(&store);
         let who = person("15551234567");
-        let error = checker.check(&marketing(&who)).await.unwrap_err();
-        assert_eq!(error.reason(), Reason::DatabaseUnavailable);
+        // The first ones may find connections that are gone.
+        let mut causes = Vec::new();
+        while !causes.iter().any(|cause: &String| cause.contains("is a standby")) {
+            assert!(causes.len() < 10, "{causes:?}");
+            let error = checker.check(&marketing(&who)).await.unwrap_err();
+            assert_eq!(error.reason(), Reason::DatabaseUnavailable);
+            causes.extend(std::error::Error::source(&error).map(ToString::to_string));
+        }
         let clock = contacts_service::store::Clock::system();
         let opened =
             postgres::open(&database.url, PostgresOptions::default(), clock, keyring()).await;
