@@ -100,9 +100,9 @@ async fn a_check_respects_the_retry_delay_of_the_server() {
 #[tokio::test]
 async fn a_batch_has_one_result_per_number() {
     let fake = Fake::default().on(|request: Request<v1::BatchCheckOptInRequest>| async move {
-        let numbers = &request.get_ref().phone_numbers;
+        let numbers = &request.get_ref().phones;
         let mut decisions: Vec<i32> =
-            numbers.iter().map(|number| if number.ends_with('1') { 1 } else { 2 }).collect();
+            numbers.iter().map(|number| if number % 10 == 1 { 1 } else { 2 }).collect();
         let reasons: Vec<i32> =
             decisions.iter().map(|decision| if *decision == 1 { 1 } else { 7 }).collect();
         if request.get_ref().workspace_id == "short" {
@@ -134,11 +134,9 @@ fn streaming(answers: &'static [usize], end: fn() -> Option<Status>) -> (Fake, A
         async move {
             let replies = request.into_inner().take(limit).map(
                 |batch: Result<v1::CheckOptInStreamRequest, Status>| {
-                    let numbers = batch?.phone_numbers;
-                    let decisions: Vec<i32> = numbers
-                        .iter()
-                        .map(|number| if number.ends_with('1') { 1 } else { 2 })
-                        .collect();
+                    let numbers = batch?.phones;
+                    let decisions: Vec<i32> =
+                        numbers.iter().map(|number| if number % 10 == 1 { 1 } else { 2 }).collect();
                     let reasons = vec![1; decisions.len()];
                     Ok(v1::CheckOptInStreamResponse { decisions, reasons, check_time: None })
                 },

@@ -74,11 +74,17 @@ fn a_check_on_a_standby_fails() {
             "CREATE SCHEMA pretence;
              CREATE FUNCTION pretence.pg_is_in_recovery() RETURNS boolean
                  LANGUAGE sql AS 'SELECT true';
-             ALTER DATABASE {name} SET search_path = pretence, pg_catalog, public;
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                 WHERE datname = current_database() AND pid <> pg_backend_pid()"
+             ALTER DATABASE {name} SET search_path = pretence, pg_catalog, public"
         );
-        database.connect().await.execute(sqlx::AssertSqlSafe(pretend)).await.unwrap();
+        let mut db = database.connect().await;
+        db.execute(sqlx::AssertSqlSafe(pretend)).await.unwrap();
+        // After the commit: the pool connects again at once.
+        db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .await
+        .unwrap();
         let checker = checker(&store);
         let who = person("15551234567");
         // The first ones may find connections that are gone.

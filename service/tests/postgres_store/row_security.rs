@@ -12,7 +12,7 @@ use super::support::{Database, keyring, with_confined_database, with_database};
 const WORKSPACES: [&str; 2] = ["ours", "theirs"];
 
 /// The tables that a statement of all workspaces reads.
-const LISTS: [&str; 2] = ["suppression_key", "workspace"];
+const LISTS: [&str; 2] = ["workspace", "workspace_list"];
 
 /// Tables of no workspace.
 const OF_NONE: [&str; 2] = ["_sqlx_migrations", "api_token"];

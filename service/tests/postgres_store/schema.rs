@@ -75,7 +75,9 @@ fn binds_the_workspace(statement: &str) -> bool {
     words.contains("workspace_id = $")
         // The value follows.
         || words.ends_with("workspace_id =")
-        || columns.is_some_and(|(_, columns)| columns.trim_start().starts_with("workspace_id,"))
+        || columns.is_some_and(|(_, columns)| {
+            columns.split([',', ')']).next().map(str::trim) == Some("workspace_id")
+        })
 }
 
 #[test]
