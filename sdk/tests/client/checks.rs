@@ -153,10 +153,10 @@ async fn a_check_stream_keeps_its_order_over_broken_connections() {
     for end in [(|| Some(unavailable())) as fn() -> Option<Status>, || None] {
         let (fake, connections) = streaming(&[3, 2, 0, 4], end);
         let checks = fake.client().await.opt_in();
-        let batches = (0..20).map(|n| vec![format!("{n}1"), format!("{n}2")]);
+        let batches = (1..21).map(|n| vec![format!("{n}1"), format!("{n}2")]);
         let mut checked =
             checks.check_stream(MARKETING).max_in_flight(3).send(stream::iter(batches));
-        for n in 0..20 {
+        for n in 1..21 {
             let batch = checked.next().await.expect("a batch").expect("answers");
             assert_eq!(batch.allowed().collect::<Vec<_>>(), [&format!("{n}1")]);
         }
@@ -169,7 +169,7 @@ async fn a_check_stream_keeps_its_order_over_broken_connections() {
 async fn a_check_stream_without_progress_fails() {
     let (fake, connections) = streaming(&[1, 0, 0, 0, 0, 0, 0, 0], || None);
     let checks = fake.client().await.opt_in();
-    let batches = stream::iter((0..3).map(|n| vec![n.to_string()]));
+    let batches = stream::iter((1..4).map(|n| vec![n.to_string()]));
     let mut checked = checks.check_stream(MARKETING).send(batches);
     checked.next().await.expect("a batch").expect("answers");
     let error = checked.next().await.expect("an end").expect_err("broken");
