@@ -9,7 +9,7 @@
 //! - **Scope.** Whom a permission is for is fixed when it is recorded: the
 //!   identities it names, and those, current or former, for which both they and
 //!   the named one were there by then ([`Person::scope`]). An identity is there
-//!   from the later of its `joined` and `since`.
+//!   from the later of when it came and `since`.
 //! - **Holders.** A permission dated before `since` of the identity it names has no effect and
 //!   lifts nothing: it is the previous holder's. An objection has no such limit.
 //! - **Changes come after all that is known.** A link, a merge, a release and an erasure take effect

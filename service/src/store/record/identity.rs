@@ -16,7 +16,7 @@ pub(super) fn encode(identity: &ContactIdentity) -> v1::ContactIdentity {
             Identity::WhatsAppUserId(id) => Oneof::WhatsappUserId(id.to_string()),
         }),
         is_former: identity.is_former,
-        join_time: identity.consent.own.joined.map(timestamp),
+        join_time: identity.consent.own.came().map(timestamp),
         consents: encode_consents(&identity.consent, identity.max_ages),
     }
 }

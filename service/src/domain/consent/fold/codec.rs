@@ -24,6 +24,7 @@ mod kind {
     pub const OPT_OUT: u8 = 6;
     pub const ERASURE: u8 = 7;
     pub const STOP: u8 = 8;
+    pub const LINKED: u8 = 9;
 }
 
 /// Of a permission or a resume: the time is the caller's.
@@ -58,7 +59,11 @@ impl IdentityConsent {
     /// The bytes to store in the row of `own`.
     pub fn encode(&self, own: IdentityId) -> Vec<u8> {
         let mut out = Writer { bytes: vec![VERSION], own };
-        for (kind, time) in [(kind::SINCE, self.own.since), (kind::JOINED, self.own.joined)] {
+        for (kind, time) in [
+            (kind::SINCE, self.own.since),
+            (kind::JOINED, self.own.joined),
+            (kind::LINKED, self.own.linked),
+        ] {
             if let Some(time) = time {
                 out.byte(kind);
                 out.time(time);
@@ -115,6 +120,7 @@ impl IdentityConsent {
         match tag & 0x0f {
             kind::SINCE => self.own.since = Some(input.time()?),
             kind::JOINED => self.own.joined = Some(input.time()?),
+            kind::LINKED => self.own.linked = Some(input.time()?),
             kind::PERSONAL => {
                 let (categories, said) = input.permission(tag)?;
                 for category in categories {

@@ -16,8 +16,11 @@ pub struct IdentityId(pub Uuid);
 pub struct Own {
     /// Since when it is the current holder's: no permission said before counts.
     pub since: Option<Time>,
-    /// When it came to its contact; None if the contact was created with it.
+    /// When it came to its contact, or the one whose place it took by a link that carried; None if the
+    /// contact was created with that one.
     pub joined: Option<Time>,
+    /// When it came itself, if it took the place of another.
+    pub linked: Option<Time>,
     pub(super) permissions: [Permissions; 3],
     pub(super) resumes: Resumes,
 }
@@ -35,7 +38,12 @@ impl Own {
 
     /// Whether it was there at a time, with its current contact and holder.
     pub(super) fn is_there_at(&self, time: Time) -> bool {
-        self.since.max(self.joined).is_none_or(|from| from <= time)
+        self.since.max(self.came()).is_none_or(|from| from <= time)
+    }
+
+    /// When it came to its contact; None if the contact was created with it.
+    pub fn came(&self) -> Option<Time> {
+        self.joined.max(self.linked)
     }
 
     /// A next holder's: nothing said before is theirs.
@@ -43,10 +51,13 @@ impl Own {
         Self { since: Some(since), ..Self::default() }
     }
 
-    /// Takes over what another identity was permitted, but not since when that is there: what is recorded
-    /// later, of a time before the link, lifts nothing and permits nobody else by it. Resumes stay: all they do
-    /// later is to lift what was said before them, and a link lifts nothing.
+    /// Takes over what another identity was permitted, and its place in the contact: a change of number that
+    /// is heard of late is older than neither. But it is not there before it came: what is recorded later, of
+    /// a time before that, lifts nothing and permits nobody else by it. Resumes stay: all they do later is to
+    /// lift what was said before them, and a link lifts nothing.
     pub(super) fn carry(&mut self, from: &Self) {
+        self.linked = self.came();
+        self.joined = self.joined.min(from.joined);
         for (mine, theirs) in self.permissions.iter_mut().zip(&from.permissions) {
             mine.carry(theirs);
         }
@@ -65,7 +76,7 @@ impl Own {
 
     /// The latest time of anything known.
     pub(super) fn latest(&self) -> Option<Time> {
-        [self.since, self.joined, self.latest_permission()].into_iter().flatten().max()
+        [self.since, self.came(), self.latest_permission()].into_iter().flatten().max()
     }
 }
 

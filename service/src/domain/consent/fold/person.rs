@@ -51,7 +51,7 @@ impl Person {
     /// against them; they count as always there.
     pub fn create(rows: impl IntoIterator<Item = (IdentityId, IdentityConsent)>) -> Self {
         let current = |(id, row): (IdentityId, IdentityConsent)| {
-            let own = Own { joined: None, ..row.own };
+            let own = Own { joined: None, linked: None, ..row.own };
             (id, Role::Current, IdentityConsent { own, ..row })
         };
         Self::load(rows.into_iter().map(current))
@@ -85,7 +85,7 @@ impl Person {
     /// another contact is released or merged, not joined.
     ///
     /// With `carry_from` it gets what the identity it is carried from was
-    /// permitted. `replaces` becomes a former one.
+    /// permitted, and its place. `replaces` becomes a former one.
     /// A former identity of this person starts anew; for a current one only
     /// `carry_from` and `replaces` apply.
     pub fn join(
@@ -132,7 +132,7 @@ impl Person {
         let time = self.moment(time, &[other.latest()]);
         self.objections.add_all(&other.objections);
         self.members.extend(other.members.into_iter().map(|mut member| {
-            member.own.joined = Some(time);
+            (member.own.joined, member.own.linked) = (Some(time), None);
             member
         }));
     }

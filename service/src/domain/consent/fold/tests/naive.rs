@@ -57,6 +57,13 @@ struct Resumed {
 struct Presence {
     since: Option<Time>,
     joined: Option<Time>,
+    linked: Option<Time>,
+}
+
+impl Presence {
+    fn came(&self) -> Option<Time> {
+        self.joined.max(self.linked)
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -95,7 +102,7 @@ impl Naive {
     fn there_from(&self, id: IdentityId) -> Time {
         let presence = self.presences.iter().find(|(known, _)| *known == id).expect("known").1;
         let start = Time::MIN_UTC;
-        presence.since.unwrap_or(start).max(presence.joined.unwrap_or(start))
+        presence.since.unwrap_or(start).max(presence.came().unwrap_or(start))
     }
 
     fn since(&self, id: IdentityId) -> Option<Time> {
@@ -107,7 +114,7 @@ impl Naive {
         for (id, presence) in &self.presences {
             if ids.contains(id) {
                 times.extend(presence.since);
-                times.extend(presence.joined);
+                times.extend(presence.came());
             }
         }
         times.extend(self.against.iter().filter(|f| ids.contains(&f.whom)).map(|f| f.after));
@@ -142,7 +149,7 @@ impl Naive {
                 self.persons.retain(|person| !identities.contains(&person[0]));
                 self.persons.push(identities.clone());
                 for id in identities {
-                    self.presence(*id).joined = None;
+                    (self.presence(*id).joined, self.presence(*id).linked) = (None, None);
                     self.former.retain(|former| former != id);
                 }
                 self.share(identities);
@@ -219,6 +226,13 @@ impl Naive {
             self.presence(id).joined = Some(time);
         }
         if let Some(from) = carry_from.filter(|from| person.contains(from)) {
+            let theirs = self.presence(from).joined;
+            let mine = self.presence(id);
+            mine.linked = mine.came();
+            mine.joined = match (mine.joined, theirs) {
+                (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
+                _ => None,
+            };
             let permitted: Vec<_> =
                 self.permitted.iter().filter(|f| f.whom == from).cloned().collect();
             let carried = |f| Permitted { whom: id, carried: true, ..f };
@@ -273,7 +287,7 @@ impl Naive {
     }
 
     fn start_anew(&mut self, id: IdentityId, time: Time) {
-        *self.presence(id) = Presence { since: Some(time), joined: None };
+        *self.presence(id) = Presence { since: Some(time), ..Presence::default() };
         self.former.retain(|former| *former != id);
         self.permitted.retain(|f| f.whom != id);
         self.resumed.retain(|f| f.whom != id);
