@@ -76,25 +76,20 @@ pub async fn workspace(command: WorkspaceCommand) -> Outcome {
 
 /// Prints a line for each workspace. Returns how many could not be read.
 async fn list_workspaces(store: &Store) -> Result<usize, Box<dyn Error>> {
-    let mut failed = Vec::new();
-    for id in workspaces::ids(store).await? {
-        let found = match workspaces::exists(store, &id).await {
-            Ok(true) => workspaces::get(store, &id).await,
-            Ok(false) => continue,
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(workspace) => say(format_args!("{id}\t{}", workspace.display_name)),
-            Err(error) => tell(&mut failed, &id, &error),
-        }
-    }
-    Ok(failed.len())
+    let mut failed = 0;
+    let list = async |id: &str| {
+        let workspace = workspaces::get(store, id).await?;
+        say(format_args!("{id}\t{}", workspace.display_name));
+        Ok(())
+    };
+    workspaces::for_each(store, list, |id, error| tell(&mut failed, id, &error)).await?;
+    Ok(failed)
 }
 
 /// Says which workspace could not be read, and goes on: the others are on other nodes, perhaps.
-fn tell(failed: &mut Vec<String>, id: &str, error: &dyn Error) {
+fn tell(failed: &mut usize, id: &str, error: &dyn Error) {
     drop(writeln!(std::io::stderr(), "contacts-service: workspace {id}: {error}"));
-    failed.push(id.to_owned());
+    *failed += 1;
 }
 
 /// Fails if workspaces could not be read.
@@ -126,7 +121,7 @@ async fn verify_ledgers(
         Some(id) => vec![id],
         None => workspaces::ids(store).await?,
     };
-    let (mut broken, mut failed) = (0, Vec::new());
+    let (mut broken, mut failed) = (0, 0);
     for id in &ids {
         match verify_ledger(store, id, head).await {
             Ok(is_whole) => broken += usize::from(!is_whole),
@@ -134,7 +129,7 @@ async fn verify_ledgers(
             Err(error) => tell(&mut failed, id, &error),
         }
     }
-    failures(failed.len())?;
+    failures(failed)?;
     Ok(broken)
 }
 
@@ -166,7 +161,7 @@ async fn verify_ledger(
 /// `erasure list`
 pub async fn list_erasures(database: &Database, workspace: Option<String>, since: Time) -> Outcome {
     let store = open(database, Access::Read).await?;
-    let mut failed = Vec::new();
+    let mut failed = 0;
     let print = |line| say(format_args!("{line}"));
     let listed = erasures::list(&store, workspace, since, print, |id, error| {
         tell(&mut failed, id, &error);
@@ -174,7 +169,7 @@ pub async fn list_erasures(database: &Database, workspace: Option<String>, since
     let listed = listed.await;
     store.close().await;
     listed?;
-    failures(failed.len())
+    failures(failed)
 }
 
 /// `erasure replay`
@@ -235,11 +230,11 @@ pub async fn key(command: KeyCommand) -> Outcome {
 
 async fn list_keys(database: &Database) -> Outcome {
     let store = open(database, Access::Read).await?;
-    let mut failed = Vec::new();
+    let mut failed = 0;
     let counts = suppression::count_by_key(&store, |id, error| tell(&mut failed, id, &error)).await;
     store.close().await;
     for (version, rows) in counts? {
         say(format_args!("{version}\t{rows}"));
     }
-    failures(failed.len())
+    failures(failed)
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::consent::MessageCategory;
-use crate::domain::error::{Error, Reason, Result};
+use crate::domain::error::{Error, Result};
 use crate::domain::keyring::Keyring;
 use crate::domain::phone::MatchKey;
 use crate::operations::erasure::{self, Erasure, RepeatErasure, Repeated};
@@ -49,25 +49,13 @@ pub async fn list(
     workspace_id: Option<String>,
     since: Time,
     mut out: impl FnMut(String),
-    mut failed: impl FnMut(&str, Error),
+    failed: impl FnMut(&str, Error),
 ) -> Result<()> {
     if let Some(id) = workspace_id {
         return list_one(store, &id, since, &mut out).await;
     }
-    for id in workspaces::ids(store).await? {
-        let listed = match workspaces::exists(store, &id).await {
-            Ok(true) => list_one(store, &id, since, &mut out).await,
-            Ok(false) => Ok(()),
-            Err(error) => Err(error),
-        };
-        match listed {
-            // It was deleted meanwhile.
-            Err(error) if error.reason() == Reason::WorkspaceNotFound => {}
-            Err(error) => failed(&id, error),
-            Ok(()) => {}
-        }
-    }
-    Ok(())
+    let list = async |id: &str| list_one(store, id, since, &mut out).await;
+    workspaces::for_each(store, list, failed).await
 }
 
 async fn list_one(

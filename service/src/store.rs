@@ -74,6 +74,7 @@ pub(crate) use self::transaction::random;
 pub(crate) use self::transaction::require_keys;
 pub use self::transaction::{Bulk, Operation, Transaction};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
+pub(crate) use self::workspaces::all_workspace_ids;
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
@@ -92,9 +93,6 @@ const WRITE_ATTEMPTS: u32 = 5;
 /// The pause after the first conflict. It grows with each attempt.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(5);
 
-/// Ids of workspaces that are read at a time.
-const WORKSPACES: usize = 1000;
-
 /// A transaction that changes nothing.
 struct Probe;
 
@@ -112,27 +110,23 @@ const KEY_SEARCH: Duration = Duration::from_secs(5);
 /// Fails if a workspace uses suppression keys that are not in the keyring. What cannot be asked now
 /// is left out: who uses a key asks again.
 async fn require_used_keys(backend: &dyn Backend, keyring: &Keyring) -> Result<()> {
-    let (began, mut after) = (Instant::now(), String::new());
-    loop {
-        let mut db = backend.reader(ReadPurpose::Check, None).await?;
-        let ids = db.workspace_ids(&after, WORKSPACES).await?;
-        let Some(last) = ids.last() else { return Ok(()) };
-        after.clone_from(last);
-        for id in &ids {
-            if began.elapsed() > KEY_SEARCH {
-                tracing::warn!("the suppression keys of some workspaces are verified later");
-                return Ok(());
+    let began = Instant::now();
+    let mut db = backend.reader(ReadPurpose::Check, None).await?;
+    for id in &all_workspace_ids(&mut *db).await? {
+        if began.elapsed() > KEY_SEARCH {
+            tracing::warn!("the suppression keys of some workspaces are verified later");
+            return Ok(());
+        }
+        match db.suppression_keys(id).await {
+            Ok(registered) => require_keys(keyring, &registered)?,
+            Err(error) if error.reason() == Reason::DatabaseUnavailable => {
+                tracing::warn!(workspace.id = id, "a workspace cannot be read now");
+                db = backend.reader(ReadPurpose::Check, None).await?;
             }
-            match db.suppression_keys(id).await {
-                Ok(registered) => require_keys(keyring, &registered)?,
-                Err(error) if error.reason() == Reason::DatabaseUnavailable => {
-                    tracing::warn!(workspace.id = id, "a workspace cannot be read now");
-                    db = backend.reader(ReadPurpose::Check, None).await?;
-                }
-                Err(error) => return Err(error),
-            }
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
 
 /// Those of this backend: more transactions at a time gain nothing, and the others have at least

@@ -33,50 +33,32 @@ impl FromProto<v1::CheckOptInResponse> for CheckResult {
     }
 }
 
-/// The recipients of a batch, in the shortest of the ways to send them.
-pub(crate) enum BatchRecipients {
+/// The recipients of a batch, in the shortest of the ways to send them: one of the lists has all.
+#[derive(Default)]
+pub(crate) struct BatchRecipients {
     /// Phone numbers that are digits and nothing else.
-    Integers(Vec<u64>),
+    pub(crate) phones: Vec<u64>,
     /// Phone numbers as they were passed.
-    Texts(Vec<String>),
+    pub(crate) phone_numbers: Vec<String>,
     /// People named in any way.
-    Mixed(Vec<v1::Recipient>),
-}
-
-impl BatchRecipients {
-    /// The fields `phones`, `phone_numbers` and `recipients`, of which one is not empty.
-    pub(crate) fn into_fields(self) -> (Vec<u64>, Vec<String>, Vec<v1::Recipient>) {
-        match self {
-            Self::Integers(phones) => (phones, Vec::new(), Vec::new()),
-            Self::Texts(phone_numbers) => (Vec::new(), phone_numbers, Vec::new()),
-            Self::Mixed(recipients) => (Vec::new(), Vec::new(), recipients),
-        }
-    }
+    pub(crate) recipients: Vec<v1::Recipient>,
 }
 
 impl FromIterator<Recipient> for BatchRecipients {
-    fn from_iter<I: IntoIterator<Item = Recipient>>(recipients: I) -> Self {
-        let mut recipients = recipients.into_iter();
-        let mut integers = Vec::with_capacity(recipients.size_hint().0);
+    fn from_iter<I: IntoIterator<Item = Recipient>>(all: I) -> Self {
+        let all: Vec<_> = all.into_iter().collect();
         // Other forms are left to the service, which is who says what a phone number is.
-        let other = recipients.by_ref().find_map(|recipient| match integer(&recipient) {
-            Some(number) => {
-                integers.push(number);
-                None
-            }
-            None => Some(recipient),
-        });
-        let Some(other) = other else { return Self::Integers(integers) };
-        let before = integers.into_iter().map(|number| Recipient::Phone(number.to_string()));
-        let all: Vec<_> = before.chain([other]).chain(recipients).collect();
+        if let Some(phones) = all.iter().map(integer).collect() {
+            return Self { phones, ..Self::default() };
+        }
         if !all.iter().all(|recipient| matches!(recipient, Recipient::Phone(_))) {
-            return Self::Mixed(all_into(all));
+            return Self { recipients: all_into(all), ..Self::default() };
         }
         let text = |recipient| match recipient {
             Recipient::Phone(number) => Some(number),
             _ => None,
         };
-        Self::Texts(all.into_iter().filter_map(text).collect())
+        Self { phone_numbers: all.into_iter().filter_map(text).collect(), ..Self::default() }
     }
 }
 
@@ -168,8 +150,8 @@ mod tests {
             Some(id) => Recipient::ContactId(id.to_owned()),
             None => Recipient::Phone((*text).to_owned()),
         });
-        let (phones, texts, mixed) = recipients.collect::<BatchRecipients>().into_fields();
-        (phones, texts, mixed.len())
+        let batch: BatchRecipients = recipients.collect();
+        (batch.phones, batch.phone_numbers, batch.recipients.len())
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl BatchCheckOptIn {
         recipients: BatchRecipients,
         category: MessageCategory,
     ) -> Self {
-        let (phones, phone_numbers, recipients) = recipients.into_fields();
+        let BatchRecipients { phones, phone_numbers, recipients } = recipients;
         Self(Prepared::check(
             handle,
             v1::BatchCheckOptInRequest {

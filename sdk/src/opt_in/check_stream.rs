@@ -157,8 +157,8 @@ impl<R: Clone + Into<Recipient> + Send + Sync + 'static> Protocol for CheckProto
     }
 
     fn request(&self, batch: &mut Vec<R>) -> Self::Request {
-        let recipients: BatchRecipients = batch.iter().cloned().map(Into::into).collect();
-        let (phones, phone_numbers, recipients) = recipients.into_fields();
+        let BatchRecipients { phones, phone_numbers, recipients } =
+            batch.iter().cloned().map(Into::into).collect();
         v1::CheckOptInStreamRequest {
             workspace_id: self.handle.workspace_id(),
             phones,

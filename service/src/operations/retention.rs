@@ -20,6 +20,7 @@ const CHANGES_KEPT: TimeDelta = TimeDelta::hours(1);
 /// suppressions unless they are kept forever. Several processes may do this at once.
 /// A workspace that fails does not keep the others from it; the last error is returned.
 pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()> {
+    // Not `workspaces::for_each`: the server runs this in a task, whose future has to be Send.
     let mut swept = Ok(());
     for id in workspaces::ids(store).await? {
         let done = match workspaces::exists(store, &id).await {

@@ -9,24 +9,20 @@ use crate::store::Store;
 /// read are passed to `failed`: what they use is not in the result.
 pub async fn count_by_key(
     store: &Store,
-    mut failed: impl FnMut(&str, Error),
+    failed: impl FnMut(&str, Error),
 ) -> Result<Vec<(u32, i64)>> {
     let mut counts: Vec<_> = store.keyring().ids().map(|key| (key.version, 0)).collect();
-    for id in workspaces::ids(store).await? {
-        match count_in(store, &id, &counts).await {
-            Ok(found) => counts = found,
-            Err(error) => failed(&id, error),
-        }
-    }
+    let count = async |id: &str| {
+        counts = count_in(store, id, &counts).await?;
+        Ok(())
+    };
+    workspaces::for_each(store, count, failed).await?;
     Ok(counts)
 }
 
 /// Adds those of one workspace.
 async fn count_in(store: &Store, id: &str, counts: &[(u32, i64)]) -> Result<Vec<(u32, i64)>> {
     let mut counts = counts.to_vec();
-    if !workspaces::exists(store, id).await? {
-        return Ok(counts);
-    }
     let mut db = store.read().await?;
     // It may have been deleted meanwhile.
     if let Some(found) = db.workspace(id).await? {

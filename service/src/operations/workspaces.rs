@@ -8,12 +8,9 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::Head;
 use crate::domain::workspace::WorkspaceSettings;
 use crate::domain::{ids, tag, text};
-use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace};
+use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace, all_workspace_ids};
 
 use super::{DEFAULT_WORKSPACE, api_tokens, lock_workspace, workspace, workspace_not_found};
-
-/// Ids that are read at a time.
-const IDS: usize = 1000;
 
 /// Creates a workspace.
 #[derive(Debug)]
@@ -207,15 +204,29 @@ pub async fn list(store: &Store, after: &str, limit: usize) -> Result<Vec<Worksp
 
 /// Returns the ids of all workspaces. On Citus, no node that has any of them is needed for that.
 pub async fn ids(store: &Store) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    loop {
-        let after = ids.last().map_or("", String::as_str);
-        let page = store.read().await?.workspace_ids(after, IDS).await?;
-        if page.is_empty() {
-            return Ok(ids);
+    all_workspace_ids(&mut *store.read().await?).await
+}
+
+/// Works on all workspaces, one after the other. Those that cannot be worked on are passed to
+/// `failed`; one that was deleted meanwhile is left out.
+pub async fn for_each(
+    store: &Store,
+    mut work: impl AsyncFnMut(&str) -> Result<()>,
+    mut failed: impl FnMut(&str, Error),
+) -> Result<()> {
+    for id in ids(store).await? {
+        let done = match exists(store, &id).await {
+            Ok(true) => work(&id).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match done {
+            Err(error) if error.reason() == Reason::WorkspaceNotFound => {}
+            Err(error) => failed(&id, error),
+            Ok(()) => {}
         }
-        ids.extend(page);
     }
+    Ok(())
 }
 
 /// Whether a workspace is still there. Fails within the time limit of a check where its node does not

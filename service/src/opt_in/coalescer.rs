@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::read::read_rows;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{CheckRow, Checked, Store, Validity, loggable};
+use crate::store::{CheckRow, Store, Validity, loggable};
 use crate::telemetry::metrics::{CHECKS_PER_READ, Metrics};
 
 /// Most checks of one read.
@@ -43,15 +43,9 @@ struct Waiter {
 pub(super) struct Read {
     /// None if nothing is known of the person.
     pub(super) row: Option<CheckRow>,
+    /// See [`Checked::as_of`](crate::store::Checked::as_of).
+    pub(super) as_of: Option<Validity>,
     validity: Option<Validity>,
-    is_exact: bool,
-}
-
-impl Read {
-    /// The revision that the row is exactly as of, where that was asked for and is known.
-    pub(super) fn as_of(&self) -> Option<&Validity> {
-        self.validity.as_ref().filter(|_| self.is_exact)
-    }
 }
 
 impl Coalescer {
@@ -120,9 +114,10 @@ impl Coalescer {
             }
             for Waiter { key, reply, .. } in batch {
                 let row = match &result {
-                    Ok(Checked { rows, validity, is_exact }) => {
-                        let row = key.and_then(|key| rows.get(&key).cloned());
-                        Ok(Read { row, validity: validity.clone(), is_exact: *is_exact })
+                    Ok(checked) => {
+                        let row = key.and_then(|key| checked.rows.get(&key).cloned());
+                        let as_of = checked.as_of().cloned();
+                        Ok(Read { row, as_of, validity: checked.validity.clone() })
                     }
                     Err(error) => Err(error.for_another_caller()),
                 };

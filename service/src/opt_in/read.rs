@@ -69,7 +69,7 @@ impl Checker {
             return Ok(Some(row));
         }
         let read = self.coalescer.read(workspace_id, key.clone(), held.is_some()).await?;
-        match (held, read.as_of()) {
+        match (held, &read.as_of) {
             (Some((held, _)), Some(as_of)) => {
                 self.mirror.keep(&held, read.row.iter().map(|row| (key, row)), as_of);
             }

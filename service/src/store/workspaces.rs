@@ -8,6 +8,8 @@ use crate::domain::error::Result;
 use crate::domain::ledger::Head;
 use crate::domain::workspace::WorkspaceSettings;
 
+use super::Reader;
+
 /// A workspace as stored. Every access to its data takes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workspace {
@@ -92,4 +94,19 @@ pub trait WorkspaceWriter {
     /// Increments the consent revision. Returns it together with the end of the
     /// ledger. Until the transaction ends, no other one changes either.
     async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)>;
+}
+
+/// The ids of all workspaces.
+pub(crate) async fn all_workspace_ids(db: &mut dyn Reader) -> Result<Vec<String>> {
+    /// How many are read at a time.
+    const PAGE: usize = 1000;
+    let mut ids = Vec::new();
+    loop {
+        let after = ids.last().map_or("", String::as_str);
+        let page = db.workspace_ids(after, PAGE).await?;
+        if page.is_empty() {
+            return Ok(ids);
+        }
+        ids.extend(page);
+    }
 }

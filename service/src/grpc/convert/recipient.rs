@@ -8,7 +8,7 @@ use crate::domain::consent::CheckReason;
 use crate::domain::contact::{Recipient, parse_phone, parse_user_id};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::external_id::ExternalId;
-use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber};
+use crate::domain::phone::{MatchKey, PhoneError, PhoneNumber, match_key_of};
 use crate::opt_in::MAX_BATCH;
 use crate::store::parse_id;
 
@@ -95,10 +95,10 @@ pub(crate) fn decode_batch(
         let last = lists.iter().rfind(|(_, count)| *count > 0);
         return Err(Error::limit(last.map_or("phones", |(field, _)| field), MAX_BATCH, count));
     }
-    let key = |number: Result<PhoneNumber, PhoneError>| match number {
-        Ok(number) => Ok(Recipient::Key(number.match_key())),
-        Err(_) => Err(CheckReason::InvalidPhoneNumber),
+    let person = |key: Result<MatchKey, PhoneError>| {
+        key.map(Recipient::Key).map_err(|_| CheckReason::InvalidPhoneNumber)
     };
+    let of_integer = |number: &u64| PhoneNumber::from_integer(*number).map(|it| it.match_key());
     let other = |other: v1::Recipient| {
         decode(other.recipient).map_err(|error| match error.reason() {
             Reason::InvalidPhoneNumber => CheckReason::InvalidPhoneNumber,
@@ -106,8 +106,8 @@ pub(crate) fn decode_batch(
         })
     };
     let mut people = Vec::with_capacity(count);
-    people.extend(phone_numbers.iter().map(|text| key(PhoneNumber::parse(text))));
-    people.extend(phones.iter().map(|number| key(PhoneNumber::from_integer(*number))));
+    people.extend(phone_numbers.iter().map(|text| person(match_key_of(text))));
+    people.extend(phones.iter().map(|number| person(of_integer(number))));
     people.extend(recipients.into_iter().map(other));
     Ok(people)
 }

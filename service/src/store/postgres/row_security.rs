@@ -2,8 +2,8 @@
 //!
 //! Each table of workspaces has a policy that shows and takes rows of one workspace, the one in a
 //! setting of the transaction ([`PostgresSession::confine`]). Without the setting no row matches.
-//! Statements that read all workspaces set [`EVERY`], which opens the two tables they read, those of workspaces and of their ids, and hides
-//! the rows of all others.
+//! Statements that read all workspaces set [`EVERY`], which opens the two tables they read, those of
+//! workspaces and of their ids, and hides the rows of all others.
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
