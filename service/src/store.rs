@@ -278,7 +278,7 @@ impl Store {
                 tx.db.commit().await?;
                 if let Some((work, rows)) = bulk.and_then(|bulk| bulk.rows) {
                     self.pace.wrote(work, rows, held + committing.elapsed());
-                    if let Err(error) = self.backend.tidy().await {
+                    if let Err(error) = self.backend.tidy(rows).await {
                         // What was written is committed.
                         tracing::warn!(error.reason = ?error.reason(), "tidying up failed");
                     }

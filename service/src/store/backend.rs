@@ -46,11 +46,9 @@ pub(crate) trait Backend: Send + Sync {
     fn parallel_writes(&self) -> usize;
     /// From how many rows on a transaction of long work gains nothing by more of them.
     fn most_rows(&self) -> usize;
-    /// Called after each transaction of long work: does what would hold up others if it were left
-    /// to a transaction of theirs.
-    async fn tidy(&self) -> Result<()> {
-        Ok(())
-    }
+    /// Called after each transaction of long work, which wrote this many rows: does what would hold
+    /// up others if it were left to a transaction of theirs.
+    async fn tidy(&self, rows: usize) -> Result<()>;
     /// Overwrites what erasures left in unused parts of the database files. Does
     /// nothing on engines that do this themselves, nor where writes would have to
     /// wait for it noticeably, unless they `may_wait`.

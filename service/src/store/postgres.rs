@@ -26,6 +26,7 @@ mod responses;
 mod row_security;
 mod schema;
 mod session;
+mod statistics;
 mod suppression;
 mod terms;
 mod usage;
@@ -48,6 +49,7 @@ pub use self::row_security::set_row_level_security;
 use self::schema::Verified;
 pub use self::schema::{Migrated, migrate};
 use self::session::PostgresSession;
+use self::statistics::Growth;
 use super::common::connect_all;
 use super::{Backend, Clock, PoolState, ReadPurpose, Reader, Store, Validity, Writer, measured};
 use crate::domain::error::{Error, Reason, Result};
@@ -80,6 +82,7 @@ pub async fn open(
         options,
         disconnects,
         policies,
+        growth: Growth::default(),
     };
     // Several processes make ids, so the sequences of two ids may be equal. Their
     // random parts differ, and Postgres orders contacts by the whole id.
@@ -108,6 +111,7 @@ struct PostgresBackend {
     options: PostgresOptions,
     disconnects: Arc<DisconnectTracker>,
     policies: Option<RowSecurity>,
+    growth: Growth,
 }
 
 impl PostgresBackend {
@@ -187,6 +191,14 @@ impl Backend for PostgresBackend {
 
     fn most_rows(&self) -> usize {
         5000
+    }
+
+    async fn tidy(&self, rows: usize) -> Result<()> {
+        match self.nodes {
+            // The workers have statistics of their own.
+            Some(_) => Ok(()),
+            None => self.growth.add(rows, &self.writers).await,
+        }
     }
 
     async fn vacuum(&self, _may_wait: bool) -> Result<()> {

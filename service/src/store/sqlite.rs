@@ -244,7 +244,7 @@ impl Backend for SqliteBackend {
         20_000
     }
 
-    async fn tidy(&self) -> Result<()> {
+    async fn tidy(&self, _rows: usize) -> Result<()> {
         checkpoint::relieve(&self.checkpoints, &self.writer, self.wal_bytes).await
     }
 

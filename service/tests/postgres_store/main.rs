@@ -17,4 +17,5 @@ mod operations;
 mod retention;
 mod row_security;
 mod schema;
+mod statistics;
 mod support;
