@@ -20,7 +20,7 @@ pub(super) struct Growth(Mutex<Grown>);
 
 struct Grown {
     rows: usize,
-    /// When the statistics are looked at.
+    /// From how many on the tables are looked at again.
     next: usize,
 }
 
@@ -31,7 +31,7 @@ impl Default for Growth {
 }
 
 impl Growth {
-    /// Counts rows, and analyzes the tables when they grew by more than the statistics know of.
+    /// Counts rows, and analyzes the tables when these are a good part of all.
     pub(super) async fn add(&self, rows: usize, pool: &PgPool) -> Result<()> {
         let mut grown = self.0.lock().await;
         grown.rows += rows;
@@ -39,15 +39,17 @@ impl Growth {
             return Ok(());
         }
         let mut db = pool.acquire().await?;
-        let known = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'consent'::regclass";
-        // -1 if it was never analyzed.
-        let known: i64 = sqlx::query_scalar(known).fetch_one(&mut *db).await?;
-        let known = usize::try_from(known).unwrap_or(0);
-        grown.next = FACTOR.saturating_mul(grown.rows.max(known));
-        if known < grown.rows {
-            // Skipped with a warning if the role does not own them.
-            db.execute("ANALYZE consent, contact, external_id").await?;
+        let live = "SELECT pg_stat_get_live_tuples('consent'::regclass)";
+        let live: i64 = sqlx::query_scalar(live).fetch_one(&mut *db).await?;
+        let live = usize::try_from(live).unwrap_or(0);
+        if live > FACTOR.saturating_mul(grown.rows) {
+            // Most rows were there before, and are known.
+            grown.next = live / FACTOR;
+            return Ok(());
         }
+        grown.next = FACTOR.saturating_mul(grown.rows);
+        // Skipped with a warning if the role does not own them.
+        db.execute("ANALYZE consent, contact, external_id").await?;
         Ok(())
     }
 }
