@@ -1,5 +1,6 @@
 //! Connections and calls. Only this module uses tonic.
 
+mod checks_limit;
 mod clients;
 mod credentials;
 mod endpoint;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
+use checks_limit::ChecksLimit;
 pub(crate) use clients::Clients;
 #[cfg(feature = "proto")]
 pub use clients::Service;
@@ -37,6 +39,7 @@ pub(crate) type Outgoing<T> = mpsc::UnboundedReceiver<T>;
 pub(crate) struct Transport {
     clients: Clients,
     retry: RetryPolicy,
+    checks: ChecksLimit,
 }
 
 impl Transport {
@@ -48,15 +51,19 @@ impl Transport {
             .await
             .map_err(|_| Error::unavailable("no connection within the connect timeout"))?
             .map_err(|error| connection_error(&error))?;
-        let clients = Clients::new(calls, endpoint.connect_lazy(), credentials);
-        Ok(Self { clients, retry: config.retry.clone() })
+        Ok(Self::new(Clients::new(calls, endpoint.connect_lazy(), credentials), config))
     }
 
     pub fn connect_lazy(config: &Config) -> Result<Self> {
         let endpoint = endpoint(config)?;
         let credentials = Credentials::new(config.bearer_token.as_deref())?;
         let clients = Clients::new(endpoint.connect_lazy(), endpoint.connect_lazy(), credentials);
-        Ok(Self { clients, retry: config.retry.clone() })
+        Ok(Self::new(clients, config))
+    }
+
+    fn new(clients: Clients, config: &Config) -> Self {
+        let checks = ChecksLimit::new(config.max_concurrent_checks);
+        Self { clients, retry: config.retry.clone(), checks }
     }
 
     #[cfg(feature = "proto")]
@@ -75,12 +82,22 @@ impl Transport {
         let ends = Instant::now() + deadline.min(FOREVER);
         let policy = if Q::IDEMPOTENT { self.retry.clone() } else { RetryPolicy::never() };
         let attempt = async || {
+            let late = |_| deadline_exceeded();
+            // Not while a retry waits for its time.
+            let _place = match Q::IS_CHECK {
+                true => Some(timeout_at(ends, self.checks.enter()).await.map_err(late)?),
+                false => None,
+            };
             let mut message = Request::new(request.clone());
             message.set_timeout(ends.saturating_duration_since(Instant::now()));
-            match timeout_at(ends, Q::send(message, &self.clients)).await {
+            let outcome = match timeout_at(ends, Q::send(message, &self.clients)).await {
                 Ok(response) => response.map(Response::into_inner).map_err(from_status),
                 Err(_) => Err(deadline_exceeded()),
+            };
+            if Q::IS_CHECK {
+                self.checks.note(&outcome);
             }
+            outcome
         };
         let outcome = retry::until(ends, &policy, attempt).await;
         outcome.map_err(|error| {

@@ -61,6 +61,7 @@ use self::methods::Methods;
 use self::transport::Capacity;
 use crate::authenticator::Authenticator;
 use crate::config::{Auth, Config, Switch};
+use crate::runtime::Background;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, random};
 use crate::telemetry::access::AccessLog;
@@ -77,6 +78,7 @@ pub(crate) async fn serve(
     (metrics, audit): (Arc<Metrics>, Arc<AuditLog>),
     listener: (TcpListener, Option<Tls>),
     config: &Config,
+    background: Background,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let Config { limits, timeouts, .. } = config;
@@ -97,8 +99,8 @@ pub(crate) async fn serve(
         clock: store.clock(),
         metrics: Arc::clone(&metrics),
     };
-    let service =
-        layers::stack(routes.prepare(), methods, config.clone(), (authenticator, telemetry));
+    let callers = (authenticator, telemetry);
+    let service = layers::stack(routes.prepare(), methods, config.clone(), callers, background);
     let reporting = health::report((health, ready), store, shutdown.clone());
     let limits = Capacity::new(limits, connections::max(limits.max_connections), &metrics);
     let serving = transport::serve(service, listener, limits, timeouts, shutdown.drain);

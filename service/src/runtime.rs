@@ -1,6 +1,7 @@
-//! The async runtime: work that would hold up others on its threads, and a watchdog
-//! that notices if something does.
+//! The async runtimes: one for calls about one person, one for the others; work that would hold up
+//! others on their threads, and a watchdog that notices if something does.
 
+mod background;
 mod watchdog;
 
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+pub(crate) use self::background::{Background, give_way};
 pub(crate) use self::watchdog::Watchdog;
 
 /// Runs a future whose polls take long, because they decode, sort or hash much. Each

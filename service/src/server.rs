@@ -20,7 +20,7 @@ use crate::grpc;
 use crate::key_file::KeyFileError;
 use crate::maintenance::maintain;
 use crate::operations::{api_tokens, workspaces};
-use crate::runtime::Watchdog;
+use crate::runtime::{Background, Watchdog};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::telemetry::audit::AuditLog;
@@ -244,7 +244,10 @@ impl Server {
         let api = (store.clone(), webhook_secrets);
         let listener = (listener, tls.clone());
         let telemetry = (metrics, Arc::clone(&audit));
-        let mut serving = Box::pin(grpc::serve(api, telemetry, listener, &config, steps.clone()));
+        let background = Background::start()?;
+        let serving =
+            grpc::serve(api, telemetry, listener, &config, background, steps.clone());
+        let mut serving = Box::pin(serving);
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
             () = shutdown => None,

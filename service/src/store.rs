@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -148,6 +149,8 @@ pub struct Store {
     writes: TaskTracker,
     pace: Arc<Pace>,
     turns: Arc<Turns>,
+    /// Where writes run, whoever asks for them: others wait for the locks that they hold.
+    runtime: Handle,
 }
 
 impl Store {
@@ -166,7 +169,8 @@ impl Store {
         let (pace, turns) = (Arc::new(Pace::new(backend.most_rows())), Arc::new(turns(&*backend)));
         let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
-        Ok(Self { backend, clock, ids, keyring, response_retention, writes, pace, turns })
+        let runtime = Handle::current();
+        Ok(Self { backend, clock, ids, keyring, response_retention, writes, pace, turns, runtime })
     }
 
     /// Replaces [`RESPONSE_RETENTION`].
@@ -231,8 +235,8 @@ impl Store {
             store.write_with_retries(&operation).await
         });
         let written = match is_bulk {
-            true => self.writes.spawn(off_worker(write).in_current_span()),
-            false => self.writes.spawn(write.in_current_span()),
+            true => self.writes.spawn_on(off_worker(write).in_current_span(), &self.runtime),
+            false => self.writes.spawn_on(write.in_current_span(), &self.runtime),
         };
         written.await.unwrap_or_else(|error| Err(Error::internal(error)))
     }

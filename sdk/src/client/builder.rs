@@ -70,6 +70,17 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets how many [single checks](crate::OptIn::check) this client sends at a time, all its clones
+    /// together. Default: 256. Batches and streams of checks do not count.
+    ///
+    /// Fewer are sent while the server refuses some or answers too late. Further ones wait until
+    /// their deadline. The newest is sent next: when more are asked than can be answered, some are
+    /// late instead of all.
+    pub fn max_concurrent_checks(mut self, checks: usize) -> Self {
+        self.config.max_concurrent_checks = checks;
+        self
+    }
+
     /// Sets how long a stream may be silent before the client reconnects. Default: 30 s.
     ///
     /// Keep it longer than the server's heartbeat, which is sent every few seconds.

@@ -12,6 +12,9 @@ pub(crate) trait Unary: Clone + Send + Sync + 'static {
     /// Whether the call may be sent twice without harm.
     const IDEMPOTENT: bool;
 
+    /// Whether it checks one person. There is a limit to how many of these are sent at a time.
+    const IS_CHECK: bool;
+
     /// The id under which the server recognises a repetition. Only changes have one.
     fn request_id(&mut self) -> Option<&mut String>;
 
@@ -26,6 +29,7 @@ macro_rules! calls {
         impl Unary for v1::$request {
             type Response = v1::$response;
             const IDEMPOTENT: bool = calls!(@idempotent $class);
+            const IS_CHECK: bool = calls!(@is_check $class);
 
             fn request_id(&mut self) -> Option<&mut String> {
                 calls!(@request_id $class self)
@@ -41,11 +45,13 @@ macro_rules! calls {
     )*};
     (@idempotent once) => { false };
     (@idempotent $class:ident) => { true };
+    (@is_check check) => { true };
+    (@is_check $class:ident) => { false };
     (@request_id change $this:ident) => { Some(&mut $this.request_id) };
     (@request_id $class:ident $this:ident) => { { let _ = $this; None } };
 }
 
-// `read` changes nothing. `repeatable` does the same twice. `change` has a request_id. `once` has none and is never retried.
+// `read` changes nothing. `check` neither, and of these there may be too many. `repeatable` does the same twice. `change` has a request_id. `once` has none and is never retried.
 calls! {
     workspaces.create_workspace: once CreateWorkspaceRequest -> CreateWorkspaceResponse;
     workspaces.get_workspace: read GetWorkspaceRequest -> GetWorkspaceResponse;
@@ -78,7 +84,7 @@ calls! {
     attributes.update_attribute: change UpdateAttributeRequest -> UpdateAttributeResponse;
     attributes.delete_attribute: change DeleteAttributeRequest -> DeleteAttributeResponse;
 
-    opt_in.check_opt_in: read CheckOptInRequest -> CheckOptInResponse;
+    opt_in.check_opt_in: check CheckOptInRequest -> CheckOptInResponse;
     opt_in.batch_check_opt_in: read BatchCheckOptInRequest -> BatchCheckOptInResponse;
     opt_in.record_opt_in: change RecordOptInRequest -> RecordOptInResponse;
     opt_in.record_opt_out: change RecordOptOutRequest -> RecordOptOutResponse;

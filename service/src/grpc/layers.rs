@@ -2,6 +2,7 @@
 
 mod admission;
 mod authenticate;
+mod background;
 mod calls;
 mod deadline;
 mod from_fn;
@@ -29,6 +30,7 @@ use self::messages::Messages;
 use super::methods::Methods;
 use crate::authenticator::Authenticator;
 use crate::config::Config;
+use crate::runtime::Background;
 
 /// The services with all layers, outermost first. Outside of them is only the
 /// detection of stalled writes, which belongs to a connection
@@ -38,6 +40,7 @@ pub(super) fn stack<S>(
     methods: Arc<Methods>,
     config: Config,
     (authenticator, telemetry): (Option<Authenticator>, Telemetry),
+    background: Background,
 ) -> impl Service<
     Request<Body>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
@@ -47,8 +50,12 @@ pub(super) fn stack<S>(
 + Send
 + 'static
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
-        + Clone
+    S: Service<
+            Request<Body>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
         + Send
         + 'static,
 {
@@ -68,12 +75,16 @@ where
         // Inside of both: finding a token waits for the database, at most until the
         // deadline, and those who send made-up ones are limited, too. Outside of what
         // receives messages: nothing is received from an unknown caller.
-        .layer(from_fn_with_state((methods, authenticator), authenticate::authenticate))
+        .layer(from_fn_with_state(
+            (Arc::clone(&methods), authenticator),
+            authenticate::authenticate,
+        ))
         // Inside of the deadline, which covers the time that a request takes to arrive.
         .layer(from_fn_with_state(messages, messages::receive))
         // Innermost, so that the others see a response like any other. First the
         // panics of streams, then those of handlers.
         .map_response(panics::catch_in_body)
+        .layer(from_fn_with_state((methods, background), background::separate))
         .map_response(|response: Response<_>| response.map(Body::new))
         .layer(CatchPanicLayer::custom(panics::response))
         .service(services)

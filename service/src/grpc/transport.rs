@@ -114,6 +114,9 @@ fn settings(limits: &Limits, timeouts: &Timeouts) -> Builder<StreamExecutor> {
     settings
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_connection_streams)
+        // Calls whose deadline passed before they were accepted: as many as may be under way are
+        // no attack. By default, 20 of them end the connection with all its calls.
+        .max_pending_accept_reset_streams(limits.max_connection_streams as usize)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADER_BYTES)

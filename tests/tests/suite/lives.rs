@@ -67,8 +67,8 @@ struct Life<'e> {
     client: ContactsClient,
     workspace: String,
     contact_ids: Vec<String>,
-    /// The request of each step, and whether it was answered.
-    requests: Vec<Option<(Request, bool)>>,
+    /// The request of each step, how many contacts had been created then, and whether it was answered.
+    requests: Vec<Option<(Request, usize, bool)>>,
     definition: Definition,
 }
 
@@ -81,6 +81,8 @@ struct Taken {
     is_repeated: bool,
     /// The place of the step whose request was sent again, or of this one.
     place: usize,
+    /// How many contacts that request could name.
+    known: usize,
 }
 
 impl<'e> Life<'e> {
@@ -109,6 +111,7 @@ impl<'e> Life<'e> {
     async fn take(&mut self, step: &Step, times: &Times) -> Result<Taken, String> {
         let mut place = self.requests.len();
         let mut is_repeated = false;
+        let mut known = self.contact_ids.len();
         let sent: Result<String, Error> = match step {
             Step::Policy(ages) => {
                 self.requests.push(None);
@@ -121,8 +124,9 @@ impl<'e> Life<'e> {
                 self.requests.push(None);
                 match again {
                     None => Ok("nothing".to_owned()),
-                    Some((request, was_answered)) => {
+                    Some((request, known_then, was_answered)) => {
                         place = earlier.unwrap_or(place);
+                        known = known_then;
                         is_repeated = *same_id && was_answered;
                         let request = if *same_id { request } else { request.with_id() };
                         request.send(&self.client).await
@@ -134,7 +138,7 @@ impl<'e> Life<'e> {
                 let request = act::request(client, &self.workspace, ids, step, times);
                 let request = request.expect("a request");
                 let sent = request.clone().send(client).await;
-                self.requests.push(Some((request, sent.is_ok())));
+                self.requests.push(Some((request, known, sent.is_ok())));
                 sent
             }
         };
@@ -150,7 +154,7 @@ impl<'e> Life<'e> {
         let look = Look::take(&self.client, &names).await?;
         let outcome = act::outcome(&sent, &names);
         self.definition.compare(self.store, &self.workspace, &look.reasons).await?;
-        Ok(Taken { look, outcome, is_accepted: sent.is_ok(), is_repeated, place })
+        Ok(Taken { look, outcome, is_accepted: sent.is_ok(), is_repeated, place, known })
     }
 
     async fn events(&self, times: &Times) -> Result<Vec<String>, String> {
@@ -201,10 +205,10 @@ async fn compare(
             return Err(wrong(difference));
         }
         let said = &steps[here.place];
-        let outcome = &here.outcome;
-        if let Some(promise) =
-            promise::broken(said, here.is_repeated, here.is_accepted, &before, &here.look)
-        {
+        let (outcome, known) = (&here.outcome, here.known);
+        let broken =
+            promise::broken((said, known), here.is_repeated, here.is_accepted, &before, &here.look);
+        if let Some(promise) = broken {
             return Err(wrong(format!("{promise} ({outcome})")));
         }
         if !here.is_accepted && !promise::may_be_refused(said) {

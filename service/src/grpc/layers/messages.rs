@@ -28,7 +28,7 @@ use self::receiver::{PREFIX, Receiver};
 use super::from_fn::Next;
 use crate::config::Config;
 use crate::grpc::body::HookedBody;
-use crate::grpc::methods::Methods;
+use crate::grpc::methods::{Class, Methods};
 use crate::runtime::off_worker;
 use crate::telemetry::call;
 
@@ -36,7 +36,7 @@ const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Requests at least this large are handled off the workers: to decode and convert
 /// them takes milliseconds.
-const LARGE_BYTES: usize = 64 << 10;
+pub(super) const LARGE_BYTES: usize = 64 << 10;
 
 /// The limits of all messages.
 pub(super) struct Messages {
@@ -94,7 +94,8 @@ where
         Err(status) => return status.into_http(),
     };
     note(&message);
-    let is_large = message.len() >= LARGE_BYTES;
+    // Those about many people go to another runtime.
+    let is_large = message.len() >= LARGE_BYTES && method.class != Class::Bulk;
     let handled = next.run(Request::from_parts(head, Body::new(Full::new(message))));
     let response = match is_large {
         true => off_worker(handled).await,

@@ -59,7 +59,7 @@ fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
     let mut config = Config::for_tests("unused.db");
     config.limits.max_concurrent_requests = places;
     config.limits.max_concurrent_bulk = places;
-    stack(handler, methods, config, (None, telemetry(Arc::default())))
+    stack(handler, methods, config, (None, telemetry(Arc::default())), Background::default())
 }
 
 /// Reads a response to its end: the status, and the number of bytes before it.
@@ -235,7 +235,7 @@ async fn calls_are_measured_by_method_and_code() {
     let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
     let mut config = Config::for_tests("unused.db");
     config.limits.max_concurrent_bulk = 1;
-    let service = stack(handler, methods, config, (None, telemetry(Arc::clone(&metrics))));
+    let service = stack(handler, methods, config, (None, telemetry(Arc::clone(&metrics))), Background::default());
     let call = async |path: &str| {
         let response = service.clone().oneshot(request(path, None)).await.expect("infallible");
         read(response).await.0.code()

@@ -6,9 +6,10 @@ use contacts_sdk::CheckReason;
 use super::look::{Look, QUESTIONS};
 use super::step::{CATEGORIES, KEYS, Step, When, Who};
 
-/// The promise that a step broke. `again` is whether its request was answered before.
+/// The promise that a step broke. Its request could name so many contacts. `is_repeated` is whether it was
+/// answered before.
 pub fn broken(
-    step: &Step,
+    (step, known): (&Step, usize),
     is_repeated: bool,
     accepted: bool,
     before: &Look,
@@ -34,7 +35,7 @@ pub fn broken(
     if !may_change {
         return None;
     }
-    objected(step, before, after)
+    objected((step, known), before, after)
 }
 
 /// Whether the step says that somebody may be sent to.
@@ -67,7 +68,7 @@ fn may_allow(step: &Step, key: usize, question: usize, before: &Look, after: &Lo
 }
 
 /// An objection that counts as said now, and an erasure, deny everybody they are of.
-fn objected(step: &Step, before: &Look, after: &Look) -> Option<String> {
+fn objected((step, known): (&Step, usize), before: &Look, after: &Look) -> Option<String> {
     let is_now = |when: &When| matches!(when, When::Now | When::Ahead(_) | When::In2008);
     let (people, denied): (Vec<Who>, Vec<usize>) = match step {
         Step::OptOut { who, also, about, when } if is_now(when) => {
@@ -98,7 +99,9 @@ fn objected(step: &Step, before: &Look, after: &Look) -> Option<String> {
         ),
         _ => matches!(reason, CheckReason::OptedOut | CheckReason::Erased),
     };
-    for who in people {
+    // A contact that did not exist yet is nobody, also when the request is sent again.
+    let exists = |who: &Who| !matches!(who, Who::Contact(index) if *index >= known);
+    for who in people.into_iter().filter(exists) {
         for key in before.person(who) {
             for question in &denied {
                 let reason = after.reasons[key][*question];

@@ -1,0 +1,83 @@
+//! Runs streams and large requests on the background runtime, so that they take no processor from
+//! checks and opt-outs.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use http::{Request, Response};
+use http_body::Body as _;
+use http_body_util::{BodyExt, StreamBody};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use tonic::body::Body;
+use tower::Service;
+use tracing::Instrument;
+
+use super::from_fn::Next;
+use super::messages::LARGE_BYTES;
+use super::panics;
+use crate::domain::error::Error;
+use crate::grpc::methods::{Class, Methods};
+use crate::runtime::Background;
+use crate::telemetry::call;
+
+/// Calls what is inside, where it belongs.
+pub(super) async fn separate<S>(
+    (methods, background): (Arc<Methods>, Background),
+    request: Request<Body>,
+    next: Next<S>,
+) -> Response<Body>
+where
+    S: Service<
+            Request<Body>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Send
+        + 'static,
+{
+    let method = methods.find(request.uri().path()).map(|(_, method)| method);
+    let is_bulk = method.is_some_and(|method| {
+        // A small batch takes less time than to hand it over.
+        let is_large = request.body().size_hint().lower() >= LARGE_BYTES as u64;
+        method.class == Class::Bulk && (method.is_stream || is_large)
+    });
+    if !is_bulk {
+        return next.run(request).await;
+    }
+    let handled = call::carried(next.run(request)).in_current_span();
+    match background.spawn(handled).await {
+        Ok(response) => response.map(|body| sent_by(&background, body)),
+        Err(ended) => Status::from(Error::internal(ended)).into_http(),
+    }
+}
+
+/// A body whose frames are made on the background runtime, one ahead of the client.
+fn sent_by(background: &Background, body: Body) -> Body {
+    let (sender, frames) = mpsc::channel(1);
+    let sending = background.spawn(
+        call::carried(async move {
+            // Here, for a panic would end only this task, and nobody would learn of it.
+            let mut body = pin!(panics::catch_in_body(Response::new(body)).into_body());
+            // Drops the body when the client is gone.
+            while let Ok(place) = sender.reserve().await {
+                let frame = tokio::select! {
+                    () = sender.closed() => return,
+                    frame = body.frame() => frame,
+                };
+                match frame {
+                    Some(frame) => place.send(frame),
+                    None => return,
+                }
+            }
+        })
+        .in_current_span(),
+    );
+    let frames = ReceiverStream::new(frames).inspect(move |_| {
+        let _ends_with_this = &sending;
+    });
+    Body::new(StreamBody::new(frames))
+}

@@ -1,0 +1,107 @@
+//! A second runtime, for calls about many people. Its threads get a small part of the processors while
+//! those of checks and opt-outs want them, and all of them otherwise.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::task::AbortOnDropHandle;
+
+/// How nice its threads are, of 19. The scheduler gives a thread that is not nice at all about ten
+/// times as much, and lets it run at once when it wakes. More would keep whoever waits for a lock that a
+/// nice thread holds waiting for long.
+const NICENESS: i32 = 10;
+
+/// Makes the calling thread give way to others from now on. Where that is not possible, nothing else
+/// changes.
+pub(crate) fn give_way() {
+    #[cfg(target_os = "linux")]
+    // Of a thread, in spite of its name: POSIX means the process, Linux does not.
+    let _ = rustix::process::setpriority_process(None, NICENESS);
+}
+
+/// The runtime. Clones are the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Background(Option<Arc<Running>>);
+
+struct Running(Option<Runtime>);
+
+impl Background {
+    /// Starts its threads, one per core.
+    ///
+    /// # Errors
+    /// When there are no threads for it.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder
+            .thread_name("background")
+            .on_thread_start(give_way)
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(Arc::new(Running(Some(runtime))))))
+    }
+
+    /// Runs a task there, until its end or until the handle is dropped.
+    pub(crate) fn spawn<F>(&self, task: F) -> AbortOnDropHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let runtime = self.0.as_ref().and_then(|running| running.0.as_ref());
+        AbortOnDropHandle::new(match runtime {
+            Some(runtime) => runtime.spawn(task),
+            // In tests, on the runtime of the caller.
+            None => tokio::spawn(task),
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Without waiting, which a thread of a runtime may not do.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    fn niceness() -> i32 {
+        rustix::process::getpriority_process(None).expect("a niceness")
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_its_threads_give_way() {
+        let own = niceness();
+        let background = Background::start().expect("threads");
+        let task = background.spawn(async { (niceness(), tokio::task::block_in_place(niceness)) });
+        assert_eq!(task.await.expect("no panic"), (NICENESS, NICENESS));
+        let here = tokio::spawn(async { niceness() }).await;
+        assert_eq!(here.expect("no panic"), own);
+        assert_eq!(niceness(), own);
+    }
+
+    #[tokio::test]
+    async fn a_task_ends_with_its_handle_and_the_runtime_with_its_last_clone() {
+        let background = Background::start().expect("threads");
+        let (held, ended) = tokio::sync::oneshot::channel::<()>();
+        let task = background.clone().spawn(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        drop(task);
+        assert!(ended.await.is_err());
+        let (held, ended) = tokio::sync::oneshot::channel::<()>();
+        let task = background.spawn(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        drop(background);
+        assert!(ended.await.is_err());
+        assert!(task.await.expect_err("cancelled").is_cancelled());
+    }
+}
