@@ -30,6 +30,7 @@ mod suppression;
 mod transaction;
 mod webhooks;
 mod workspaces;
+mod write_places;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,6 +78,7 @@ pub use self::transaction::{Bulk, Operation, Transaction};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub(crate) use self::workspaces::all_workspace_ids;
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
+use self::write_places::WritePlaces;
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
@@ -130,11 +132,16 @@ async fn require_used_keys(backend: &dyn Backend, keyring: &Keyring) -> Result<(
     Ok(())
 }
 
+/// Most connections that write.
+fn writers(backend: &dyn Backend) -> u32 {
+    let writers = backend.pools().into_iter().find(|pool| pool.purpose == measured::WRITE);
+    writers.map_or(1, |pool| pool.max)
+}
+
 /// Those of this backend: more transactions at a time gain nothing, and the others have at least
 /// half of the connections.
 fn turns(backend: &dyn Backend) -> Turns {
-    let writers = backend.pools().into_iter().find(|pool| pool.purpose == measured::WRITE);
-    let half = writers.map_or(1, |pool| pool.max.div_ceil(2));
+    let half = writers(backend).div_ceil(2);
     Turns::new(backend.parallel_writes(), usize::try_from(half).unwrap_or(1))
 }
 
@@ -149,6 +156,7 @@ pub struct Store {
     writes: TaskTracker,
     pace: Arc<Pace>,
     turns: Arc<Turns>,
+    places: Arc<WritePlaces>,
     /// Where writes run, whoever asks for them: others wait for the locks that they hold.
     runtime: Handle,
 }
@@ -169,8 +177,20 @@ impl Store {
         let (pace, turns) = (Arc::new(Pace::new(backend.most_rows())), Arc::new(turns(&*backend)));
         let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
+        let places = Arc::new(WritePlaces::new(writers(&**backend), backend.write_timeout()));
         let runtime = Handle::current();
-        Ok(Self { backend, clock, ids, keyring, response_retention, writes, pace, turns, runtime })
+        Ok(Self {
+            backend,
+            clock,
+            ids,
+            keyring,
+            response_retention,
+            writes,
+            pace,
+            turns,
+            places,
+            runtime,
+        })
     }
 
     /// Replaces [`RESPONSE_RETENTION`].
@@ -264,6 +284,10 @@ impl Store {
         let _turn = match bulk {
             Some(bulk) => Some(self.turns.enter(named(bulk.workspace_id)?).await?),
             None => None,
+        };
+        let _place = match operation.is_objection() {
+            true => None,
+            false => Some(self.places.enter().await?),
         };
         let db = self.begin().await?;
         let began = Instant::now();

@@ -141,6 +141,10 @@ impl<O: Operation> Operation for Guarded<O> {
         self.operation.bulk()
     }
 
+    fn is_objection(&self) -> bool {
+        self.operation.is_objection()
+    }
+
     fn needs_preparation(&self) -> bool {
         self.operation.needs_preparation()
     }

@@ -57,6 +57,10 @@ where
         self.operation.bulk()
     }
 
+    fn is_objection(&self) -> bool {
+        self.operation.is_objection()
+    }
+
     fn needs_preparation(&self) -> bool {
         self.operation.needs_preparation()
     }

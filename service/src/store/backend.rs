@@ -44,6 +44,8 @@ pub(crate) trait Backend: Send + Sync {
     /// How many write transactions one caller should run in parallel. More of
     /// them gain nothing.
     fn parallel_writes(&self) -> usize;
+    /// How long a write waits for a connection.
+    fn write_timeout(&self) -> Duration;
     /// From how many rows on a transaction of long work gains nothing by more of them.
     fn most_rows(&self) -> usize;
     /// Called after each transaction of long work, which wrote this many rows: does what would hold

@@ -36,6 +36,7 @@ mod workspaces;
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -187,6 +188,10 @@ impl Backend for PostgresBackend {
 
     fn parallel_writes(&self) -> usize {
         2
+    }
+
+    fn write_timeout(&self) -> Duration {
+        self.options.acquire_timeout
     }
 
     fn most_rows(&self) -> usize {

@@ -34,6 +34,7 @@ mod workspaces;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -239,6 +240,10 @@ impl Backend for SqliteBackend {
         1
     }
 
+    fn write_timeout(&self) -> Duration {
+        self.writer.options().get_acquire_timeout()
+    }
+
     fn most_rows(&self) -> usize {
         // Each page of an index is written once a transaction.
         20_000
@@ -344,7 +349,7 @@ mod tests {
         let options = SqliteOptions {
             scan_connections: 1,
             stream_connections: 1,
-            acquire_timeout: std::time::Duration::from_secs(60),
+            acquire_timeout: Duration::from_secs(60),
             ..SqliteOptions::default()
         };
         let opened = open_backend(&path, Access::Create, &options).await;
@@ -356,7 +361,7 @@ mod tests {
                     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
                      SELECT count(*) FROM n",
                 );
-                let soon = std::time::Duration::from_millis(20);
+                let soon = Duration::from_millis(20);
                 tokio::time::timeout(soon, endless).await.expect_err("an endless statement");
             }
             let mut reader = backend.read_session(purpose).await.expect("a reader");

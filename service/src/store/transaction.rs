@@ -42,7 +42,7 @@ pub trait Operation: Send + Sync + 'static {
         None
     }
 
-    /// Whether it records that somebody objects. Sent again after the response was erased
+    /// Whether it records that somebody objects. No other write keeps it waiting for a connection. Sent again after the response was erased
     /// with the person, an objection is recorded again instead of refused.
     fn is_objection(&self) -> bool {
         false

@@ -1,6 +1,9 @@
 //! Concurrent changes: none is lost, duplicated or partial. Concurrent consent is tested in `opt_in`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use contacts_sdk::{
     Contact, ImportOptions, MessageCategory, NewContact, OnConflict, OptInSource, Recipient, reason,
@@ -8,6 +11,7 @@ use contacts_sdk::{
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, phones};
 use futures::TryStreamExt;
 use futures::future::join_all;
+use tokio::task::JoinSet;
 
 async fn everybody(app: &TestApp) -> Vec<Contact> {
     app.contacts().list().page_size(1000).stream().try_collect().await.expect("everybody")
@@ -191,4 +195,33 @@ async fn identifier_never_belongs_to_two_contacts(app: TestApp) {
     }
     let source = OptInSource::Api;
     app.opt_in().record_opt_in(phone(0), source).await.expect("the server works");
+}
+
+/// However many other writes wait, an objection is next.
+#[apply(on_each_store!)]
+async fn opt_outs_do_not_queue_behind_other_writes(app: TestApp) {
+    const WRITES: usize = 300;
+    let contacts = app.contacts();
+    let done = Arc::new(AtomicUsize::new(0));
+    let mut writes = JoinSet::new();
+    for write in 0..WRITES {
+        let done = Arc::clone(&done);
+        let create = contacts.create(NewContact::new().phone(phone(write)));
+        let create = create.deadline(Duration::from_secs(60));
+        writes.spawn(async move {
+            create.await.expect("created");
+            done.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    // All of them wait or write when the opt-out comes.
+    while done.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let before = done.load(Ordering::SeqCst);
+    app.opt_in().record_opt_out(phone(1_000_000)).await.expect("recorded");
+    let meanwhile = done.load(Ordering::SeqCst) - before;
+    while let Some(written) = writes.join_next().await {
+        written.expect("no panic");
+    }
+    assert!(meanwhile < WRITES / 4, "{meanwhile} other writes were first");
 }

@@ -34,6 +34,11 @@ impl Operation for ApplyActions {
     /// What became of each.
     type Output = Vec<Outcome>;
 
+    /// What else a webhook says is applied together with the objections in it.
+    fn is_objection(&self) -> bool {
+        true
+    }
+
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<Outcome>> {
         let workspace = lock_workspace(tx, &self.workspace.workspace_id, Lock::Shared).await?;
         ensure_same(&self.workspace, Some(&workspace))?;
