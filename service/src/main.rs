@@ -73,7 +73,9 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     if let Some(hint) = hint {
         say(format_args!("try: {hint}"));
     }
-    Ok(server.serve(listener, stopped).await?)
+    let served = server.serve(listener, stopped).await;
+    telemetry::flush().await;
+    Ok(served?)
 }
 
 /// A command that shows what the server can do.

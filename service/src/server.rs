@@ -245,8 +245,7 @@ impl Server {
         let listener = (listener, tls.clone());
         let telemetry = (metrics, Arc::clone(&audit));
         let background = Background::start()?;
-        let serving =
-            grpc::serve(api, telemetry, listener, &config, background, steps.clone());
+        let serving = grpc::serve(api, telemetry, listener, &config, background, steps.clone());
         let mut serving = Box::pin(serving);
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),

@@ -37,13 +37,7 @@ pub(super) struct Place(Option<ChecksLimit>);
 impl ChecksLimit {
     pub fn new(most: usize) -> Self {
         let most = (most as f64).max(1.0);
-        let state = State {
-            most,
-            limit: most,
-            sent: 0,
-            waiting: VecDeque::new(),
-            last_cut: None,
-        };
+        let state = State { most, limit: most, sent: 0, waiting: VecDeque::new(), last_cut: None };
         Self(Arc::new(Mutex::new(state)))
     }
 

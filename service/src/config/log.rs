@@ -50,6 +50,23 @@ pub struct Log {
     /// after it was renamed or removed.
     #[arg(long, env = "CONTACTS_AUDIT_LOG", value_name = "FILE", default_value = "off")]
     pub audit_log: AuditTarget,
+
+    /// Address of an OpenTelemetry collector that traces are sent to, such as
+    /// `http://127.0.0.1:4317`.
+    ///
+    /// A span for each call, over OTLP with gRPC, without personal data. Only in a program that was
+    /// built with `--features otlp`. The standard variables apply, such as
+    /// OTEL_TRACES_SAMPLER.
+    #[arg(long, env = "CONTACTS_OTLP_ENDPOINT", value_name = "URL", value_parser = collector)]
+    pub otlp_endpoint: Option<String>,
+}
+
+/// Checks the address of a collector.
+fn collector(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if url.scheme() == "http" && url.has_host() => Ok(text.to_owned()),
+        _ => Err("it has to be http://HOST:PORT".to_owned()),
+    }
 }
 
 /// Which calls the log has a line for.

@@ -187,6 +187,7 @@ fn every_setting_is_a_key_of_the_configuration_file() {
             [] if long.ends_with("-file") || long.starts_with("tls-") => {
                 "\"contacts.key\"".to_owned()
             }
+            [] if long.ends_with("-endpoint") => "\"http://127.0.0.1:4317\"".to_owned(),
             [] if long.ends_with("-listen") => "\"127.0.0.1:0\"".to_owned(),
             [] => "true".to_owned(),
             [value, ..] => format!("\"{}\"", value.to_str().expect("text")),

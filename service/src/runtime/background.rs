@@ -33,11 +33,8 @@ impl Background {
     /// When there are no threads for it.
     pub(crate) fn start() -> std::io::Result<Self> {
         let mut builder = Builder::new_multi_thread();
-        let runtime = builder
-            .thread_name("background")
-            .on_thread_start(give_way)
-            .enable_all()
-            .build()?;
+        let runtime =
+            builder.thread_name("background").on_thread_start(give_way).enable_all().build()?;
         Ok(Self(Some(Arc::new(Running(Some(runtime))))))
     }
 

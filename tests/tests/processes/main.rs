@@ -18,4 +18,5 @@ mod sample;
 mod sqlite_faults;
 mod standby;
 mod statements;
+mod traces;
 mod writers;

@@ -24,6 +24,8 @@ use crate::telemetry::access::{AccessLog, Ended};
 use crate::telemetry::audit::{Action, AuditLog};
 use crate::telemetry::call::{self, Call, Peer};
 use crate::telemetry::metrics::{Metrics, RPC_DURATION, RPCS_UNDER_WAY};
+#[cfg(feature = "otlp")]
+use crate::telemetry::otlp;
 use crate::telemetry::request_id::{REQUEST_ID, RequestIds};
 
 /// The codes by their numbers.
@@ -85,7 +87,7 @@ impl Calls {
         Self { methods, unknown, measured, telemetry }
     }
 
-    fn end(&self, ending: &Ending) {
+    fn end(&self, ending: &Ending) -> Ended {
         let duration = ending.began.elapsed();
         let code = ending.code.unwrap_or(Code::Cancelled);
         let name = CODES.get(code as usize).copied().unwrap_or("UNKNOWN");
@@ -107,6 +109,7 @@ impl Calls {
             let now = self.telemetry.clock.now();
             self.telemetry.audit.record(now, action, &ending.call, name);
         }
+        ended
     }
 }
 
@@ -127,8 +130,11 @@ where
     let peer = request.extensions().get::<Peer>().copied();
     let call = Arc::new(Call::new(Arc::clone(path), request_id.clone(), peer));
     // At lower levels it would cost a check a tenth of its time.
+    #[cfg(not(feature = "otlp"))]
     let span =
         tracing::debug_span!("call", rpc.method = &*call.method, request.id = call.request_id());
+    #[cfg(feature = "otlp")]
+    let span = otlp::span_of(&call, request.headers());
     calls.measured[index].under_way.increment(1.0);
     let ending =
         Ending { call: Arc::clone(&call), index, action, began: Instant::now(), code: None };
@@ -159,7 +165,9 @@ pub(super) struct CallEnd {
 impl Drop for CallEnd {
     fn drop(&mut self) {
         let _entered = self.span.enter();
-        self.calls.end(&self.ending);
+        let _ended = self.calls.end(&self.ending);
+        #[cfg(feature = "otlp")]
+        otlp::end_span(&self.span, &self.ending.call, _ended);
     }
 }
 

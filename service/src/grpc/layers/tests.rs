@@ -235,7 +235,13 @@ async fn calls_are_measured_by_method_and_code() {
     let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
     let mut config = Config::for_tests("unused.db");
     config.limits.max_concurrent_bulk = 1;
-    let service = stack(handler, methods, config, (None, telemetry(Arc::clone(&metrics))), Background::default());
+    let service = stack(
+        handler,
+        methods,
+        config,
+        (None, telemetry(Arc::clone(&metrics))),
+        Background::default(),
+    );
     let call = async |path: &str| {
         let response = service.clone().oneshot(request(path, None)).await.expect("infallible");
         read(response).await.0.code()

@@ -1,8 +1,8 @@
 //! Ending statements whose caller is gone. SQLite works on a thread of its own, which
 //! does not notice that nobody waits for its answer any more.
 
-use std::sync::{Arc, Once};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
