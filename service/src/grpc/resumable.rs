@@ -136,13 +136,15 @@ pub(super) fn stream<S: Source, E: Encoder<Part = S::Part>>(
 fn read_ahead<S: Source>(mut source: S) -> mpsc::Receiver<Result<Option<S::Part>>> {
     let (sender, parts) = mpsc::channel(S::READ_AHEAD);
     let reading = async move {
-        loop {
+        // Nothing is read that would have to wait: clients that take nothing would keep that in memory.
+        while let Ok(place) = sender.reserve().await {
             let part = tokio::select! {
                 () = sender.closed() => return,
                 part = source.next_part() => part,
             };
             let is_last = !matches!(part, Ok(Some(_)));
-            if sender.send(part).await.is_err() || is_last {
+            place.send(part);
+            if is_last {
                 return;
             }
         }

@@ -74,7 +74,7 @@ struct Pages {
 impl Source for Pages {
     type Part = VecDeque<ContactRow>;
 
-    const READ_AHEAD: usize = 2;
+    const READ_AHEAD: usize = 1;
 
     async fn next_part(&mut self) -> Result<Option<VecDeque<ContactRow>>> {
         if self.wanted <= 0 {
