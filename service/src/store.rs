@@ -103,7 +103,8 @@ impl Operation for Probe {
     type Output = ();
 
     async fn run(&self, tx: &mut Transaction) -> Result<()> {
-        tx.db.is_listed(DEFAULT_WORKSPACE).await.map(drop)
+        tx.db.is_listed(DEFAULT_WORKSPACE).await?;
+        tx.db.ensure_writable().await
     }
 }
 

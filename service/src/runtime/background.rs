@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How nice its threads are, of 19. The scheduler gives a thread that is not nice at all about ten
@@ -27,11 +27,15 @@ pub(crate) struct Background(Option<Arc<Running>>);
 struct Running(Option<Runtime>);
 
 impl Background {
-    /// Starts its threads, one per core.
+    /// Starts its threads, one per core. None for a server on a runtime of one thread, as in tests that
+    /// set its clock.
     ///
     /// # Errors
     /// When there are no threads for it.
     pub(crate) fn start() -> std::io::Result<Self> {
+        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return Ok(Self::default());
+        }
         let mut builder = Builder::new_multi_thread();
         let runtime =
             builder.thread_name("background").on_thread_start(give_way).enable_all().build()?;
@@ -46,7 +50,7 @@ impl Background {
         let runtime = self.0.as_ref().and_then(|running| running.0.as_ref());
         AbortOnDropHandle::new(match runtime {
             Some(runtime) => runtime.spawn(task),
-            // In tests, on the runtime of the caller.
+            // On the runtime of the caller.
             None => tokio::spawn(task),
         })
     }
@@ -82,7 +86,7 @@ mod tests {
         assert_eq!(niceness(), own);
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_task_ends_with_its_handle_and_the_runtime_with_its_last_clone() {
         let background = Background::start().expect("threads");
         let (held, ended) = tokio::sync::oneshot::channel::<()>();

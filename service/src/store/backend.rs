@@ -125,6 +125,10 @@ pub trait Writer:
     fn held(&self, since_begin: Duration) -> Duration {
         since_begin
     }
+    /// Fails if the database began this transaction, and would take no change in it.
+    async fn ensure_writable(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// Makes the changes durable.
     async fn commit(self: Box<Self>) -> Result<()>;
     /// Discards the changes.

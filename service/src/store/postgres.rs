@@ -137,6 +137,7 @@ impl Backend for PostgresBackend {
         let watch = self.watch(PoolRole::Write);
         let mut session = PostgresSession::write(connection, watch, self.policies).await?;
         session.place = place;
+        session.is_distributed = self.nodes.is_some();
         Ok(Box::new(session))
     }
 

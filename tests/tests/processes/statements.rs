@@ -24,9 +24,11 @@ const OF_ALL: [&str; 3] = [
 
 /// The statements that read more than one table, by a part of each. Citus has no generic plan for them: they are
 /// planned for their values (`auto`), on connections that leave that to the server.
-const JOINS: [&str; 5] = [
+const JOINS: [&str; 6] = [
     // Inserts of many rows, which name the workspace so that Citus sends them to one node.
     "FROM workspace AS w CROSS JOIN unnest(",
+    // What one opt-out appends to the ledger. On Citus these are several statements.
+    "WITH facts AS ( INSERT INTO opt_in_event_pack",
     // What servers with consent in memory catch up with, but for the last change.
     "revision IN ( SELECT revision FROM consent_change",
     // Entries of the ledger with their details, and those at some positions.

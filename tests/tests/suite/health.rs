@@ -5,8 +5,8 @@ use std::time::Duration;
 use contacts_sdk::MessageCategory;
 use contacts_tests::{Backend, Refused, TestApp, apply, on_each_store, phone};
 use futures::StreamExt;
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -87,5 +87,41 @@ async fn server_that_cannot_write_is_not_ready() {
     assert!(!checked.expect("a check").is_allowed());
     sqlx::query("ROLLBACK").execute(&mut other).await.expect("the lock is free");
     assert_eq!(next().await, ServingStatus::Serving);
+    app.finish().await;
+}
+
+/// Postgres only: a primary that an operator set to read only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_of_a_read_only_postgres_is_not_ready() {
+    const LONG: Duration = Duration::from_secs(60);
+    let app = TestApp::start(Backend::Postgres).await;
+    let mut health = HealthClient::new(app.narrow_channel().await);
+    let mut watch = health.watch(of("")).await.expect("a watch").into_inner();
+    let mut next = async || {
+        let status = timeout(LONG, watch.next()).await.expect("in time").expect("a status");
+        status.expect("a status").status()
+    };
+    assert_eq!(next().await, ServingStatus::Serving);
+    let mut set = async |value: &str| {
+        let mut admin = app.database().connect().await;
+        // Also of this connection, which has to be able to undo it.
+        admin.execute("SET default_transaction_read_only = off").await.expect("set");
+        let sql = format!(
+            "DO $$ BEGIN
+                 EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {value}',
+                                current_database());
+             END $$"
+        );
+        admin.execute(AssertSqlSafe(sql)).await.expect("altered");
+        // The setting is that of new connections.
+        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        admin.execute(others).await.expect("terminated");
+    };
+    set("on").await;
+    while next().await == ServingStatus::Serving {}
+    set("off").await;
+    while next().await == ServingStatus::NotServing {}
+    app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
     app.finish().await;
 }

@@ -220,7 +220,9 @@ impl LedgerWriter for PostgresSession {
         entries: &[Entry],
         head: &Head,
     ) -> Result<()> {
-        if let [entry] = entries {
+        if let [entry] = entries
+            && !self.is_distributed
+        {
             return append_one(self, workspace, entry, head).await;
         }
         let packs = entries.chunks(PACK);
@@ -345,7 +347,8 @@ async fn erase_details(
     Ok(())
 }
 
-/// What one opt-out appends, in one statement: the others of the workspace wait for each more.
+/// What one opt-out appends, in one statement: the others of the workspace wait for each more. Citus
+/// sends no such statement to one node.
 async fn append_one(
     db: &mut PostgresSession,
     workspace: &Workspace,

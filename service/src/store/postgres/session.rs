@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
-use sqlx::{Execute, Executor, PgConnection, Postgres};
+use sqlx::{Execute, Executor, PgConnection, Postgres, Row};
 
 use super::connection::Watch;
 use super::nodes::Place;
@@ -27,6 +27,8 @@ pub(super) struct PostgresSession {
     watch: Watch,
     /// Where a node has a limit of connections, the place among them.
     pub(super) place: Option<Place>,
+    /// Whether the tables are those of a Citus cluster.
+    pub(super) is_distributed: bool,
     mode: Mode,
     /// `BEGIN`, where it is sent together with what the transaction reaches.
     pub(super) unsent_begin: Option<&'static str>,
@@ -65,6 +67,7 @@ impl PostgresSession {
             connection,
             watch,
             place: None,
+            is_distributed: false,
             mode: Mode::Autocommit,
             unsent_begin: policies.map(|_| "BEGIN READ ONLY"),
             reach: policies.map(Reach::new),
@@ -203,6 +206,11 @@ pub(super) fn expect_rows(found: u64, expected: usize) -> Result<()> {
     if found == expected as u64 { Ok(()) } else { Err(Error::write_conflict()) }
 }
 
+/// The database takes no changes.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is read only")]
+struct ReadOnly;
+
 impl Drop for PostgresSession {
     /// Closes a connection that may still be in a transaction. The driver's own
     /// transactions would return it to the pool if their future is dropped between
@@ -228,6 +236,15 @@ impl Writer for PostgresSession {
         // who is about the same people.
         let before = since_begin.saturating_sub(self.waited) / 2;
         self.locked_workspace.map_or(before, |locked| before.max(locked.elapsed()))
+    }
+
+    async fn ensure_writable(&mut self) -> Result<()> {
+        // Of a standby, and of a server that an operator set to read only.
+        let query = sqlx::query("SELECT current_setting('transaction_read_only')::bool");
+        match self.fetch_one(query).await?.get(0) {
+            true => Err(Error::unavailable(ReadOnly)),
+            false => Ok(()),
+        }
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
