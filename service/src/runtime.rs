@@ -12,6 +12,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(crate) use self::background::{Background, give_way};
 pub(crate) use self::watchdog::Watchdog;
+use crate::domain::error::{Error, Result};
+
 
 /// Runs a future whose polls take long, because they decode, sort or hash much. Each
 /// poll first hands the worker's other tasks to another thread. That costs some
@@ -27,6 +29,15 @@ pub(crate) fn beside_others<T>(run: impl FnOnce() -> T) -> T {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(run),
         _ => run(),
     }
+}
+
+/// Begins what takes long on a thread of its own, beside whatever the caller does until it awaits
+/// the result.
+pub(crate) fn begin<T: Send + 'static>(
+    run: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = Result<T>> {
+    let begun = tokio::task::spawn_blocking(run);
+    async move { begun.await.map_err(Error::internal) }
 }
 
 pin_project! {

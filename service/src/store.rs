@@ -66,15 +66,16 @@ pub(crate) use self::policy::{policy_of, wire_policy};
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};
 pub use self::record::decode_profile;
 pub(crate) use self::record::{
-    encode_consents, encode_profile, parse_id, record_id, timestamp, wire_contact, wire_summary,
+    encode_consents, encode_profile, encode_profile_into, parse_id, record_id, timestamp,
+    wire_contact, wire_summary,
 };
 pub use self::responses::{
     NewStoredResponse, ResponseReader, ResponseWriter, StoredResponse, StoredResponseInfo,
 };
 pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
-pub(crate) use self::transaction::random;
 pub(crate) use self::transaction::require_keys;
 pub use self::transaction::{Bulk, Operation, Transaction};
+pub(crate) use self::transaction::{random, random_salts};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub(crate) use self::workspaces::all_workspace_ids;
 pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};

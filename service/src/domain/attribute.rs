@@ -169,7 +169,8 @@ impl AttributeDefinition {
         let field = || format!("attributes.{}", self.attribute_id);
         match (self.attribute_type, value) {
             (AttributeType::String, AttributeValue::String(string)) => {
-                text::validate_field(&field(), string, text::ATTRIBUTE_STRING)
+                text::validate(string, text::ATTRIBUTE_STRING)
+                    .map_err(|error| error.into_error(&field()))
             }
             (AttributeType::Number, AttributeValue::Number(number)) if number.is_finite() => Ok(()),
             (AttributeType::Boolean, AttributeValue::Boolean(_))

@@ -105,14 +105,20 @@ pub enum View {
 impl Profile {
     /// Validates everything that does not depend on the workspace's definitions.
     pub fn validate(&self) -> Result<()> {
+        self.validate_identity()?;
+        self.validate_fields()
+    }
+
+    /// Refuses a contact without a phone number or user id.
+    pub fn validate_identity(&self) -> Result<()> {
         if self.phone_number.is_none() && self.whatsapp_user_ids.is_empty() {
             let message = "a contact needs a phone_number or whatsapp_user_ids";
             return Err(Error::invalid(Reason::RequiredFieldMissing, "phone_number", message));
         }
-        self.validate_fields()
+        Ok(())
     }
 
-    /// The same without an identity, for what an external id names.
+    /// Validates the rest, which is all there has to be of what an external id names.
     pub fn validate_fields(&self) -> Result<()> {
         if self.whatsapp_user_ids.len() > MAX_USER_IDS {
             let actual = self.whatsapp_user_ids.len();
@@ -140,6 +146,21 @@ impl Profile {
             definition(definitions, id)?.validate_value(value)?;
         }
         Ok(())
+    }
+
+    /// Whether to [`merge`](Self::merge) an import row changes nothing, as of rows that are imported
+    /// again. `false` may be wrong.
+    pub fn has_all_of(&self, row: &Self) -> bool {
+        let keeps = |old: &str, new: &str| new.is_empty() || old == new;
+        let key = |profile: &Self| profile.phone_number.map(|number| number.match_key());
+        (row.phone_number.is_none() || key(self) == key(row))
+            && row.whatsapp_user_ids.iter().all(|id| self.whatsapp_user_ids.contains(id))
+            && (row.external_id.is_none() || self.external_id == row.external_id)
+            && keeps(&self.first_name, &row.first_name)
+            && keeps(&self.last_name, &row.last_name)
+            && keeps(&self.email, &row.email)
+            && row.tags.is_subset(&self.tags)
+            && row.attributes.iter().all(|(id, value)| self.attributes.get(id) == Some(value))
     }
 
     /// Merges an import row: sets the fields that `row` has and keeps the rest. The phone number stays,
@@ -256,3 +277,6 @@ pub fn parse_user_id(field: &str, id: &str) -> Result<WhatsAppUserId> {
     WhatsAppUserId::parse(id)
         .map_err(|e| Error::invalid(Reason::InvalidWhatsappUserId, field, e.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Phone numbers, WhatsApp user ids, and the match key, which is equal for all forms of a number.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Once;
 
 use thiserror::Error;
@@ -258,50 +260,106 @@ impl fmt::Debug for PhoneNumber {
 /// The text is `p` and the digits of a phone number, `u` and a WhatsApp user id, or `h` and the keyed
 /// hash of such a key for a person whose identity must not be stored (see
 /// [`Keyring`](super::keyring::Keyring)).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MatchKey(String);
+#[derive(Clone)]
+pub struct MatchKey(KeyText);
+
+/// Most bytes of a key that are not on the heap: those of all phone numbers, and of most user ids.
+/// A row of an import makes a dozen copies of its keys.
+const INLINE: usize = 22;
+
+#[derive(Clone)]
+enum KeyText {
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Long(Box<str>),
+}
 
 impl MatchKey {
     /// The key of a phone number.
     pub fn phone(number: &PhoneNumber) -> Self {
-        Self::prefixed('p', number.canonical().as_str())
+        Self::prefixed("p", number.canonical().as_str())
     }
 
     /// The key of a WhatsApp user id.
     pub fn user(id: &WhatsAppUserId) -> Self {
-        Self::prefixed('u', id.as_str())
+        Self::prefixed("u", id.as_str())
     }
 
     /// A keyed hash, see [`Keyring::hashed`](super::keyring::Keyring::hashed).
     pub fn hashed(version: u32, code: &str) -> Self {
-        Self(format!("h{version}:{code}"))
+        Self::from_stored(format!("h{version}:{code}"))
     }
 
     /// Whether it is a keyed hash, which does not reveal the person.
     pub fn is_hashed(&self) -> bool {
-        self.0.starts_with('h')
+        self.as_bytes().starts_with(b"h")
     }
 
     /// The key as it is stored.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            // Texts only are stored, so the fallback is never taken.
+            KeyText::Inline { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            KeyText::Long(text) => text,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            KeyText::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            KeyText::Long(text) => text.as_bytes(),
+        }
     }
 
     /// Whether it is the key of a phone number.
     pub fn is_phone(&self) -> bool {
-        self.0.starts_with('p')
+        self.as_bytes().starts_with(b"p")
     }
 
     /// Wraps a key read from the database, without validation.
     pub fn from_stored(key: String) -> Self {
-        Self(key)
+        Self::inline("", &key).unwrap_or_else(|| Self(KeyText::Long(key.into_boxed_str())))
     }
 
-    fn prefixed(kind: char, id: &str) -> Self {
-        let mut key = String::with_capacity(1 + id.len());
-        key.push(kind);
-        key.push_str(id);
-        Self(key)
+    fn prefixed(kind: &str, id: &str) -> Self {
+        Self::inline(kind, id)
+            .unwrap_or_else(|| Self(KeyText::Long(format!("{kind}{id}").into_boxed_str())))
+    }
+
+    /// The text of both parts, if it is short.
+    fn inline(kind: &str, id: &str) -> Option<Self> {
+        let (mut bytes, len) = ([0; INLINE], kind.len() + id.len());
+        let (before, after) = bytes.get_mut(..len)?.split_at_mut(kind.len());
+        before.copy_from_slice(kind.as_bytes());
+        after.copy_from_slice(id.as_bytes());
+        Some(Self(KeyText::Inline { len: len as u8, bytes }))
+    }
+}
+
+// The order of bytes is that of the texts.
+
+impl PartialEq for MatchKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for MatchKey {}
+
+impl PartialOrd for MatchKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MatchKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for MatchKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 

@@ -113,6 +113,10 @@ pub enum EmailError {
 /// text has no use for, or has too many combining marks in a row.
 pub fn validate(text: &str, limit: TextLimit) -> Result<(), TextError> {
     let TextLimit { max_chars, max_bytes } = limit;
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
+    if text.len() <= max_chars.min(max_bytes) && text.bytes().all(is_plain) {
+        return Ok(());
+    }
     let chars = text.chars().count();
     if chars > max_chars {
         return Err(TextError::TooManyChars { chars, max_chars });
@@ -177,7 +181,8 @@ pub fn validate_email_field(field: &str, email: &str) -> Result<()> {
 }
 
 impl TextError {
-    fn into_error(self, field: &str) -> Error {
+    /// The error of a field of a request.
+    pub fn into_error(self, field: &str) -> Error {
         let reason = match self {
             Self::TooManyChars { .. } | Self::TooManyBytes { .. } => Reason::LimitExceeded,
             Self::ControlCharacter { .. } | Self::TooManyMarks { .. } => Reason::InvalidText,

@@ -161,9 +161,21 @@ impl Import {
         // Set when nothing more is received. Chunks received before are still
         // committed and responded to.
         let mut ending: Option<Result<(), Status>> = None;
+        let mut unsent: VecDeque<v1::ImportContactsResponse> = VecDeque::new();
+        // Of a commit. What was committed before is responded to all the same.
+        let mut failed: Option<Status> = None;
         loop {
-            commits.begin(&target, &mut decoded);
+            if unsent.is_empty()
+                && let Some(status) = failed.take()
+            {
+                return Err(status);
+            }
+            // Whoever does not read responses gets no more commits.
+            if failed.is_none() && unsent.len() < MAX_CHUNKS {
+                commits.begin(&target, &mut decoded);
+            }
             if commits.running.is_empty()
+                && unsent.is_empty()
                 && let Some(end) = ending.take()
             {
                 return end;
@@ -174,14 +186,18 @@ impl Import {
                 && decoded.len() < MAX_CHUNKS
                 && bytes < BYTES_PER_TRANSACTION;
             tokio::select! {
-                committed = commits.next() => {
-                    for response in committed? {
-                        if self.responses.send(Ok(response)).await.is_err() {
-                            return Ok(());
-                        }
-                    }
+                committed = commits.next(), if failed.is_none() => match committed {
+                    Ok(responses) => unsent.extend(responses),
+                    Err(status) => failed = Some(status),
+                },
+                // The next commit goes on while these are sent.
+                permit = self.responses.reserve(), if !unsent.is_empty() => {
+                    let (Ok(permit), Some(response)) = (permit, unsent.pop_front()) else {
+                        return Ok(());
+                    };
+                    permit.send(Ok(response));
                 }
-                request = self.requests.message(), if has_room && ending.is_none() => {
+                request = self.requests.message(), if has_room && ending.is_none() && failed.is_none() => {
                     match decode_chunk(request) {
                         Ok(Some(chunk)) => decoded.push(chunk),
                         Ok(None) => ending = Some(Ok(())),

@@ -162,7 +162,7 @@ impl RepeatErasure {
         if rows.is_empty() && forgotten.is_empty() {
             return Ok(());
         }
-        let mut entries = ledger::entries(tx, events)?;
+        let mut entries = ledger::entries(events)?;
         if erasures.is_empty() {
             // Details alone are erased: of what was said after the backup was made.
             erasures.push((tx.new_id(), new_identity()));

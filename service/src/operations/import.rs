@@ -1,5 +1,6 @@
 //! Importing many rows in one transaction, each with its own result.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::consent::{NoEffect, OptInStatus, Outcome, Source, Statement};
@@ -65,16 +66,26 @@ impl Operation for ImportChunks {
             validated => validated.map(|()| None)?,
         };
 
-        let all: Vec<Recipient> = self.rows().flat_map(|row| people(&row.profile)).collect();
+        // Whom all rows name, and how many each does.
+        let mut all: Vec<Recipient> = Vec::with_capacity(self.rows().count());
+        let mut counts = Vec::with_capacity(all.capacity());
+        for row in self.rows() {
+            let before = all.len();
+            all.extend(people(&row.profile));
+            counts.push(all.len() - before);
+        }
         let mut unit = UnitOfWork::load(tx, &workspace, &all).await?;
+        let (mut rest, mut counts) = (all.as_slice(), counts.into_iter());
         let mut outcomes = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
             let mut outcome = ChunkOutcome::default();
             for (index, row) in chunk {
-                let savepoint = unit.savepoint(&people(&row.profile));
+                let (named, others) = rest.split_at(counts.next().unwrap_or_default());
+                rest = others;
+                let savepoint = unit.savepoint(named);
                 let imported = match &fault {
                     Some(fault) => Err(fault.for_another_caller()),
-                    None => self.import_row(tx, &mut unit, &definitions, row),
+                    None => self.import_row(tx, &mut unit, &definitions, row, named),
                 };
                 match imported {
                     Ok(RowOutcome::Created) => outcome.created += 1,
@@ -125,24 +136,27 @@ impl ImportChunks {
         unit: &mut UnitOfWork<'_>,
         definitions: &Definitions,
         row: &ImportRow,
+        people: &[Recipient],
     ) -> Result<RowOutcome> {
         if let Some(fault) = &row.fault {
             return Err(fault.for_another_caller());
         }
         let below = |error: Error| error.in_parent("contact");
-        let mut profile = row.profile.clone();
-        profile.tags.extend(self.options.add_tags.iter().cloned());
+        let mut profile = Cow::Borrowed(&row.profile);
+        if !self.options.add_tags.is_empty() {
+            profile.to_mut().tags.extend(self.options.add_tags.iter().cloned());
+        }
         profile.validate_fields().map_err(below)?;
         profile.validate_against(definitions).map_err(below)?;
         let statement = self.statement(row);
         if let Some(statement) = &row.consent {
             statement.said(tx.now).map_err(|error| error.in_parent("consent"))?;
         }
-        let people = people(&profile);
-        refuse_former(unit, &people).map_err(below)?;
-        let mut named = match profile.match_keys() {
-            keys if keys.is_empty() => Named::Contact,
-            keys => Named::Keys(keys),
+        refuse_former(unit, people).map_err(below)?;
+        let keys: Vec<_> = people.iter().filter_map(Recipient::key).cloned().collect();
+        let mut named = match keys.is_empty() {
+            true => Named::Contact,
+            false => Named::Keys(keys),
         };
         let merged = |person: &Recipient| {
             unit.find_contact(person).is_some_and(|entry| unit.is_merged(entry, person))
@@ -153,9 +167,9 @@ impl ImportChunks {
 
         // If a row has several, the external id identifies the contact, then the phone number.
         let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
-            profile.validate().map_err(below)?;
-            let entry = unit.create(tx, profile).map_err(below)?;
-            state(tx, unit, entry, (&named, &people), statement)?;
+            profile.validate_identity().map_err(below)?;
+            let entry = unit.create(tx, profile.into_owned()).map_err(below)?;
+            state(tx, unit, entry, (&named, people), statement)?;
             return Ok(RowOutcome::Created);
         };
         let existing = unit.contact(entry).ok_or_else(Error::contact_not_found)?;
@@ -171,6 +185,7 @@ impl ImportChunks {
                 }));
             }
             OnConflict::Skip => false,
+            OnConflict::Merge if existing.profile.has_all_of(&profile) => false,
             OnConflict::Merge => {
                 let mut merged = existing.profile.clone();
                 if let Some(number) = profile.phone_number {
@@ -184,7 +199,7 @@ impl ImportChunks {
                 unit.update(tx, entry, merged, None).map_err(below)?
             }
         };
-        refuse_hidden_objection(unit, entry, &people).map_err(below)?;
+        refuse_hidden_objection(unit, entry, people).map_err(below)?;
         let skipped = self.options.on_conflict == OnConflict::Skip && !objects;
         if let Some(claim) = statement.filter(|_| skipped) {
             // Skipped, but not silently if it claims what the person objected to.
@@ -194,7 +209,7 @@ impl ImportChunks {
                 return Err(consent_conflict(why).with_field("consent"));
             }
         }
-        let said = !skipped && state(tx, unit, entry, (&named, &people), statement)?;
+        let said = !skipped && state(tx, unit, entry, (&named, people), statement)?;
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
     }
 

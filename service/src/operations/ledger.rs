@@ -3,11 +3,12 @@
 use crate::domain::consent::ConsentEvent;
 use crate::domain::error::Result;
 use crate::domain::ledger::{Entry, Head};
-use crate::store::{Transaction, Workspace};
+use crate::store::{Transaction, Workspace, random_salts};
 
 /// Turns events into ledger entries, each with a random salt.
-pub fn entries(tx: &Transaction, events: Vec<ConsentEvent>) -> Result<Vec<Entry>> {
-    events.into_iter().map(|event| Ok(Entry::of(event, tx.random()?))).collect()
+pub fn entries(events: Vec<ConsentEvent>) -> Result<Vec<Entry>> {
+    let salts = random_salts(events.len())?;
+    Ok(events.into_iter().zip(salts).map(|(event, salt)| Entry::of(event, salt)).collect())
 }
 
 /// Seals entries and appends them to the ledger, which ends with `head`: the one that
@@ -19,9 +20,24 @@ pub async fn append(
     mut head: Head,
     entries: &mut [Entry],
 ) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
+    seal(&mut head, entries);
+    append_sealed(tx, workspace, &head, entries).await
+}
+
+/// Gives entries their positions and hashes, after `head`, which is that of the last one then.
+pub fn seal(head: &mut Head, entries: &mut [Entry]) {
     entries.iter_mut().for_each(|entry| head.append(entry));
-    tx.db.append_ledger_entries(workspace, entries, &head).await
+}
+
+/// Appends entries that are [`seal`]ed, of which `head` is that of the last one.
+pub async fn append_sealed(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    head: &Head,
+    entries: &[Entry],
+) -> Result<()> {
+    match entries.is_empty() {
+        true => Ok(()),
+        false => tx.db.append_ledger_entries(workspace, entries, head).await,
+    }
 }

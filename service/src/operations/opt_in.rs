@@ -60,7 +60,7 @@ pub(super) fn record(
         if !objects && let Some(why) = refusal(statement, &recording) {
             return Err(consent_conflict(why));
         }
-        events.push((unit.accept(recording), entry));
+        events.push((unit.accept(recording).clone(), entry));
     }
     Ok(events)
 }
@@ -117,7 +117,7 @@ pub(super) fn record_on_platform(
     // Taken from anybody, a resume too: the stop it lifts may arrive later.
     for (entry, named) in persons(unit, recipients, true)? {
         let recording = unit.consider_on_platform(tx, entry, &named, statement)?;
-        events.push((unit.accept(recording), entry));
+        events.push((unit.accept(recording).clone(), entry));
     }
     Ok(events)
 }

@@ -1,6 +1,7 @@
 //! Unit of work: loads contacts and their consent, applies changes in memory, and
 //! writes them in one transaction. The only place that changes contacts or consent.
 
+mod events;
 mod history;
 mod identities;
 mod load;
@@ -128,7 +129,7 @@ impl UnitOfWork<'_> {
     pub fn own(&self, entry: EntryId, key: &MatchKey) -> Option<&Own> {
         let entry = &self.entries[entry.0];
         let id = entry.ids.get(key)?;
-        entry.person.members().iter().find(|member| member.id == *id).map(|member| &member.own)
+        entry.person.members().iter().find(|member| member.id == id).map(|member| &member.own)
     }
 
     /// What the contact shows of its consent: that of the identity that a message

@@ -107,7 +107,7 @@ impl fmt::Debug for ConsentPlace {
 
 /// Reads consent.
 #[async_trait]
-pub trait ConsentReader {
+pub trait ConsentReader: Send {
     /// Returns the rows of these keys with the workspace's policy, in one read of what the primary server
     /// has committed after the call began. Keys without a row are left out. The validity may
     /// cost another read.
@@ -118,13 +118,22 @@ pub trait ConsentReader {
         keys: &[MatchKey],
         with_validity: bool,
     ) -> Result<Option<Checked>>;
-    /// Returns the rows of these keys, in the order of `keys`. In a write
-    /// transaction the rows are locked until it ends.
+    /// Returns the rows that there are of these keys. In a write transaction the rows are
+    /// locked until it ends.
+    async fn consent_by_key(
+        &mut self,
+        workspace: &Workspace,
+        keys: &[MatchKey],
+    ) -> Result<HashMap<MatchKey, ConsentRow>>;
+    /// The same, in the order of `keys`.
     async fn consent(
         &mut self,
         workspace: &Workspace,
         keys: &[MatchKey],
-    ) -> Result<Vec<Option<ConsentRow>>>;
+    ) -> Result<Vec<Option<ConsentRow>>> {
+        let found = self.consent_by_key(workspace, keys).await?;
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    }
     /// Returns rows in the order of their keys, after the key `after`.
     async fn consent_page(
         &mut self,

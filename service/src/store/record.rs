@@ -10,7 +10,9 @@ mod identity;
 use bytes::{Buf, Bytes, BytesMut};
 use contacts_proto::{Timestamp, v1};
 use prost::Message;
-use prost::encoding::{DecodeContext, decode_key, skip_field};
+use prost::encoding::{
+    self, DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field,
+};
 use uuid::Uuid;
 
 use super::ContactRow;
@@ -28,36 +30,87 @@ const FIRST_FULL_FIELD: u32 = 16;
 
 /// Encodes the record of a contact.
 pub(crate) fn encode_profile(contact: &Contact) -> Bytes {
-    let profile = &contact.profile;
-    let message = v1::Contact {
-        contact_id: contact.contact_id.to_string(),
-        phone_number: profile.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
-        whatsapp_user_ids: texts(&profile.whatsapp_user_ids),
-        first_name: profile.first_name.clone(),
-        last_name: profile.last_name.clone(),
-        tags: profile.tags.iter().cloned().collect(),
-        create_time: Some(timestamp(contact.create_time)),
-        update_time: Some(timestamp(contact.update_time)),
-        opt_in: None,
-        etag: String::new(),
-        external_id: profile.external_id.as_ref().map(ToString::to_string).unwrap_or_default(),
-        email: profile.email.clone(),
-        attributes: profile
-            .attributes
-            .iter()
-            .map(|(id, value)| (id.clone(), wire_value(value)))
-            .collect(),
-        former_phone_numbers: texts(&profile.former_phone_numbers),
-        former_whatsapp_user_ids: texts(&profile.former_whatsapp_user_ids),
-        merged_contact_ids: texts(&profile.merged_contact_ids),
-        merged_external_ids: texts(&profile.merged_external_ids),
-        identities: Vec::new(),
-    };
-    message.encode_to_vec().into()
+    let mut record = Vec::with_capacity(400);
+    encode_profile_into(contact, &mut record);
+    record.into()
 }
 
-fn texts<T: ToString>(values: &[T]) -> Vec<String> {
-    values.iter().map(ToString::to_string).collect()
+/// The same, at the end of a buffer: field by field, because making a message first takes a copy of
+/// everything.
+pub(crate) fn encode_profile_into(contact: &Contact, out: &mut Vec<u8>) {
+    let Profile {
+        phone_number,
+        whatsapp_user_ids,
+        external_id,
+        first_name,
+        last_name,
+        email,
+        tags,
+        attributes,
+        former_phone_numbers,
+        former_whatsapp_user_ids,
+        merged_contact_ids,
+        merged_external_ids,
+    } = &contact.profile;
+    let all = |out: &mut Vec<u8>, field, ids: &[WhatsAppUserId]| {
+        ids.iter().for_each(|id| text(out, field, id.as_str()));
+    };
+    let id = |out: &mut Vec<u8>, field, id: &Uuid| {
+        text(out, field, id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    };
+    id(out, 1, &contact.contact_id);
+    phone_number.iter().for_each(|number| text(out, 2, number.as_str()));
+    all(out, 3, whatsapp_user_ids);
+    optional_text(out, 4, first_name);
+    optional_text(out, 5, last_name);
+    tags.iter().for_each(|tag| text(out, 6, tag));
+    encoding::message::encode(7, &timestamp(contact.create_time), out);
+    encoding::message::encode(8, &timestamp(contact.update_time), out);
+    external_id.iter().for_each(|id| optional_text(out, 11, id.as_str()));
+    optional_text(out, 16, email);
+    let mut entry = Vec::new();
+    for (id, value) in attributes {
+        entry.clear();
+        optional_text(&mut entry, 1, id);
+        let begin = entry.len();
+        encode_value(value, &mut entry);
+        // The length is before the value, and so is its size.
+        let mut length = Vec::with_capacity(6);
+        encode_key(2, WireType::LengthDelimited, &mut length);
+        encode_varint((entry.len() - begin) as u64, &mut length);
+        encode_key(17, WireType::LengthDelimited, out);
+        encode_varint((length.len() + entry.len()) as u64, out);
+        out.extend_from_slice(&entry[..begin]);
+        out.extend_from_slice(&length);
+        out.extend_from_slice(&entry[begin..]);
+    }
+    former_phone_numbers.iter().for_each(|number| text(out, 18, number.as_str()));
+    all(out, 19, former_whatsapp_user_ids);
+    merged_contact_ids.iter().for_each(|merged| id(out, 20, merged));
+    merged_external_ids.iter().for_each(|id| text(out, 21, id.as_str()));
+}
+
+fn text(out: &mut Vec<u8>, field: u32, text: &str) {
+    encode_key(field, WireType::LengthDelimited, out);
+    encode_varint(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// An empty text is left out.
+fn optional_text(out: &mut Vec<u8>, field: u32, value: &str) {
+    if !value.is_empty() {
+        text(out, field, value);
+    }
+}
+
+/// Encodes an `AttributeValue`.
+fn encode_value(value: &AttributeValue, out: &mut Vec<u8>) {
+    match value {
+        AttributeValue::String(string) => text(out, 1, string),
+        AttributeValue::Number(number) => encoding::double::encode(2, number, out),
+        AttributeValue::Boolean(bool) => encoding::bool::encode(3, bool, out),
+        AttributeValue::Timestamp(time) => encoding::message::encode(4, &timestamp(*time), out),
+    }
 }
 
 fn all<T>(texts: &[String], read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
@@ -181,17 +234,6 @@ fn time(timestamp: Option<Timestamp>) -> Time {
     Time::from_timestamp(timestamp.seconds, nanos).unwrap_or_default()
 }
 
-fn wire_value(value: &AttributeValue) -> v1::AttributeValue {
-    use v1::attribute_value::Value;
-    let value = match value {
-        AttributeValue::String(string) => Value::String(string.clone()),
-        AttributeValue::Number(number) => Value::Number(*number),
-        AttributeValue::Boolean(bool) => Value::Bool(*bool),
-        AttributeValue::Timestamp(time) => Value::Timestamp(timestamp(*time)),
-    };
-    v1::AttributeValue { value: Some(value) }
-}
-
 /// Converts a value of the API. None if it is empty.
 fn domain_value(value: v1::AttributeValue) -> Option<AttributeValue> {
     use v1::attribute_value::Value;
@@ -207,3 +249,6 @@ fn domain_value(value: v1::AttributeValue) -> Option<AttributeValue> {
 pub(crate) fn parse_id(id: &str) -> Option<Uuid> {
     Uuid::try_parse(id).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! SQLite, the embedded default: one process, one file, no set-up.
 
+mod ahead;
 mod api_tokens;
 mod attribute_json;
 mod checkpoint;
@@ -41,6 +42,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 
+use self::checkpoint::Checkpoints;
 use self::connection::Readers;
 pub use self::connection::{Access, SqliteOptions};
 use self::interrupt::Interrupt;
@@ -87,18 +89,8 @@ async fn open_backend(
     let Readers { unary, scan, stream, checks } = options.readers(path, access);
     let file = Arc::new(FileWatch::of(path));
     let validity = ValidityReader::new(path.to_owned());
-    let (checkpoints, wal_bytes) = (options.checkpoints(path, access), options.wal_bytes);
-    Ok(SqliteBackend {
-        writer,
-        unary,
-        scan,
-        stream,
-        checks,
-        checkpoints,
-        wal_bytes,
-        validity,
-        file,
-    })
+    let checkpoints = Checkpoints::new(options.checkpoints(path, access), options.wal_bytes);
+    Ok(SqliteBackend { writer, unary, scan, stream, checks, checkpoints, validity, file })
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<()> {
@@ -160,9 +152,7 @@ struct SqliteBackend {
     scan: SqlitePool,
     stream: SqlitePool,
     checks: SqlitePool,
-    /// For checkpoints beside the writer.
-    checkpoints: SqlitePool,
-    wal_bytes: u64,
+    checkpoints: Checkpoints,
     validity: ValidityReader,
     file: Arc<FileWatch>,
 }
@@ -250,7 +240,7 @@ impl Backend for SqliteBackend {
     }
 
     async fn tidy(&self, _rows: usize) -> Result<()> {
-        checkpoint::relieve(&self.checkpoints, &self.writer, self.wal_bytes).await
+        self.checkpoints.relieve(&self.writer).await
     }
 
     async fn vacuum(&self, may_wait: bool) -> Result<()> {
@@ -266,9 +256,11 @@ impl Backend for SqliteBackend {
 
     async fn close(&self) {
         let readers = [&self.checks, &self.stream, &self.scan, &self.unary];
-        for pool in readers.into_iter().chain([&self.checkpoints, &self.writer]) {
+        for pool in readers {
             pool.close().await;
         }
+        self.checkpoints.close().await;
+        self.writer.close().await;
         self.validity.close();
     }
 }

@@ -23,7 +23,7 @@ pub enum KeyLock {
 
 /// Reads suppressions and their keys.
 #[async_trait]
-pub trait SuppressionReader {
+pub trait SuppressionReader: Send {
     /// Returns the suppression keys that a workspace uses. None of them if it
     /// does not exist.
     async fn suppression_keys(&mut self, workspace_id: &str) -> Result<Vec<KeyId>>;
@@ -35,6 +35,11 @@ pub trait SuppressionReader {
         workspace: &Workspace,
         revision: i64,
     ) -> Result<Vec<MatchKey>>;
+    /// Whether there may be any row under a keyed hash. `false` is said only where nobody writes one
+    /// until the transaction ends.
+    async fn may_have_suppressions(&mut self, _workspace: &Workspace) -> Result<bool> {
+        Ok(true)
+    }
     /// Returns how many suppressions use this version of the key.
     async fn count_suppressed(&mut self, workspace: &Workspace, version: u32) -> Result<i64>;
 }

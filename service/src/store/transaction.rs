@@ -11,6 +11,7 @@ use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::{KeyId, Keyring};
+use crate::domain::ledger::Salt;
 
 /// A change of the database that happens in one transaction, as a whole or not
 /// at all.
@@ -155,6 +156,17 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(Error::internal)?;
     Ok(bytes)
+}
+
+/// Returns salts for the entries of a ledger, with one call for all of them.
+///
+/// # Errors
+/// When the operating system has no random bytes.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes keys and salts")]
+pub(crate) fn random_salts(count: usize) -> Result<Vec<Salt>> {
+    let mut salts = vec![Salt::default(); count];
+    getrandom::fill(salts.as_flattened_mut()).map_err(Error::internal)?;
+    Ok(salts)
 }
 
 /// The keyring lacks a suppression key that the database uses. Suppressions under

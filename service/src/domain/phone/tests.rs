@@ -212,3 +212,17 @@ proptest! {
         prop_assert_eq!(PhoneNumber::from_integer(number), of_text);
     }
 }
+
+proptest! {
+    /// However long: short ones are kept in another way.
+    #[test]
+    fn keys_are_their_text(a in "[a-zä:]{0,30}", b in "[a-zä:]{0,30}") {
+        let key = |text: &String| MatchKey::from_stored(text.clone());
+        prop_assert_eq!(key(&a).as_str().to_owned(), a.clone());
+        prop_assert_eq!(key(&a).clone(), key(&a));
+        prop_assert_eq!(key(&a) == key(&b), a == b);
+        prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
+        let user = WhatsAppUserId(b);
+        prop_assert_eq!(user.match_key().as_str().to_owned(), format!("u{}", user.as_str()));
+    }
+}

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::persons::{Entry, new_identity};
+use super::persons::{Entry, Ids, new_identity};
 use super::refusal::external_id_exists;
 use super::{EntryId, UnitOfWork, already_exists};
 use crate::domain::Time;
@@ -139,10 +139,8 @@ impl UnitOfWork<'_> {
                 before.match_keys().into_iter().next().filter(|key| !before.is_former(key))
             })
         });
-        let id_of = |ids: &std::collections::HashMap<_, IdentityId>, key: Option<MatchKey>| {
-            key.and_then(|key| ids.get(&key).copied())
-        };
-        let is_known = self.entries[entry.0].ids.contains_key(key);
+        let id_of = |ids: &Ids, key: Option<MatchKey>| key.and_then(|key| ids.get(&key));
+        let is_known = self.entries[entry.0].ids.get(key).is_some();
         let mut target = self.entries[entry.0].clone();
         let (id, row) = match is_known {
             true => (target.id(key), IdentityConsent::default()),
@@ -169,7 +167,7 @@ impl UnitOfWork<'_> {
     /// Makes an identity a former one, if it is not one yet.
     fn retire(&mut self, tx: &Transaction, entry: EntryId, key: &MatchKey) {
         let target = &mut self.entries[entry.0];
-        let Some(id) = target.ids.get(key).copied() else { return };
+        let Some(id) = target.ids.get(key) else { return };
         let is_current =
             target.person.members().iter().any(|m| m.id == id && m.role == Role::Current);
         if is_current {
@@ -229,11 +227,11 @@ impl UnitOfWork<'_> {
             return Err(Error::internal("a contact without an identity"));
         };
         kept.person.merge(other, tx.now);
-        kept.ids.extend(ids);
+        kept.ids.add_all(ids);
         kept.update_time = Some(tx.now).max(update_time);
         let mut retired = Vec::new();
         for key in profile.match_keys().into_iter().filter(|key| profile.is_former(key)) {
-            let Some(id) = kept.ids.get(&key).copied() else { continue };
+            let Some(id) = kept.ids.get(&key) else { continue };
             if kept.person.members().iter().any(|m| m.id == id && m.role == Role::Current) {
                 kept.person.retire(id);
                 retired.push(id);

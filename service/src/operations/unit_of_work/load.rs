@@ -1,6 +1,7 @@
 //! Loading what is known of people before they are changed.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -17,6 +18,9 @@ use crate::store::{ConsentRow, Subjects, Transaction, Workspace, decode_profile}
 /// How many of a person's events are read at a time.
 const PAGE: usize = 100;
 
+/// From this number of keys on, it is asked first whether any hash of one can be there.
+const MANY: usize = 50;
+
 impl<'a> UnitOfWork<'a> {
     /// Loads what is known of these people.
     pub async fn load(
@@ -26,9 +30,10 @@ impl<'a> UnitOfWork<'a> {
     ) -> Result<Self> {
         let mut unit = Self {
             workspace,
-            entries: Vec::new(),
-            by_key: HashMap::new(),
-            by_id: HashMap::new(),
+            // Of an import, nearly every recipient is a new person.
+            entries: Vec::with_capacity(recipients.len()),
+            by_key: HashMap::with_capacity(recipients.len()),
+            by_id: HashMap::with_capacity(recipients.len()),
             by_external_id: HashMap::new(),
             events: Vec::new(),
             history: Vec::new(),
@@ -37,18 +42,18 @@ impl<'a> UnitOfWork<'a> {
             shared_events: Vec::new(),
         };
         // Sorted: transactions that lock the same rows lock them in one order.
-        let mut keys: BTreeSet<MatchKey> = BTreeSet::new();
+        let mut keys: Vec<MatchKey> = Vec::with_capacity(recipients.len());
         let mut ids: BTreeSet<Uuid> = BTreeSet::new();
         let mut external_ids: BTreeSet<ExternalId> = BTreeSet::new();
         for recipient in recipients {
             match recipient {
                 Recipient::Id(id) => drop(ids.insert(*id)),
-                Recipient::Key(key) => drop(keys.insert(key.clone())),
+                Recipient::Key(key) => keys.push(key.clone()),
                 Recipient::ExternalId(id) => drop(external_ids.insert(id.clone())),
             }
         }
-        let asked = keys.clone();
-        let mut rows = fetch_consent(tx, workspace, keys).await?;
+        let asked = in_order(keys);
+        let mut rows = fetch_consent(tx, workspace, &asked).await?;
         ids.extend(rows.values().filter_map(|row| row.contact_id));
         let external_ids = external_ids.into_iter().map(Recipient::ExternalId);
         let by_id: Vec<_> = ids.into_iter().map(Recipient::Id).chain(external_ids).collect();
@@ -67,7 +72,7 @@ impl<'a> UnitOfWork<'a> {
             .flat_map(|contact| contact.profile.match_keys())
             .filter(|key| !rows.contains_key(key))
             .collect();
-        rows.extend(fetch_consent(tx, workspace, unseen).await?);
+        rows.extend(fetch_consent(tx, workspace, &in_order(unseen)).await?);
 
         for contact in contacts {
             unit.add(entry(contact, &rows));
@@ -113,19 +118,25 @@ impl<'a> UnitOfWork<'a> {
     /// Loads what is known of non-contacts, under the hashes of their keys.
     async fn load_non_contacts(&mut self, tx: &mut Transaction, keys: Vec<MatchKey>) -> Result<()> {
         let workspace = self.workspace;
+        // To hash and look up many keys takes a tenth of an import.
+        if keys.len() > MANY && !tx.db.may_have_suppressions(workspace).await? {
+            return Ok(());
+        }
         let keyring = tx.keyring();
-        let mut names = HashMap::new();
+        let mut names = Vec::with_capacity(keys.len());
         for key in &keys {
             let hashed = keyring.hashed_all(&workspace.workspace_id, key);
             names.extend(hashed.map(|hashed| (hashed, key)));
         }
-        let hashed_keys = names.keys().cloned().collect();
+        names.sort_unstable();
+        let (hashed_keys, keys): (Vec<MatchKey>, Vec<&MatchKey>) = names.into_iter().unzip();
         let mut found: Vec<_> =
-            fetch_consent(tx, workspace, hashed_keys).await?.into_values().collect();
+            fetch_consent(tx, workspace, &hashed_keys).await?.into_values().collect();
         found.sort_by(|a, b| a.match_key.cmp(&b.match_key));
         for row in found {
-            let Some(key) = names.get(&row.match_key) else { continue };
-            let known = self.by_key.get(*key).copied();
+            let Ok(place) = hashed_keys.binary_search(&row.match_key) else { continue };
+            let key = keys[place];
+            let known = self.by_key.get(key).copied();
             let entry = match known {
                 // One identity may be there under several versions of the key.
                 Some(known) => {
@@ -137,7 +148,7 @@ impl<'a> UnitOfWork<'a> {
                     known
                 }
                 None => {
-                    let entry = Entry::of_non_contact((*key).clone(), row.identity_id, row.consent);
+                    let entry = Entry::of_non_contact(key.clone(), row.identity_id, row.consent);
                     self.add(entry).0
                 }
             };
@@ -152,7 +163,8 @@ impl<'a> UnitOfWork<'a> {
 /// A stored contact with the rows of its identities.
 fn entry(contact: Contact, rows: &HashMap<MatchKey, ConsentRow>) -> Entry {
     let keys = contact.profile.match_keys();
-    let mut entry = Entry { before: Some(contact.clone()), ..Entry::of_contact(contact) };
+    let before = Some(Arc::new(contact.clone()));
+    let mut entry = Entry { before, ..Entry::of_contact(contact) };
     let mut members = Vec::with_capacity(keys.len());
     for key in keys {
         let row = rows.get(&key);
@@ -170,15 +182,20 @@ fn entry(contact: Contact, rows: &HashMap<MatchKey, ConsentRow>) -> Entry {
     entry
 }
 
+/// Each of these keys once, sorted.
+fn in_order(mut keys: Vec<MatchKey>) -> Vec<MatchKey> {
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 async fn fetch_consent(
     tx: &mut Transaction,
     workspace: &Workspace,
-    keys: BTreeSet<MatchKey>,
+    keys: &[MatchKey],
 ) -> Result<HashMap<MatchKey, ConsentRow>> {
-    if keys.is_empty() {
-        return Ok(HashMap::new());
+    match keys.is_empty() {
+        true => Ok(HashMap::new()),
+        false => tx.db.consent_by_key(workspace, keys).await,
     }
-    let keys: Vec<_> = keys.into_iter().collect();
-    let rows = tx.db.consent(workspace, &keys).await?;
-    Ok(rows.into_iter().flatten().map(|row| (row.match_key.clone(), row)).collect())
 }

@@ -1,6 +1,6 @@
 //! A person of a unit of work: the contact, its identities and what they said.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -10,10 +10,41 @@ use crate::domain::contact::Contact;
 use crate::domain::identity::{ContactIdentity, Identity};
 use crate::domain::phone::MatchKey;
 
+/// The ids of a person's identities, by key: a few, so that searching takes less than hashing.
+#[derive(Clone, Default)]
+pub(super) struct Ids(Vec<(MatchKey, IdentityId)>);
+
+impl Ids {
+    pub(super) fn get(&self, key: &MatchKey) -> Option<IdentityId> {
+        self.0.iter().find_map(|(known, id)| (known == key).then_some(*id))
+    }
+
+    /// Adds an identity, or replaces its id.
+    pub(super) fn insert(&mut self, key: MatchKey, id: IdentityId) {
+        match self.0.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = id,
+            None => self.0.push((key, id)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &MatchKey) -> Option<IdentityId> {
+        let at = self.0.iter().position(|(known, _)| known == key)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    pub(super) fn add_all(&mut self, others: Self) {
+        others.0.into_iter().for_each(|(key, id)| self.insert(key, id));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Entry {
     /// As stored. None for a new contact, and for a non-contact.
-    pub(super) before: Option<Contact>,
+    pub(super) before: Option<Arc<Contact>>,
     /// As it is to be. None for a non-contact.
     pub(super) after: Option<Contact>,
     /// The keys of a non-contact. Rows are stored under their hashes.
@@ -24,7 +55,7 @@ pub(super) struct Entry {
     /// made a contact of it.
     pub(super) is_released: bool,
     /// The ids of its identities.
-    pub(super) ids: HashMap<MatchKey, IdentityId>,
+    pub(super) ids: Ids,
     /// As stored.
     pub(super) stored: Person,
     /// As it is to be.
@@ -45,7 +76,7 @@ impl Entry {
             loose_keys: Vec::new(),
             stored_under: Vec::new(),
             is_released: false,
-            ids: HashMap::new(),
+            ids: Ids::default(),
             stored: Person::default(),
             person: Person::default(),
             stored_summary: ConsentSummary::default(),
@@ -63,7 +94,7 @@ impl Entry {
             loose_keys: vec![key.clone()],
             stored_under: Vec::new(),
             is_released: false,
-            ids: HashMap::from([(key, id)]),
+            ids: Ids(vec![(key, id)]),
             stored: person.clone(),
             person,
             stored_summary: ConsentSummary::default(),
@@ -87,13 +118,17 @@ impl Entry {
 
     /// The identity of a key. A key without a row gets a new one.
     pub(super) fn id(&mut self, key: &MatchKey) -> IdentityId {
-        *self.ids.entry(key.clone()).or_insert_with(new_identity)
+        self.ids.get(key).unwrap_or_else(|| {
+            let id = new_identity();
+            self.ids.insert(key.clone(), id);
+            id
+        })
     }
 
     /// The row of the identity that a message would go to.
     pub(super) fn primary_row(&self) -> IdentityConsent {
         let primary = self.keys().into_iter().next();
-        let id = primary.and_then(|key| self.ids.get(&key).copied());
+        let id = primary.and_then(|key| self.ids.get(&key));
         id.and_then(|id| self.person.row(id)).unwrap_or_default()
     }
 
@@ -101,7 +136,7 @@ impl Entry {
     pub(super) fn identities(&self, policy: &OptInPolicy) -> Vec<ContactIdentity> {
         let Some(contact) = &self.after else { return Vec::new() };
         let with_consent = |(identity, is_former): (Identity, bool)| {
-            let id = self.ids.get(&identity.match_key()).copied();
+            let id = self.ids.get(&identity.match_key());
             let consent = id.and_then(|id| self.person.row(id)).unwrap_or_default();
             ContactIdentity { identity, is_former, consent, max_ages: policy.max_ages() }
         };

@@ -287,22 +287,22 @@ impl UnitOfWork<'_> {
     }
 
     /// Makes it count, and returns its event.
-    pub fn accept(&mut self, recording: Recording) -> ConsentEvent {
+    pub fn accept(&mut self, recording: Recording) -> &ConsentEvent {
         let Recording { entry, person, event, .. } = recording;
         let target = &mut self.entries[entry.0];
         target.person = person;
         if !event.changed_categories.is_empty() {
             target.update_time = Some(event.record_time);
         }
-        self.events.push(event.clone());
-        event
+        self.events.push(event);
+        &self.events[self.events.len() - 1]
     }
 
     /// The same for what has no effect. It is recorded unless the ledger has it already:
     /// see [`drop_known_history`](Self::drop_known_history).
     pub fn accept_history(&mut self, recording: Recording) {
-        let event = self.accept(recording);
-        self.history.push(event.event_id);
+        let event_id = self.accept(recording).event_id;
+        self.history.push(event_id);
     }
 
     /// Whether an opt-out stands in all these categories, and nothing was said since.

@@ -1,9 +1,11 @@
 //! Writing what changed, and erasing.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::events::Events;
 use super::persons::Entry;
 use super::{EntryId, UnitOfWork};
 use crate::domain::Time;
@@ -36,14 +38,20 @@ impl UnitOfWork<'_> {
         let workspace = self.workspace;
         let keyring = tx.keyring();
         let mut rows = Rows::default();
-        let (mut inserts, mut updates, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
+        rows.written.reserve(self.entries.len());
+        let new = self.entries.iter().filter(|entry| entry.before.is_none()).count();
+        let mut inserts = Vec::with_capacity(new);
+        let (mut updates, mut summaries) = (Vec::new(), Vec::new());
         let mut subjects = Vec::new();
         let consent_changed = !self.events.is_empty()
             || !self.merges.is_empty()
             || self.entries.iter().any(Entry::consent_changed);
+        let events = Events::begin(self.events);
         for entry in self.entries {
             rows.add(&entry, &keyring, workspace);
-            if let Some(before) = &entry.before {
+            if let Some(before) = &entry.before
+                && !self.shared_events.is_empty()
+            {
                 subjects.push(Subjects::of(before, &keyring, workspace));
             }
             let summary = entry.summary();
@@ -55,7 +63,7 @@ impl UnitOfWork<'_> {
                         summaries.push((after.contact_id, summary));
                     }
                     if before.profile != after.profile {
-                        updates.push((before, after));
+                        updates.push((Arc::unwrap_or_clone(before), after));
                     }
                 }
                 _ => {}
@@ -72,19 +80,20 @@ impl UnitOfWork<'_> {
         if !updates.is_empty() {
             tx.db.update_contacts(workspace, &updates).await?;
         }
-        let mut events = ledger::entries(tx, self.events)?;
         let suppresses = rows.written.iter().any(|row| row.contact_id.is_none());
         // Other changes of consent wait from here on, and not for what is above.
         let (mut revision, mut head) = (workspace.consent_revision, workspace.ledger);
         if consent_changed || suppresses || !rows.is_empty() {
             (revision, head) = tx.db.next_consent_revision(workspace).await?;
         }
+        let events = events.seal(head).await?;
         rows.write(tx, workspace, revision, suppresses).await?;
         if !summaries.is_empty() {
             tx.db.set_contact_consent(workspace, &summaries).await?;
         }
         claim_details(tx, workspace, self.claims).await?;
-        ledger::append(tx, workspace, head, &mut events).await?;
+        let (head, events) = events.sealed().await?;
+        ledger::append_sealed(tx, workspace, &head, &events).await?;
         share_events(tx, workspace, &subjects, &events, self.shared_events).await
     }
 
@@ -225,7 +234,8 @@ impl Rows {
             tx.db.delete_consent(workspace, &self.dropped).await?;
         }
         if !self.written.is_empty() {
-            self.written.sort_by(|a, b| a.match_key.cmp(&b.match_key));
+            // Rows are large, keys are not.
+            self.written.sort_by_cached_key(|row| row.match_key.clone());
             tx.db.upsert_consent(workspace, &self.written).await?;
         }
         if !self.claimed.is_empty() && !suppresses {
@@ -242,7 +252,8 @@ fn row_of(
     key: &MatchKey,
 ) -> Option<(crate::domain::consent::IdentityId, Role, crate::domain::consent::IdentityConsent)> {
     let id = entry.ids.get(key)?;
-    person.rows().find(|(known, ..)| known == id)
+    let member = person.members().iter().find(|member| member.id == id)?;
+    Some((id, member.role, person.row_of(member)))
 }
 
 /// Writes rows of identities that were nobody's or a contact's until now. What is known
@@ -339,8 +350,8 @@ async fn refuse_new_contacts(
     workspace: &Workspace,
     non_contacts: &[MatchKey],
 ) -> Result<()> {
-    let found = tx.db.consent(workspace, non_contacts).await?;
-    if found.into_iter().flatten().any(|row| row.contact_id.is_some()) {
+    let found = tx.db.consent_by_key(workspace, non_contacts).await?;
+    if found.into_values().any(|row| row.contact_id.is_some()) {
         return Err(Error::write_conflict());
     }
     Ok(())

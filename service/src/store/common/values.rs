@@ -19,6 +19,7 @@ pub fn sort_key(words: String) -> String {
 }
 
 /// The columns that search and order a contact by name.
+#[derive(Default)]
 pub(in crate::store) struct NameKeys {
     /// The words of the name, for the search index.
     pub(in crate::store) words: String,

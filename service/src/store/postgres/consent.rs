@@ -99,16 +99,15 @@ impl ConsentReader for PostgresSession {
         Ok(Some(Checked { rows: found, validity, is_exact }))
     }
 
-    async fn consent(
+    async fn consent_by_key(
         &mut self,
         workspace: &Workspace,
         keys: &[MatchKey],
-    ) -> Result<Vec<Option<ConsentRow>>> {
-        let found = match self.locks_rows() {
-            true => lock(self, workspace, keys).await?,
-            false => read(self, workspace, keys, "").await?,
-        };
-        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    ) -> Result<HashMap<MatchKey, ConsentRow>> {
+        match self.locks_rows() {
+            true => lock(self, workspace, keys).await,
+            false => read(self, workspace, keys, "").await,
+        }
     }
 
     async fn consent_page(

@@ -83,10 +83,10 @@ impl SqliteOptions {
         Ok(pool(1, self.acquire_timeout).connect_with(options).await?)
     }
 
-    /// The connection for checkpoints, which does not connect yet.
+    /// The connections for checkpoints, which do not connect yet.
     pub(super) fn checkpoints(&self, path: &Path, access: Access) -> SqlitePool {
         let options = self.connect(path, access, self.read_cache_bytes).create_if_missing(false);
-        pool(1, self.acquire_timeout).connect_lazy_with(options)
+        pool(2, self.acquire_timeout).connect_lazy_with(options)
     }
 
     /// The pools that read, which do not connect yet.

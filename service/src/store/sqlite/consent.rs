@@ -3,20 +3,27 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, Row};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
+use super::ahead::for_each_encoded;
+use super::in_place::Values;
 use super::session::SqliteSession;
 use super::values::{json, row_limit};
 use crate::domain::consent::{IdentityConsent, IdentityId};
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::common::{Columns, check_row, consent_row, micros, time, validity};
 use crate::store::{
     CheckRows, Checked, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter, StoredConsent,
     Workspace,
 };
+
+/// Most keys of one statement.
+const MANY: usize = 50;
 
 /// The columns that [`consent_row`] reads, of `consent AS c`.
 macro_rules! columns {
@@ -58,11 +65,14 @@ impl ConsentReader for SqliteSession {
         Ok(Some(Checked { rows: found, validity: Some(as_of), is_exact: true }))
     }
 
-    async fn consent(
+    async fn consent_by_key(
         &mut self,
         workspace: &Workspace,
         keys: &[MatchKey],
-    ) -> Result<Vec<Option<ConsentRow>>> {
+    ) -> Result<HashMap<MatchKey, ConsentRow>> {
+        if keys.len() > MANY {
+            return self.in_place(keys.len(), |db| read_each(db, workspace, keys)).await?;
+        }
         let asked: Vec<_> = keys.iter().map(MatchKey::as_str).collect();
         let query = sqlx::query(concat!(
             "SELECT ",
@@ -76,7 +86,7 @@ impl ConsentReader for SqliteSession {
             let row = consent_row(row)?;
             found.insert(row.match_key.clone(), row);
         }
-        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+        Ok(found)
     }
 
     async fn consent_page(
@@ -119,6 +129,50 @@ impl ConsentReader for SqliteSession {
     }
 }
 
+/// Looks up key by key, which takes less than a list of many does to be made and parsed.
+fn read_each(
+    db: &Connection,
+    workspace: &Workspace,
+    keys: &[MatchKey],
+) -> rusqlite::Result<Result<HashMap<MatchKey, ConsentRow>>> {
+    let mut select = db.prepare(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM consent AS c WHERE c.workspace_key = ? AND c.match_key = ?",
+    ))?;
+    let mut found = HashMap::new();
+    for key in keys {
+        let mut rows = select.query((workspace.row_key, key.as_str()))?;
+        let Some(row) = rows.next()? else { continue };
+        let contact_id = id(row, 1)?;
+        let identity_id = IdentityId(id(row, 2)?.ok_or(FromSqlError::InvalidType)?);
+        let consent = row.get_ref(4)?.as_blob()?;
+        let consent = match IdentityConsent::decode(identity_id, consent) {
+            Ok(consent) => consent,
+            Err(error) => return Ok(Err(Error::internal(error))),
+        };
+        let (is_former, revision) = (row.get(3)?, row.get(6)?);
+        let update_time = row.get::<_, Option<i64>>(5)?.map(time);
+        let match_key = key.clone();
+        let row = ConsentRow {
+            match_key,
+            identity_id,
+            contact_id,
+            is_former,
+            consent,
+            update_time,
+            revision,
+        };
+        found.insert(key.clone(), row);
+    }
+    Ok(Ok(found))
+}
+
+fn id(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Uuid>> {
+    let bytes = row.get_ref(at)?.as_blob_or_null()?;
+    bytes.map(Uuid::from_slice).transpose().map_err(|_| FromSqlError::InvalidType.into())
+}
+
 /// A row of any content: columns of SQLite may hold values of any type.
 fn stored(row: &SqliteRow) -> StoredConsent {
     let place = ConsentPlace {
@@ -153,17 +207,26 @@ impl ConsentWriter for SqliteSession {
             "INSERT OR REPLACE INTO consent (workspace_key, match_key, contact_id, identity_id,
                  is_former, consent, update_time, revision)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-        self.for_each(sql, rows, |values, row| {
-            values
-                .bind(workspace.row_key)?
-                .bind(row.match_key.as_str())?
-                .bind(row.contact_id.as_ref().map(|id| id.as_bytes().as_slice()))?
-                .bind(row.identity_id.0.as_bytes().as_slice())?
-                .bind(row.is_former)?
-                .bind(row.consent.encode(row.identity_id))?
-                .bind(row.update_time.map(micros))?
-                .bind(row.revision)?;
-            Ok(())
+        self.in_place(rows.len(), |db| {
+            let mut statement = db.prepare(sql)?;
+            let encode = |row: &ConsentRow, encoded: &mut Vec<u8>| {
+                *encoded = row.consent.encode(row.identity_id);
+            };
+            for_each_encoded(rows, encode, |row, encoded| {
+                let bind = |values: &mut Values<'_, '_>| {
+                    values
+                        .bind(workspace.row_key)?
+                        .bind(row.match_key.as_str())?
+                        .bind(row.contact_id.as_ref().map(|id| id.as_bytes().as_slice()))?
+                        .bind(row.identity_id.0.as_bytes().as_slice())?
+                        .bind(row.is_former)?
+                        .bind(encoded.as_slice())?
+                        .bind(row.update_time.map(micros))?
+                        .bind(row.revision)?;
+                    Ok(())
+                };
+                Values::run(&mut statement, bind).map(drop)
+            })
         })
         .await
     }

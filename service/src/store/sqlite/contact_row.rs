@@ -1,6 +1,7 @@
 //! The columns of a contact's row that come from its profile and its consent.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use uuid::Uuid;
 
@@ -8,8 +9,8 @@ use super::attribute_json;
 use super::in_place::Values;
 use crate::domain::consent::ConsentSummary;
 use crate::domain::contact::{Contact, Profile};
-use crate::store::common::{NameKeys, consent_columns, micros};
-use crate::store::encode_profile;
+use crate::store::common::{NameKeys, consent_columns, micros, name_keys};
+use crate::store::encode_profile_into;
 
 /// The change of a contact's profile. The profile is empty before a contact is
 /// created and after it is deleted.
@@ -20,32 +21,50 @@ pub(super) struct ProfileChange<'a> {
     pub(super) after: &'a Profile,
 }
 
+/// The columns of a row that have to be made of the profile.
+#[derive(Default)]
+pub(super) struct EncodedProfile {
+    tags: String,
+    attributes: Vec<u8>,
+    pub(super) names: NameKeys,
+    record: Vec<u8>,
+}
+
+impl EncodedProfile {
+    /// Encodes that of a contact.
+    pub(super) fn set(&mut self, contact: &Contact, tag_keys: &HashMap<String, i64>) {
+        let profile = &contact.profile;
+        self.tags.clear();
+        self.tags.push(',');
+        for key in profile.tags.iter().filter_map(|tag| tag_keys.get(tag)) {
+            // Writing to a text does not fail.
+            let _ = write!(self.tags, "{key},");
+        }
+        attribute_json::encode(&profile.attributes, &mut self.attributes);
+        self.names = name_keys(profile);
+        self.record.clear();
+        encode_profile_into(contact, &mut self.record);
+    }
+}
+
 /// Binds the columns `tags`, `attributes`, `phone_number`, `email`, `first_name`,
 /// `last_name`, `search_words`, `first_name_key`, `last_name_key` and `record`.
 pub(super) fn bind_profile(
     values: &mut Values<'_, '_>,
-    contact: &Contact,
-    keys: &NameKeys,
-    tag_keys: &HashMap<String, i64>,
+    profile: &Profile,
+    encoded: &EncodedProfile,
 ) -> rusqlite::Result<()> {
-    let profile = &contact.profile;
-    let mut tags = String::with_capacity(2 + 4 * profile.tags.len());
-    tags.push(',');
-    for key in profile.tags.iter().filter_map(|tag| tag_keys.get(tag)) {
-        tags.push_str(&key.to_string());
-        tags.push(',');
-    }
     values
-        .bind(tags)?
-        .bind(attribute_json::encode(&profile.attributes))?
+        .bind(encoded.tags.as_str())?
+        .bind(encoded.attributes.as_slice())?
         .bind(profile.phone_number.as_ref().map_or("", |number| number.as_str()))?
         .bind(profile.email.as_str())?
         .bind(profile.first_name.as_str())?
         .bind(profile.last_name.as_str())?
-        .bind(keys.words.as_str())?
-        .bind(keys.first_name_key.as_str())?
-        .bind(keys.last_name_key.as_str())?
-        .bind(encode_profile(contact).as_ref())?;
+        .bind(encoded.names.words.as_str())?
+        .bind(encoded.names.first_name_key.as_str())?
+        .bind(encoded.names.last_name_key.as_str())?
+        .bind(encoded.record.as_slice())?;
     Ok(())
 }
 

@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 
-use super::contact_row::{ProfileChange, bind_consent, bind_profile};
+use super::ahead::for_each_encoded;
+use super::contact_row::{EncodedProfile, ProfileChange, bind_consent, bind_profile};
 use super::in_place::Values;
 use super::session::{ROWS, SqliteSession};
 use super::values::{json, seq};
@@ -17,7 +18,7 @@ use crate::domain::contact::{Contact, Profile, Recipient};
 use crate::domain::error::Result;
 use crate::store::common::{
     Columns, ConsentColumns, ContactLookup, ExternalIdChanges, consent_summary, contact_columns,
-    find_contacts, micros, name_keys,
+    find_contacts, micros,
 };
 use crate::store::{ContactColumns, ContactReader, ContactRow, ContactWriter, Workspace};
 
@@ -172,12 +173,14 @@ impl ContactWriter for SqliteSession {
                  authentication_expire_time, authentication_counted_from, opt_in_update_time,
                  create_time, update_time, tags, attributes, phone_number, email, first_name,
                  last_name, search_words, first_name_key, last_name_key, record)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, jsonb(?), ?, ?, ?, ?,
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  ?, ?, ?, ?)";
         self.in_place(contacts.len(), |db| {
             let (mut insert, mut index) = (db.prepare(sql)?, db.prepare(name_index::INSERT)?);
-            for (contact, consent) in contacts {
-                let names = name_keys(&contact.profile);
+            let encode = |(contact, _): &(Contact, _), encoded: &mut EncodedProfile| {
+                encoded.set(contact, &tag_keys);
+            };
+            for_each_encoded(contacts, encode, |(contact, consent), encoded| {
                 Values::run(&mut insert, |values| {
                     values
                         .bind(workspace.row_key)?
@@ -185,11 +188,10 @@ impl ContactWriter for SqliteSession {
                         .bind(contact.version)?;
                     bind_consent(values, consent)?;
                     values.bind(micros(contact.create_time))?.bind(micros(contact.update_time))?;
-                    bind_profile(values, contact, &names, &tag_keys)
+                    bind_profile(values, &contact.profile, encoded)
                 })?;
-                name_index::insert(&mut index, contact, &names)?;
-            }
-            Ok(())
+                name_index::insert(&mut index, contact, &encoded.names)
+            })
         })
         .await?;
         let empty = Profile::default();
@@ -222,26 +224,27 @@ impl ContactWriter for SqliteSession {
             .collect();
         // While the rows still have the words to delete.
         name_index::delete(self, workspace, &changes).await?;
-        let sql =
-            "UPDATE contact SET version = ?, update_time = ?, tags = ?, attributes = jsonb(?),
+        let sql = "UPDATE contact SET version = ?, update_time = ?, tags = ?, attributes = ?,
                  phone_number = ?, email = ?, first_name = ?, last_name = ?, search_words = ?,
                  first_name_key = ?, last_name_key = ?, record = ?
              WHERE workspace_key = ? AND seq = ?";
         self.in_place(changed.len(), |db| {
             let (mut update, mut index) = (db.prepare(sql)?, db.prepare(name_index::INSERT)?);
-            for (before, contact) in changed {
-                let names = name_keys(&contact.profile);
+            let encode = |(_, contact): &(_, Contact), encoded: &mut EncodedProfile| {
+                encoded.set(contact, &tag_keys);
+            };
+            for_each_encoded(changed, encode, |(before, contact), encoded| {
                 Values::run(&mut update, |values| {
                     values.bind(contact.version)?.bind(micros(contact.update_time))?;
-                    bind_profile(values, contact, &names, &tag_keys)?;
+                    bind_profile(values, &contact.profile, encoded)?;
                     values.bind(workspace.row_key)?.bind(seq(contact.contact_id))?;
                     Ok(())
                 })?;
                 if name_index::is_renamed(&before.profile, &contact.profile) {
-                    name_index::insert(&mut index, contact, &names)?;
+                    name_index::insert(&mut index, contact, &encoded.names)?;
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         })
         .await?;
         let ids = changes.iter().map(|c| (c.contact_id, Some(c.before), Some(c.after)));

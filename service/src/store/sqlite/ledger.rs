@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
+use super::ahead::for_each_encoded;
 use super::session::SqliteSession;
 use super::values::{json, row_limit, seq};
 use super::workspaces::set_ledger_head;
@@ -213,14 +214,19 @@ impl LedgerWriter for SqliteSession {
                 "INSERT INTO opt_in_event_detail_pack (workspace_key, last_position, details)
                  VALUES (?, ?, ?)",
             )?;
-            for pack in entries.chunks(PACK) {
+            let packs: Vec<_> = entries.chunks(PACK).collect();
+            let encode = |pack: &&[Entry], (facts, details): &mut (Vec<u8>, Option<Vec<u8>>)| {
+                *facts = encode_facts(pack);
+                *details = encode_details_of(pack);
+            };
+            for_each_encoded(&packs, encode, |pack, (facts, details)| {
                 let last = pack.last().map(|entry| entry.position);
-                add_facts.execute((workspace.row_key, last, encode_facts(pack)))?;
-                if let Some(details) = encode_details_of(pack) {
+                add_facts.execute((workspace.row_key, last, facts))?;
+                if let Some(details) = details {
                     add_details.execute((workspace.row_key, last, details))?;
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         })
         .await?;
         let said: Vec<_> = details(entries).collect();

@@ -28,6 +28,15 @@ impl SuppressionReader for SqliteSession {
         Ok(Vec::new())
     }
 
+    async fn may_have_suppressions(&mut self, workspace: &Workspace) -> Result<bool> {
+        // By the primary key. Other keys begin with p and u.
+        let query = sqlx::query(
+            "SELECT EXISTS (SELECT 1 FROM consent
+                 WHERE workspace_key = ? AND match_key >= 'h' AND match_key < 'i')",
+        );
+        Ok(self.fetch_one(query.bind(workspace.row_key)).await?.get(0))
+    }
+
     async fn count_suppressed(&mut self, workspace: &Workspace, version: u32) -> Result<i64> {
         let query = sqlx::query(
             "SELECT count(*) FROM consent

@@ -59,16 +59,18 @@ impl Person {
 
     /// What to store of each identity.
     pub fn rows(&self) -> impl Iterator<Item = (IdentityId, Role, IdentityConsent)> {
-        self.members.iter().map(|member| {
-            let row =
-                IdentityConsent { own: member.own.clone(), objections: self.objections.clone() };
-            (member.id, member.role, row)
-        })
+        self.members.iter().map(|member| (member.id, member.role, self.row_of(member)))
+    }
+
+    /// What to store of one of its identities.
+    pub fn row_of(&self, member: &Member) -> IdentityConsent {
+        IdentityConsent { own: member.own.clone(), objections: self.objections.clone() }
     }
 
     /// What to store of one identity.
     pub fn row(&self, id: IdentityId) -> Option<IdentityConsent> {
-        self.rows().find_map(|(member, _, row)| (member == id).then_some(row))
+        let member = self.members.iter().find(|member| member.id == id)?;
+        Some(self.row_of(member))
     }
 
     /// The identities.
