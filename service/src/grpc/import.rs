@@ -115,9 +115,9 @@ impl Commits {
     fn begin(&mut self, target: &Target, decoded: &mut Vec<Chunk>) {
         let rows: usize = decoded.iter().map(Chunk::len).sum();
         let bytes: usize = decoded.iter().map(|chunk| chunk.bytes).sum();
-        let is_full = rows >= target.store.rows_of(LongWork::Import)
-            || decoded.len() >= MAX_CHUNKS
-            || bytes >= BYTES_PER_TRANSACTION;
+        let limit = target.store.rows_of(LongWork::Import);
+        let is_full =
+            rows >= limit || decoded.len() >= MAX_CHUNKS || bytes >= BYTES_PER_TRANSACTION;
         let allowed = match !is_full {
             true => 1,
             false => target.store.parallel_writes(),
@@ -125,13 +125,22 @@ impl Commits {
         if decoded.is_empty() || self.running.len() >= allowed {
             return;
         }
-        let readable = decoded.iter().flat_map(|chunk| &chunk.rows.valid);
+        // Whole chunks: a part of the last one would be a transaction of few rows.
+        let mut rows = 0;
+        let fits = |chunk: &&Chunk| {
+            rows += chunk.len();
+            rows <= limit
+        };
+        let fitting = decoded.iter().take_while(fits).count().max(1);
+        let readable = decoded[..fitting].iter().flat_map(|chunk| &chunk.rows.valid);
         let people: HashSet<_> = match target.store.parallel_writes() {
             1 => HashSet::new(),
             _ => readable.flat_map(|(_, row)| row.profile.match_keys()).collect(),
         };
         if self.people.iter().all(|others| others.is_disjoint(&people)) {
-            self.running.push_back(target.commit(std::mem::take(decoded)).boxed());
+            let rest = decoded.split_off(fitting);
+            let chunks = std::mem::replace(decoded, rest);
+            self.running.push_back(target.commit(chunks).boxed());
             self.people.push_back(people);
         }
     }
@@ -282,7 +291,10 @@ async fn write(
     import.others_object = import.any_objects();
     let mut first = 0;
     loop {
-        let rest = take_after(&mut import.chunks, store.rows_of(LongWork::Import));
+        // Of the same length, so that the last one is not short.
+        let rows: usize = import.chunks.iter().map(Vec::len).sum();
+        let transactions = rows.div_ceil(store.rows_of(LongWork::Import)).max(1);
+        let rest = take_after(&mut import.chunks, rows.div_ceil(transactions));
         let next = ImportChunks {
             workspace_id: import.workspace_id.clone(),
             began_in: import.began_in.clone(),
