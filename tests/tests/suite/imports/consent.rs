@@ -325,3 +325,66 @@ async fn opt_out_counts_for_every_id_of_a_row_that_has_too_many(app: TestApp) {
         assert_eq!(check.expect("a check").reason, CheckReason::OptedOut, "{recipient:?}");
     }
 }
+
+/// Many rows take other ways than a few: they are looked up, encoded and hashed in other places.
+#[apply(on_each_store!)]
+async fn many_rows_are_imported_as_few_are(app: TestApp) {
+    const ROWS: usize = 700;
+    app.make_attributes().await;
+    app.make_tags(&["vip"]).await;
+    // Nothing but contacts at first: so that nobody can have objected.
+    let rows = |from: usize| {
+        (from..from + ROWS).map(|n| {
+            let contact = row(phone(n))
+                .first_name(format!("Ana \"{n}\""))
+                .email(format!("a{n}@example.com"))
+                .tag("vip")
+                .attribute("city", format!("São \\ Paulo \"{n}\""))
+                .attribute("orders", n as f64);
+            match n % 3 {
+                0 => ImportRow::from(contact),
+                _ => ImportRow::from(contact).consent(ImportConsent::opted_in()),
+            }
+        })
+    };
+    let chunk = import(&app, merge(), rows(0)).await;
+    assert_eq!(counts(&chunk), [ROWS as u64, 0, 0, 0]);
+    let again = import(&app, merge(), rows(0)).await;
+    assert_eq!(counts(&again), [0, 0, ROWS as u64, 0], "nothing is new");
+
+    // Then of the next ones every tenth objected, half of them contacts.
+    let objecting = |n: &usize| n.is_multiple_of(10);
+    for n in (ROWS..2 * ROWS).filter(objecting) {
+        if n.is_multiple_of(20) {
+            app.make_opted_in(phone(n)).await;
+        }
+        app.opt_in().record_opt_out(phone(n)).await.expect("an opt-out");
+    }
+    for _ in 0..2 {
+        let chunk = import(&app, merge(), rows(ROWS)).await;
+        let failed: Vec<_> = chunk.failures.iter().map(|failure| failure.row as usize).collect();
+        let claims = |n: &usize| objecting(n) && !n.is_multiple_of(3);
+        let expected: Vec<_> = (ROWS..2 * ROWS).filter(claims).map(|n| n - ROWS).collect();
+        assert_eq!(failed, expected);
+        for failure in chunk.failures {
+            failure.error.refused_for(reason::CONSENT_CONFLICT);
+        }
+    }
+    for n in (0..2 * ROWS).step_by(7).chain((ROWS..2 * ROWS).step_by(10)) {
+        let expected = match (n >= ROWS && objecting(&n), n % 3) {
+            (true, _) => CheckReason::OptedOut,
+            (false, 0) => CheckReason::NotAsked,
+            (false, _) => CheckReason::OptedIn,
+        };
+        assert_eq!(reason_of(&app, phone(n)).await, expected, "{n}");
+    }
+    let found = app.contacts().get(phone(13)).await.expect("a contact");
+    assert_eq!(found.first_name.as_deref(), Some("Ana \"13\""));
+    assert_eq!(found.attributes["city"], AttributeValue::from("São \\ Paulo \"13\""));
+    let filter =
+        r#"attributes.city = "São \\ Paulo \"13\"" AND tags:vip AND attributes.orders < 14"#;
+    assert_eq!(app.contacts().count().filter(filter).await.expect("a count"), 1);
+    let events = app.opt_in().events(phone(13)).await.expect("events").items;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].contact_id.as_deref(), Some(&*found.contact_id));
+}
