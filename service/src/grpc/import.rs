@@ -194,6 +194,7 @@ impl Import {
             let has_room = rows < self.store.rows_of(LongWork::Import)
                 && decoded.len() < MAX_CHUNKS
                 && bytes < BYTES_PER_TRANSACTION;
+            let receives = has_room && ending.is_none() && failed.is_none();
             tokio::select! {
                 committed = commits.next(), if failed.is_none() => match committed {
                     Ok(responses) => unsent.extend(responses),
@@ -206,7 +207,7 @@ impl Import {
                     };
                     permit.send(Ok(response));
                 }
-                request = self.requests.message(), if has_room && ending.is_none() && failed.is_none() => {
+                request = self.requests.message(), if receives => {
                     match decode_chunk(request) {
                         Ok(Some(chunk)) => decoded.push(chunk),
                         Ok(None) => ending = Some(Ok(())),
