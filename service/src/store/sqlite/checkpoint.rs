@@ -39,7 +39,7 @@ impl Checkpoints {
                 return end(&mut connection, writer, self.limit).await;
             }
             Some(begun) => {
-                if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? > self.limit / 2 * 3
+                if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? > self.limit / 4 * 5
                 {
                     // The disk is slower than the writer. That it ended is all that counts.
                     drop(begun.await);
