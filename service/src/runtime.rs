@@ -14,7 +14,6 @@ pub(crate) use self::background::{Background, give_way};
 pub(crate) use self::watchdog::Watchdog;
 use crate::domain::error::{Error, Result};
 
-
 /// Runs a future whose polls take long, because they decode, sort or hash much. Each
 /// poll first hands the worker's other tasks to another thread. That costs some
 /// microseconds, so it is not for short calls.
