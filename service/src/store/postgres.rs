@@ -43,7 +43,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
 pub use self::connection::PostgresOptions;
-use self::connection::{DisconnectTracker, PoolRole, Watch, pool};
+use self::connection::{DisconnectTracker, PoolRole, Watch, options_of, pool};
 use self::nodes::{Nodes, Place};
 use self::row_security::RowSecurity;
 pub use self::row_security::set_row_level_security;
@@ -79,7 +79,10 @@ pub async fn open(
         scan: make(PoolRole::Scan),
         stream: make(PoolRole::Stream),
         writers: make(PoolRole::Write),
-        nodes: is_distributed.then(|| Nodes::new(make(PoolRole::Placement), &options)),
+        nodes: is_distributed.then(|| {
+            let question = options_of(connect.clone(), &options, PoolRole::Question);
+            Nodes::new(make(PoolRole::Placement), question, &options)
+        }),
         options,
         disconnects,
         policies,
@@ -124,8 +127,9 @@ impl PostgresBackend {
         }
     }
 
-    fn watch(&self, role: PoolRole) -> Watch {
-        Watch::new(&self.options, role, &self.disconnects)
+    fn watch(&self, role: PoolRole, place: Option<&Place>) -> Watch {
+        let visit = place.map(|place| place.visit.clone());
+        Watch::new(&self.options, role, &self.disconnects, visit)
     }
 }
 
@@ -134,7 +138,7 @@ impl Backend for PostgresBackend {
     async fn begin(&self, workspace_id: Option<&str>) -> Result<Box<dyn Writer>> {
         let place = self.enter(PoolRole::Write, workspace_id).await?;
         let connection = self.writers.acquire().await.map_err(Error::unavailable)?;
-        let watch = self.watch(PoolRole::Write);
+        let watch = self.watch(PoolRole::Write, place.as_ref());
         let mut session = PostgresSession::write(connection, watch, self.policies).await?;
         session.place = place;
         session.is_distributed = self.nodes.is_some();
@@ -154,7 +158,7 @@ impl Backend for PostgresBackend {
         };
         let place = self.enter(role, workspace_id).await?;
         let connection = pool.acquire().await.map_err(Error::unavailable)?;
-        let watch = self.watch(role);
+        let watch = self.watch(role, place.as_ref());
         let mut session = match purpose {
             ReadPurpose::Snapshot => {
                 PostgresSession::snapshot(connection, watch, self.policies).await?

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
+use super::nodes::Visit;
 use super::row_security::RowSecurity;
 use crate::domain::error::{Error, Result};
 use crate::store::common::is_disconnected;
@@ -79,6 +80,8 @@ pub(super) enum PoolRole {
     Write,
     /// Finding the node of a workspace.
     Placement,
+    /// Asking a node whether it answers.
+    Question,
 }
 
 /// How many connections a pool has, and how long a call waits for one.
@@ -89,7 +92,7 @@ pub(super) fn pool_size(options: &PostgresOptions, role: PoolRole) -> (u32, Dura
         PoolRole::Scan => (options.scan_connections, options.acquire_timeout),
         PoolRole::Stream => (options.stream_connections, options.acquire_timeout),
         PoolRole::Write => (options.write_connections, options.acquire_timeout),
-        PoolRole::Placement => (1, options.check_acquire_timeout),
+        PoolRole::Placement | PoolRole::Question => (1, options.check_acquire_timeout),
     }
 }
 
@@ -137,7 +140,16 @@ pub(super) fn pool(
                 Ok(matches!(tokio::time::timeout(ABANDONED, ended).await, Ok(Ok(()))))
             })
         })
-        .connect_lazy_with(named(settings(connect, options, role), role).options(quiet))
+        .connect_lazy_with(options_of(connect, options, role).options(quiet))
+}
+
+/// Options of a connection for this.
+pub(super) fn options_of(
+    connect: PgConnectOptions,
+    options: &PostgresOptions,
+    role: PoolRole,
+) -> PgConnectOptions {
+    named(settings(connect, options, role), role)
 }
 
 /// Ends the transaction that a read with policies is, after its caller has the answer.
@@ -155,6 +167,7 @@ fn named(connect: PgConnectOptions, role: PoolRole) -> PgConnectOptions {
         PoolRole::Stream => "stream",
         PoolRole::Write => "write",
         PoolRole::Placement => "placement",
+        PoolRole::Question => "question",
     };
     let program = connect.get_application_name().unwrap_or("contacts-service").to_owned();
     connect.application_name(&format!("{program} {purpose}"))
@@ -168,6 +181,8 @@ fn settings(
     let millis = |duration: Duration| duration.as_millis().to_string();
     let statement_timeout = match role {
         PoolRole::Check | PoolRole::Placement => options.check_statement_timeout,
+        // To end it would take a process of the coordinator, for as long as the node does not answer.
+        PoolRole::Question => Duration::ZERO,
         _ => options.statement_timeout,
     };
     let connect = connect.options([
@@ -189,7 +204,11 @@ fn settings(
         // Contacts are in memory or on flash, where a random page costs little more
         // than the next one. The bitmap of matching contacts should fit into
         // work_mem.
-        PoolRole::Unary | PoolRole::Scan | PoolRole::Stream | PoolRole::Placement => {
+        PoolRole::Unary
+        | PoolRole::Scan
+        | PoolRole::Stream
+        | PoolRole::Placement
+        | PoolRole::Question => {
             connect.options([("random_page_cost", "1.1"), ("work_mem", "16MB")])
         }
     }
@@ -234,6 +253,8 @@ impl DisconnectTracker {
 pub(super) struct Watch {
     limit: Duration,
     disconnects: Arc<DisconnectTracker>,
+    /// On Citus, the node that has to answer.
+    visit: Option<Visit>,
     failed: AtomicBool,
 }
 
@@ -242,30 +263,43 @@ impl Watch {
         options: &PostgresOptions,
         role: PoolRole,
         disconnects: &Arc<DisconnectTracker>,
+        visit: Option<Visit>,
     ) -> Self {
         Self {
             limit: limit(options, role),
             disconnects: Arc::clone(disconnects),
+            visit,
             failed: AtomicBool::new(false),
         }
     }
 
     /// Runs a statement, and gives up if the server does not answer within the
-    /// time that a statement may take.
+    /// time that a statement may take, or the node that it is for does not answer at all.
     pub(super) async fn over<T, E: Into<Error>>(
         &self,
         statement: impl Future<Output = std::result::Result<T, E>>,
     ) -> Result<T> {
-        let answered = tokio::time::timeout(self.limit, statement).await;
-        let result = match answered {
-            Ok(result) => result.map_err(Into::into),
-            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        let answered = tokio::time::timeout(self.limit, statement);
+        let result = tokio::select! {
+            biased;
+            answered = answered => match answered {
+                Ok(result) => result.map_err(Into::into),
+                Err(elapsed) => Err(Error::unavailable(elapsed)),
+            },
+            error = self.is_hopeless() => Err(error),
         };
         if let Err(error) = &result {
             self.failed.store(true, Ordering::Relaxed);
             self.disconnects.add(error);
         }
         result
+    }
+
+    async fn is_hopeless(&self) -> Error {
+        match &self.visit {
+            Some(visit) => visit.is_hopeless().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Whether any statement failed.

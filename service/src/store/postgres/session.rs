@@ -218,6 +218,14 @@ impl Drop for PostgresSession {
     fn drop(&mut self) {
         if self.is_open() {
             self.connection.close_on_drop();
+        } else if let Some(place) = self.place.take() {
+            // Before the next call to the node begins, so that the connections that wait for it, here or
+            // in the pool, are never more than it has places.
+            let returned = self.connection.return_to_pool();
+            tokio::spawn(async move {
+                returned.await;
+                drop(place);
+            });
         }
     }
 }
