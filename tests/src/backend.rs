@@ -16,15 +16,13 @@ use sqlx::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::citus::{self, citus_workers, on_each_node, permit_connections, turn_on_cluster};
+
 /// Environment variable with the URL of a Postgres server for tests, set by `tests/tools/postgres`.
 const POSTGRES_URL: &str = "CONTACTS_TEST_POSTGRES_URL";
 
 /// Environment variable: with any value, the Postgres databases of the suite have row-level security.
 const ROW_LEVEL_SECURITY: &str = "CONTACTS_TEST_ROW_LEVEL_SECURITY";
-
-/// Environment variable with the URLs of workers, separated by commas, where the server of
-/// [`POSTGRES_URL`] is the coordinator of a Citus cluster, set by `tests/run citus`.
-const CITUS_WORKERS: &str = "CONTACTS_TEST_CITUS_WORKERS";
 
 /// Owns databases with row-level security, and is subject to it.
 const CONFINED_ROLE: &str = "contacts_confined";
@@ -66,16 +64,57 @@ impl TestDatabase {
     }
 
     async fn postgres() -> Self {
-        let made = Self::of_server(postgres_server(), String::new(), false).await;
-        let workers = citus_workers();
-        if !workers.is_empty() {
-            made.distribute(&workers).await;
+        match citus_workers().is_empty() {
+            true => Self::of_server(postgres_server(), String::new(), false).await,
+            false => Self::distributed().await,
+        }
+    }
+
+    /// Copies a distributed database without rows. The first test makes that one, which takes several times as
+    /// long.
+    async fn distributed() -> Self {
+        let template = citus::template_name();
+        let mut turn = turn_on_cluster().await;
+        // The last step of making it.
+        let made =
+            "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND NOT datallowconn)";
+        let made: bool =
+            sqlx::query_scalar(made).bind(&template).fetch_one(&mut turn).await.expect("an answer");
+        if !made {
+            on_each_node(&format!("DROP DATABASE IF EXISTS {template} WITH (FORCE)")).await;
+            let new = Self::named(postgres_server(), template.clone(), String::new(), false).await;
+            new.join().await;
+            postgres::migrate(&new.url(), true).await.expect("a schema");
+            permit_connections(&template, false).await;
+        }
+        turn.close().await.expect("closed");
+        Self::of_cluster(&template).await
+    }
+
+    /// Copies a database of each node. It must have no connections.
+    async fn of_cluster(template: &str) -> Self {
+        let made = Self::of_server(postgres_server(), format!("TEMPLATE {template}"), false).await;
+        let (_, name) = made.postgres.as_ref().expect("a Postgres database");
+        for worker in citus_workers() {
+            execute(&worker, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         }
         made
     }
 
-    /// Makes the database of every node one cluster, and the tables in it.
-    async fn distribute(&self, workers: &[String]) {
+    /// Creates an empty database of a Citus cluster, where the tests run on one. Nothing is distributed yet.
+    pub async fn undistributed() -> Option<Self> {
+        if citus_workers().is_empty() {
+            return None;
+        }
+        let made = Self::of_server(postgres_server(), String::new(), false).await;
+        let turn = turn_on_cluster().await;
+        made.join().await;
+        turn.close().await.expect("closed");
+        Some(made)
+    }
+
+    /// Makes the database of every node one cluster.
+    async fn join(&self) {
         let (server, name) = self.postgres.as_ref().expect("a Postgres database");
         let host_and_port = |url: &str| {
             let (_, rest) = url.rsplit_once('@').expect("a user");
@@ -83,10 +122,8 @@ impl TestDatabase {
             let (host, port) = address.split_once(':').expect("a port");
             format!("'{host}', {port}")
         };
-        // Adding a node copies the roles of the server, which fails beside another test that does.
-        let mut turn = PgConnection::connect(server).await.expect("the coordinator");
-        turn.execute("SELECT pg_advisory_lock(1)").await.expect("a turn");
-        for worker in workers {
+        let workers = citus_workers();
+        for worker in &workers {
             execute(worker, format!("CREATE DATABASE {name}")).await;
             execute(&with_name(worker, name), "CREATE EXTENSION citus".to_owned()).await;
         }
@@ -96,11 +133,9 @@ impl TestDatabase {
         execute(&url, "CREATE EXTENSION citus".to_owned()).await;
         let coordinator = host_and_port(server);
         execute(&url, format!("SELECT citus_set_coordinator_host({coordinator})")).await;
-        for worker in workers {
+        for worker in &workers {
             execute(&url, format!("SELECT citus_add_node({})", host_and_port(worker))).await;
         }
-        turn.close().await.expect("closed");
-        postgres::migrate(&url, true).await.expect("a schema");
     }
 
     /// Creates the database of a test of the suite.
@@ -131,6 +166,10 @@ impl TestDatabase {
 
     async fn of_server(server: String, template: String, is_confined: bool) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
+        Self::named(server, name, template, is_confined).await
+    }
+
+    async fn named(server: String, name: String, template: String, is_confined: bool) -> Self {
         let owner = if is_confined { format!("OWNER {CONFINED_ROLE}") } else { String::new() };
         execute(&server, format!("CREATE DATABASE {name} {template} {owner}")).await;
         let url = with_name(&server, &name);
@@ -166,6 +205,13 @@ impl TestDatabase {
                 let to = copy.path().to_str().expect("a path of characters");
                 let copied = sqlx::query("VACUUM INTO ?").bind(to).execute(&mut connection).await;
                 copied.expect("a copy");
+                copy
+            }
+            Some((_, name)) if !citus_workers().is_empty() => {
+                // Citus itself has connections.
+                permit_connections(name, false).await;
+                let copy = Self::of_cluster(name).await;
+                permit_connections(name, true).await;
                 copy
             }
             Some((server, name)) => {
@@ -230,8 +276,10 @@ impl TestDatabase {
     /// Drops a Postgres database. Databases of failed tests are removed with the server.
     pub async fn remove(&self) {
         if let Some((server, name)) = &self.postgres {
-            for server in [server].into_iter().chain(&citus_workers()) {
-                execute(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            match citus_workers().is_empty() {
+                true => execute(server, drop).await,
+                false => on_each_node(&drop).await,
             }
         }
     }
@@ -255,25 +303,19 @@ pub(crate) fn key_file() -> PathBuf {
     }
 }
 
-async fn execute(server: &str, sql: String) {
+pub(crate) async fn execute(server: &str, sql: String) {
     let mut connection = PgConnection::connect(server).await.expect("the Postgres server");
     connection.execute(AssertSqlSafe(sql)).await.expect("a database made or dropped");
     connection.close().await.expect("closed");
 }
 
 /// URL of the server that tests make databases on.
-fn postgres_server() -> String {
+pub(crate) fn postgres_server() -> String {
     env::var(POSTGRES_URL).unwrap_or_else(|_| {
         panic!(
             "{POSTGRES_URL} is not set: run tests/run rust, or tests/tools/postgres -- cargo test"
         )
     })
-}
-
-/// URLs of the workers of a Citus cluster, if the tests run on one.
-fn citus_workers() -> Vec<String> {
-    let workers = env::var(CITUS_WORKERS).unwrap_or_default();
-    workers.split(',').filter(|url| !url.is_empty()).map(str::to_owned).collect()
 }
 
 /// The URL with another user, who has no password.

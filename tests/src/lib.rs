@@ -16,6 +16,8 @@
 
 mod app;
 mod backend;
+mod citus;
+mod citus_worker;
 mod dump;
 mod errors;
 #[cfg(debug_assertions)]
@@ -36,6 +38,7 @@ mod without_conditions;
 
 pub use app::{TestApp, run};
 pub use backend::{Backend, TestDatabase};
+pub use citus_worker::CitusWorker;
 pub use dump::{Column, contains};
 pub use errors::{Refused, rpc_error};
 #[cfg(debug_assertions)]

@@ -208,7 +208,7 @@ impl Drop for PostgresServer {
 }
 
 /// Child processes of a process. Linux only, like the tests that kill processes.
-fn children(parent: Pid) -> Vec<Pid> {
+pub(crate) fn children(parent: Pid) -> Vec<Pid> {
     let parent_of = |process: &Path| {
         let stat = fs::read_to_string(process.join("stat")).ok()?;
         // The process name, in parentheses, can contain anything. State and parent follow it.

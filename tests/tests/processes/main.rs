@@ -6,6 +6,7 @@
 mod attack;
 mod audit;
 mod cancelled_calls;
+mod citus;
 mod consistency;
 mod descriptors;
 mod drain;

@@ -145,6 +145,11 @@ impl Writer {
 }
 
 impl Acknowledged {
+    /// Number of calls that failed.
+    pub fn unknown(&self) -> usize {
+        self.unknown
+    }
+
     /// Checks that every acknowledged write is stored, and that there was at least one.
     pub async fn verify(&self, client: &ContactsClient) {
         let Self { contacts, opted_in, opted_out, unknown } = self;
