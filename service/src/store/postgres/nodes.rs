@@ -225,7 +225,7 @@ mod tests {
             assert!(asked.hear(answered).await);
             asked.is_heard();
         });
-        tokio::time::timeout(2 * ANSWER, node.is_silent()).await.expect("silent");
+        timeout(2 * ANSWER, node.is_silent()).await.expect("silent");
         assert!(timeout(Duration::from_secs(9), node.is_found_silent(|| {})).await.is_ok());
         answer.send(()).expect("it waits");
         asking.await.expect("asked");
