@@ -181,7 +181,7 @@ fn settings(
     let millis = |duration: Duration| duration.as_millis().to_string();
     let statement_timeout = match role {
         PoolRole::Check | PoolRole::Placement => options.check_statement_timeout,
-        // To end it would take a process of the coordinator, for as long as the node does not answer.
+        // Ends by itself.
         PoolRole::Question => Duration::ZERO,
         _ => options.statement_timeout,
     };

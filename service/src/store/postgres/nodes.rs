@@ -34,9 +34,8 @@ const MAX_REMEMBERED: usize = 100_000;
 const SLOW: Duration = Duration::from_millis(500);
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// How long one question waits for an answer. Then another connection is opened for the next: this one may
-/// lead nowhere.
-const ASKED_AGAIN: Duration = Duration::from_secs(60);
+/// How long a question waits for an answer at most. Citus gives up before, after `citus.node_connection_timeout`.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The number of a node's group.
 type Group = i32;
@@ -63,8 +62,8 @@ pub(super) struct Place {
 #[derive(Clone)]
 pub(super) struct Visit {
     node: Arc<Node>,
+    group: Group,
     connect: PgConnectOptions,
-    workspace_id: Arc<str>,
 }
 
 impl Nodes {
@@ -98,8 +97,8 @@ impl Nodes {
             place = timeout(wait, places.acquire_owned()) => place,
         };
         let permit = place.map_err(Error::unavailable)?.map_err(Error::internal)?;
-        let (connect, workspace_id) = (self.connect.clone(), Arc::from(workspace_id));
-        Ok(Some(Place { _permit: permit, visit: Visit { node, connect, workspace_id } }))
+        let visit = Visit { node, group, connect: self.connect.clone() };
+        Ok(Some(Place { _permit: permit, visit }))
     }
 
     pub(super) async fn close(&self) {
@@ -142,10 +141,13 @@ impl Visit {
     /// Asks the node until it answers.
     async fn ask(self) {
         // If there is no connection, the coordinator is to blame.
-        while let Ok(Ok(mut connection)) = timeout(ASKED_AGAIN, self.connect.connect()).await {
-            let query = sqlx::query("SELECT FROM workspace WHERE workspace_id = $1");
-            let answer = query.bind(&*self.workspace_id).fetch_optional(&mut connection);
-            if self.node.hear(answer).await {
+        while let Ok(Ok(mut connection)) = timeout(LONGEST, self.connect.connect()).await {
+            // Connects to the node, and so waits for no lock. Its address may have changed.
+            let query = sqlx::query(
+                "SELECT citus_check_connection_to_node(nodename, nodeport) FROM pg_dist_node
+                 WHERE groupid = $1 AND noderole = 'primary'",
+            );
+            if self.node.hear(query.bind(self.group).fetch_optional(&mut connection)).await {
                 break;
             }
         }
@@ -179,8 +181,8 @@ impl Node {
         }
     }
 
-    /// Waits for an answer of the node, and notes when there is none. An error is one, too: it is what calls
-    /// get, at once. Returns false if it never came.
+    /// Waits for an answer of the node, and notes when there is none soon. An error is one, too: it is what
+    /// calls get, at once. Returns whether it came soon.
     async fn hear<T>(&self, answer: impl Future<Output = T>) -> bool {
         let mut answer = pin!(answer);
         if timeout(ANSWER, &mut answer).await.is_ok() {
@@ -189,7 +191,8 @@ impl Node {
         if !self.silent.send_replace(true) {
             tracing::warn!("a node of the cluster does not answer: calls to its workspaces fail");
         }
-        timeout(ASKED_AGAIN, answer).await.is_ok()
+        let _ = timeout(LONGEST, answer).await;
+        false
     }
 
     /// Notes that it answers, as far as is known.
@@ -222,7 +225,8 @@ mod tests {
         let (answer, answered) = tokio::sync::oneshot::channel::<()>();
         let asked = Arc::clone(&node);
         let asking = tokio::spawn(async move {
-            assert!(asked.hear(answered).await);
+            assert!(!asked.hear(answered).await);
+            assert!(asked.hear(ready(())).await);
             asked.is_heard();
         });
         timeout(2 * ANSWER, node.is_silent()).await.expect("silent");
