@@ -1,4 +1,5 @@
-//! Conversions between the protobuf messages and this crate's types. No other module has any.
+//! Conversions between the protobuf messages and this crate's types. No other module has any, except for
+//! [`ContactRef`](crate::ContactRef), which reads contacts without messages.
 //!
 //! They move values and do not copy them, because a segment converts every contact that it delivers.
 

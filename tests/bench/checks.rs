@@ -1,113 +1,167 @@
-//! Opt-in checks: single ones, compared with an echo, and batches.
+//! Opt-in checks: single ones and batches, beside a raw echo, Redis, and reads of the same rows.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use contacts_proto::v1;
 use contacts_sdk::{ContactsClient, MessageCategory};
 
 use super::Result;
 use super::data::phone;
+use super::direct::{self, CONNECTIONS};
+use super::instance::{Database, Instance};
+use super::options::Effort;
+use super::processors::Cpu;
 use super::redis::Redis;
 use super::report::{Report, percentile};
+use super::series::Series;
 use super::server::ServerProcess;
 
-const CALLERS: u64 = 64;
-/// How long each measurement takes.
-pub const RUN: Duration = Duration::from_secs(5);
+pub const CALLERS: u64 = 64;
+/// A batch of which single look-ups are measured too.
+const BATCH: u64 = 1000;
 
-pub async fn measure(
-    client: &ContactsClient,
-    server: &ServerProcess,
+/// Single checks.
+pub async fn singles(
+    instance: &Instance,
     contacts: u64,
+    effort: Effort,
     report: &mut Report,
 ) -> Result {
     let echo_server = ServerProcess::start_echo()?;
     let echo_client = ContactsClient::builder(echo_server.url()).connect().await?;
-    // The same client and messages.
-    let echo = singles(&echo_client, &echo_server, contacts).await?;
-    drop(echo_server);
-    let checks = singles(client, server, contacts).await?;
-    report.number(&format!("echo of raw tonic, {CALLERS} callers, calls/s"), echo.rate, "");
-    report.number(&format!("single check, {CALLERS} callers, checks/s"), checks.rate, "");
-    report.text("… of the echo", format!("{:.2}", checks.rate / echo.rate), "≥ 0.9");
-    report.micros("… processor time of the server a check", checks.cpu);
-    report.micros("… of the echo", echo.cpu);
-    report.time("… median", percentile(&checks.times, 50), "");
-    report.time("… 99th percentile", percentile(&checks.times, 99), "");
+    let redis = Redis::start(contacts).await?;
+    let (mut ours, mut median, mut slowest) = <(Series, Series, Series)>::default();
+    let (mut echo, mut get, mut select) = <(Series, Series, Series)>::default();
+    // The mirror is loaded once enough was asked for.
+    call(&instance.client, contacts, effort.run).await?;
+    call(&echo_client, contacts, effort.run / 2).await?;
+    for _ in 0..effort.repetitions {
+        let before = echo_server.cpu()?;
+        // The same client and messages.
+        let run = call(&echo_client, contacts, effort.run).await?;
+        let server = (echo_server.cpu()? - before).as_secs_f64();
+        echo.costed(run.count(), run.time, Cpu { server, database: 0.0 });
 
-    if let Some(redis) = Redis::start(contacts).await? {
-        let rate = redis.mget(contacts, 1000, RUN / 2).await?;
-        report.number("Redis MGET of 1000, one caller, keys/s", rate, "");
-    }
-    for size in [100, 1000, 10_000] {
-        let numbers: Vec<_> = (0..size).map(|index| phone(index * 7919 % contacts)).collect();
-        let started = Instant::now();
-        let mut checked = 0;
-        while started.elapsed() < RUN / 2 {
-            let answer = client.opt_in().check_batch(&numbers, MessageCategory::Marketing).await?;
-            checked += answer.len() as u64;
+        let before = instance.cpu()?;
+        let run = call(&instance.client, contacts, effort.run).await?;
+        ours.costed(run.count(), run.time, instance.cpu()? - before);
+        median.time(percentile(&run.times, 50));
+        slowest.time(percentile(&run.times, 99));
+
+        if let Some(redis) = &redis {
+            get.measure(redis.get(contacts, CALLERS, effort.run)).await?;
         }
-        let seconds = started.elapsed().as_secs_f64();
-        report.rate(
-            &format!("checks in batches of {size}, one caller, checks/s"),
-            checked,
-            seconds,
-            "",
-        );
+        select.measure(direct::selects(&instance.database, contacts, effort.run)).await?;
+    }
+    let job = format!("single check, {CALLERS} callers");
+    let readers = match instance.database {
+        Database::Sqlite(_) => format!("prepared select by primary key, {CONNECTIONS} threads"),
+        Database::Postgres { .. } => {
+            format!("prepared select by primary key, {CONNECTIONS} connections")
+        }
+    };
+    let wanted = if instance.is_postgres() { 0.8 } else { 0.9 };
+    report.ratio(&job, &ours, "echo of raw tonic, same client", &echo, Some(wanted));
+    report.ratio(&job, &ours, &format!("Redis GET, {CALLERS} connections"), &get, None);
+    report.ratio(&job, &ours, &readers, &select, None);
+    report.value("… median", &median, "");
+    report.value("… 99th percentile", &slowest, "");
+    Ok(())
+}
+
+/// Checks in batches.
+pub async fn batches(
+    instance: &Instance,
+    contacts: u64,
+    effort: Effort,
+    report: &mut Report,
+) -> Result {
+    let redis = Redis::start(contacts).await?;
+    call(&instance.client, contacts, effort.run).await?;
+    for size in [100, BATCH, 10_000] {
+        let numbers: Vec<_> = (0..size).map(|index| phone(index * 7919 % contacts)).collect();
+        let (mut ours, mut texts, mut mget, mut any) =
+            <(Series, Series, Series, Series)>::default();
+        for _ in 0..effort.repetitions {
+            if let Some(redis) = &redis {
+                mget.measure(redis.mget(&numbers, effort.run)).await?;
+            }
+            let (before, started, mut checked) = (instance.cpu()?, Instant::now(), 0);
+            while started.elapsed() < effort.run {
+                let check = instance.client.opt_in();
+                let answer = check.check_batch(&numbers, MessageCategory::Marketing).await?;
+                checked += answer.len() as u64;
+            }
+            ours.costed(checked, started.elapsed(), instance.cpu()? - before);
+            if size == BATCH {
+                any.measure(direct::batches(&instance.database, &numbers, effort.run)).await?;
+                texts.measure(as_texts(&instance.client, &numbers, effort.run)).await?;
+            }
+        }
+        let job = format!("checks in batches of {size}, one caller");
+        let wanted = |ratio| (size == BATCH).then_some(ratio);
+        report.ratio(&job, &ours, "Redis MGET", &mget, wanted(3.0));
+        let what = match instance.is_postgres() {
+            true => "prepared `= ANY`",
+            false => "prepared select of each, one thread",
+        };
+        report.ratio(&job, &ours, what, &any, None);
+        let job = "… of numbers as strings";
+        report.ratio(job, &texts, "Redis MGET", &mget, wanted(1.0));
     }
     Ok(())
 }
 
-/// Single checks, by callers each of whom waits for an answer before the next.
-pub async fn singles(
-    client: &ContactsClient,
-    server: &ServerProcess,
-    contacts: u64,
-) -> Result<Run> {
-    let (opt_in, before) = (client.opt_in(), server.cpu()?);
-    let run = run(move |index| {
-        let opt_in = opt_in.clone();
-        async move {
-            let person = phone(index.wrapping_mul(7919) % contacts);
-            opt_in.check(person, MessageCategory::Marketing).await?;
-            Ok(())
-        }
-    })
-    .await?;
-    let cpu = (server.cpu()? - before).div_f64(run.times.len().max(1) as f64);
-    Ok(Run { cpu, ..run })
+/// The numbers as strings, which the SDK sends as integers. Returns how many.
+async fn as_texts(client: &ContactsClient, numbers: &[String], run: Duration) -> Result<u64> {
+    let (mut client, started, mut checked) = (client.raw_opt_in(), Instant::now(), 0);
+    while started.elapsed() < run {
+        let mut request = v1::BatchCheckOptInRequest {
+            workspace_id: "default".to_owned(),
+            phone_numbers: numbers.to_vec(),
+            ..Default::default()
+        };
+        request.set_category(v1::MessageCategory::Marketing);
+        checked += client.batch_check_opt_in(request).await?.into_inner().decisions.len() as u64;
+    }
+    Ok(checked)
 }
 
 pub struct Run {
-    /// Calls a second.
-    pub rate: f64,
-    /// Processor time of the server, a call.
-    cpu: Duration,
-    /// Sorted.
+    pub time: Duration,
+    /// Of the calls, sorted.
     pub times: Vec<Duration>,
 }
 
-async fn run<F, C>(call: F) -> Result<Run>
-where
-    F: Fn(u64) -> C + Send + Sync + 'static,
-    C: Future<Output = Result> + Send,
-{
-    let call = Arc::new(call);
+impl Run {
+    pub fn count(&self) -> u64 {
+        self.times.len() as u64
+    }
+
+    pub fn rate(&self) -> f64 {
+        self.times.len() as f64 / self.time.as_secs_f64()
+    }
+}
+
+/// Single checks, by callers each of whom waits for an answer before the next.
+pub async fn call(client: &ContactsClient, contacts: u64, run: Duration) -> Result<Run> {
     let next = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
-            let (call, next) = (Arc::clone(&call), Arc::clone(&next));
+            let (opt_in, next) = (client.opt_in(), Arc::clone(&next));
             tokio::spawn(async move {
                 let mut times = Vec::new();
-                while started.elapsed() < RUN {
+                while started.elapsed() < run {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
                     let begun = Instant::now();
-                    call(next.fetch_add(1, Ordering::Relaxed)).await?;
+                    let person = phone(index.wrapping_mul(7919) % contacts);
+                    opt_in.check(person, MessageCategory::Marketing).await?;
                     times.push(begun.elapsed());
                 }
-                Ok::<_, Box<dyn Error + Send + Sync>>(times)
+                Ok::<_, contacts_sdk::Error>(times)
             })
         })
         .collect();
@@ -115,7 +169,6 @@ where
     for caller in callers {
         times.extend(caller.await??);
     }
-    let rate = times.len() as f64 / started.elapsed().as_secs_f64();
     times.sort_unstable();
-    Ok(Run { rate, cpu: Duration::ZERO, times })
+    Ok(Run { time: started.elapsed(), times })
 }

@@ -8,6 +8,8 @@ use contacts_sdk::{
 
 use super::Result;
 
+/// A tag that four of ten contacts have.
+pub const TAG: &str = "event_attendee";
 /// A filter that a tenth of the contacts match.
 pub const TENTH: &str = r#"tags:event_attendee AND attributes.tier = "Gold" AND opt_in = OPTED_IN"#;
 
@@ -72,7 +74,7 @@ fn row(index: u64, now: SystemTime) -> ImportRow {
         .attribute("last_seen", seen(now, random.below(10_000_000)));
     // 40 % · 33 % · 75 % is a tenth.
     if random.below(5) < 2 {
-        contact = contact.tag("event_attendee");
+        contact = contact.tag(TAG);
     }
     for _ in 0..1 + random.below(2) {
         contact = contact.tag(format!("tag_{}", random.below(29)));

@@ -29,10 +29,10 @@ const TABLES: [(&str, &str); 5] = [
 ];
 
 /// Contacts a second into SQLite: prepared statements of one row each.
-pub fn sqlite(imported: &Path, folder: &Path, contacts: u64) -> Result<f64> {
-    let path = folder.join("floor.db");
-    let url = format!("sqlite://{}", path.display());
-    ServerProcess::migrate(&url, &folder.join("bench.key"))?;
+pub fn sqlite(imported: &Path, key_file: &Path, contacts: u64) -> Result<f64> {
+    let folder = tempfile::tempdir_in(imported.parent().ok_or("the file is in no folder")?)?;
+    let path = folder.path().join("floor.db");
+    ServerProcess::migrate(&format!("sqlite://{}", path.display()), key_file)?;
     let source = Sqlite::open(imported)?;
     let mut target = Sqlite::open(&path)?;
     target.execute_batch(

@@ -13,11 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Result;
-use super::checks::{RUN, singles};
+use super::checks::{CALLERS, call};
 use super::data::{self, TENTH};
+use super::instance::Instance;
 use super::processors::Processors;
-use super::report::{Report, percentile};
-use super::server::ServerProcess;
+use super::report::{Lines, percentile};
+use super::series::grouped;
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 /// Calls a second, each on its own whatever became of the ones before.
@@ -34,24 +35,26 @@ const QUIET_CONTACTS: u64 = 1000;
 const CONNECTIONS: usize = 8;
 
 pub async fn measure(
-    client: &ContactsClient,
-    server: &ServerProcess,
+    instance: &Instance,
     contacts: u64,
-    report: &mut Report,
+    run: Duration,
+    report: &mut Lines,
 ) -> Result {
+    let Instance { client, server, .. } = instance;
     let url = server.url();
     // The first calls of a new server are not measured.
-    paced(client, contacts, RUN / 5).await?;
+    paced(client, contacts, run / 5).await?;
 
-    let idle = paced(client, contacts, RUN).await?;
-    let peak = singles(client, server, contacts).await?;
+    let idle = paced(client, contacts, run).await?;
+    let peak = call(client, contacts, run).await?;
     report.time(&name("check", PACED_CHECKS), percentile(&idle.checks, 99), "");
     report.time(&name("opt-out", PACED_OPT_OUTS), percentile(&idle.opt_outs, 99), "");
-    report.number("checks of 64 callers, checks/s", peak.rate, "");
+    let rate = format!("{}/s", grouped(peak.rate()));
+    report.text(&format!("checks of {CALLERS} callers"), rate, "");
     report.time("… 99th percentile", percentile(&peak.times, 99), "");
 
     let load = Load::start(&url, IMPORTED_ALONE, false)?;
-    let imported = paced(client, contacts, RUN).await?;
+    let imported = paced(client, contacts, run).await?;
     let done = load.stop()?;
     let what = "under an import alone";
     report.ratio(&format!("opt-out, {what}"), &imported.opt_outs, &idle.opt_outs, "≤ 3, ≤ 250 ms");
@@ -60,9 +63,9 @@ pub async fn measure(
 
     let load = Load::start(&url, contacts, true)?;
     let processors = Processors::now(server)?;
-    let loaded = paced(client, contacts, RUN).await?;
+    let loaded = paced(client, contacts, run).await?;
     let used = processors.since(server)?;
-    let shared = singles(client, server, contacts).await?;
+    let shared = call(client, contacts, run).await?;
     let done = load.stop()?;
     let what = "under an import, 4 streams of all, 4 counts";
     report.ratio(&format!("check, {what}"), &loaded.checks, &idle.checks, "≤ 5");
@@ -71,12 +74,13 @@ pub async fn measure(
     report.text("… failed", format!("{}", loaded.failed), "0");
     report.text("… processors of server, client, others", used, "");
     report.ratio(&format!("checks of 64 callers, {what}"), &shared.times, &peak.times, "≤ 5");
-    let found = format!("{:.0} % ({:.0} checks/s)", 100.0 * shared.rate / peak.rate, shared.rate);
+    let found =
+        format!("{:.0} % ({:.0} checks/s)", 100.0 * shared.rate() / peak.rate(), shared.rate());
     report.text("… throughput, of that without", found, "≥ 35 %");
     report.text("… done meanwhile", done, "");
 
-    noisy_neighbour(client, server, contacts, report).await?;
-    overload(client, &url, contacts, peak.rate, report).await
+    noisy_neighbour(instance, contacts, run, report).await?;
+    overload(instance, contacts, run, peak.rate(), report).await
 }
 
 fn name(call: &str, rate: u64) -> String {
@@ -85,20 +89,21 @@ fn name(call: &str, rate: u64) -> String {
 
 /// A workspace beside one in which everything happens.
 async fn noisy_neighbour(
-    client: &ContactsClient,
-    server: &ServerProcess,
+    instance: &Instance,
     contacts: u64,
-    report: &mut Report,
+    run: Duration,
+    report: &mut Lines,
 ) -> Result {
+    let Instance { client, server, .. } = instance;
     client.workspaces().create(QUIET).await?;
     let quiet = client.with_workspace(QUIET);
     let people = (0..QUIET_CONTACTS).map(|n| NewContact::new().phone(data::phone(n)));
     quiet.contacts().batch_upsert(people).await?;
-    let alone = paced(&quiet, QUIET_CONTACTS, RUN).await?;
+    let alone = paced(&quiet, QUIET_CONTACTS, run).await?;
     let load = Load::start(&server.url(), IMPORTED_BESIDE, true)?;
     // Both take as long.
     let (beside, noise) =
-        tokio::join!(paced(&quiet, QUIET_CONTACTS, RUN), singles(client, server, contacts));
+        tokio::join!(paced(&quiet, QUIET_CONTACTS, run), call(client, contacts, run));
     let (beside, _) = (beside?, noise?);
     load.stop()?;
     let what = "of a quiet workspace, beside all that and 64 callers in another";
@@ -110,14 +115,14 @@ async fn noisy_neighbour(
 
 /// Twice as many checks as the server can answer.
 async fn overload(
-    client: &ContactsClient,
-    url: &str,
+    instance: &Instance,
     contacts: u64,
+    run: Duration,
     peak: f64,
-    report: &mut Report,
+    report: &mut Lines,
 ) -> Result {
     let clients = (0..CONNECTIONS).map(|_| {
-        let builder = ContactsClient::builder(url).check_deadline(DEADLINE);
+        let builder = ContactsClient::builder(instance.server.url()).check_deadline(DEADLINE);
         builder.retry_policy(RetryPolicy::never()).connect_lazy()
     });
     let clients: Vec<_> = clients.collect::<std::result::Result<_, _>>()?;
@@ -126,7 +131,7 @@ async fn overload(
     let mut ticks = interval(Duration::from_millis(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut calls = JoinSet::new();
-    while started.elapsed() < RUN {
+    while started.elapsed() < run {
         ticks.tick().await;
         let due = (started.elapsed().as_secs_f64() * 2.0 * peak) as u64;
         while sent < due {
@@ -150,7 +155,7 @@ async fn overload(
     report.text(&format!("{what}, of the 64 callers'"), found, "≥ 80 %");
     // Nothing is left of it.
     let started = Instant::now();
-    client.opt_in().check(data::phone(0), MARKETING).await?;
+    instance.client.opt_in().check(data::phone(0), MARKETING).await?;
     report.time("… a check right after", started.elapsed(), "");
     Ok(())
 }

@@ -3,59 +3,43 @@
 //!
 //! ```sh
 //! cargo build --release && cargo run --release -p contacts-tests --bin bench
+//! cargo run --release -p contacts-tests --bin bench -- --growth
 //! cargo run --release -p contacts-tests --bin bench -- --load
 //! ```
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod checks;
+mod compared;
+mod copied;
 mod data;
+mod direct;
 mod echo;
 mod floor;
+mod growth;
+mod importing;
+mod instance;
+mod listmonk;
 mod load;
+mod options;
+mod plot;
 mod processors;
 mod reading;
 mod redis;
 mod report;
+mod series;
 mod server;
 
 use std::error::Error;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::path::Path;
 
 use clap::Parser;
-use contacts_sdk::{ContactsClient, ImportOptions, OnConflict};
 
-use self::report::Report;
-use self::server::ServerProcess;
+use self::instance::{Engine, Instance};
+use self::options::{Options, Part};
+use self::report::{Lines, Report};
 
 type Result<T = (), E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
-
-#[derive(Parser)]
-#[command(about = "Measures the contacts service")]
-struct Options {
-    /// Measure checks and opt-outs beside imports, streams, counts and other workspaces instead.
-    #[arg(long)]
-    load: bool,
-    /// Number of contacts. Default: 1 000 000, with --load 200 000.
-    #[arg(long)]
-    contacts: Option<u64>,
-    /// URL of the database. Default: a new SQLite file.
-    #[arg(long)]
-    database_url: Option<String>,
-    /// Write the results into this file, in the section of the database.
-    #[arg(long)]
-    write: Option<PathBuf>,
-    /// Measure only the checks, after the import.
-    #[arg(long)]
-    only_checks: bool,
-    /// Measure only the import.
-    #[arg(long)]
-    only_import: bool,
-    /// Be the server of the echo.
-    #[arg(long, hide = true)]
-    serve_echo: bool,
-}
 
 #[tokio::main]
 async fn main() -> Result {
@@ -64,49 +48,71 @@ async fn main() -> Result {
         return echo::serve().await;
     }
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("bench.db");
-    let database = match &options.database_url {
-        Some(url) => url.clone(),
-        None => format!("sqlite://{}", file.display()),
+    let engine = match &options.database_url {
+        Some(url) => Engine::Postgres(url.clone()),
+        None => Engine::Sqlite(folder.path().to_owned()),
     };
-    let postgres = database.starts_with("postgres").then_some(database.as_str());
-    let engine = if postgres.is_some() { "Postgres" } else { "SQLite" };
-    let server = ServerProcess::start(&database, &folder.path().join("bench.key"))?;
-    let client = ContactsClient::builder(server.url()).connect().await?;
-    let contacts = options.contacts.unwrap_or(if options.load { 200_000 } else { 1_000_000 });
-    let mut report = Report::new(engine, contacts, options.load);
+    if options.growth || options.quick {
+        growth(&options, &engine, folder.path()).await?;
+    }
+    if options.load || options.quick {
+        load(&options, &engine, folder.path()).await?;
+    }
+    if options.quick || !(options.growth || options.load) {
+        compare(&options, &engine, folder.path()).await?;
+    }
+    Ok(())
+}
 
-    data::define(&client).await?;
-    let started = Instant::now();
-    let import = ImportOptions::new().on_conflict(OnConflict::Merge).create_missing_tags(true);
-    let summary = client.contacts().import(import).send(data::rows(contacts)).await?;
-    let seconds = started.elapsed().as_secs_f64();
-    if summary.created != contacts {
-        return Err(format!("{} of {contacts} rows imported", summary.created).into());
-    }
-    if options.load {
-        load::measure(&client, &server, contacts, &mut report).await?;
-        return report.finish(options.write.as_deref());
-    }
-    report.rate("import, rows/s", summary.rows, seconds, "≥ 40 000");
-    report.micros("… processor time of the server a row", server.cpu()?.div_f64(contacts as f64));
-    report.memory("server memory after the import", &server);
-    let floor = match postgres {
-        Some(url) => floor::postgres(url, &folder.path().join("bench.key"), contacts).await?,
-        None => floor::sqlite(&file, folder.path(), contacts)?,
+/// Each job beside its floor.
+async fn compare(options: &Options, engine: &Engine, folder: &Path) -> Result {
+    let (contacts, effort) = (options.contacts.unwrap_or(1_000_000), options.effort());
+    let mut report = Report::new(engine.name(), contacts, effort.repetitions);
+    let (instance, imports) = if options.wants(Part::Import) {
+        importing::measure(engine, folder, contacts, effort, &mut report).await?
+    } else {
+        let instance = Instance::start(engine, folder, "bench").await?;
+        instance.import(contacts).await?;
+        (instance, Default::default())
     };
-    report.number("the same rows into the same tables, by one writer, rows/s", floor, "");
-    let ratio = summary.rows as f64 / seconds / floor;
-    report.text("import, of that", format!("{ratio:.2}"), "≥ 0.8");
-    if options.only_import {
-        return report.finish(options.write.as_deref());
+    if options.wants(Part::Reading) {
+        reading::measure(&instance, contacts, effort, &mut report).await?;
     }
-
-    if !options.only_checks {
-        reading::measure(&client, &server, contacts, postgres, &mut report).await?;
+    if options.wants(Part::Checks) {
+        checks::singles(&instance, contacts, effort, &mut report).await?;
     }
-    checks::measure(&client, &server, contacts, &mut report).await?;
-    report.memory("server memory at the end (peak in brackets)", &server);
-
+    if options.wants(Part::Batches) {
+        checks::batches(&instance, contacts, effort, &mut report).await?;
+    }
+    report.memory("server memory at the end, and its peak", &instance.server);
+    if options.wants(Part::Listmonk) {
+        compared::measure(&instance, contacts, &imports, effort, &mut report).await?;
+    }
+    instance.end().await?;
     report.finish(options.write.as_deref())
+}
+
+async fn growth(options: &Options, engine: &Engine, folder: &Path) -> Result {
+    let sizes = match (options.quick, options.contacts) {
+        (true, contacts) => {
+            let contacts = contacts.unwrap_or(20_000);
+            vec![contacts / 10, contacts / 2]
+        }
+        (false, _) => options.sizes.clone(),
+    };
+    growth::measure(engine, folder, &sizes, options.effort(), options.write.as_deref()).await
+}
+
+/// Checks and opt-outs beside everything else.
+async fn load(options: &Options, engine: &Engine, folder: &Path) -> Result {
+    let contacts = options.contacts.unwrap_or(200_000);
+    let contacts = if options.quick { contacts / 10 } else { contacts };
+    let instance = Instance::start(engine, folder, "load").await?;
+    instance.import(contacts).await?;
+    let mut lines = Lines::new(engine.name(), contacts);
+    // Percentiles need more calls than a rate does.
+    let run = options.effort().run * 5 / 2;
+    load::measure(&instance, contacts, run, &mut lines).await?;
+    instance.end().await?;
+    lines.finish(options.write.as_deref())
 }

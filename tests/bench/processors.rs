@@ -1,10 +1,34 @@
 //! Who uses the processors.
 
 use std::fs;
+use std::ops::{Div, Sub};
 use std::time::{Duration, Instant};
 
 use super::Result;
 use super::server::ServerProcess;
+
+/// Processor time in seconds: of the server, and of the database server if it is on this machine.
+#[derive(Clone, Copy, Default)]
+pub struct Cpu {
+    pub server: f64,
+    pub database: f64,
+}
+
+impl Sub for Cpu {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self { server: self.server - before.server, database: self.database - before.database }
+    }
+}
+
+impl Div<f64> for Cpu {
+    type Output = Self;
+
+    fn div(self, operations: f64) -> Self {
+        Self { server: self.server / operations, database: self.database / operations }
+    }
+}
 
 /// Processor time until a moment.
 pub struct Processors {
@@ -19,7 +43,7 @@ impl Processors {
         Ok(Self {
             time: Instant::now(),
             server: server.cpu()?,
-            client: of_this_process()?,
+            client: of_process(std::process::id())?,
             all: of_all()?,
         })
     }
@@ -35,11 +59,42 @@ impl Processors {
     }
 }
 
-fn of_this_process() -> Result<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name, in brackets, may have spaces.
-    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-    ticks(fields.skip(11).take(2))
+pub fn of_process(pid: u32) -> Result<Duration> {
+    ticks(fields(&stat(pid)?).skip(11).take(2))
+}
+
+/// The time of a process, of its children, and of those of them that ended.
+pub fn of_family(pid: u32) -> Result<Duration> {
+    let mut time = ticks(fields(&stat(pid)?).skip(11).take(4))?;
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(child) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // It may end meanwhile.
+        let Ok(stat) = stat(child) else { continue };
+        if parent(&stat) == Some(pid) {
+            time += ticks(fields(&stat).skip(11).take(2))?;
+        }
+    }
+    Ok(time)
+}
+
+/// The parent of a process of this machine, if there is such a process with this name.
+pub fn parent_of(pid: u32, name: &str) -> Option<u32> {
+    let stat = stat(pid).ok().filter(|stat| stat.contains(&format!("({name})")))?;
+    parent(&stat)
+}
+
+fn parent(stat: &str) -> Option<u32> {
+    fields(stat).nth(1)?.parse().ok()
+}
+
+fn stat(pid: u32) -> Result<String> {
+    Ok(fs::read_to_string(format!("/proc/{pid}/stat"))?)
+}
+
+/// Those after the name, which is in brackets and may have spaces.
+fn fields(stat: &str) -> impl Iterator<Item = &str> {
+    stat.rsplit(") ").next().unwrap_or_default().split_whitespace()
 }
 
 /// Without what is idle or waits for a disk.

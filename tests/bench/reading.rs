@@ -1,130 +1,181 @@
-//! Streams, filters, deep pages and name search.
+//! Streams, filters, pages and name search.
 
 use std::time::{Duration, Instant};
 
 use contacts_sdk::{ContactView, ContactsClient};
-use futures::TryStreamExt;
-use sqlx::{Connection, PgConnection};
 
-use super::Result;
 use super::data::TENTH;
+use super::instance::{Database, Instance};
+use super::options::Effort;
 use super::report::{Report, median};
-use super::server::ServerProcess;
-
-const REPEATS: usize = 21;
-const REPEATED_STREAMS: usize = 3;
-/// The expected number of contacts that [`TENTH`] selects.
-const SAME_ROWS: &str = "COPY (SELECT * FROM contact WHERE workspace_id = 'default'
-    AND terms @> '{event_attendee,tier=Gold}' AND (opt_in_marketing & 7) = 2) TO STDOUT";
+use super::series::Series;
+use super::{Result, copied};
 
 pub async fn measure(
-    client: &ContactsClient,
-    server: &ServerProcess,
+    instance: &Instance,
     contacts: u64,
-    postgres: Option<&str>,
+    effort: Effort,
     report: &mut Report,
 ) -> Result {
-    let before = server.memory().0;
-    let (count, first, seconds) = stream(client, "").await?;
-    if count != contacts {
-        return Err(format!("{count} of {contacts} contacts streamed").into());
+    streams(instance, contacts, effort, report).await?;
+    filters(instance, effort, report).await?;
+    let client = &instance.client;
+    let depth = contacts / 10 * 9;
+    let token = deep_token(client, depth).await?;
+    let (mut first, mut deep) = <(Series, Series)>::default();
+    for _ in 0..effort.repetitions {
+        first.time(page(client, "", effort).await?);
+        deep.time(page(client, &token, effort).await?);
     }
-    let wanted = if postgres.is_some() { "≥ 250 000" } else { "≥ 150 000" };
-    report.rate("stream of all, contacts/s, each decoded", count, seconds, wanted);
-    report.time("… first contact after", first, "");
-    let grown = server.memory().0.saturating_sub(before);
-    report.text("… server memory grew by", format!("{grown} MiB"), "flat");
-
-    let mut times = Vec::new();
-    for _ in 0..REPEATED_STREAMS {
-        times.push(Duration::from_secs_f64(stream(client, TENTH).await?.2));
-    }
-    let (count, first, _) = stream(client, TENTH).await?;
-    let tenth = median(times);
-    let share = 100.0 * count as f64 / contacts as f64;
-    let label = format!("filter tag ∧ attribute ∧ opt-in ({share:.1} %), to the last contact");
-    report.time(&label, tenth, if postgres.is_some() { "" } else { "< 1 s per million" });
-    report.time("… first contact after", first, "");
-    if let Some(url) = postgres {
-        let copied = copy(url, count).await?;
-        report.time("… COPY of the same rows to a client, as psql's \\copy does", copied, "");
-        let ratio = tenth.as_secs_f64() / copied.as_secs_f64();
-        report.text("… of that COPY", format!("{ratio:.2}"), "≤ 1.5");
-    }
-    for (label, filter) in [
-        ("filter with OR", "tags:tag_1 OR tags:tag_2"),
-        ("filter with NOT", r#"NOT tags:event_attendee AND attributes.city != "Berlin""#),
-        ("filter by range", "attributes.lifetime_value > 9500"),
-        ("filter by prefix", r#"attributes.company = "Company 77*""#),
-        ("filter that is rare", r#"attributes.company = "Company 77""#),
-    ] {
-        let (count, _, seconds) = stream(client, filter).await?;
-        let label = format!("{label}, {count} contacts");
-        report.time(&label, Duration::from_secs_f64(seconds), "");
-    }
-    let started = Instant::now();
-    client.contacts().count().filter(TENTH).await?;
-    report.time("count of the filter", started.elapsed(), "");
-
-    let first_page = list(client, "").await?;
-    let deep = contacts / 10 * 9;
-    let token = deep_token(client, deep).await?;
-    let deep_page = list(client, &token).await?;
-    report.time("list page of 50, the first", first_page, "");
-    report.time(&format!("list page of 50, at depth {deep}"), deep_page, "as the first");
-
+    report.value("list page of 50, the first", &first, "");
+    report.ratio(&format!("… at depth {depth}"), &deep, "the first", &first, Some(0.85));
     for query in ["a", "mar", "maria", "jo gar", "maria garcia"] {
-        let mut times = Vec::new();
-        for _ in 0..REPEATS {
-            let started = Instant::now();
-            client.contacts().list().query(query).page_size(50).view(ContactView::Basic).await?;
-            times.push(started.elapsed());
+        let mut times = Series::default();
+        for _ in 0..effort.repetitions {
+            times.time(search(client, query, effort).await?);
         }
-        report.time(&format!("name search {query:?}, page of 50"), median(times), "< 20 ms");
+        report.value(&format!("name search \"{query}\", page of 50"), &times, "≤ 20 ms");
     }
     Ok(())
 }
 
-/// Measures how long Postgres takes to COPY the rows of [`TENTH`] to a client.
-async fn copy(url: &str, expected: u64) -> Result<Duration> {
-    let mut db = PgConnection::connect(url).await?;
-    let mut times = Vec::new();
-    for _ in 0..REPEATED_STREAMS {
-        let started = Instant::now();
-        let mut data = db.copy_out_raw(SAME_ROWS).await?;
-        let mut rows = 0;
-        while let Some(part) = data.try_next().await? {
-            rows += part.iter().filter(|byte| **byte == b'\n').count() as u64;
+/// All contacts, decoded and not.
+async fn streams(
+    instance: &Instance,
+    contacts: u64,
+    effort: Effort,
+    report: &mut Report,
+) -> Result {
+    let (mut decoded, mut raw, mut copy, mut first) = <(Series, Series, Series, Series)>::default();
+    let mut in_place = Series::default();
+    let before = instance.server.memory().0;
+    for _ in 0..effort.repetitions {
+        let cpu = instance.cpu()?;
+        let streamed = stream(&instance.client, "").await?;
+        if streamed.contacts != contacts {
+            return Err(format!("{} of {contacts} contacts streamed", streamed.contacts).into());
         }
-        drop(data);
-        if rows != expected {
-            return Err(format!("{rows} rows copied, {expected} streamed").into());
-        }
-        times.push(started.elapsed());
+        decoded.costed(contacts, streamed.time, instance.cpu()? - cpu);
+        first.time(streamed.first);
+        in_place.measure(read_in_place(&instance.client)).await?;
+        raw.measure(encoded(&instance.client)).await?;
+        copy.measure(copied::all(&instance.database)).await?;
     }
-    db.close().await?;
-    Ok(median(times))
+    let grown = instance.server.memory().0.saturating_sub(before);
+    let beside = copied::name(&instance.database);
+    report.ratio("stream of all contacts, decoded", &decoded, beside, &copy, Some(3.0));
+    report.ratio("… five fields of each read in place", &in_place, beside, &copy, None);
+    report.ratio("… not decoded", &raw, beside, &copy, Some(6.0));
+    report.value("… the first contact", &first, "");
+    report.text("… server memory grew by", &format!("{grown} MiB"), "flat");
+    Ok(())
 }
 
-/// Reads a segment. Returns the number of contacts, and the time until the first and until the last.
-async fn stream(client: &ContactsClient, filter: &str) -> Result<(u64, Duration, f64)> {
+async fn filters(instance: &Instance, effort: Effort, report: &mut Report) -> Result {
+    let (mut tenth, mut copy) = <(Series, Series)>::default();
+    for _ in 0..effort.repetitions {
+        let cpu = instance.cpu()?;
+        let streamed = stream(&instance.client, TENTH).await?;
+        tenth.costed(streamed.contacts, streamed.time, instance.cpu()? - cpu);
+        if let Database::Postgres { url, .. } = &instance.database {
+            let copying = Instant::now();
+            let rows = copied::tenth(url).await?;
+            if rows != streamed.contacts {
+                return Err(format!("{rows} rows copied, {} streamed", streamed.contacts).into());
+            }
+            copy.rate(rows, copying.elapsed());
+        }
+    }
+    let job = "stream of tag ∧ attribute ∧ opt-in, a tenth";
+    match &instance.database {
+        Database::Sqlite(_) => report.value(job, &tenth, ""),
+        Database::Postgres { .. } => {
+            report.ratio(job, &tenth, "COPY of the same rows", &copy, None)
+        }
+    }
+    for (label, filter) in [
+        ("stream of OR", "tags:tag_1 OR tags:tag_2"),
+        ("stream of NOT", r#"NOT tags:event_attendee AND attributes.city != "Berlin""#),
+        ("stream of a range, 5 %", "attributes.lifetime_value > 9500"),
+        ("stream of a prefix, 1 %", r#"attributes.company = "Company 77*""#),
+    ] {
+        let mut times = Series::default();
+        for _ in 0..effort.repetitions {
+            let streamed = stream(&instance.client, filter).await?;
+            times.rate(streamed.contacts, streamed.time);
+        }
+        report.value(label, &times, "");
+    }
+    let (mut rare, mut count) = <(Series, Series)>::default();
+    for _ in 0..effort.repetitions {
+        let company = r#"attributes.company = "Company 77""#;
+        rare.time(stream(&instance.client, company).await?.time);
+        count.time(counted(&instance.client).await?.1);
+    }
+    report.value("filter of one in 10 000, to its end", &rare, "");
+    report.value("count of the tenth", &count, "");
+    Ok(())
+}
+
+/// How many contacts [`TENTH`] selects, and the time of counting them.
+pub async fn counted(client: &ContactsClient) -> Result<(u64, Duration)> {
     let started = Instant::now();
-    let mut first = None;
-    let mut count = 0;
+    let count = client.contacts().count().filter(TENTH).await?;
+    Ok((count, started.elapsed()))
+}
+
+pub struct Streamed {
+    pub contacts: u64,
+    /// Until the first of them.
+    pub first: Duration,
+    pub time: Duration,
+}
+
+/// Reads and decodes a segment.
+pub async fn stream(client: &ContactsClient, filter: &str) -> Result<Streamed> {
+    let started = Instant::now();
+    let (mut first, mut contacts) = (None, 0);
     let mut batches = client.contacts().segment().filter(filter).batch_size(1000).batches();
     while let Some(batch) = batches.next().await {
         for contact in batch?.contacts() {
             std::hint::black_box(contact?);
-            count += 1;
+            contacts += 1;
             first.get_or_insert_with(|| started.elapsed());
         }
     }
-    Ok((count, first.unwrap_or_default(), started.elapsed().as_secs_f64()))
+    Ok(Streamed { contacts, first: first.unwrap_or_default(), time: started.elapsed() })
 }
 
-async fn list(client: &ContactsClient, token: &str) -> Result<Duration> {
+/// Reads of all contacts what a campaign needs. Returns how many there are.
+async fn read_in_place(client: &ContactsClient) -> Result<u64> {
+    let mut contacts = 0;
+    let mut batches = client.contacts().segment().batch_size(1000).batches();
+    while let Some(batch) = batches.next().await {
+        for contact in batch?.in_place() {
+            let contact = contact?;
+            std::hint::black_box((contact.contact_id(), contact.phone_number()));
+            std::hint::black_box((contact.first_name(), contact.opt_in().marketing));
+            std::hint::black_box(contact.attribute("city"));
+            contacts += 1;
+        }
+    }
+    Ok(contacts)
+}
+
+/// Reads all contacts without decoding them. Returns how many there are.
+async fn encoded(client: &ContactsClient) -> Result<u64> {
+    let mut contacts = 0;
+    let mut batches = client.contacts().segment().batch_size(1000).batches();
+    while let Some(batch) = batches.next().await {
+        contacts += batch?.len() as u64;
+    }
+    Ok(contacts)
+}
+
+/// The time of a page that begins after this token.
+pub async fn page(client: &ContactsClient, token: &str, effort: Effort) -> Result<Duration> {
     let mut times = Vec::new();
-    for _ in 0..REPEATS {
+    for _ in 0..effort.reads {
         let started = Instant::now();
         client.contacts().list().page_size(50).page_token(token).await?;
         times.push(started.elapsed());
@@ -132,18 +183,24 @@ async fn list(client: &ContactsClient, token: &str) -> Result<Duration> {
     Ok(median(times))
 }
 
+/// The time of the first page of a search.
+pub async fn search(client: &ContactsClient, query: &str, effort: Effort) -> Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..effort.reads {
+        let started = Instant::now();
+        client.contacts().list().query(query).page_size(50).view(ContactView::Basic).await?;
+        times.push(started.elapsed());
+    }
+    Ok(median(times))
+}
+
 /// Pages through the list to a depth, with the largest page size.
-async fn deep_token(client: &ContactsClient, depth: u64) -> Result<String> {
+pub async fn deep_token(client: &ContactsClient, depth: u64) -> Result<String> {
     let mut token = String::new();
     let mut walked = 0;
     while walked < depth {
-        let page = client
-            .contacts()
-            .list()
-            .view(ContactView::Basic)
-            .page_size(1000)
-            .page_token(token)
-            .await?;
+        let list = client.contacts().list().view(ContactView::Basic);
+        let page = list.page_size(1000).page_token(token).await?;
         walked += page.items.len() as u64;
         token = page.next_page_token.ok_or("the list ended early")?;
     }

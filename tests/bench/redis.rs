@@ -1,10 +1,12 @@
 //! Redis, with the status of each contact under its phone number: what a cache would cost.
 
+use std::error::Error;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use super::Result;
 use super::data::phone;
@@ -46,24 +48,48 @@ impl Redis {
         }
     }
 
-    /// Keys a second of one connection that asks for so many at a time.
-    pub async fn mget(&self, contacts: u64, size: u64, run: Duration) -> Result<f64> {
-        let mut connection = self.connect().await?;
-        let numbers: Vec<_> = (0..size).map(|index| phone(index * 7919 % contacts)).collect();
-        let started = Instant::now();
+    /// Asks for one key at a time, on several connections. Returns how many were there.
+    pub async fn get(&self, contacts: u64, connections: u64, run: Duration) -> Result<u64> {
+        let mut callers = JoinSet::new();
+        for caller in 0..connections {
+            let mut connection = self.connect().await?;
+            callers.spawn(async move {
+                let (started, mut index, mut count) = (Instant::now(), caller, 0);
+                while started.elapsed() < run {
+                    let number = phone(index.wrapping_mul(7919) % contacts);
+                    connection.write_all(&command("GET", [number].iter())).await?;
+                    count += values(&mut connection, 1).await?;
+                    index += connections;
+                }
+                Ok::<_, Box<dyn Error + Send + Sync>>(count)
+            });
+        }
         let mut count = 0;
+        while let Some(caller) = callers.join_next().await {
+            count += caller??;
+        }
+        Ok(count)
+    }
+
+    /// Asks for these keys again and again, on one connection. Returns how many were there.
+    pub async fn mget(&self, numbers: &[String], run: Duration) -> Result<u64> {
+        let mut connection = self.connect().await?;
+        let (started, mut count) = (Instant::now(), 0);
         while started.elapsed() < run {
             // Encoded anew each time, as a client has to.
             connection.write_all(&command("MGET", numbers.iter())).await?;
-            let mut line = String::new();
-            connection.read_line(&mut line).await?;
-            // Of each value: `$1`, and the value.
-            let mut values = vec![0; numbers.len() * "$1\r\n1\r\n".len()];
-            connection.read_exact(&mut values).await?;
-            count += values.chunks(8).filter(|value| value.get(4) == Some(&b'1')).count();
+            connection.read_line(&mut String::new()).await?;
+            count += values(&mut connection, numbers.len()).await?;
         }
-        Ok(count as f64 / started.elapsed().as_secs_f64())
+        Ok(count)
     }
+}
+
+/// Reads so many values, each `$1` and the value. Returns how many were the one that is expected.
+async fn values(connection: &mut BufReader<TcpStream>, count: usize) -> Result<u64> {
+    let mut values = vec![0; count * "$1\r\n1\r\n".len()];
+    connection.read_exact(&mut values).await?;
+    Ok(values.chunks(8).filter(|value| value.get(4) == Some(&b'1')).count() as u64)
 }
 
 impl Drop for Redis {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use contacts_tests::resident_memory;
 
-use super::Result;
+use super::{Result, processors};
 
 pub struct ServerProcess {
     child: Child,
@@ -68,12 +68,12 @@ impl ServerProcess {
 
     /// Processor time used so far.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields = stat.rsplit_once(')').ok_or("no fields")?.1.split_whitespace();
-        let ticks: u64 =
-            fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        // A tick is a hundredth of a second on every Linux.
-        Ok(Duration::from_millis(ticks * 10))
+        processors::of_process(self.child.id())
+    }
+
+    /// Makes the peak of the memory the current one. False where that is not allowed.
+    pub fn reset_peak(&self) -> bool {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").is_ok()
     }
 
     /// Resident memory in MiB: current and peak.
