@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection, Row};
-use uuid::Uuid;
 
 use super::Result;
 use super::data::TAG;
@@ -50,21 +49,21 @@ const SEGMENT: &str = subscribers!(
 );
 const IMPORT: &str = "WITH subscriber AS (
         INSERT INTO subscribers AS s (uuid, email, name, attribs, status)
-        VALUES ($1, $2, $3, $4::jsonb, 'enabled')
+        VALUES (gen_random_uuid(), $1, $2, $3::jsonb, 'enabled')
         ON CONFLICT (email) DO UPDATE SET
-            name = CASE WHEN $7 THEN $3 ELSE s.name END,
-            attribs = CASE WHEN $7 THEN $4::jsonb ELSE s.attribs END,
+            name = CASE WHEN $6 THEN $2 ELSE s.name END,
+            attribs = CASE WHEN $6 THEN $3::jsonb ELSE s.attribs END,
             updated_at = now()
         RETURNING id, status
     )
     INSERT INTO subscriber_lists (subscriber_id, list_id, status)
     SELECT subscriber.id, list_id,
            CASE WHEN subscriber.status = 'blocklisted' THEN 'unsubscribed'
-                ELSE $6::subscription_status END
-    FROM subscriber, unnest($5::int[]) AS list_id
+                ELSE $5::subscription_status END
+    FROM subscriber, unnest($4::int[]) AS list_id
     ON CONFLICT (subscriber_id, list_id) DO UPDATE SET
         updated_at = now(),
-        status = CASE WHEN $8 THEN EXCLUDED.status ELSE subscriber_lists.status END";
+        status = CASE WHEN $7 THEN EXCLUDED.status ELSE subscriber_lists.status END";
 
 pub struct Listmonk {
     db: PgConnection,
@@ -112,8 +111,8 @@ impl Listmonk {
         for people in people.chunks(TRANSACTION) {
             let mut transaction = self.db.begin().await?;
             for row in people {
-                let import = sqlx::query(IMPORT).bind(Uuid::new_v4());
-                let import = import.bind(row.get::<&str, _>(0)).bind(row.get::<&str, _>(1));
+                let import =
+                    sqlx::query(IMPORT).bind(row.get::<&str, _>(0)).bind(row.get::<&str, _>(1));
                 let import = import.bind(row.get::<&str, _>(2)).bind(row.get::<Vec<i32>, _>(3));
                 let import = import.bind(row.get::<&str, _>(4)).bind(true).bind(true);
                 import.execute(&mut *transaction).await?;
