@@ -108,8 +108,8 @@ pub async fn batches(
             false => "prepared select of each, one thread",
         };
         report.ratio(&job, &ours, what, &any, None);
-        let job = "… of numbers as strings";
-        report.ratio(job, &texts, "Redis MGET", &mget, wanted(1.0));
+        let job = format!("{job}, numbers as strings");
+        report.ratio(&job, &texts, "Redis MGET", &mget, wanted(1.0));
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ use super::instance::Database;
 /// What this is called in a report.
 pub fn name(database: &Database) -> &'static str {
     match database {
-        Database::Sqlite(_) => "`SELECT *` written as text, in one thread",
-        Database::Postgres { .. } => "COPY `SELECT *` as text, as psql's \\copy does",
+        Database::Sqlite(_) => "`SELECT *` as text, one thread",
+        Database::Postgres { .. } => "COPY `SELECT *` as text",
     }
 }
 

@@ -87,6 +87,8 @@ impl Instance {
     pub async fn start(engine: &Engine, folder: &Path, name: &str) -> Result<Self> {
         let database = engine.create(name).await?;
         let key_file = folder.join(format!("{name}.key"));
+        // Of an instance before this one.
+        drop(fs::remove_file(&key_file));
         let server = ServerProcess::start(&database.url(), &key_file)?;
         let client = ContactsClient::builder(server.url()).connect().await?;
         data::define(&client).await?;

@@ -14,7 +14,7 @@ pub struct Line {
     pub values: Vec<f64>,
 }
 
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 1040.0;
 const ROW: f64 = 22.0;
 const TOP: f64 = 60.0;
 const INK: &str = "#24292f";
@@ -26,7 +26,7 @@ const COLORS: [&str; 9] = [
 
 /// Ratios on a logarithmic scale, each with its range and its target.
 pub fn bars(title: &str, bars: &[Bar]) -> String {
-    const LEFT: f64 = 470.0;
+    const LEFT: f64 = 540.0;
     let all =
         || bars.iter().flat_map(|bar| [bar.ratio.least, bar.ratio.most, bar.wanted.unwrap_or(1.0)]);
     // Whole powers of ten.
@@ -113,7 +113,7 @@ fn begin(title: &str, height: f64) -> String {
 }
 
 fn text(x: f64, y: f64, anchor: &str, text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    let text = text.replace('`', "").replace('&', "&amp;").replace('<', "&lt;");
     format!(
         "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"{INK}\">{text}</text>\n"
     )
