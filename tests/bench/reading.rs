@@ -8,8 +8,8 @@ use super::data::TENTH;
 use super::instance::{Database, Instance};
 use super::options::Effort;
 use super::report::{Report, median};
-use super::series::Series;
-use super::{Result, copied};
+use super::series::{Series, spread};
+use super::{Result, copied, processors};
 
 pub async fn measure(
     instance: &Instance,
@@ -53,18 +53,27 @@ async fn streams(
     report: &mut Report,
 ) -> Result {
     let (mut decoded, mut raw, mut copy, mut first) = <(Series, Series, Series, Series)>::default();
-    let mut in_place = Series::default();
+    let (mut in_place, mut client) = (Series::default(), [const { Vec::new() }; 3]);
+    // Of this process, in µs a contact.
+    let used = || {
+        let used = processors::of_process(std::process::id());
+        used.map(|used| used.as_secs_f64() * 1e6 / contacts as f64)
+    };
     let before = instance.server.memory().0;
     for _ in 0..effort.repetitions {
-        let cpu = instance.cpu()?;
+        let (cpu, begun) = (instance.cpu()?, used()?);
         let streamed = stream(&instance.client, "").await?;
         if streamed.contacts != contacts {
             return Err(format!("{} of {contacts} contacts streamed", streamed.contacts).into());
         }
         decoded.costed(contacts, streamed.time, instance.cpu()? - cpu);
         first.time(streamed.first);
+        let decoding = used()?;
         in_place.measure(read_in_place(&instance.client)).await?;
+        let reading = used()?;
         raw.measure(encoded(&instance.client)).await?;
+        let times = [decoding - begun, reading - decoding, used()? - reading];
+        client.iter_mut().zip(times).for_each(|(client, time)| client.push(time));
         copy.measure(copied::all(&instance.database)).await?;
     }
     let grown = instance.server.memory().0.saturating_sub(before);
@@ -80,6 +89,9 @@ async fn streams(
         None,
     );
     report.ratio("stream of all contacts, not decoded", &raw, beside, &copy, wanted(6.0));
+    let [decoding, reading, receiving] = client.map(|times| spread(&times).median);
+    let times = format!("{decoding:.1}, {reading:.1}, {receiving:.1} µs");
+    report.text("… processor time of the client: decoded, read in place, not decoded", &times, "");
     report.value("… until the first contact", &first, "");
     report.text("… server memory grew by", &format!("{grown} MiB"), "flat");
     Ok(())
