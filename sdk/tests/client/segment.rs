@@ -156,7 +156,8 @@ async fn received(contacts: Vec<Bytes>) -> SegmentBatch {
                 event: Some(Event::Batch(batch)),
                 resume_token: "1".to_owned(),
             };
-            async move { Ok(stream::iter([Ok(message)]).boxed()) }
+            let messages: Messages<_> = stream::iter([Ok(message)]).boxed();
+            async move { Ok(messages) }
         })
         .client()
         .await;

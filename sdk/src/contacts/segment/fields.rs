@@ -4,7 +4,7 @@ use std::num::TryFromIntError;
 use std::str::Utf8Error;
 
 use prost::DecodeError;
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use prost::encoding::{DecodeContext, WireType, decode_varint, skip_field};
 
 /// What was received is no such message.
 pub(super) struct Damaged;
@@ -33,11 +33,16 @@ impl<'b> Field<'b> {
 }
 
 impl<'b> Fields<'b> {
+    #[inline]
     fn field(&mut self) -> Result<(u32, Field<'b>), Damaged> {
-        let (number, wire_type) = decode_key(&mut self.0)?;
-        let field = match wire_type {
+        let key = u32::try_from(self.varint()?)?;
+        let number = key >> 3;
+        if number == 0 {
+            return Err(Damaged);
+        }
+        let field = match WireType::try_from(u64::from(key & 7))? {
             WireType::LengthDelimited => {
-                let length = usize::try_from(decode_varint(&mut self.0)?)?;
+                let length = usize::try_from(self.varint()?)?;
                 let (bytes, rest) = self.0.split_at_checked(length).ok_or(Damaged)?;
                 self.0 = rest;
                 Field::Bytes(bytes)
@@ -47,19 +52,32 @@ impl<'b> Fields<'b> {
                 self.0 = rest;
                 Field::Fixed64(u64::from_le_bytes(*bytes))
             }
-            WireType::Varint => Field::Varint(decode_varint(&mut self.0)?),
-            _ => {
+            WireType::Varint => Field::Varint(self.varint()?),
+            wire_type => {
                 skip_field(wire_type, number, &mut self.0, DecodeContext::default())?;
                 Field::Other
             }
         };
         Ok((number, field))
     }
+
+    /// Nearly all keys and lengths are one byte.
+    #[inline]
+    fn varint(&mut self) -> Result<u64, Damaged> {
+        match self.0.split_first() {
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => Ok(decode_varint(&mut self.0)?),
+        }
+    }
 }
 
 impl<'b> Iterator for Fields<'b> {
     type Item = Result<(u32, Field<'b>), Damaged>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
             return None;
