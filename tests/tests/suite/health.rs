@@ -102,7 +102,7 @@ async fn server_of_a_read_only_postgres_is_not_ready() {
         status.expect("a status").status()
     };
     assert_eq!(next().await, ServingStatus::Serving);
-    let mut set = async |value: &str| {
+    let set = async |value: &str| {
         let mut admin = app.database().connect().await;
         // Also of this connection, which has to be able to undo it.
         admin.execute("SET default_transaction_read_only = off").await.expect("set");
