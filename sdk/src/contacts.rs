@@ -23,7 +23,7 @@ pub use import::{ImportChunks, ImportContacts};
 pub use list::{CountContacts, ListContacts};
 pub use read::{CreateContact, GetContact};
 pub use resume_token::ResumeToken;
-pub use segment::{ContactRef, ContactStream, SegmentBatch, SegmentBatches, StreamContacts};
+pub use segment::{ContactStream, SegmentBatch, SegmentBatches, StreamContacts};
 pub use update::UpdateContact;
 pub use update_tags::UpdateContactTags;
 

@@ -1,5 +1,4 @@
-//! Conversions between the protobuf messages and this crate's types. No other module has any, except for
-//! [`ContactRef`](crate::ContactRef), which reads contacts without messages.
+//! Conversions between the protobuf messages and this crate's types. No other module has any.
 //!
 //! They move values and do not copy them, because a segment converts every contact that it delivers.
 

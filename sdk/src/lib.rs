@@ -90,8 +90,8 @@ pub use api_tokens::ApiTokens;
 pub use attributes::Attributes;
 pub use client::{ClientBuilder, ContactsClient};
 pub use contacts::{
-    ContactRef, ContactStream, Contacts, DuplicateGroup, DuplicateGroups, ImportChunks,
-    ResumeToken, SegmentBatch, SegmentBatches,
+    ContactStream, Contacts, DuplicateGroup, DuplicateGroups, ImportChunks, ResumeToken,
+    SegmentBatch, SegmentBatches,
 };
 pub use error::{Error, ErrorKind, FieldViolation, Resource, reason};
 pub use filter::Filter;

@@ -1,6 +1,4 @@
 mod batch;
-mod contact_ref;
-mod fields;
 mod stream;
 
 use std::time::Duration;
@@ -10,7 +8,6 @@ use contacts_proto::v1::{self, stream_contacts_response::Event as Sent};
 use futures_util::future::BoxFuture;
 
 pub use batch::SegmentBatch;
-pub use contact_ref::ContactRef;
 pub use stream::{ContactStream, SegmentBatches};
 
 use super::resume_token::ResumeToken;

@@ -1,16 +1,12 @@
 //! Segments: complete and without duplicates, or an error.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use contacts_proto::v1::stream_contacts_response::Event;
 use contacts_proto::{ContactBatch, v1};
-use contacts_sdk::{
-    Contact, ContactRef, ContactsClient, Error, ErrorKind, Filter, OptInStatus, ResumeToken,
-    SegmentBatch, reason,
-};
+use contacts_sdk::{ContactsClient, Error, ErrorKind, Filter, OptInStatus, ResumeToken, reason};
 use futures::{StreamExt, TryStreamExt, stream};
 use prost::Message;
 use tonic::{Code, Request, Status};
@@ -145,125 +141,6 @@ async fn a_batch_has_its_contacts_as_they_were_received() {
         received.extend_from_slice(batch.expect("a batch").encoded());
     }
     assert_eq!(received, (0..15).map(encoded).collect::<Vec<_>>());
-}
-
-/// A batch of contacts that are encoded like this.
-async fn received(contacts: Vec<Bytes>) -> SegmentBatch {
-    let client = Fake::default()
-        .on(move |_: Request<v1::StreamContactsRequest>| {
-            let batch = ContactBatch { contacts: contacts.clone() };
-            let message = v1::StreamContactsResponse {
-                event: Some(Event::Batch(batch)),
-                resume_token: "1".to_owned(),
-            };
-            let messages: Messages<_> = stream::iter([Ok(message)]).boxed();
-            async move { Ok(messages) }
-        })
-        .client()
-        .await;
-    let mut batches = client.contacts().segment().batches();
-    batches.next().await.expect("a batch").expect("a batch")
-}
-
-fn full_contact() -> v1::Contact {
-    use v1::attribute_value::Value;
-    let time = contacts_proto::Timestamp { seconds: 1_790_000_000, nanos: 5000 };
-    let attributes = [
-        ("city", Some(Value::String("São Paulo".to_owned()))),
-        ("orders", Some(Value::Number(-3.5))),
-        ("is_vip", Some(Value::Bool(true))),
-        ("last_seen", Some(Value::Timestamp(time))),
-        ("of_a_newer_server", None),
-    ];
-    let attributes = attributes.map(|(id, value)| (id.to_owned(), v1::AttributeValue { value }));
-    v1::Contact {
-        contact_id: "019a".to_owned(),
-        phone_number: "5511987654321".to_owned(),
-        whatsapp_user_ids: vec!["BR.1".to_owned(), "BR.ENT.2".to_owned()],
-        external_id: "crm-1".to_owned(),
-        first_name: "João".to_owned(),
-        last_name: "Silva".to_owned(),
-        email: "joao@example.com".to_owned(),
-        tags: vec!["b2b".to_owned(), "vip".to_owned()],
-        attributes: attributes.into(),
-        opt_in: Some(v1::OptInSummary {
-            marketing: 2,
-            update_time: Some(time),
-            ..Default::default()
-        }),
-        create_time: Some(time),
-        etag: "3".to_owned(),
-        ..v1::Contact::default()
-    }
-}
-
-/// Whether a contact says the same in place as decoded.
-fn assert_same(contact: ContactRef<'_>, decoded: &Contact) {
-    assert_eq!(contact.contact_id(), decoded.contact_id);
-    assert_eq!(contact.phone_number(), decoded.phone_number.as_deref());
-    assert!(contact.whatsapp_user_ids().eq(decoded.whatsapp_user_ids.iter()));
-    assert_eq!(contact.external_id(), decoded.external_id.as_deref());
-    assert_eq!(contact.first_name(), decoded.first_name.as_deref());
-    assert_eq!(contact.last_name(), decoded.last_name.as_deref());
-    assert_eq!(contact.email(), decoded.email.as_deref());
-    assert!(contact.tags().eq(decoded.tags.iter()));
-    assert_eq!(contact.opt_in(), decoded.opt_in);
-    assert_eq!(contact.etag(), decoded.etag);
-    let attributes = contact.attributes().map(|(id, value)| (id.to_owned(), value));
-    assert_eq!(attributes.collect::<BTreeMap<_, _>>(), decoded.attributes);
-    for (id, value) in &decoded.attributes {
-        assert_eq!(contact.attribute(id).as_ref(), Some(value));
-    }
-    assert_eq!(contact.attribute("missing"), None);
-}
-
-#[tokio::test]
-async fn a_contact_says_the_same_in_place_as_decoded() {
-    // A later message of the same contact replaces texts and values, and adds to lists.
-    let later = v1::Contact {
-        last_name: "Souza".to_owned(),
-        tags: vec!["late".to_owned()],
-        attributes: [("city".to_owned(), v1::AttributeValue::default())].into(),
-        opt_in: Some(v1::OptInSummary { utility: 3, ..Default::default() }),
-        ..v1::Contact::default()
-    };
-    let encoded = [
-        full_contact().encode_to_vec(),
-        v1::Contact::default().encode_to_vec(),
-        [full_contact().encode_to_vec(), later.encode_to_vec()].concat(),
-    ];
-    let batch = received(encoded.map(Bytes::from).into()).await;
-    for contact in batch.in_place() {
-        let contact = contact.expect("a contact");
-        assert_same(contact, &contact.decode().expect("a contact"));
-        assert!(!format!("{contact:?}").contains("João"));
-    }
-}
-
-#[tokio::test]
-async fn a_damaged_contact_is_an_error_in_place_too() {
-    let whole = full_contact().encode_to_vec();
-    let cut = (0..whole.len()).map(|at| whole[..at].to_vec());
-    let flipped = (0..whole.len()).map(|at| {
-        let mut flipped = whole.clone();
-        flipped[at] ^= 0x55;
-        flipped
-    });
-    let batch = received(cut.chain(flipped).map(Bytes::from).collect()).await;
-    let mut decodable = 0;
-    for (contact, decoded) in batch.in_place().zip(batch.contacts()) {
-        if let Ok(decoded) = decoded {
-            assert_same(contact.expect("a contact that can be decoded"), &decoded);
-            decodable += 1;
-        }
-    }
-    assert!((20..batch.len() - 20).contains(&decodable), "{decodable} of {}", batch.len());
-    let damaged: [&[u8]; 4] =
-        [&whole[..whole.len() - 1], b"\x0a\x01\xff", b"\x0a\x7fshort", b"\x08\x01\x0c"];
-    let batch = received(damaged.map(Bytes::copy_from_slice).into()).await;
-    for contact in batch.in_place() {
-        assert_eq!(contact.expect_err("damage").kind(), ErrorKind::InvalidResponse);
-    }
 }
 
 #[tokio::test]
