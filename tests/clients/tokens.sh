@@ -35,6 +35,7 @@ refused() {
   printf '  ok %s\n' "$1"
 }
 
+: >"$scratch/server.out"
 "$program" --listen 127.0.0.1:0 --database-url "$database" --auth tokens \
   >"$scratch/server.out" 2>"$scratch/server.err" </dev/null &
 server=$!

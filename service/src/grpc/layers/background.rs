@@ -50,6 +50,9 @@ where
     }
     let handled = call::carried(next.run(request)).in_current_span();
     match background.spawn(handled).await {
+        // One that ends with its headers, as refusals do, stays so: clients take an empty frame for
+        // a broken stream.
+        Ok(response) if response.body().is_end_stream() => response,
         Ok(response) => response.map(|body| sent_by(&background, body)),
         Err(ended) => Status::from(Error::internal(ended)).into_http(),
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -267,4 +268,45 @@ async fn calls_are_measured_by_method_and_code() {
     }
     assert!(!text.contains("Ana") && !text.contains("4915112345678"), "{text}");
     drop(held);
+}
+
+/// On the runtime of streams too: Python's client takes a frame after the headers for a broken stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_stream_ends_with_its_headers() {
+    let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
+    let handler = service_fn(|_| async { Ok(Status::not_found("nobody").into_http()) });
+    let config = Config::for_tests("unused.db");
+    let background = Background::start().expect("threads");
+    let service = stack(handler, methods, config, (None, telemetry(Arc::default())), background);
+    let response = service.oneshot(request(STREAM, None)).await.expect("infallible");
+    assert!(http_body::Body::is_end_stream(response.body()));
+    let (status, bytes) = read(response).await;
+    assert_eq!((status.code(), bytes), (Code::NotFound, 0));
+}
+
+/// Frames that are made on another runtime arrive in order, and with the status behind them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_the_background_runtime_is_whole() {
+    let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
+    let handler = service_fn(|_| async {
+        let frames = stream::iter(0..100_u8).then(async |n| {
+            tokio::task::yield_now().await;
+            match n {
+                99 => Ok(crate::grpc::body::trailers(&Status::aborted("the end"))),
+                n => Ok::<_, Status>(Frame::data(Bytes::from(vec![n; 10]))),
+            }
+        });
+        Ok(Response::new(Body::new(StreamBody::new(frames.boxed()))))
+    });
+    let config = Config::for_tests("unused.db");
+    let background = Background::start().expect("threads");
+    let callers = (None, telemetry(Arc::default()));
+    // Its threads end with its last clone, and a connection, which this test lacks, has one.
+    let service = stack(handler, methods, config, callers, background.clone());
+    let response = service.oneshot(request(STREAM, None)).await.expect("infallible");
+    let body = response.into_body().collect().await.expect("no error but in the trailers");
+    let status = Status::from_header_map(body.trailers().expect("trailers")).expect("a status");
+    assert_eq!(status.code(), Code::Aborted);
+    let expected: Vec<u8> = (0..99).flat_map(|n| [n; 10]).collect();
+    assert_eq!(body.to_bytes(), expected);
 }
