@@ -164,7 +164,8 @@ async fn nothing_is_left(app: &TestApp, when: &str) {
         |name: &String| name == "name_search_idx.term" || name.starts_with("pg_stats.");
     for needle in [WORD, PHONES] {
         let mut found = app.database().columns_with(needle).await;
-        found.retain(|name| !until_rewritten(name));
+        // Of thousands of times in microseconds, one has the digits of the numbers now and then.
+        found.retain(|name| !until_rewritten(name) && !name.ends_with("_time"));
         assert_eq!(found, Vec::<String>::new(), "{needle}, {when}");
     }
 }
