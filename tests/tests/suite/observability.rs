@@ -51,7 +51,19 @@ async fn metrics_say_what_happened(app: TestApp) {
     // With what is kept in memory, the number of reads depends on when that is there.
     app.restart_with(|config| config.limits.mirror_after_checks = u64::MAX).await;
     use_it(&app).await;
-    let metrics = app.metrics().await;
+    // A call ends a moment after its client has the last of the response.
+    let streamed = concat!(
+        r#"contacts_rpc_duration_seconds_count{method="whatatalk.contacts.v1."#,
+        r#"ContactService/StreamContacts",code="OK"} 1"#
+    );
+    let mut metrics = app.metrics().await;
+    for _ in 0..1000 {
+        if metrics.contains(streamed) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        metrics = app.metrics().await;
+    }
     let expected = [
         (r#"contacts_checks_total{reason="OPTED_IN",category="MARKETING"}"#, 3.0),
         (r#"contacts_checks_total{reason="OPTED_OUT",category="MARKETING"}"#, 1.0),
