@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures::StreamExt;
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, stream};
 use http::{Request, Response};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -23,6 +24,8 @@ use crate::domain::error::Error;
 use crate::grpc::methods::{Class, Methods};
 use crate::runtime::Background;
 use crate::telemetry::call;
+
+type MadeFrame = Result<Frame<Bytes>, Status>;
 
 /// Calls what is inside, where it belongs.
 pub(super) async fn separate<S>(
@@ -65,22 +68,30 @@ fn sent_by(background: &Background, body: Body) -> Body {
         call::carried(async move {
             // Here, for a panic would end only this task, and nobody would learn of it.
             let mut body = pin!(panics::catch_in_body(Response::new(body)).into_body());
+            let mut next = None;
             // Drops the body when the client is gone.
             while let Ok(place) = sender.reserve().await {
-                let frame = tokio::select! {
-                    () = sender.closed() => return,
-                    frame = body.frame() => frame,
+                let frame = match next.take() {
+                    Some(frame) => Some(frame),
+                    None => tokio::select! {
+                        () = sender.closed() => return,
+                        frame = body.frame() => frame,
+                    },
                 };
-                match frame {
-                    Some(frame) => place.send(frame),
-                    None => return,
-                }
+                let Some(frame) = frame else { return };
+                // The status goes with the message before it, if it is there: with the last message, a
+                // client may leave.
+                next = body.frame().now_or_never().flatten();
+                let is_status =
+                    |frame: &mut MadeFrame| frame.as_ref().is_ok_and(|frame| frame.is_trailers());
+                place.send((frame, next.take_if(is_status)));
             }
         })
         .in_current_span(),
     );
-    let frames = ReceiverStream::new(frames).inspect(move |_| {
+    let frames = ReceiverStream::new(frames).flat_map(move |(frame, status)| {
         let _ends_with_this = &sending;
+        stream::iter([Some(frame), status].into_iter().flatten())
     });
     Body::new(StreamBody::new(frames))
 }
