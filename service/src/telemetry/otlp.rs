@@ -76,8 +76,9 @@ pub(crate) fn span_of(call: &Call, headers: &HeaderMap) -> Span {
     span
 }
 
-/// Adds how a call ended.
-pub(crate) fn end_span(span: &Span, call: &Call, ended: Ended) {
+/// Adds to the current span how its call ended.
+pub(crate) fn end_span(call: &Call, ended: Ended) {
+    let span = Span::current();
     span.record("rpc.code", ended.code);
     span.record("workspace.id", call.workspace_id());
     if !ended.is_ok {

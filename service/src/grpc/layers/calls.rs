@@ -87,7 +87,7 @@ impl Calls {
         Self { methods, unknown, measured, telemetry }
     }
 
-    fn end(&self, ending: &Ending) -> Ended {
+    fn end(&self, ending: &Ending) {
         let duration = ending.began.elapsed();
         let code = ending.code.unwrap_or(Code::Cancelled);
         let name = CODES.get(code as usize).copied().unwrap_or("UNKNOWN");
@@ -109,7 +109,8 @@ impl Calls {
             let now = self.telemetry.clock.now();
             self.telemetry.audit.record(now, action, &ending.call, name);
         }
-        ended
+        #[cfg(feature = "otlp")]
+        otlp::end_span(&ending.call, ended);
     }
 }
 
@@ -165,9 +166,7 @@ pub(super) struct CallEnd {
 impl Drop for CallEnd {
     fn drop(&mut self) {
         let _entered = self.span.enter();
-        let _ended = self.calls.end(&self.ending);
-        #[cfg(feature = "otlp")]
-        otlp::end_span(&self.span, &self.ending.call, _ended);
+        self.calls.end(&self.ending);
     }
 }
 

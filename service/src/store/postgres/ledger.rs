@@ -356,8 +356,9 @@ async fn append_one(
     head: &Head,
 ) -> Result<()> {
     let pack = std::slice::from_ref(entry);
-    let query = match details(pack).next() {
-        Some((_, detail)) => sqlx::query(
+    let detail = details(pack).next();
+    let query = sqlx::query(match detail {
+        Some(_) => {
             "WITH facts AS (
                  INSERT INTO opt_in_event_pack (workspace_id, last_position, facts)
                  VALUES ($1, $4, $5)),
@@ -367,26 +368,23 @@ async fn append_one(
              subjects AS (
                  INSERT INTO opt_in_event_subject (workspace_id, subject, position)
                  VALUES ($1, $7, $4))
-             UPDATE workspace SET ledger_length = $2, ledger_hash = $3 WHERE workspace_id = $1",
-        )
-        .bind(&workspace.workspace_id)
-        .bind(head.length)
-        .bind(head.hash.as_slice())
-        .bind(entry.position)
-        .bind(encode_facts(pack))
-        .bind(encode_details_of(pack))
-        .bind(subject(entry, detail)),
-        None => sqlx::query(
+             UPDATE workspace SET ledger_length = $2, ledger_hash = $3 WHERE workspace_id = $1"
+        }
+        None => {
             "WITH facts AS (
                  INSERT INTO opt_in_event_pack (workspace_id, last_position, facts)
                  VALUES ($1, $4, $5))
-             UPDATE workspace SET ledger_length = $2, ledger_hash = $3 WHERE workspace_id = $1",
-        )
-        .bind(&workspace.workspace_id)
-        .bind(head.length)
-        .bind(head.hash.as_slice())
-        .bind(entry.position)
-        .bind(encode_facts(pack)),
+             UPDATE workspace SET ledger_length = $2, ledger_hash = $3 WHERE workspace_id = $1"
+        }
+    })
+    .bind(&workspace.workspace_id)
+    .bind(head.length)
+    .bind(head.hash.as_slice())
+    .bind(entry.position)
+    .bind(encode_facts(pack));
+    let query = match detail {
+        Some((_, detail)) => query.bind(encode_details_of(pack)).bind(subject(entry, detail)),
+        None => query,
     };
     db.execute_exactly(query, 1).await
 }

@@ -18,6 +18,7 @@ use super::memory::Charge;
 use super::partial::Partial;
 use crate::domain::error::{Error, Reason, Result};
 use crate::grpc::methods::{Class, Method};
+use crate::runtime;
 
 /// A flag, and the length in 32 bits.
 pub(super) const PREFIX: usize = 5;
@@ -182,10 +183,7 @@ impl Receiver {
         let is_large = message.len() >= LARGE_COMPRESSED;
         let decompress = move || decompress(&message[PREFIX..], limit);
         let decompressed = match is_large {
-            true => {
-                let task = tokio::task::spawn_blocking(decompress);
-                task.await.map_err(Error::internal)?
-            }
+            true => runtime::begin(decompress).await?,
             false => decompress(),
         };
         let decompressed = decompressed.map_err(|_| {
