@@ -28,6 +28,7 @@ pub mod tags;
 pub(crate) mod token;
 mod unit_of_work;
 pub mod webhook;
+pub mod workspace_deletion;
 pub mod workspaces;
 
 use crate::domain::error::{Error, Reason, Result};

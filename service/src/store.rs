@@ -22,6 +22,7 @@ mod measured;
 mod pace;
 mod policy;
 pub mod postgres;
+mod purging;
 mod receipts;
 mod record;
 mod responses;
@@ -63,6 +64,8 @@ pub(crate) use self::measured::PoolState;
 pub use self::pace::LongWork;
 use self::pace::{Pace, Turns};
 pub(crate) use self::policy::{policy_of, wire_policy};
+pub(crate) use self::purging::Purge;
+use self::purging::Purging;
 pub use self::receipts::{Receipt, ReceiptReader, ReceiptWriter};
 pub use self::record::decode_profile;
 pub(crate) use self::record::{
@@ -78,7 +81,7 @@ pub use self::transaction::{Bulk, Operation, Transaction};
 pub(crate) use self::transaction::{random, random_salts};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub(crate) use self::workspaces::all_workspace_ids;
-pub use self::workspaces::{Lock, Workspace, WorkspaceReader, WorkspaceWriter};
+pub use self::workspaces::{Lock, Purged, Workspace, WorkspaceReader, WorkspaceWriter};
 use self::write_places::WritePlaces;
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
@@ -159,6 +162,7 @@ pub struct Store {
     pace: Arc<Pace>,
     turns: Arc<Turns>,
     places: Arc<WritePlaces>,
+    purging: Purging,
     /// Where writes run, whoever asks for them: others wait for the locks that they hold.
     runtime: Handle,
 }
@@ -191,6 +195,7 @@ impl Store {
             pace,
             turns,
             places,
+            purging: Purging::default(),
             runtime,
         })
     }
@@ -379,6 +384,11 @@ impl Store {
     /// How many rows the next transaction of long work may write, so that nobody else waits long.
     pub fn rows_of(&self, work: LongWork) -> usize {
         self.pace.rows(work, Instant::now())
+    }
+
+    /// Takes on a deleted workspace, see [`Purging`].
+    pub(crate) fn begin_purge(&self, row_key: i64) -> Option<Purge> {
+        self.purging.begin(row_key)
     }
 
     /// How many writes one caller should run in parallel.

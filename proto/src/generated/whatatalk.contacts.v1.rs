@@ -10144,6 +10144,10 @@ pub mod workspace_service_client {
         /// consent events. This cannot be undone. The consent ledger proves who agreed to
         /// what: keep it first with `contacts-service audit export --workspace …`.
         ///
+        /// From the first moment nobody finds it any more. What it held is deleted before the
+        /// response, which takes seconds per 100 000 contacts: set a deadline. Deletion goes on
+        /// when the call ends before that, and in the next server if this one ends.
+        ///
         /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND); INVALID_ARGUMENT if
         /// `confirm_workspace_id` is not the same id.
         ///
@@ -10243,6 +10247,10 @@ pub mod workspace_service_server {
         /// Deletes a workspace with everything in it: contacts, tags, attributes and
         /// consent events. This cannot be undone. The consent ledger proves who agreed to
         /// what: keep it first with `contacts-service audit export --workspace …`.
+        ///
+        /// From the first moment nobody finds it any more. What it held is deleted before the
+        /// response, which takes seconds per 100 000 contacts: set a deadline. Deletion goes on
+        /// when the call ends before that, and in the next server if this one ends.
         ///
         /// Errors: NOT_FOUND (WORKSPACE_NOT_FOUND); INVALID_ARGUMENT if
         /// `confirm_workspace_id` is not the same id.

@@ -3,6 +3,7 @@
 use contacts_proto::v1;
 use contacts_proto::v1::workspace_service_server::WorkspaceService;
 use tonic::{Request, Response, Status};
+use tracing::Instrument;
 
 use super::access;
 use super::api::Api;
@@ -10,9 +11,9 @@ use super::convert::workspace;
 use super::pages;
 use super::tokens::Tokens;
 use crate::domain::access::Caller;
-use crate::domain::error::{Reason, Result};
+use crate::domain::error::{Error, Reason, Result};
 use crate::operations::token::{self, Cursor};
-use crate::operations::workspaces::{self, DeleteWorkspace};
+use crate::operations::{workspace_deletion, workspaces};
 use crate::store::Workspace;
 use crate::telemetry::call;
 
@@ -67,13 +68,14 @@ impl WorkspaceService for Api {
     ) -> Result<Response<v1::DeleteWorkspaceResponse>, Status> {
         let request = access::message(request)?;
         let _place = self.places.enter(&request.workspace_id)?;
-        let deleted_contact_count = self
-            .store
-            .write(DeleteWorkspace {
-                workspace_id: request.workspace_id,
-                confirmation: request.confirm_workspace_id,
-            })
-            .await?;
+        let store = self.store.clone();
+        let delete = async move {
+            workspace_deletion::delete(&store, request.workspace_id, request.confirm_workspace_id)
+                .await
+        };
+        // In a task: it goes on to the end when its caller is gone.
+        let deleted = tokio::spawn(call::carried(delete).in_current_span()).await;
+        let deleted_contact_count = deleted.unwrap_or_else(|error| Err(Error::internal(error)))?;
         Ok(Response::new(v1::DeleteWorkspaceResponse { deleted_contact_count }))
     }
 }

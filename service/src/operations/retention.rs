@@ -8,7 +8,7 @@ use crate::domain::error::Result;
 use crate::domain::ledger::Entry;
 use crate::store::{Listing, Lock, Operation, Store, Transaction};
 
-use super::{ledger, webhook, workspaces};
+use super::{ledger, webhook, workspace_deletion, workspaces};
 
 /// How many rows one transaction deletes.
 const BATCH: usize = 500;
@@ -30,7 +30,7 @@ pub async fn sweep(store: &Store, suppressions: Option<TimeDelta>) -> Result<()>
         };
         swept = done.and(swept);
     }
-    swept
+    workspace_deletion::purge_all(store).await.and(swept)
 }
 
 async fn sweep_one(store: &Store, id: &str, suppressions: Option<TimeDelta>) -> Result<()> {

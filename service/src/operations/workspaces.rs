@@ -1,4 +1,4 @@
-//! Creating, reading, changing and deleting workspaces.
+//! Creating, reading and changing workspaces.
 
 use chrono::TimeDelta;
 
@@ -10,7 +10,7 @@ use crate::domain::workspace::WorkspaceSettings;
 use crate::domain::{ids, tag, text};
 use crate::store::{KeyLock, Lock, Operation, Store, Transaction, Workspace, all_workspace_ids};
 
-use super::{DEFAULT_WORKSPACE, api_tokens, lock_workspace, workspace, workspace_not_found};
+use super::{DEFAULT_WORKSPACE, lock_workspace, workspace, workspace_not_found};
 
 /// Creates a workspace.
 #[derive(Debug)]
@@ -150,34 +150,6 @@ async fn begin_policy(tx: &mut Transaction, workspace: &Workspace) -> Result<()>
     let oldest_kept = policies.get(MAX_POLICIES - 2).filter(|_| policies.len() >= MAX_POLICIES);
     let keep_from = oldest_kept.map(|oldest| oldest.begin_time);
     tx.db.add_opt_in_policy(workspace, &period, keep_from).await
-}
-
-/// Deletes a workspace with everything in it. Returns how many contacts it had.
-#[derive(Debug)]
-pub struct DeleteWorkspace {
-    /// The workspace to delete.
-    pub workspace_id: String,
-    /// The same id again, to prevent accidents.
-    pub confirmation: String,
-}
-
-impl Operation for DeleteWorkspace {
-    type Output = i64;
-
-    async fn run(&self, tx: &mut Transaction) -> Result<i64> {
-        if self.workspace_id.is_empty() {
-            return Err(Error::required("workspace_id"));
-        }
-        if self.confirmation != self.workspace_id {
-            let message = "repeat the workspace_id here: this erases everything in it, the consent \
-                           ledger too; keep that first with contacts-service audit export";
-            let field = "confirm_workspace_id";
-            return Err(Error::invalid(Reason::InvalidArgument, field, message));
-        }
-        let found = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
-        api_tokens::forget_workspace(tx, &found.workspace_id).await?;
-        tx.db.delete_workspace(&found).await
-    }
 }
 
 /// Returns one workspace.

@@ -37,6 +37,8 @@ pub enum LongWork {
     Import,
     /// Contacts that are edited by a filter.
     Edit,
+    /// What is left of deleted workspaces.
+    Purge,
 }
 
 /// How many rows transactions of long work write.
@@ -50,9 +52,9 @@ pub(super) struct Pace {
 #[derive(Debug, Default)]
 struct State {
     /// What a row took, by kind of work.
-    per_row: [Option<Duration>; 2],
+    per_row: [Option<Duration>; 3],
     /// Most rows of the next transaction, which is at most twice as long as the last.
-    steps: [Option<usize>; 2],
+    steps: [Option<usize>; 3],
     /// When somebody else last wrote or began to wait.
     others: Option<Instant>,
     /// How many others wait or write.

@@ -20,6 +20,7 @@ mod in_place;
 mod interrupt;
 mod ledger;
 mod name_index;
+mod purge;
 mod receipts;
 mod responses;
 mod row_batch;
@@ -310,7 +311,7 @@ mod tests {
         ] {
             let mut reader = backend.read_session(purpose).await.expect("a reader");
             let found = reader.workspace("default").await.expect("a read").expect("the workspace");
-            let error = reader.delete_workspace(&found).await.expect_err("a refusal");
+            let error = reader.delete_workspace(&found, 1).await.expect_err("a refusal");
             assert_eq!(error.reason(), Reason::DatabaseUnavailable, "{purpose:?}");
         }
         backend.close().await;

@@ -49,6 +49,15 @@ pub enum Lock {
     Exclusive,
 }
 
+/// What was deleted of a deleted workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// How many contacts.
+    pub contacts: i64,
+    /// Whether nothing is left.
+    pub is_done: bool,
+}
+
 /// Reads workspaces.
 #[async_trait]
 pub trait WorkspaceReader {
@@ -64,6 +73,9 @@ pub trait WorkspaceReader {
     async fn is_listed(&mut self, workspace_id: &str) -> Result<bool>;
     /// Returns workspaces with ids greater than `after`, ordered by id.
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>>;
+    /// The row keys of deleted workspaces of which something is left. None on Postgres, where nobody else
+    /// waits for the one transaction.
+    async fn deleted_workspaces(&mut self) -> Result<Vec<i64>>;
     /// Returns the policies of a workspace, newest first. The last one began with the
     /// workspace, unless there were more than
     /// [`MAX_POLICIES`](crate::domain::consent::MAX_POLICIES).
@@ -88,9 +100,11 @@ pub trait WorkspaceWriter {
         period: &PolicyPeriod,
         keep_from: Option<Time>,
     ) -> Result<()>;
-    /// Deletes a workspace with everything in it. Returns how many contacts it
-    /// had.
-    async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64>;
+    /// Deletes a workspace: nobody finds it from now on. What is in it may be left to
+    /// [`purge_workspace`](Self::purge_workspace), but for as much as takes as long as `rows` contacts.
+    async fn delete_workspace(&mut self, workspace: &Workspace, rows: usize) -> Result<Purged>;
+    /// Deletes more of what is in a deleted workspace, as much as takes as long as `rows` contacts.
+    async fn purge_workspace(&mut self, row_key: i64, rows: usize) -> Result<Purged>;
     /// Increments the consent revision. Returns it together with the end of the
     /// ledger. Until the transaction ends, no other one changes either.
     async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)>;

@@ -16,7 +16,7 @@ use contacts_service::domain::import::ImportRow;
 use contacts_service::domain::search::normalised;
 use contacts_service::operations::contacts::DeleteContact;
 use contacts_service::operations::opt_in::{RecordConsent, RecordPlatformPreference};
-use contacts_service::operations::workspaces;
+use contacts_service::operations::{workspace_deletion, workspaces};
 use contacts_service::store::postgres::PostgresOptions;
 use contacts_service::store::{
     Order, OrderBy, Reader, Selection, Store, Workspace, decode_profile, sort_key,
@@ -466,9 +466,7 @@ async fn agrees(
 
 /// Empties a store for the next case.
 async fn start_over(store: &Store) {
-    let workspace_id = "default".to_owned();
-    let confirmation = workspace_id.clone();
-    store.write(workspaces::DeleteWorkspace { workspace_id, confirmation }).await.unwrap();
+    workspace_deletion::delete(store, "default".to_owned(), "default".to_owned()).await.unwrap();
     workspaces::ensure_default(store).await.unwrap();
     define(store).await;
 }

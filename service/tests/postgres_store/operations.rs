@@ -11,7 +11,8 @@ use contacts_service::domain::phone::WhatsAppUserId;
 use contacts_service::domain::workspace::WorkspaceSettings;
 use contacts_service::operations::identity::LinkIdentity;
 use contacts_service::operations::{
-    attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags, workspaces,
+    attributes, contact_scan, contacts, idempotency, opt_in, read, tag_edit, tags,
+    workspace_deletion, workspaces,
 };
 use contacts_service::opt_in::CheckQuery;
 use contacts_service::store::{Store, decode_profile};
@@ -353,11 +354,9 @@ fn workspaces_do_not_share_data() {
             .map(|workspace| workspace.workspace_id)
             .collect();
         assert_eq!(ids, ["default", "other"]);
-        let erase = workspaces::DeleteWorkspace {
-            workspace_id: "default".to_owned(),
-            confirmation: "default".to_owned(),
-        };
-        assert_eq!(store.write(erase).await.unwrap(), 1);
+        let erased =
+            workspace_deletion::delete(&store, "default".to_owned(), "default".to_owned()).await;
+        assert_eq!(erased.unwrap(), 1);
         let gone = read::count(&store, &read::Query::default()).await.unwrap_err();
         assert_eq!(gone.reason(), Reason::WorkspaceNotFound);
         let there = read::Query { workspace_id: "other".to_owned(), ..read::Query::default() };

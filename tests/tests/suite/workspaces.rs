@@ -1,10 +1,16 @@
 //! WorkspaceService, and the isolation of workspaces.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
 use contacts_proto::v1;
 use contacts_sdk::{
-    AttributeType, EvidenceField, MessageCategory, NewContact, OptInPolicy, OptInSource, reason,
+    AttributeType, EvidenceField, ImportConsent, ImportRow, MessageCategory, NewContact,
+    OptInPolicy, OptInSource, reason,
 };
-use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
+use contacts_service::store::sqlite::fail_point::Fault as SqliteFault;
+use contacts_tests::{Backend, Fault, Refused, TestApp, apply, on_each_store, phone};
+use tokio::time::sleep;
 
 #[apply(on_each_store!)]
 async fn new_server_has_the_default_workspace(app: TestApp) {
@@ -251,4 +257,69 @@ async fn deleting_a_workspace_deletes_everything_in_it(app: TestApp) {
     assert!(acme.tags().list().await.expect("tags").items.is_empty());
     assert!(acme.opt_in().events(phone(1)).await.expect("events").items.is_empty());
     assert_eq!(ingest().await, 1, "what the first one had applied is forgotten");
+}
+
+/// More than one transaction deletes.
+const MANY: usize = 2500;
+
+/// A workspace with something in every table that grows with its contacts.
+async fn make_large_workspace(app: &TestApp) {
+    app.workspaces().create("acme").await.expect("a workspace");
+    let acme = app.client().with_workspace("acme");
+    acme.tags().create("VIP").await.expect("a tag");
+    let person = |n| NewContact::new().phone(phone(n)).first_name("Ana").tag("vip");
+    let rows = (0..MANY).map(|n| ImportRow::new(person(n)).consent(ImportConsent::opted_in()));
+    for chunk in rows.collect::<Vec<_>>().chunks(500) {
+        let outcome = acme.contacts().batch_upsert(chunk.to_vec()).await.expect("an import");
+        assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+    }
+    acme.opt_in().record_opt_out(phone(MANY)).await.expect("an opt-out of a non-contact");
+}
+
+#[apply(on_each_store!)]
+async fn deleting_a_large_workspace_deletes_everything_in_it(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    app.make_tags(&["regular"]).await;
+    let before = app.database().rows().await;
+    make_large_workspace(&app).await;
+    let deleted = app.workspaces().delete("acme").confirm("acme").await;
+    assert_eq!(deleted.expect("a count"), MANY as u64);
+    let after = app.database().rows().await;
+    assert_eq!(after.added_since(&before), BTreeMap::new());
+    assert_eq!(app.workspaces().list().await.expect("workspaces").items.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_workspace_is_deleted_by_the_next_server() {
+    let app = TestApp::start(Backend::Sqlite).await;
+    app.make_contact(phone(1)).await;
+    app.make_tags(&["regular"]).await;
+    let before = app.database().rows().await;
+    make_large_workspace(&app).await;
+    let faults = app.with_faults().await;
+    // The second transaction and those after it. The first is of some ten statements.
+    faults.arm(Fault::Sqlite(SqliteFault::AllFromHere), 14);
+    let error = app.workspaces().delete("acme").confirm("acme").await.refused();
+    assert!(error.is_unavailable() && error.to_string().contains("is deleted"), "{error}");
+    assert!(faults.disarm());
+
+    // Nobody finds it, and another one of this id has nothing of it.
+    assert!(app.workspaces().get("acme").await.refused().is_not_found());
+    assert_eq!(app.workspaces().list().await.expect("workspaces").items.len(), 1);
+    let acme = app.client().with_workspace("acme");
+    let check = acme.opt_in().may_send(phone(1), MessageCategory::Marketing).await;
+    assert!(!check);
+    app.workspaces().create("acme").await.expect("a workspace");
+    assert_eq!(acme.contacts().count().await.expect("a count"), 0);
+    assert_eq!(app.workspaces().delete("acme").confirm("acme").await.expect("a count"), 0);
+    let left = app.database().rows().await.added_since(&before);
+    assert!(left.contains_key("contact"), "{left:?}");
+
+    app.restart().await;
+    let begin = Instant::now();
+    while !app.database().rows().await.added_since(&before).is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it is still there");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(app.contacts().count().await.expect("a count"), 1);
 }

@@ -16,7 +16,7 @@ use crate::domain::error::Result;
 use crate::domain::ledger::Head;
 use crate::store::common::{head, micros, policy_period, stop_words, workspace};
 use crate::store::policy::encode_policy;
-use crate::store::{Lock, Workspace, WorkspaceReader, WorkspaceWriter, random};
+use crate::store::{Lock, Purged, Workspace, WorkspaceReader, WorkspaceWriter, random};
 
 /// The row key, which Postgres does not use: its tables have the workspace_id.
 const NO_ROW_KEY: i64 = 0;
@@ -57,6 +57,10 @@ impl WorkspaceReader for PostgresSession {
         self.confine(workspace_id).await?;
         let query = sqlx::query("SELECT FROM workspace_list WHERE workspace_id = $1");
         Ok(self.fetch_optional(query.bind(workspace_id)).await?.is_some())
+    }
+
+    async fn deleted_workspaces(&mut self) -> Result<Vec<i64>> {
+        Ok(Vec::new())
     }
 
     async fn workspaces(&mut self, after: &str, limit: usize) -> Result<Vec<Workspace>> {
@@ -178,7 +182,7 @@ impl WorkspaceWriter for PostgresSession {
         Ok(())
     }
 
-    async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64> {
+    async fn delete_workspace(&mut self, workspace: &Workspace, _rows: usize) -> Result<Purged> {
         self.usage = UsageChanges::default();
         // The only write without a time limit: the more contacts, the longer.
         let db = self.unwatched();
@@ -209,7 +213,12 @@ impl WorkspaceWriter for PostgresSession {
             deleted.push(query.execute(&mut *db).await?.rows_affected());
         }
         // Contacts are deleted first.
-        Ok(i64::try_from(deleted[0]).unwrap_or(i64::MAX))
+        let contacts = i64::try_from(deleted[0]).unwrap_or(i64::MAX);
+        Ok(Purged { contacts, is_done: true })
+    }
+
+    async fn purge_workspace(&mut self, _row_key: i64, _rows: usize) -> Result<Purged> {
+        Ok(Purged { contacts: 0, is_done: true })
     }
 
     async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)> {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::purge;
 use super::session::SqliteSession;
-use super::vacuum;
 use super::values::row_limit;
 use crate::domain::Time;
 use crate::domain::consent::PolicyPeriod;
@@ -13,7 +13,7 @@ use crate::domain::error::Result;
 use crate::domain::ledger::Head;
 use crate::store::common::{head, micros, policy_period, stop_words, workspace};
 use crate::store::policy::encode_policy;
-use crate::store::{Lock, Workspace, WorkspaceReader, WorkspaceWriter, random};
+use crate::store::{Lock, Purged, Workspace, WorkspaceReader, WorkspaceWriter, random};
 
 /// The columns that [`workspace`] reads, and the row key.
 macro_rules! columns {
@@ -38,10 +38,16 @@ impl WorkspaceReader for SqliteSession {
 
     async fn workspace_ids(&mut self, after: &str, limit: usize) -> Result<Vec<String>> {
         let query = sqlx::query(
-            "SELECT workspace_id FROM workspace WHERE workspace_id > ? ORDER BY workspace_id LIMIT ?",
+            "SELECT workspace_id FROM workspace WHERE workspace_id > ? AND workspace_id < ?
+             ORDER BY workspace_id LIMIT ?",
         );
-        let rows = self.fetch_all(query.bind(after).bind(row_limit(limit))).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        let query = query.bind(after).bind(purge::DELETED).bind(row_limit(limit));
+        Ok(self.fetch_all(query).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn deleted_workspaces(&mut self) -> Result<Vec<i64>> {
+        let query = sqlx::query("SELECT workspace_key FROM workspace WHERE workspace_id >= ?");
+        Ok(self.fetch_all(query.bind(purge::DELETED)).await?.iter().map(|row| row.get(0)).collect())
     }
 
     async fn is_listed(&mut self, workspace_id: &str) -> Result<bool> {
@@ -53,9 +59,11 @@ impl WorkspaceReader for SqliteSession {
         let query = sqlx::query(concat!(
             "SELECT ",
             columns!(),
-            " FROM workspace WHERE workspace_id > ? ORDER BY workspace_id LIMIT ?"
+            " FROM workspace WHERE workspace_id > ? AND workspace_id < ?
+              ORDER BY workspace_id LIMIT ?"
         ));
-        self.fetch_all(query.bind(after).bind(row_limit(limit))).await?.iter().map(decode).collect()
+        let query = query.bind(after).bind(purge::DELETED).bind(row_limit(limit));
+        self.fetch_all(query).await?.iter().map(decode).collect()
     }
 
     async fn opt_in_policies(&mut self, workspace: &Workspace) -> Result<Vec<PolicyPeriod>> {
@@ -133,38 +141,15 @@ impl WorkspaceWriter for SqliteSession {
         Ok(())
     }
 
-    async fn delete_workspace(&mut self, workspace: &Workspace) -> Result<i64> {
-        let query = sqlx::query("SELECT count(*) FROM contact WHERE workspace_key = ?");
-        let count = self.fetch_one(query.bind(workspace.row_key)).await?.get(0);
-        // Tables that are looked up in others come before these.
-        for sql in [
-            "INSERT INTO name_search (name_search, rowid, words)
-             SELECT 'delete', seq, search_words FROM contact
-             WHERE workspace_key = ? AND search_words <> ''",
-            "DELETE FROM contact_tag
-             WHERE tag_key IN (SELECT tag_key FROM tag WHERE workspace_key = ?)",
-            "DELETE FROM contact WHERE workspace_key = ?",
-            "DELETE FROM contact_redirect WHERE workspace_key = ?",
-            "DELETE FROM external_id WHERE workspace_key = ?",
-            "DELETE FROM consent WHERE workspace_key = ?",
-            "DELETE FROM consent_change WHERE workspace_key = ?",
-            "DELETE FROM opt_in_event_subject WHERE workspace_key = ?",
-            "DELETE FROM opt_in_event_pointer WHERE workspace_key = ?",
-            "DELETE FROM opt_in_event_detail_pack WHERE workspace_key = ?",
-            "DELETE FROM opt_in_event_pack WHERE workspace_key = ?",
-            "DELETE FROM deletion_receipt WHERE workspace_key = ?",
-            "DELETE FROM stored_response WHERE workspace_key = ?",
-            "DELETE FROM webhook_record WHERE workspace_key = ?",
-            "DELETE FROM suppression_key WHERE workspace_key = ?",
-            "DELETE FROM opt_in_policy WHERE workspace_key = ?",
-            "DELETE FROM tag WHERE workspace_key = ?",
-            "DELETE FROM attribute WHERE workspace_key = ?",
-            "DELETE FROM workspace WHERE workspace_key = ?",
-        ] {
-            self.execute(sqlx::query(sql).bind(workspace.row_key)).await?;
-        }
-        vacuum::require(self.connection()).await?;
-        Ok(count)
+    async fn delete_workspace(&mut self, workspace: &Workspace, rows: usize) -> Result<Purged> {
+        let query = sqlx::query("UPDATE workspace SET workspace_id = ? WHERE workspace_key = ?");
+        let name = format!("{}{}", purge::DELETED, workspace.row_key);
+        self.execute(query.bind(name).bind(workspace.row_key)).await?;
+        self.purge_workspace(workspace.row_key, rows).await
+    }
+
+    async fn purge_workspace(&mut self, row_key: i64, rows: usize) -> Result<Purged> {
+        purge::purge(self, row_key, rows).await
     }
 
     async fn next_consent_revision(&mut self, workspace: &Workspace) -> Result<(i64, Head)> {

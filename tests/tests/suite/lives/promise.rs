@@ -20,7 +20,10 @@ pub fn broken(
     };
     let all = || (0..KEYS.len()).flat_map(|key| (0..QUESTIONS.len()).map(move |q| (key, q)));
     let may_change = accepted && !is_repeated;
+    // Of somebody who was erased since, an objection is recorded again.
+    let objects_again = accepted && matches!(step, Step::OptOut { .. } | Step::Stop { .. });
     if !may_change
+        && !objects_again
         && let Some((key, _)) =
             all().find(|(key, q)| before.reasons[*key][*q] != after.reasons[*key][*q])
     {

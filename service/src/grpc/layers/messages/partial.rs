@@ -1,20 +1,25 @@
 //! The beginning of a message that comes in several parts.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Blocks of one size: a buffer that doubles leaves its former halves with the allocator, and takes up to
-/// twice as much as it holds.
-const BLOCK: usize = 64 << 10;
+use super::memory::{BLOCK, Memory};
 
-/// What there is of a message.
-#[derive(Default)]
+/// What there is of a message. In blocks of one size: a buffer that doubles leaves its former halves
+/// with the allocator, and takes up to twice as much as it holds.
 pub(super) struct Partial {
+    memory: Arc<Memory>,
     /// All but the last are full.
     blocks: Vec<BytesMut>,
     len: usize,
 }
 
 impl Partial {
+    pub(super) fn new(memory: Arc<Memory>) -> Self {
+        Self { memory, blocks: Vec::new(), len: 0 }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -35,7 +40,7 @@ impl Partial {
                 Some(block) if block.len() < BLOCK => block,
                 // Small messages have a small one.
                 None => self.blocks.push_mut(BytesMut::new()),
-                Some(_) => self.blocks.push_mut(BytesMut::with_capacity(BLOCK)),
+                Some(_) => self.blocks.push_mut(self.memory.block()),
             };
             let (now, later) = bytes.split_at(bytes.len().min(BLOCK - block.len()));
             block.put_slice(now);
@@ -45,15 +50,23 @@ impl Partial {
 
     /// Takes all of it.
     pub(super) fn take(&mut self) -> Bytes {
-        let Self { mut blocks, len } = std::mem::take(self);
+        let mut blocks = std::mem::take(&mut self.blocks);
+        let len = std::mem::take(&mut self.len);
         if blocks.len() < 2 {
             return blocks.pop().unwrap_or_default().freeze();
         }
         let mut whole = BytesMut::with_capacity(len);
         for block in blocks {
             whole.put_slice(&block);
+            self.memory.keep(block);
         }
         whole.freeze()
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        self.blocks.drain(..).for_each(|block| self.memory.keep(block));
     }
 }
 
@@ -65,7 +78,7 @@ mod tests {
     fn what_comes_in_parts_is_whole() {
         let bytes: Vec<u8> = (0..3 * BLOCK + 7).map(|n| n as u8).collect();
         for size in [1, 7, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, bytes.len()] {
-            let mut partial = Partial::default();
+            let mut partial = Partial::new(Arc::new(Memory::new(0)));
             for part in bytes.chunks(size) {
                 partial.extend(part);
             }

@@ -56,7 +56,8 @@ pub(super) struct Receiver {
 impl Receiver {
     pub(super) fn new(messages: Arc<Messages>, method: Method, body: Body, is_gzip: bool) -> Self {
         let charge = Charge::new(Arc::clone(&messages.memory));
-        let (rest, partial, held) = (Bytes::new(), Partial::default(), VecDeque::new());
+        let partial = Partial::new(Arc::clone(&messages.memory));
+        let (rest, held) = (Bytes::new(), VecDeque::new());
         Self { messages, method, body, is_gzip, rest, partial, charge, held }
     }
 
