@@ -1,25 +1,20 @@
 //! The beginning of a message that comes in several parts.
 
-use std::sync::Arc;
-
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::memory::{BLOCK, Memory};
+/// Blocks of one size: a buffer that doubles leaves its former halves with the allocator, and takes up to
+/// twice as much as it holds.
+const BLOCK: usize = 64 << 10;
 
-/// What there is of a message. In blocks of one size: a buffer that doubles leaves its former halves
-/// with the allocator, and takes up to twice as much as it holds.
+/// What there is of a message.
+#[derive(Default)]
 pub(super) struct Partial {
-    memory: Arc<Memory>,
     /// All but the last are full.
     blocks: Vec<BytesMut>,
     len: usize,
 }
 
 impl Partial {
-    pub(super) fn new(memory: Arc<Memory>) -> Self {
-        Self { memory, blocks: Vec::new(), len: 0 }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -40,7 +35,7 @@ impl Partial {
                 Some(block) if block.len() < BLOCK => block,
                 // Small messages have a small one.
                 None => self.blocks.push_mut(BytesMut::new()),
-                Some(_) => self.blocks.push_mut(self.memory.block()),
+                Some(_) => self.blocks.push_mut(BytesMut::with_capacity(BLOCK)),
             };
             let (now, later) = bytes.split_at(bytes.len().min(BLOCK - block.len()));
             block.put_slice(now);
@@ -50,23 +45,15 @@ impl Partial {
 
     /// Takes all of it.
     pub(super) fn take(&mut self) -> Bytes {
-        let mut blocks = std::mem::take(&mut self.blocks);
-        let len = std::mem::take(&mut self.len);
+        let Self { mut blocks, len } = std::mem::take(self);
         if blocks.len() < 2 {
             return blocks.pop().unwrap_or_default().freeze();
         }
         let mut whole = BytesMut::with_capacity(len);
         for block in blocks {
             whole.put_slice(&block);
-            self.memory.keep(block);
         }
         whole.freeze()
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        self.blocks.drain(..).for_each(|block| self.memory.keep(block));
     }
 }
 
@@ -78,7 +65,7 @@ mod tests {
     fn what_comes_in_parts_is_whole() {
         let bytes: Vec<u8> = (0..3 * BLOCK + 7).map(|n| n as u8).collect();
         for size in [1, 7, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, bytes.len()] {
-            let mut partial = Partial::new(Arc::new(Memory::new(0)));
+            let mut partial = Partial::default();
             for part in bytes.chunks(size) {
                 partial.extend(part);
             }

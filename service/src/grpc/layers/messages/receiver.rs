@@ -56,8 +56,7 @@ pub(super) struct Receiver {
 impl Receiver {
     pub(super) fn new(messages: Arc<Messages>, method: Method, body: Body, is_gzip: bool) -> Self {
         let charge = Charge::new(Arc::clone(&messages.memory));
-        let partial = Partial::new(Arc::clone(&messages.memory));
-        let (rest, held) = (Bytes::new(), VecDeque::new());
+        let (rest, partial, held) = (Bytes::new(), Partial::default(), VecDeque::new());
         Self { messages, method, body, is_gzip, rest, partial, charge, held }
     }
 
