@@ -342,14 +342,14 @@ impl Store {
         self.reader(ReadPurpose::Unary).await
     }
 
+    /// The same where no call says which workspace it is about.
+    pub async fn read_of(&self, workspace_id: &str) -> Result<Box<dyn Reader>> {
+        self.backend.reader(ReadPurpose::Unary, Some(workspace_id)).await
+    }
+
     /// Returns a reader for one call that may read many rows.
     pub async fn read_scan(&self) -> Result<Box<dyn Reader>> {
         self.reader(ReadPurpose::Scan).await
-    }
-
-    /// The same where no call says which workspace it is about.
-    pub async fn read_scan_of(&self, workspace_id: &str) -> Result<Box<dyn Reader>> {
-        self.backend.reader(ReadPurpose::Scan, Some(workspace_id)).await
     }
 
     /// Returns a reader for one page of a stream.

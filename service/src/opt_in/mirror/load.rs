@@ -48,7 +48,7 @@ impl Mirror {
     /// None if there is no room for it.
     async fn read_all(&self, held: &Held) -> Result<Option<Content>> {
         let id = held.workspace_id.as_str();
-        let workspace = self.store.read_scan_of(id).await?.workspace(id).await?;
+        let workspace = self.store.read_of(id).await?.workspace(id).await?;
         let workspace = workspace.ok_or_else(|| workspaces::missing(id))?;
         let as_of = self.store.validity(id).await?.ok_or_else(|| workspaces::missing(id))?;
         let mut content = Content {
@@ -60,7 +60,8 @@ impl Mirror {
         let mut after = String::new();
         loop {
             // Read after the revision, so that changes since are caught up with.
-            let mut db = self.store.read_scan_of(id).await?;
+            // Not as lists do, which give way: checks cost less once this is done.
+            let mut db = self.store.read_of(id).await?;
             db.enter(&workspace).await?;
             let page = db.consent_page(&workspace, &after, PAGE).await?;
             drop(db);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
+use tokio::runtime::Handle;
 
 use crate::domain::error::Result;
 use crate::runtime::give_way;
@@ -33,7 +34,10 @@ impl Interrupt {
         let seen = Arc::clone(&is_gone);
         let end = Instant::now() + LIMIT;
         let goes_on = move || {
-            GIVES_WAY.with(|done| done.call_once(give_way));
+            // Not a worker of a runtime, which runs a statement in place for once.
+            if Handle::try_current().is_err() {
+                GIVES_WAY.with(|done| done.call_once(give_way));
+            }
             !seen.load(Ordering::Relaxed) && Instant::now() < end
         };
         connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
