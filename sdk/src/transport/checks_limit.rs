@@ -43,20 +43,22 @@ impl ChecksLimit {
 
     /// Waits for a place. Newest first.
     pub async fn enter(&self) -> Place {
-        let next = {
+        let (next, gone) = {
             let mut state = self.state();
             if (state.sent as f64) < state.limit {
                 state.sent += 1;
                 return self.place();
             }
             // Those that ran out of time. They all have about the same.
-            while state.waiting.front().is_some_and(oneshot::Sender::is_canceled) {
-                state.waiting.pop_front();
-            }
+            let is_gone = oneshot::Sender::is_canceled;
+            let count = state.waiting.iter().take_while(|waiting| is_gone(waiting)).count();
+            let gone: Vec<_> = state.waiting.drain(..count).collect();
             let (sender, next) = oneshot::channel();
             state.waiting.push_back(sender);
-            next
+            (next, gone)
         };
+        // As in `leave`.
+        drop(gone);
         // The limit has the sender until it sends: this client has the limit.
         next.await.unwrap_or(Place(None))
     }
@@ -82,17 +84,26 @@ impl ChecksLimit {
     }
 
     fn leave(&self) {
-        let mut state = self.state();
-        while (state.sent as f64) <= state.limit
-            && let Some(next) = state.waiting.pop_back()
-        {
+        while let Some(next) = self.next() {
+            // Not under the lock: if the other side is dropped meanwhile, the channel drops the place on
+            // this thread, which leaves it again.
             match next.send(self.place()) {
                 Ok(()) => return,
                 // It ran out of time. Dropped, the place would be left again.
                 Err(mut place) => place.0 = None,
             }
         }
-        state.sent -= 1;
+    }
+
+    /// Who gets a place that is left. None if it is nobody's then.
+    fn next(&self) -> Option<oneshot::Sender<Place>> {
+        let mut state = self.state();
+        let fits = (state.sent as f64) <= state.limit;
+        let next = fits.then(|| state.waiting.pop_back()).flatten();
+        if next.is_none() {
+            state.sent -= 1;
+        }
+        next
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -115,6 +126,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::FutureExt;
 
     use super::*;
@@ -153,6 +166,44 @@ mod tests {
         drop(first);
         drop(waiting);
         assert!(limit.enter().now_or_never().is_some());
+    }
+
+    /// A place is left on one thread while who waits for it gives up on another.
+    fn leave_and_give_up(limit: &ChecksLimit, times: usize) {
+        let began = AtomicUsize::new(0);
+        let (give, waiters) = std::sync::mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for (turn, waiter) in waiters.into_iter().enumerate() {
+                    while began.load(Ordering::Acquire) <= turn {
+                        std::hint::spin_loop();
+                    }
+                    drop(waiter);
+                }
+            });
+            for turn in 1..=times {
+                let place = limit.enter().now_or_never().expect("all places came back");
+                let mut waiter = Box::pin(limit.enter());
+                assert!(waiter.as_mut().now_or_never().is_none());
+                give.send(waiter).expect("sent");
+                began.store(turn, Ordering::Release);
+                drop(place);
+                while limit.state().sent > 0 {
+                    std::hint::spin_loop();
+                }
+            }
+            drop(give);
+        });
+    }
+
+    #[test]
+    fn whoever_gives_up_while_a_place_comes_stops_nobody() {
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            leave_and_give_up(&ChecksLimit::new(1), 300_000);
+            done.send(()).expect("the test waits");
+        });
+        is_done.recv_timeout(Duration::from_secs(100)).expect("they wait for each other");
     }
 
     #[tokio::test(start_paused = true)]
