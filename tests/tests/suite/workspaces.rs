@@ -307,8 +307,16 @@ async fn what_is_left_of_a_workspace_is_deleted_by_the_next_server() {
     assert!(app.workspaces().get("acme").await.refused().is_not_found());
     assert_eq!(app.workspaces().list().await.expect("workspaces").items.len(), 1);
     let acme = app.client().with_workspace("acme");
-    let check = acme.opt_in().may_send(phone(1), MessageCategory::Marketing).await;
-    assert!(!check);
+    assert!(!acme.opt_in().may_send(phone(1), MessageCategory::Marketing).await);
+    // Also not by the name that it has in the file.
+    for row_key in 1..5 {
+        let name = format!("~{row_key}");
+        assert!(app.workspaces().get(&*name).await.refused().is_not_found());
+        let there = app.client().with_workspace(&*name);
+        let checked = there.opt_in().check(phone(1), MessageCategory::Marketing).await;
+        assert!(checked.refused().is_not_found());
+        assert!(there.contacts().count().await.refused().is_not_found());
+    }
     app.workspaces().create("acme").await.expect("a workspace");
     assert_eq!(acme.contacts().count().await.expect("a count"), 0);
     assert_eq!(app.workspaces().delete("acme").confirm("acme").await.expect("a count"), 0);
