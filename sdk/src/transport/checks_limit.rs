@@ -126,9 +126,10 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
 
     use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
 
     use super::*;
 
@@ -168,42 +169,35 @@ mod tests {
         assert!(limit.enter().now_or_never().is_some());
     }
 
-    /// A place is left on one thread while who waits for it gives up on another.
-    fn leave_and_give_up(limit: &ChecksLimit, times: usize) {
-        let began = AtomicUsize::new(0);
-        let (give, waiters) = std::sync::mpsc::sync_channel(1);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for (turn, waiter) in waiters.into_iter().enumerate() {
-                    while began.load(Ordering::Acquire) <= turn {
-                        std::hint::spin_loop();
-                    }
-                    drop(waiter);
-                }
-            });
-            for turn in 1..=times {
-                let place = limit.enter().now_or_never().expect("all places came back");
-                let mut waiter = Box::pin(limit.enter());
-                assert!(waiter.as_mut().now_or_never().is_none());
-                give.send(waiter).expect("sent");
-                began.store(turn, Ordering::Release);
-                drop(place);
-                while limit.state().sent > 0 {
-                    std::hint::spin_loop();
-                }
-            }
-            drop(give);
-        });
+    /// Waits for a place, and gives up when it is woken: at the moment at which it gets one.
+    #[derive(Default)]
+    struct GivesUp(Mutex<Option<BoxFuture<'static, Place>>>);
+
+    impl Wake for GivesUp {
+        fn wake(self: Arc<Self>) {
+            drop(self.0.lock().expect("no panic").take());
+        }
     }
 
     #[test]
-    fn whoever_gives_up_while_a_place_comes_stops_nobody() {
+    fn whoever_gives_up_while_it_gets_a_place_stops_nobody() {
+        let limit = ChecksLimit::new(1);
+        let first = limit.enter().now_or_never().expect("a place");
+        let waiter = Arc::new(GivesUp::default());
+        let other = limit.clone();
+        let mut waiting = async move { other.enter().await }.boxed();
+        let waker = Waker::from(Arc::clone(&waiter));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        *waiter.0.lock().expect("no panic") = Some(waiting);
+
         let (done, is_done) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            leave_and_give_up(&ChecksLimit::new(1), 300_000);
+            drop(first);
             done.send(()).expect("the test waits");
         });
-        is_done.recv_timeout(Duration::from_secs(100)).expect("they wait for each other");
+        is_done.recv_timeout(Duration::from_secs(30)).expect("it waits for its own lock");
+        assert!(waiter.0.lock().expect("no panic").is_none(), "it was woken");
+        assert!(limit.enter().now_or_never().is_some(), "the place came back");
     }
 
     #[tokio::test(start_paused = true)]
