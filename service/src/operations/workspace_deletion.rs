@@ -16,8 +16,16 @@ use super::{api_tokens, lock_workspace};
 /// NOT_FOUND, INVALID_ARGUMENT without the same id as confirmation; UNAVAILABLE also if the workspace
 /// is gone already, but something of it is left.
 pub async fn delete(store: &Store, workspace_id: String, confirmation: String) -> Result<i64> {
+    if workspace_id.is_empty() {
+        return Err(Error::required("workspace_id"));
+    }
+    if confirmation != workspace_id {
+        let message = "repeat the workspace_id here: this erases everything in it, the consent \
+                       ledger too; keep that first with contacts-service audit export";
+        return Err(Error::invalid(Reason::InvalidArgument, "confirm_workspace_id", message));
+    }
     let rows = store.rows_of(LongWork::Purge);
-    let (row_key, first) = store.write(Delete { workspace_id, confirmation, rows }).await?;
+    let (row_key, first) = store.write(Delete { workspace_id, rows }).await?;
     if first.is_done {
         return Ok(first.contacts);
     }
@@ -56,7 +64,6 @@ async fn purge(store: &Store, row_key: i64) -> Result<i64> {
 
 struct Delete {
     workspace_id: String,
-    confirmation: String,
     rows: usize,
 }
 
@@ -70,15 +77,6 @@ impl Operation for Delete {
     }
 
     async fn run(&self, tx: &mut Transaction) -> Result<(i64, Purged)> {
-        if self.workspace_id.is_empty() {
-            return Err(Error::required("workspace_id"));
-        }
-        if self.confirmation != self.workspace_id {
-            let message = "repeat the workspace_id here: this erases everything in it, the consent \
-                           ledger too; keep that first with contacts-service audit export";
-            let field = "confirm_workspace_id";
-            return Err(Error::invalid(Reason::InvalidArgument, field, message));
-        }
         let found = lock_workspace(tx, &self.workspace_id, Lock::Exclusive).await?;
         api_tokens::forget_workspace(tx, &found.workspace_id).await?;
         let purged = tx.db.delete_workspace(&found, self.rows).await?;

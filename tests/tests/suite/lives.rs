@@ -27,6 +27,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use self::act::{Request, Times};
 use self::definition::{Definition, audited};
 use self::look::{Look, Names};
+use self::promise::Repeated;
 use self::step::{Step, life};
 
 /// How many lives, at most, unless `API_LIVES` says so.
@@ -67,9 +68,21 @@ struct Life<'e> {
     client: ContactsClient,
     workspace: String,
     contact_ids: Vec<String>,
-    /// The request of each step, how many contacts had been created then, and whether it was answered.
-    requests: Vec<Option<(Request, usize, bool)>>,
+    /// The request of each step.
+    requests: Vec<Option<Sent>>,
+    /// How many people were erased.
+    erasures: usize,
     definition: Definition,
+}
+
+/// A request that was sent, and what was so then.
+#[derive(Clone)]
+struct Sent {
+    request: Request,
+    was_answered: bool,
+    /// How many contacts had been created.
+    known: usize,
+    erasures: usize,
 }
 
 /// What came of a step.
@@ -77,8 +90,7 @@ struct Taken {
     look: Look,
     outcome: String,
     is_accepted: bool,
-    /// Whether the same request, with its id, was answered before.
-    is_repeated: bool,
+    repeated: Repeated,
     /// The place of the step whose request was sent again, or of this one.
     place: usize,
     /// How many contacts that request could name.
@@ -94,6 +106,7 @@ impl<'e> Life<'e> {
             workspace: workspace.to_owned(),
             contact_ids: Vec::new(),
             requests: Vec::new(),
+            erasures: 0,
             definition: Definition::new(),
         }
     }
@@ -110,7 +123,7 @@ impl<'e> Life<'e> {
 
     async fn take(&mut self, step: &Step, times: &Times) -> Result<Taken, String> {
         let mut place = self.requests.len();
-        let mut is_repeated = false;
+        let mut repeated = Repeated::No;
         let mut known = self.contact_ids.len();
         let sent: Result<String, Error> = match step {
             Step::Policy(ages) => {
@@ -124,12 +137,16 @@ impl<'e> Life<'e> {
                 self.requests.push(None);
                 match again {
                     None => Ok("nothing".to_owned()),
-                    Some((request, known_then, was_answered)) => {
+                    Some(Sent { request, was_answered, known: known_then, erasures }) => {
                         place = earlier.unwrap_or(place);
                         known = known_then;
-                        is_repeated = *same_id && was_answered;
+                        repeated = match *same_id && was_answered {
+                            false => Repeated::No,
+                            true if erasures == self.erasures => Repeated::Answered,
+                            true => Repeated::AnsweredBeforeAnErasure,
+                        };
                         let request = if *same_id { request } else { request.with_id() };
-                        request.send(&self.client).await
+                        self.send(request).await
                     }
                 }
             }
@@ -137,8 +154,10 @@ impl<'e> Life<'e> {
                 let (client, ids) = (&self.client, &self.contact_ids);
                 let request = act::request(client, &self.workspace, ids, step, times);
                 let request = request.expect("a request");
-                let sent = request.clone().send(client).await;
-                self.requests.push(Some((request, known, sent.is_ok())));
+                let erasures = self.erasures;
+                let sent = self.send(request.clone()).await;
+                let was_answered = sent.is_ok();
+                self.requests.push(Some(Sent { request, was_answered, known, erasures }));
                 sent
             }
         };
@@ -154,7 +173,14 @@ impl<'e> Life<'e> {
         let look = Look::take(&self.client, &names).await?;
         let outcome = act::outcome(&sent, &names);
         self.definition.compare(self.store, &self.workspace, &look.reasons).await?;
-        Ok(Taken { look, outcome, is_accepted: sent.is_ok(), is_repeated, place, known })
+        Ok(Taken { look, outcome, is_accepted: sent.is_ok(), repeated, place, known })
+    }
+
+    async fn send(&mut self, request: Request) -> Result<String, Error> {
+        let erases = matches!(request, Request::Erase(_));
+        let sent = request.send(&self.client).await;
+        self.erasures += usize::from(erases && sent.is_ok());
+        sent
     }
 
     async fn events(&self, times: &Times) -> Result<Vec<String>, String> {
@@ -207,7 +233,7 @@ async fn compare(
         let said = &steps[here.place];
         let (outcome, known) = (&here.outcome, here.known);
         let broken =
-            promise::broken((said, known), here.is_repeated, here.is_accepted, &before, &here.look);
+            promise::broken((said, known), here.repeated, here.is_accepted, &before, &here.look);
         if let Some(promise) = broken {
             return Err(wrong(format!("{promise} ({outcome})")));
         }

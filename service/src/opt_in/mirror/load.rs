@@ -59,8 +59,8 @@ impl Mirror {
         };
         let mut after = String::new();
         loop {
-            // Read after the revision, so that changes since are caught up with.
-            // Not as lists do, which give way: checks cost less once this is done.
+            // Read after the revision, so that changes since are caught up with. Not on a connection of
+            // lists, which give way to checks: those cost less once this is done.
             let mut db = self.store.read_of(id).await?;
             db.enter(&workspace).await?;
             let page = db.consent_page(&workspace, &after, PAGE).await?;

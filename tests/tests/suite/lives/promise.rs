@@ -6,11 +6,19 @@ use contacts_sdk::CheckReason;
 use super::look::{Look, QUESTIONS};
 use super::step::{CATEGORIES, KEYS, Step, When, Who};
 
-/// The promise that a step broke. Its request could name so many contacts. `is_repeated` is whether it was
-/// answered before.
+/// Whether a request was answered before, under the same id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Repeated {
+    No,
+    Answered,
+    /// The answer may have been erased with the person.
+    AnsweredBeforeAnErasure,
+}
+
+/// The promise that a step broke. Its request could name so many contacts.
 pub fn broken(
     (step, known): (&Step, usize),
-    is_repeated: bool,
+    repeated: Repeated,
     accepted: bool,
     before: &Look,
     after: &Look,
@@ -19,9 +27,11 @@ pub fn broken(
         look.reasons[key][question] == CheckReason::OptedIn
     };
     let all = || (0..KEYS.len()).flat_map(|key| (0..QUESTIONS.len()).map(move |q| (key, q)));
-    let may_change = accepted && !is_repeated;
+    let may_change = accepted && repeated == Repeated::No;
     // Of somebody who was erased since, an objection is recorded again.
-    let objects_again = accepted && matches!(step, Step::OptOut { .. } | Step::Stop { .. });
+    let objects_again = accepted
+        && repeated == Repeated::AnsweredBeforeAnErasure
+        && matches!(step, Step::OptOut { .. } | Step::Stop { .. });
     if !may_change
         && !objects_again
         && let Some((key, _)) =
