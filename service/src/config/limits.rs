@@ -99,7 +99,7 @@ pub struct Limits {
 
     /// Maximum memory for consent that is kept to answer checks. 0 turns that off.
     ///
-    /// A contact takes some 90 bytes for each phone number and user id. What is kept is used
+    /// A contact takes some 110 bytes for each phone number and user id. What is kept is used
     /// only after a read of the database that says that nothing changed since.
     #[arg(
         long,
