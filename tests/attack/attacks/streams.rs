@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use contacts_proto::v1;
 use contacts_tests::{Call, Wire, message};
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::future::{join_all, try_join_all};
+use futures::stream::FuturesUnordered;
 use prost::Message;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::super::Result;
 use super::super::target::Target;
@@ -24,7 +26,7 @@ async fn open(target: &Target, connections: usize, calls: usize, method: &str) -
         let Ok(wire) = Wire::try_connect(target.server.address(), settings).await else { continue };
         for _ in 0..calls {
             // Waits if the connection has as many calls as the server permits.
-            let call = tokio::time::timeout(Duration::from_secs(1), wire.try_open(method, &[]));
+            let call = timeout(Duration::from_secs(1), wire.try_open(method, &[]));
             match call.await {
                 Ok(Ok(call)) => opened.calls.push(call),
                 _ => break,
@@ -46,6 +48,29 @@ pub async fn idle(target: &Target, time: Duration) -> Result {
     drop(opened.calls);
     drop(opened.connections);
     Ok(())
+}
+
+/// Calls of which nothing but the headers is sent, and others as soon as they are refused.
+pub async fn half_calls(target: &Target, time: Duration) -> Result {
+    let send = |method| async move {
+        let wire = Wire::try_connect(target.server.address(), h2::client::Builder::new()).await?;
+        let open = || async {
+            let call = wire.try_open(method, &[]).await?;
+            call.try_response().await
+        };
+        let mut calls: FuturesUnordered<_> = (0..900).map(|_| open()).collect();
+        while calls.next().await.is_some() {
+            calls.push(open());
+        }
+        Result::Ok(())
+    };
+    let methods = ["OptInService/CheckOptIn", "OptInService/RecordOptOut"];
+    let attack = try_join_all(methods.into_iter().cycle().take(6).map(send));
+    // It goes on until it is stopped.
+    match timeout(time, attack).await {
+        Ok(ended) => ended.map(drop),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Half of them watch the health, half ask reflection for files and do not read the answers.

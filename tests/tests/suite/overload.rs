@@ -45,22 +45,51 @@ async fn assert_checks_and_opt_outs_work(app: &TestApp) {
 async fn idle_streams_take_no_places_of_checks_and_opt_outs(app: TestApp) {
     let contact = app.make_contact(phone(1)).await;
     // Twice as many calls as there were places for all.
-    let (mut open, mut connections) = (Vec::new(), Vec::new());
-    let mut refused = 0;
+    let (mut open, mut connections) = (FuturesUnordered::new(), Vec::new());
     for _ in 0..3 {
         let wire = app.wire().await;
         for _ in 0..700 {
-            open.push(wire.open(STREAM, &[]).await);
+            open.push(wire.open(STREAM, &[]).await.response());
         }
-        let another = wire.send(STREAM, &[], message(&batch("").encode_to_vec())).await;
-        refused += usize::from(another.code() == Code::ResourceExhausted);
         connections.push(wire);
     }
-    assert!(refused > 0, "streams are not limited");
+    let (first, _) = timeout(LONG, open.by_ref().into_future()).await.expect("they are limited");
+    Err::<(), _>(first.expect("many").status).refused_for(reason::OVERLOADED);
     assert_checks_and_opt_outs_work(&app).await;
     let by_id = app.opt_in().check(&contact, MARKETING).await;
     assert!(!by_id.expect("a check by contact id").is_allowed());
     drop(open);
+}
+
+#[apply(on_each_store!)]
+async fn calls_that_do_not_arrive_leave_their_places_to_those_that_do(app: TestApp) {
+    let half = message(&v1::CheckOptInRequest::default().encode_to_vec()).slice(..4);
+    let (mut open, mut connections) = (FuturesUnordered::new(), Vec::new());
+    for method in
+        ["OptInService/CheckOptIn", "OptInService/RecordOptOut", "ContactService/GetContact"]
+    {
+        for n in 0..3 {
+            let wire = app.wire().await;
+            for _ in 0..700 {
+                let mut call = wire.open(method, &[]).await;
+                if n > 0 {
+                    call.request.send_data(half.clone(), false).expect("sent");
+                }
+                open.push(call.response());
+            }
+            connections.push(wire);
+        }
+    }
+    // All have come when this many gave way.
+    let gave_way = open.by_ref().take(3 * (3 * 700 - 1024));
+    let gave_way: Vec<_> = timeout(LONG, gave_way.collect()).await.expect("room is made");
+    for answer in gave_way {
+        Err::<(), _>(answer.status).refused_for(reason::OVERLOADED);
+    }
+    for n in 0..20 {
+        app.make_contact(phone(n)).await;
+        assert_checks_and_opt_outs_work(&app).await;
+    }
 }
 
 #[apply(on_each_store!)]

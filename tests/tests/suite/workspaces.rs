@@ -8,8 +8,7 @@ use contacts_sdk::{
     AttributeType, EvidenceField, ImportConsent, ImportRow, MessageCategory, NewContact,
     OptInPolicy, OptInSource, reason,
 };
-use contacts_service::store::sqlite::fail_point::Fault as SqliteFault;
-use contacts_tests::{Backend, Fault, Refused, TestApp, apply, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 use tokio::time::sleep;
 
 #[apply(on_each_store!)]
@@ -289,8 +288,12 @@ async fn deleting_a_large_workspace_deletes_everything_in_it(app: TestApp) {
     assert_eq!(app.workspaces().list().await.expect("workspaces").items.len(), 1);
 }
 
+#[cfg(debug_assertions)]
 #[tokio::test]
 async fn what_is_left_of_a_workspace_is_deleted_by_the_next_server() {
+    use contacts_service::store::sqlite::fail_point::Fault as SqliteFault;
+    use contacts_tests::{Backend, Fault};
+
     let app = TestApp::start(Backend::Sqlite).await;
     app.make_contact(phone(1)).await;
     app.make_tags(&["regular"]).await;

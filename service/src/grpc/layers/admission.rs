@@ -5,22 +5,28 @@
 //! workspace may take of the places of bulk calls is limited where the workspace is
 //! known, see [`WorkspacePlaces`](crate::grpc::workspace_places::WorkspacePlaces).
 
+mod places;
+
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::{Request, Response};
-use metrics::Counter;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
+pub(super) use self::places::Arrival;
+use self::places::{Place, Places};
 use super::from_fn::Next;
 use crate::config::Limits;
-use crate::domain::error::{Error, Reason};
-use crate::grpc::body::{BodyHook, HookedBody};
+use crate::domain::error::Result;
+use crate::grpc::body::HookedBody;
 use crate::grpc::methods::{Class, Methods};
-use crate::telemetry::metrics::{Metrics, PLACES, PLACES_REFUSED, PLACES_TAKEN};
+use crate::telemetry::call::Peer;
+use crate::telemetry::metrics::Metrics;
 
 /// Places for health checks. They respond at once, so these are enough for many.
 const HEALTH_CHECKS: usize = 256;
@@ -30,30 +36,12 @@ const INFRASTRUCTURE: usize = 128;
 /// The places of all classes.
 pub(super) struct Admission {
     methods: Arc<Methods>,
-    health: Places,
-    infrastructure: Places,
-    checks: Places,
-    opt_outs: Places,
-    unary: Places,
-    bulk: Places,
-}
-
-/// The places of a class.
-struct Places {
-    free: Arc<Semaphore>,
-    refused: Counter,
-}
-
-impl Places {
-    fn new(class: Class, count: usize, metrics: &Metrics) -> Self {
-        let class = [class.name()];
-        let free = Arc::new(Semaphore::new(count));
-        metrics.gauge(&PLACES, &class).set(count as f64);
-        let taken = metrics.gauge(&PLACES_TAKEN, &class);
-        let sampled = Arc::clone(&free);
-        metrics.sample(move || taken.set((count - sampled.available_permits().min(count)) as f64));
-        Self { free, refused: metrics.counter(&PLACES_REFUSED, &class) }
-    }
+    health: Arc<Places>,
+    infrastructure: Arc<Places>,
+    checks: Arc<Places>,
+    opt_outs: Arc<Places>,
+    unary: Arc<Places>,
+    bulk: Arc<Places>,
 }
 
 impl Admission {
@@ -70,9 +58,9 @@ impl Admission {
         }
     }
 
-    /// Takes a place for a call, without waiting. Unknown methods, which are refused
-    /// inside, count as unary.
-    fn enter(&self, path: &str) -> Result<Place, Error> {
+    /// Takes a place for a call. Unknown methods, which are refused inside, count as unary.
+    fn enter(&self, request: &Request<Body>) -> Result<Place> {
+        let path = request.uri().path();
         let class = self.methods.find(path).map_or(Class::Unary, |(_, method)| method.class);
         let places = match class {
             Class::Health => &self.health,
@@ -82,36 +70,32 @@ impl Admission {
             Class::Unary => &self.unary,
             Class::Bulk => &self.bulk,
         };
-        Arc::clone(&places.free).try_acquire_owned().map(Place).map_err(|_| {
-            places.refused.increment(1);
-            overloaded()
-        })
+        places.enter(request.extensions().get().map(|Peer(address)| *address))
     }
 }
 
-/// Refuses a call when the places of its class are taken. A call holds its place
-/// until the client took its response, not only its headers.
+/// Refuses a call when the places of its class are taken by calls that have arrived. A call holds
+/// its place until the client took its response, not only its headers.
 pub(super) async fn limit<S, B>(
     admission: Arc<Admission>,
-    request: Request<Body>,
+    mut request: Request<Body>,
     next: Next<S>,
 ) -> Response<HookedBody<B, Place>>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
 {
-    let place = match admission.enter(request.uri().path()) {
+    let place = match admission.enter(&request) {
         Ok(place) => place,
         Err(error) => return Status::from(error).into_http(),
     };
-    next.run(request).await.map(|body| HookedBody::new(body, place))
+    request.extensions_mut().insert(place.arrival());
+    let mut handled = pin!(next.run(request));
+    let handled = poll_fn(|cx| match handled.as_mut().poll(cx) {
+        Poll::Ready(response) => Poll::Ready(Ok(response)),
+        Poll::Pending => place.poll_gave_way(cx).map(Err),
+    });
+    match handled.await {
+        Ok(response) => response.map(|body| HookedBody::new(body, place)),
+        Err(error) => Status::from(error).into_http(),
+    }
 }
-
-fn overloaded() -> Error {
-    let message = "the server has as many calls of this kind as it takes; retry later";
-    Error::new(Reason::Overloaded, message)
-}
-
-/// The place of a call, given back when its response is dropped.
-pub(super) struct Place(#[expect(dead_code, reason = "held to be dropped")] OwnedSemaphorePermit);
-
-impl BodyHook for Place {}

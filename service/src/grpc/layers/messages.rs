@@ -25,8 +25,10 @@ use tower::Service;
 
 use self::memory::Memory;
 use self::receiver::{PREFIX, Receiver};
+use super::admission::Arrival;
 use super::from_fn::Next;
 use crate::config::Config;
+use crate::domain::error::Result;
 use crate::grpc::body::HookedBody;
 use crate::grpc::methods::{Class, Methods};
 use crate::runtime::off_worker;
@@ -78,6 +80,8 @@ where
         head.headers.remove(ENCODING);
     }
     let call = call::current();
+    let arrival = head.extensions.remove::<Arc<Arrival>>();
+    let arrived = move || arrival.as_ref().map_or(Ok(()), |arrival| arrival.complete());
     let note = move |message: &Bytes| {
         if let (Some(call), Some(encoded)) = (&call, message.get(PREFIX..)) {
             method.subject.note(encoded, call);
@@ -85,7 +89,11 @@ where
     };
     let mut receiver = Receiver::new(Arc::clone(&messages), method, body, is_gzip);
     if method.is_client_stream {
-        let body = Body::new(StreamBody::new(stream_of(receiver, note)));
+        let first = move |message: Option<&Bytes>| {
+            message.map(&note);
+            arrived()
+        };
+        let body = Body::new(StreamBody::new(stream_of(receiver, first)));
         return next.run(Request::from_parts(head, body)).await.map(unhooked);
     }
     // `receiver` lives until the response: it holds the memory of the message.
@@ -94,6 +102,9 @@ where
         Err(status) => return status.into_http(),
     };
     note(&message);
+    if let Err(error) = arrived() {
+        return Status::from(error).into_http();
+    }
     // Those about many people go to another runtime.
     let is_large = message.len() >= LARGE_BYTES && method.class != Class::Bulk;
     let handled = next.run(Request::from_parts(head, Body::new(Full::new(message))));
@@ -108,21 +119,21 @@ fn unhooked<B>(body: B) -> HookedBody<B, ()> {
     HookedBody::new(body, ())
 }
 
-/// The messages of a stream. The first one says what the call is about.
+/// The messages of a stream. The first one, or the end without one, is passed to `first`, too.
 fn stream_of(
     receiver: Receiver,
-    note: impl Fn(&Bytes),
+    first: impl Fn(Option<&Bytes>) -> Result<()>,
 ) -> impl futures::Stream<Item = Result<Frame<Bytes>, Status>> {
-    stream::unfold((Some(receiver), Some(note)), async |(receiver, mut note)| {
+    stream::unfold((Some(receiver), Some(first)), async |(receiver, mut first)| {
         let mut receiver = receiver?;
-        match receiver.next().await {
-            Ok(Some(message)) => {
-                if let Some(note) = note.take() {
-                    note(&message);
-                }
-                Some((Ok(Frame::data(message)), (Some(receiver), note)))
+        let received = receiver.next().await.and_then(|message| {
+            if let Some(first) = first.take() {
+                first(message.as_ref())?;
             }
-            Ok(None) => None,
+            Ok(message)
+        });
+        match received {
+            Ok(message) => Some((Ok(Frame::data(message?)), (Some(receiver), first))),
             Err(status) => Some((Err(status), (None, None))),
         }
     })

@@ -1,6 +1,7 @@
 //! The layers around services that misbehave.
 
 use std::future::pending;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 use tonic_types::StatusExt;
 use tower::{ServiceExt, service_fn};
@@ -19,6 +20,7 @@ use crate::domain::Time;
 use crate::store::Clock;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::audit::AuditLog;
+use crate::telemetry::call::Peer;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_id::RequestIds;
 
@@ -98,10 +100,7 @@ async fn streams_have_no_deadline_but_their_callers() {
 
     let response = service.oneshot(request(STREAM, None)).await.expect("infallible");
     let hour = Duration::from_secs(3600);
-    assert!(
-        tokio::time::timeout(hour, read(response)).await.is_err(),
-        "a stream has no default deadline"
-    );
+    assert!(timeout(hour, read(response)).await.is_err(), "a stream has no default deadline");
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,6 +171,92 @@ async fn no_class_of_calls_takes_the_places_of_another() {
         is_refused(call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo").await).await
     );
     assert!(!is_refused(call(HEALTH).await).await, "health is refused");
+}
+
+/// A request of a connection, of which no more arrives than its headers.
+fn unfinished(path: &str, port: u16) -> Request<Body> {
+    let mut request = request(path, None);
+    *request.body_mut() =
+        Body::new(StreamBody::new(stream::pending::<Result<Frame<Bytes>, Status>>()));
+    request.extensions_mut().insert(Peer((Ipv4Addr::LOCALHOST, port).into()));
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_have_not_arrived_give_way() {
+    for path in [UNARY, "/whatatalk.contacts.v1.OptInService/RecordOptOut", HEALTH] {
+        let service = layered(|| async { Response::new(ticking()) }, 4);
+        let call = |request| service.clone().oneshot(request).map(|done| done.expect("infallible"));
+        // More than there are places, of two connections.
+        let mut open: Vec<_> = (0..600_u16)
+            .map(|n| (n, Box::pin(call(unfinished(path, if n == 1 { 7 } else { 8 })))))
+            .collect();
+        let mut gave_way = Vec::new();
+        for (n, call) in &mut open {
+            // What gives way now is told when it is polled again.
+            if let Some(response) = call.now_or_never() {
+                panic!("{n}: {response:?}", response = response.status());
+            }
+        }
+        for (n, call) in &mut open {
+            if let Some(response) = call.now_or_never() {
+                assert!(is_refused(response).await, "{path}");
+                gave_way.push(*n);
+            }
+        }
+        let places = open.len() - gave_way.len();
+        assert!(places == 4 || (path == HEALTH && places == 256), "{path}: {places}");
+        // The oldest of the connection that has the most.
+        let expected = (0..600).filter(|n| *n != 1).take(gave_way.len());
+        assert!(gave_way.iter().copied().eq(expected), "{path}: {gave_way:?}");
+        // Those that arrive take the places of the others, and keep them.
+        let mut arrived = Vec::new();
+        for _ in 0..places {
+            let response = call(request(path, None)).await;
+            assert!(!response.headers().contains_key(Status::GRPC_STATUS), "{path}");
+            arrived.push(response);
+        }
+        assert!(is_refused(call(request(path, None)).await).await, "{path}");
+        assert!(is_refused(call(unfinished(path, 7)).await).await, "{path}");
+        drop(arrived);
+        drop(open);
+        // No place was lost, and none was made.
+        let again: Vec<_> =
+            stream::iter(0..places).then(|_| call(request(path, None))).collect().await;
+        assert!(again.iter().all(|response| !response.headers().contains_key(Status::GRPC_STATUS)));
+        assert!(is_refused(call(request(path, None)).await).await, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_gives_way_until_its_first_message() {
+    const CHECKS: &str = "/whatatalk.contacts.v1.OptInService/CheckOptInStream";
+    let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
+    // As long as the client sends, and nothing.
+    let handler = service_fn(|request: Request<Body>| async {
+        let silent = request.into_body().into_data_stream();
+        let silent = silent.filter_map(|_| async { None::<Result<Frame<Bytes>, Status>> });
+        Ok(Response::new(Body::new(StreamBody::new(silent))))
+    });
+    let mut config = Config::for_tests("unused.db");
+    config.limits.max_concurrent_bulk = 1;
+    let callers = (None, telemetry(Arc::default()));
+    let service = stack(handler, methods, config, callers, Background::default());
+    let first = service.clone().oneshot(unfinished(CHECKS, 7)).await.expect("infallible");
+    let mut first = Box::pin(read(first));
+    let moment = Duration::from_secs(1);
+    assert!(timeout(moment, first.as_mut()).await.is_err());
+
+    let parts = [Frame::data(Bytes::from_static(&[0; 5]))].map(Ok::<_, Status>);
+    let mut begun = unfinished(CHECKS, 7);
+    *begun.body_mut() = Body::new(StreamBody::new(stream::iter(parts).chain(stream::pending())));
+    let second = service.clone().oneshot(begun).await.expect("infallible");
+    assert_eq!(reason(&first.await.0), "OVERLOADED");
+    let mut second = Box::pin(read(second));
+    assert!(timeout(moment, second.as_mut()).await.is_err());
+    let third = service.oneshot(unfinished(CHECKS, 8)).await.expect("infallible");
+    assert!(is_refused(third).await);
+    assert!(timeout(moment, second.as_mut()).await.is_err(), "it has begun");
 }
 
 #[tokio::test]
