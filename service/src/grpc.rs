@@ -61,7 +61,7 @@ use self::methods::Methods;
 use self::transport::Capacity;
 use crate::authenticator::Authenticator;
 use crate::config::{Auth, Config, Switch};
-use crate::runtime::Background;
+use crate::runtime::SideRuntime;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, random};
 use crate::telemetry::access::AccessLog;
@@ -78,7 +78,7 @@ pub(crate) async fn serve(
     (metrics, audit): (Arc<Metrics>, Arc<AuditLog>),
     listener: (TcpListener, Option<Tls>),
     config: &Config,
-    background: Background,
+    background: SideRuntime,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let Config { limits, timeouts, .. } = config;

@@ -1,7 +1,8 @@
-//! The async runtimes: one for calls about one person, one for the others; work that would hold up
-//! others on their threads, and a watchdog that notices if something does.
+//! The async runtimes: one that receives calls and answers those about one person, one for the
+//! others, one for changes; work that would hold up others on their threads, and a watchdog that
+//! notices if something does.
 
-mod background;
+mod side;
 mod watchdog;
 
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-pub(crate) use self::background::{Background, give_way};
+pub(crate) use self::side::{SideRuntime, give_way};
 pub(crate) use self::watchdog::Watchdog;
 use crate::domain::error::{Error, Result};
 

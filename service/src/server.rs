@@ -20,7 +20,7 @@ use crate::grpc;
 use crate::key_file::KeyFileError;
 use crate::maintenance::maintain;
 use crate::operations::{api_tokens, workspaces};
-use crate::runtime::{Background, Watchdog};
+use crate::runtime::{SideRuntime, Watchdog};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::telemetry::audit::AuditLog;
@@ -244,7 +244,7 @@ impl Server {
         let api = (store.clone(), webhook_secrets);
         let listener = (listener, tls.clone());
         let telemetry = (metrics, Arc::clone(&audit));
-        let background = Background::start()?;
+        let background = SideRuntime::background()?;
         let serving = grpc::serve(api, telemetry, listener, &config, background, steps.clone());
         let mut serving = Box::pin(serving);
         let ended = tokio::select! {

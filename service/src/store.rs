@@ -37,7 +37,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -62,7 +61,7 @@ pub(crate) use self::log_redaction::loggable;
 use self::measured::Measured;
 pub(crate) use self::measured::PoolState;
 pub use self::pace::LongWork;
-use self::pace::{Pace, Turns};
+use self::pace::{Other, Pace, Turns};
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub(crate) use self::purging::Purge;
 use self::purging::Purging;
@@ -88,7 +87,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
 use crate::operations::{DEFAULT_WORKSPACE, named};
-use crate::runtime::off_worker;
+use crate::runtime::{SideRuntime, off_worker};
 use crate::telemetry::call;
 use crate::telemetry::metrics::{CLOCK_JUMPS, Metrics};
 
@@ -163,8 +162,8 @@ pub struct Store {
     turns: Arc<Turns>,
     places: Arc<WritePlaces>,
     purging: Purging,
-    /// Where writes run, whoever asks for them: others wait for the locks that they hold.
-    runtime: Handle,
+    /// Where writes run, whoever asks for them.
+    runtime: SideRuntime,
 }
 
 impl Store {
@@ -184,7 +183,7 @@ impl Store {
         let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
         let places = Arc::new(WritePlaces::new(writers(&**backend), backend.write_timeout()));
-        let runtime = Handle::current();
+        let runtime = SideRuntime::changes().map_err(Error::internal)?;
         Ok(Self {
             backend,
             clock,
@@ -254,16 +253,26 @@ impl Store {
     /// The operation finishes even if the caller is dropped: cancelling it in the
     /// middle would cost its connection.
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
+        let other = operation.bulk().is_none().then(|| self.pace.other());
+        self.write_beside(operation, other).await
+    }
+
+    /// The same as this write of others, until its end.
+    async fn write_beside<O: Operation>(
+        &self,
+        operation: O,
+        other: Option<Other>,
+    ) -> Result<O::Output> {
         let store = self.clone();
         let is_bulk = operation.bulk().is_some();
-        let other = (!is_bulk).then(|| self.pace.other());
         let write = call::carried(async move {
             let _other = other;
             store.write_with_retries(&operation).await
         });
+        let runtime = self.runtime.handle();
         let written = match is_bulk {
-            true => self.writes.spawn_on(off_worker(write).in_current_span(), &self.runtime),
-            false => self.writes.spawn_on(write.in_current_span(), &self.runtime),
+            true => self.writes.spawn_on(off_worker(write).in_current_span(), &runtime),
+            false => self.writes.spawn_on(write.in_current_span(), &runtime),
         };
         written.await.unwrap_or_else(|error| Err(Error::internal(error)))
     }
@@ -378,7 +387,8 @@ impl Store {
         let mut reader = self.backend.reader(ReadPurpose::Check, None).await?;
         reader.is_listed(DEFAULT_WORKSPACE).await?;
         drop(reader);
-        self.write_with_retries(&Probe).await
+        // Nobody's: long work need not give way to it.
+        self.write_beside(Probe, None).await
     }
 
     /// How many rows the next transaction of long work may write, so that nobody else waits long.

@@ -30,7 +30,7 @@ use self::messages::Messages;
 use super::methods::Methods;
 use crate::authenticator::Authenticator;
 use crate::config::Config;
-use crate::runtime::Background;
+use crate::runtime::SideRuntime;
 
 /// The services with all layers, outermost first. Outside of them is only the
 /// detection of stalled writes, which belongs to a connection
@@ -40,7 +40,7 @@ pub(super) fn stack<S>(
     methods: Arc<Methods>,
     config: Config,
     (authenticator, telemetry): (Option<Authenticator>, Telemetry),
-    background: Background,
+    background: SideRuntime,
 ) -> impl Service<
     Request<Body>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,

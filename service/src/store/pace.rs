@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::domain::error::{Error, Result};
 
 /// How long a transaction may take while others write.
-const BESIDE_OTHERS: Duration = Duration::from_millis(50);
+const BESIDE_OTHERS: Duration = Duration::from_millis(20);
 /// How long it may take if nobody else wrote lately.
 const ALONE: Duration = Duration::from_millis(200);
 /// How long ago is lately.
@@ -204,9 +204,9 @@ mod tests {
         let pace = Arc::new(Pace::new(20_000));
         assert_eq!(write(&pace, 20, Duration::from_micros(20), now), 10_000, "nobody else writes");
         let other = pace.other();
-        assert_eq!(pace.rows(IMPORT, now), 2500, "somebody waits");
+        assert_eq!(pace.rows(IMPORT, now), 1000, "somebody waits");
         drop(other);
-        assert_eq!(pace.rows(IMPORT, now), 2500, "somebody wrote");
+        assert_eq!(pace.rows(IMPORT, now), 1000, "somebody wrote");
         assert_eq!(pace.rows(IMPORT, now + LATELY + millis(60_000)), 10_000);
         // Edits are another kind of work.
         assert_eq!(pace.rows(LongWork::Edit, now), FIRST);

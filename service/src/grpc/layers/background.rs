@@ -22,14 +22,14 @@ use super::messages::LARGE_BYTES;
 use super::panics;
 use crate::domain::error::Error;
 use crate::grpc::methods::{Class, Methods};
-use crate::runtime::Background;
+use crate::runtime::SideRuntime;
 use crate::telemetry::call;
 
 type MadeFrame = Result<Frame<Bytes>, Status>;
 
 /// Calls what is inside, where it belongs.
 pub(super) async fn separate<S>(
-    (methods, background): (Arc<Methods>, Background),
+    (methods, background): (Arc<Methods>, SideRuntime),
     request: Request<Body>,
     next: Next<S>,
 ) -> Response<Body>
@@ -62,7 +62,7 @@ where
 }
 
 /// A body whose frames are made on the background runtime, one ahead of the client.
-fn sent_by(background: &Background, body: Body) -> Body {
+fn sent_by(background: &SideRuntime, body: Body) -> Body {
     let (sender, frames) = mpsc::channel(1);
     let sending = background.spawn(
         call::carried(async move {

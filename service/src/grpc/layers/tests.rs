@@ -61,7 +61,7 @@ fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
     let mut config = Config::for_tests("unused.db");
     config.limits.max_concurrent_requests = places;
     config.limits.max_concurrent_bulk = places;
-    stack(handler, methods, config, (None, telemetry(Arc::default())), Background::default())
+    stack(handler, methods, config, (None, telemetry(Arc::default())), SideRuntime::default())
 }
 
 /// Reads a response to its end: the status, and the number of bytes before it.
@@ -241,7 +241,7 @@ async fn a_stream_gives_way_until_its_first_message() {
     let mut config = Config::for_tests("unused.db");
     config.limits.max_concurrent_bulk = 1;
     let callers = (None, telemetry(Arc::default()));
-    let service = stack(handler, methods, config, callers, Background::default());
+    let service = stack(handler, methods, config, callers, SideRuntime::default());
     let first = service.clone().oneshot(unfinished(CHECKS, 7)).await.expect("infallible");
     let mut first = Box::pin(read(first));
     let moment = Duration::from_secs(1);
@@ -325,7 +325,7 @@ async fn calls_are_measured_by_method_and_code() {
         methods,
         config,
         (None, telemetry(Arc::clone(&metrics))),
-        Background::default(),
+        SideRuntime::default(),
     );
     let call = async |path: &str| {
         let response = service.clone().oneshot(request(path, None)).await.expect("infallible");
@@ -360,7 +360,7 @@ async fn a_refused_stream_ends_with_its_headers() {
     let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
     let handler = service_fn(|_| async { Ok(Status::not_found("nobody").into_http()) });
     let config = Config::for_tests("unused.db");
-    let background = Background::start().expect("threads");
+    let background = SideRuntime::background().expect("threads");
     let service = stack(handler, methods, config, (None, telemetry(Arc::default())), background);
     let response = service.oneshot(request(STREAM, None)).await.expect("infallible");
     assert!(http_body::Body::is_end_stream(response.body()));
@@ -385,7 +385,7 @@ async fn a_stream_of_the_background_runtime_is_whole() {
         Ok(Response::new(Body::new(StreamBody::new(frames.boxed()))))
     });
     let config = Config::for_tests("unused.db");
-    let background = Background::start().expect("threads");
+    let background = SideRuntime::background().expect("threads");
     let callers = (None, telemetry(Arc::default()));
     // Its threads end with its last clone, and a connection, which this test lacks, has one.
     let service = stack(handler, methods, config, callers, background.clone());

@@ -1,5 +1,6 @@
-//! A second runtime, for calls about many people. Its threads get a small part of the processors while
-//! those of checks and opt-outs want them, and all of them otherwise.
+//! Runtimes beside the one that receives calls: one for calls about many people, whose threads get a
+//! small part of the processors while those of checks and opt-outs want them, and all of them
+//! otherwise; and one for changes, which have locks that others wait for.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,26 +21,47 @@ pub(crate) fn give_way() {
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
-/// The runtime. Clones are the same one.
+/// A runtime. Clones are the same one.
 #[derive(Clone, Default)]
-pub(crate) struct Background(Option<Arc<Running>>);
+pub(crate) struct SideRuntime(Option<Arc<Running>>);
 
 struct Running(Option<Runtime>);
 
-impl Background {
-    /// Starts its threads, one per core. None for a server on a runtime of one thread, as in tests that
-    /// set its clock.
+impl SideRuntime {
+    /// Starts the one for calls about many people.
     ///
     /// # Errors
     /// When there are no threads for it.
-    pub(crate) fn start() -> std::io::Result<Self> {
+    pub(crate) fn background() -> std::io::Result<Self> {
+        Self::start("background", give_way)
+    }
+
+    /// Starts the one for changes. A change takes many steps, each of which would wait in the queue of
+    /// the runtime that receives calls: for seconds, when a client sends as many as it can.
+    ///
+    /// # Errors
+    /// When there are no threads for it.
+    pub(crate) fn changes() -> std::io::Result<Self> {
+        Self::start("changes", || ())
+    }
+
+    /// Starts threads, one per core. None beside a runtime of one thread, as in tests that set its
+    /// clock.
+    fn start(name: &str, on_thread_start: fn()) -> std::io::Result<Self> {
         if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
             return Ok(Self::default());
         }
         let mut builder = Builder::new_multi_thread();
         let runtime =
-            builder.thread_name("background").on_thread_start(give_way).enable_all().build()?;
+            builder.thread_name(name).on_thread_start(on_thread_start).enable_all().build()?;
         Ok(Self(Some(Arc::new(Running(Some(runtime))))))
+    }
+
+    /// What runs tasks there.
+    pub(crate) fn handle(&self) -> Handle {
+        let runtime = self.0.as_ref().and_then(|running| running.0.as_ref());
+        // None: the runtime of the caller.
+        runtime.map_or_else(Handle::current, |runtime| runtime.handle().clone())
     }
 
     /// Runs a task there, until its end or until the handle is dropped.
@@ -47,12 +69,7 @@ impl Background {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let runtime = self.0.as_ref().and_then(|running| running.0.as_ref());
-        AbortOnDropHandle::new(match runtime {
-            Some(runtime) => runtime.spawn(task),
-            // On the runtime of the caller.
-            None => tokio::spawn(task),
-        })
+        AbortOnDropHandle::new(self.handle().spawn(task))
     }
 }
 
@@ -78,7 +95,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn only_its_threads_give_way() {
         let own = niceness();
-        let background = Background::start().expect("threads");
+        let background = SideRuntime::background().expect("threads");
         let task = background.spawn(async { (niceness(), tokio::task::block_in_place(niceness)) });
         assert_eq!(task.await.expect("no panic"), (NICENESS, NICENESS));
         let here = tokio::spawn(async { niceness() }).await;
@@ -88,7 +105,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_task_ends_with_its_handle_and_the_runtime_with_its_last_clone() {
-        let background = Background::start().expect("threads");
+        let background = SideRuntime::background().expect("threads");
         let (held, ended) = tokio::sync::oneshot::channel::<()>();
         let task = background.clone().spawn(async move {
             let _held = held;
