@@ -30,6 +30,7 @@ pub enum Attack {
     GrpcStreams,
     Descriptors,
     CheckBatches,
+    Checks,
     HeavyCpu,
 }
 
@@ -49,7 +50,7 @@ impl Attack {
             Self::Senders => "11",
             Self::GrpcStreams => "12",
             Self::Descriptors => "13",
-            Self::CheckBatches | Self::HeavyCpu => "16",
+            Self::CheckBatches | Self::Checks | Self::HeavyCpu => "16",
         }
     }
 
@@ -72,6 +73,7 @@ impl Attack {
             }
             Self::Descriptors => "300 connections to a server with 128 file descriptors",
             Self::CheckBatches => "32 batches of 10 000 checks at a time",
+            Self::Checks => "5 400 checks at a time, of six connections",
             Self::HeavyCpu => "batches of checks, upserts, webhooks, long filters and duplicates",
         }
     }
@@ -126,6 +128,7 @@ impl Attack {
             Self::GrpcStreams => streams::watches(target, time).await,
             Self::Descriptors => streams::connections(target, time).await,
             Self::CheckBatches => reads::check_batches(target, time).await,
+            Self::Checks => streams::checks(target, time).await,
             Self::HeavyCpu => reads::heavy(target, time).await,
         }
     }

@@ -22,6 +22,7 @@ use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::admission::Admission;
+pub(super) use self::admission::Client;
 use self::calls::Calls;
 pub(super) use self::calls::Telemetry;
 use self::deadline::Deadlines;

@@ -35,6 +35,9 @@ pub(super) enum Class {
 }
 
 impl Class {
+    /// How many classes there are.
+    pub(super) const COUNT: usize = Self::Bulk as usize + 1;
+
     /// Its name in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -1,5 +1,7 @@
 //! HTTP/2: the accept loop, and the settings of connections.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -16,10 +18,10 @@ use tonic::body::Body;
 use tower::{Service, ServiceBuilder};
 
 use super::connection::{Connection, accept};
+use super::layers::Client;
 use super::tls_stream;
 use super::write_stall::{self, StreamExecutor};
 use crate::config::{Limits, Timeouts};
-use crate::telemetry::call::Peer;
 use crate::telemetry::metrics::{CONNECTIONS, CONNECTIONS_REFUSED, Metrics};
 use crate::tls::Tls;
 
@@ -85,11 +87,12 @@ pub(super) async fn serve<S, B>(
             continue;
         }
         let connection = Connection::new(tls_stream::wrap(stream, tls.as_ref()), timeouts);
+        let client = Arc::new(Client::new(peer));
         let service = ServiceBuilder::new()
             // A call takes kilobytes, and hyper and tokio move it several times.
             .map_future(Box::pin)
             .map_request(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(Peer(peer));
+                request.extensions_mut().insert(Arc::clone(&client));
                 request.map(Body::new)
             })
             .map_response(|response: Response<B>| response.map(write_stall::report))

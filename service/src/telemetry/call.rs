@@ -21,10 +21,6 @@ tokio::task_local! {
 #[derive(Clone, Debug)]
 pub(crate) struct Actor(pub(crate) Arc<str>);
 
-/// The address of a client, in the extensions of its requests.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
 /// A call under way. Nothing in it is personal data.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -40,11 +36,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(method: Arc<str>, request_id: HeaderValue, peer: Option<Peer>) -> Self {
+    pub(crate) fn new(method: Arc<str>, request_id: HeaderValue, peer: Option<SocketAddr>) -> Self {
         Self {
             method,
             request_id,
-            peer: peer.map(|Peer(address)| address),
+            peer,
             actor: OnceLock::new(),
             workspace_id: OnceLock::new(),
             contact_id: Mutex::default(),

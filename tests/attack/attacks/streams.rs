@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use contacts_proto::v1;
 use contacts_tests::{Call, Wire, message};
 use futures::StreamExt;
@@ -52,20 +53,48 @@ pub async fn idle(target: &Target, time: Duration) -> Result {
 
 /// Calls of which nothing but the headers is sent, and others as soon as they are refused.
 pub async fn half_calls(target: &Target, time: Duration) -> Result {
+    flood(target, time, &["OptInService/CheckOptIn", "OptInService/RecordOptOut"], None).await
+}
+
+/// As many checks as the server answers or refuses.
+pub async fn checks(target: &Target, time: Duration) -> Result {
+    let request = v1::CheckOptInRequest {
+        recipient: Some(v1::check_opt_in_request::Recipient::PhoneNumber("15551234567".to_owned())),
+        category: v1::MessageCategory::Marketing.into(),
+        ..Default::default()
+    };
+    let message = message(&request.encode_to_vec());
+    flood(target, time, &["OptInService/CheckOptIn"], Some(message)).await
+}
+
+/// Six connections with 900 calls at a time each.
+async fn flood(
+    target: &Target,
+    time: Duration,
+    methods: &[&str],
+    message: Option<Bytes>,
+) -> Result {
+    let message = message.as_ref();
     let send = |method| async move {
-        let wire = Wire::try_connect(target.server.address(), h2::client::Builder::new()).await?;
+        let mut settings = h2::client::Builder::new();
+        // With a small window, h2 ends the connection itself: that many small answers seem an attack.
+        settings.initial_connection_window_size(LARGE_WINDOW);
+        let wire = Wire::try_connect(target.server.address(), settings).await?;
         let open = || async {
-            let call = wire.try_open(method, &[]).await?;
+            let mut call = wire.try_open(method, &[]).await?;
+            if let Some(message) = message {
+                drop(call.request.send_data(message.clone(), true));
+            }
             call.try_response().await
         };
         let mut calls: FuturesUnordered<_> = (0..900).map(|_| open()).collect();
-        while calls.next().await.is_some() {
+        while let Some(answer) = calls.next().await {
+            answer?;
             calls.push(open());
         }
         Result::Ok(())
     };
-    let methods = ["OptInService/CheckOptIn", "OptInService/RecordOptOut"];
-    let attack = try_join_all(methods.into_iter().cycle().take(6).map(send));
+    let attack = try_join_all(methods.iter().copied().cycle().take(6).map(send));
     // It goes on until it is stopped.
     match timeout(time, attack).await {
         Ok(ended) => ended.map(drop),

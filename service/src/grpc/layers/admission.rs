@@ -19,13 +19,13 @@ use tonic::body::Body;
 use tower::Service;
 
 pub(super) use self::places::Arrival;
+pub(in crate::grpc) use self::places::Client;
 use self::places::{Place, Places};
 use super::from_fn::Next;
 use crate::config::Limits;
 use crate::domain::error::Result;
 use crate::grpc::body::HookedBody;
 use crate::grpc::methods::{Class, Methods};
-use crate::telemetry::call::Peer;
 use crate::telemetry::metrics::Metrics;
 
 /// Places for health checks. They respond at once, so these are enough for many.
@@ -70,11 +70,12 @@ impl Admission {
             Class::Unary => &self.unary,
             Class::Bulk => &self.bulk,
         };
-        places.enter(request.extensions().get().map(|Peer(address)| *address))
+        places.enter(request.extensions().get().cloned())
     }
 }
 
-/// Refuses a call when the places of its class are taken by calls that have arrived. A call holds
+/// Refuses a call when the places of its class are taken by calls that have arrived, or too many of
+/// them by this connection. A call holds
 /// its place until the client took its response, not only its headers.
 pub(super) async fn limit<S, B>(
     admission: Arc<Admission>,

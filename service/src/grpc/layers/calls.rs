@@ -16,13 +16,14 @@ use tonic::{Code, Status};
 use tower::Service;
 use tracing::{Instrument, Span};
 
+use super::admission::Client;
 use super::from_fn::Next;
 use crate::grpc::body::{BodyHook, HookedBody, PolledFrame};
 use crate::grpc::methods::Methods;
 use crate::store::Clock;
 use crate::telemetry::access::{AccessLog, Ended};
 use crate::telemetry::audit::{Action, AuditLog};
-use crate::telemetry::call::{self, Call, Peer};
+use crate::telemetry::call::{self, Call};
 use crate::telemetry::metrics::{Metrics, RPC_DURATION, RPCS_UNDER_WAY};
 #[cfg(feature = "otlp")]
 use crate::telemetry::otlp;
@@ -128,7 +129,7 @@ where
         None => (&calls.unknown, calls.measured.len() - 1, None),
     };
     let request_id = calls.telemetry.ids.of(request.headers());
-    let peer = request.extensions().get::<Peer>().copied();
+    let peer = request.extensions().get().map(|client: &Arc<Client>| client.peer());
     let call = Arc::new(Call::new(Arc::clone(path), request_id.clone(), peer));
     // At lower levels it would cost a check a tenth of its time.
     #[cfg(not(feature = "otlp"))]

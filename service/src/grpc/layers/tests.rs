@@ -20,7 +20,6 @@ use crate::domain::Time;
 use crate::store::Clock;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::audit::AuditLog;
-use crate::telemetry::call::Peer;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_id::RequestIds;
 
@@ -174,41 +173,43 @@ async fn no_class_of_calls_takes_the_places_of_another() {
 }
 
 /// A request of a connection, of which no more arrives than its headers.
-fn unfinished(path: &str, port: u16) -> Request<Body> {
+fn unfinished(path: &str, client: &Arc<Client>) -> Request<Body> {
     let mut request = request(path, None);
     *request.body_mut() =
         Body::new(StreamBody::new(stream::pending::<Result<Frame<Bytes>, Status>>()));
-    request.extensions_mut().insert(Peer((Ipv4Addr::LOCALHOST, port).into()));
+    request.extensions_mut().insert(Arc::clone(client));
     request
+}
+
+fn client(port: u16) -> Arc<Client> {
+    Arc::new(Client::new((Ipv4Addr::LOCALHOST, port).into()))
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_that_have_not_arrived_give_way() {
-    for path in [UNARY, "/whatatalk.contacts.v1.OptInService/RecordOptOut", HEALTH] {
+    // Health checks have more places.
+    for (path, places) in
+        [(UNARY, 4), ("/whatatalk.contacts.v1.OptInService/RecordOptOut", 4), (HEALTH, 256)]
+    {
         let service = layered(|| async { Response::new(ticking()) }, 4);
         let call = |request| service.clone().oneshot(request).map(|done| done.expect("infallible"));
-        // More than there are places, of two connections.
-        let mut open: Vec<_> = (0..600_u16)
-            .map(|n| (n, Box::pin(call(unfinished(path, if n == 1 { 7 } else { 8 })))))
+        let (one, another) = (client(7), client(8));
+        let mut open: Vec<_> = (0..600)
+            .map(|n| Box::pin(call(unfinished(path, if n == 1 { &one } else { &another }))))
             .collect();
-        let mut gave_way = Vec::new();
-        for (n, call) in &mut open {
-            // What gives way now is told when it is polled again.
-            if let Some(response) = call.now_or_never() {
-                panic!("{n}: {response:?}", response = response.status());
-            }
+        for call in &mut open {
+            assert!(call.now_or_never().is_none(), "{path}");
         }
-        for (n, call) in &mut open {
+        let mut gave_way = Vec::new();
+        for (n, call) in open.iter_mut().enumerate() {
             if let Some(response) = call.now_or_never() {
                 assert!(is_refused(response).await, "{path}");
-                gave_way.push(*n);
+                gave_way.push(n);
             }
         }
-        let places = open.len() - gave_way.len();
-        assert!(places == 4 || (path == HEALTH && places == 256), "{path}: {places}");
-        // The oldest of the connection that has the most.
-        let expected = (0..600).filter(|n| *n != 1).take(gave_way.len());
-        assert!(gave_way.iter().copied().eq(expected), "{path}: {gave_way:?}");
+        // The oldest of the connection that has half of the places.
+        let expected: Vec<_> = (0..600 - places / 2).filter(|n| *n != 1).collect();
+        assert_eq!(gave_way, expected, "{path}");
         // Those that arrive take the places of the others, and keep them.
         let mut arrived = Vec::new();
         for _ in 0..places {
@@ -217,7 +218,7 @@ async fn calls_that_have_not_arrived_give_way() {
             arrived.push(response);
         }
         assert!(is_refused(call(request(path, None)).await).await, "{path}");
-        assert!(is_refused(call(unfinished(path, 7)).await).await, "{path}");
+        assert!(is_refused(call(unfinished(path, &client(9))).await).await, "{path}");
         drop(arrived);
         drop(open);
         // No place was lost, and none was made.
@@ -226,6 +227,37 @@ async fn calls_that_have_not_arrived_give_way() {
         assert!(again.iter().all(|response| !response.headers().contains_key(Status::GRPC_STATUS)));
         assert!(is_refused(call(request(path, None)).await).await, "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_leaves_places_to_others() {
+    let service = layered(|| async { Response::new(ticking()) }, 60);
+    let call = async |client: &Arc<Client>| {
+        let mut request = request(UNARY, None);
+        request.extensions_mut().insert(Arc::clone(client));
+        service.clone().oneshot(request).await.expect("infallible")
+    };
+    let clients: Vec<_> = (0..5).map(client).collect();
+    let mut open: Vec<Vec<_>> = Vec::new();
+    for client in &clients {
+        let mut held = Vec::new();
+        loop {
+            let response = call(client).await;
+            if response.headers().contains_key(Status::GRPC_STATUS) {
+                assert!(is_refused(response).await);
+                break;
+            }
+            held.push(response);
+        }
+        open.push(held);
+    }
+    // Each has half of what those before it left.
+    assert_eq!(open.iter().map(Vec::len).collect::<Vec<_>>(), [30, 15, 8, 4, 2]);
+    assert!(!is_refused(call(&client(9)).await).await, "one is left");
+    // What is given back is the next one's.
+    open[0].truncate(10);
+    assert!(!is_refused(call(&clients[4]).await).await);
+    assert!(!is_refused(call(&clients[0]).await).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,19 +274,19 @@ async fn a_stream_gives_way_until_its_first_message() {
     config.limits.max_concurrent_bulk = 1;
     let callers = (None, telemetry(Arc::default()));
     let service = stack(handler, methods, config, callers, SideRuntime::default());
-    let first = service.clone().oneshot(unfinished(CHECKS, 7)).await.expect("infallible");
+    let first = service.clone().oneshot(unfinished(CHECKS, &client(7))).await.expect("infallible");
     let mut first = Box::pin(read(first));
     let moment = Duration::from_secs(1);
     assert!(timeout(moment, first.as_mut()).await.is_err());
 
     let parts = [Frame::data(Bytes::from_static(&[0; 5]))].map(Ok::<_, Status>);
-    let mut begun = unfinished(CHECKS, 7);
+    let mut begun = unfinished(CHECKS, &client(7));
     *begun.body_mut() = Body::new(StreamBody::new(stream::iter(parts).chain(stream::pending())));
     let second = service.clone().oneshot(begun).await.expect("infallible");
     assert_eq!(reason(&first.await.0), "OVERLOADED");
     let mut second = Box::pin(read(second));
     assert!(timeout(moment, second.as_mut()).await.is_err());
-    let third = service.oneshot(unfinished(CHECKS, 8)).await.expect("infallible");
+    let third = service.oneshot(unfinished(CHECKS, &client(8))).await.expect("infallible");
     assert!(is_refused(third).await);
     assert!(timeout(moment, second.as_mut()).await.is_err(), "it has begun");
 }

@@ -1,13 +1,18 @@
 //! The places of a class of calls.
 //!
+//! So that no client keeps others out, a connection gets a place only if more are free than it has:
+//! one that sends as many calls as it can has half of them, of six each has a seventh, and a seventh
+//! is left.
+//!
 //! A call whose request has not arrived holds a place as long as that may take, without doing
 //! anything. So that nobody can keep others out by sending half of many requests, such calls give
 //! way to new ones: first those of the connection that has the most of them, of these the oldest.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -22,8 +27,26 @@ use crate::grpc::body::{BodyHook, PolledFrame, trailers};
 use crate::grpc::methods::Class;
 use crate::telemetry::metrics::{Metrics, PLACES, PLACES_REFUSED, PLACES_TAKEN};
 
+/// A connection, in the extensions of its requests: how many places it has, by class.
+pub(in crate::grpc) struct Client {
+    peer: SocketAddr,
+    held: [AtomicUsize; Class::COUNT],
+}
+
+impl Client {
+    pub(in crate::grpc) fn new(peer: SocketAddr) -> Self {
+        Self { peer, held: Default::default() }
+    }
+
+    /// Where it is from.
+    pub(in crate::grpc::layers) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+}
+
 /// The places of a class.
 pub(super) struct Places {
+    class: Class,
     free: Arc<Semaphore>,
     refused: Counter,
     next_id: AtomicU64,
@@ -35,30 +58,38 @@ type Unfinished = HashMap<Option<SocketAddr>, BTreeMap<u64, Arc<Arrival>>>;
 
 impl Places {
     pub(super) fn new(class: Class, count: usize, metrics: &Metrics) -> Arc<Self> {
-        let class = [class.name()];
+        let name = [class.name()];
         let free = Arc::new(Semaphore::new(count));
-        metrics.gauge(&PLACES, &class).set(count as f64);
-        let taken = metrics.gauge(&PLACES_TAKEN, &class);
+        metrics.gauge(&PLACES, &name).set(count as f64);
+        let taken = metrics.gauge(&PLACES_TAKEN, &name);
         let sampled = Arc::clone(&free);
         metrics.sample(move || taken.set((count - sampled.available_permits().min(count)) as f64));
-        let refused = metrics.counter(&PLACES_REFUSED, &class);
-        Arc::new(Self { free, refused, next_id: AtomicU64::new(0), unfinished: Mutex::default() })
+        let refused = metrics.counter(&PLACES_REFUSED, &name);
+        let (next_id, unfinished) = (AtomicU64::new(0), Mutex::default());
+        Arc::new(Self { class, free, refused, next_id, unfinished })
     }
 
     /// Takes a place for a call of this connection, without waiting.
-    pub(super) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>) -> Result<Place> {
+    pub(super) fn enter(self: &Arc<Self>, client: Option<Arc<Client>>) -> Result<Place> {
+        let held = client.as_ref().map(|client| &client.held[self.class as usize]);
+        let has_many = held.is_some_and(|held| {
+            held.load(Ordering::Relaxed) >= self.free.available_permits().max(1)
+        });
         match self.free.try_acquire() {
             // The place gives it back.
-            Ok(permit) => permit.forget(),
-            Err(_) => {
+            Ok(permit) if !has_many => permit.forget(),
+            _ => {
                 // One call or the other is refused.
                 self.refused.increment(1);
-                self.make_room()?;
+                self.make_room(client.as_deref().filter(|_| has_many))?;
             }
+        }
+        if let Some(held) = held {
+            held.fetch_add(1, Ordering::Relaxed);
         }
         let arrival = Arrival {
             places: Arc::clone(self),
-            peer,
+            client,
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             state: AtomicU8::new(NEW),
             waker: AtomicWaker::new(),
@@ -66,20 +97,29 @@ impl Places {
         Ok(Place(Arc::new(arrival)))
     }
 
-    /// Takes the place of a call that has not arrived.
-    fn make_room(&self) -> Result<()> {
+    /// Takes the place of a call that has not arrived: of this connection, or of any.
+    fn make_room(&self, client: Option<&Client>) -> Result<()> {
         let mut unfinished = self.unfinished();
-        let most = unfinished.values_mut().max_by_key(|calls| {
-            let oldest = calls.first_key_value().map(|(id, _)| *id);
-            (calls.len(), std::cmp::Reverse(oldest))
-        });
-        let Some((_, call)) = most.and_then(BTreeMap::pop_first) else {
-            let message = "the server has as many calls of this kind as it takes; retry later";
+        let calls = match client {
+            Some(client) => unfinished.get_mut(&Some(client.peer)),
+            None => unfinished.values_mut().max_by_key(|calls| {
+                let oldest = calls.first_key_value().map(|(id, _)| *id);
+                (calls.len(), Reverse(oldest))
+            }),
+        };
+        let Some((_, call)) = calls.and_then(BTreeMap::pop_first) else {
+            let message = match client {
+                Some(_) => {
+                    "this connection has as many calls of this kind as the server takes from one now; \
+                     retry later"
+                }
+                None => "the server has as many calls of this kind as it takes; retry later",
+            };
             return Err(Error::new(Reason::Overloaded, message));
         };
         call.state.store(GAVE_WAY, Ordering::Relaxed);
-        if unfinished.get(&call.peer).is_some_and(BTreeMap::is_empty) {
-            unfinished.remove(&call.peer);
+        if unfinished.get(&call.peer()).is_some_and(BTreeMap::is_empty) {
+            unfinished.remove(&call.peer());
         }
         drop(unfinished);
         call.waker.wake();
@@ -101,7 +141,7 @@ const GAVE_WAY: u8 = 3;
 /// Whether the request of a call, or the first message of it, has arrived.
 pub(in crate::grpc::layers) struct Arrival {
     places: Arc<Places>,
-    peer: Option<SocketAddr>,
+    client: Option<Arc<Client>>,
     id: u64,
     state: AtomicU8,
     waker: AtomicWaker,
@@ -118,13 +158,17 @@ impl Arrival {
         if let Err(GAVE_WAY) = self.exchange(UNFINISHED, ARRIVED) {
             return Err(gave_way());
         }
-        if let Some(calls) = unfinished.get_mut(&self.peer) {
+        if let Some(calls) = unfinished.get_mut(&self.peer()) {
             calls.remove(&self.id);
             if calls.is_empty() {
-                unfinished.remove(&self.peer);
+                unfinished.remove(&self.peer());
             }
         }
         Ok(())
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.client.as_ref().map(|client| client.peer)
     }
 
     fn exchange(&self, from: u8, to: u8) -> std::result::Result<u8, u8> {
@@ -149,7 +193,7 @@ impl Place {
             NEW => {
                 let mut unfinished = call.places.unfinished();
                 if call.exchange(NEW, UNFINISHED).is_ok() {
-                    unfinished.entry(call.peer).or_default().insert(call.id, Arc::clone(call));
+                    unfinished.entry(call.peer()).or_default().insert(call.id, Arc::clone(call));
                 }
             }
             _ => {}
@@ -167,6 +211,9 @@ impl Drop for Place {
         // One that gave way has none any more.
         if self.0.complete().is_ok() {
             self.0.places.free.add_permits(1);
+        }
+        if let Some(client) = &self.0.client {
+            client.held[self.0.places.class as usize].fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
