@@ -14,7 +14,8 @@ pub struct Limits {
     /// Maximum number of concurrent unary calls of each kind: checks, opt-outs, others.
     ///
     /// Counted over all connections, for each kind apart, so that others keep neither
-    /// checks nor opt-outs out. Further calls fail with RESOURCE_EXHAUSTED.
+    /// checks nor opt-outs out. A connection gets half of them at most. Further calls fail
+    /// with RESOURCE_EXHAUSTED.
     #[arg(
         long,
         env = "CONTACTS_MAX_CONCURRENT_REQUESTS",
@@ -27,7 +28,8 @@ pub struct Limits {
     /// Maximum number of concurrent calls about many people, such as streams and imports.
     ///
     /// These are streams, imports, batches, counts and bulk edits, counted over all
-    /// connections. Further calls fail with RESOURCE_EXHAUSTED.
+    /// connections. A connection gets half of them at most. Further calls fail with
+    /// RESOURCE_EXHAUSTED.
     #[arg(
         long,
         env = "CONTACTS_MAX_CONCURRENT_BULK",
