@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use metrics::Counter;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::Status;
 
 use crate::domain::error::{Error, Reason, Result};
@@ -75,14 +75,12 @@ impl Places {
         let has_many = held.is_some_and(|held| {
             held.load(Ordering::Relaxed) >= self.free.available_permits().max(1)
         });
-        match self.free.try_acquire() {
-            // The place gives it back.
-            Ok(permit) if !has_many => permit.forget(),
-            _ => {
-                // One call or the other is refused.
-                self.refused.increment(1);
-                self.make_room(client.as_deref().filter(|_| has_many))?;
-            }
+        // The place gives it back.
+        let is_taken = !has_many && self.free.try_acquire().map(SemaphorePermit::forget).is_ok();
+        if !is_taken {
+            // One call or the other is refused.
+            self.refused.increment(1);
+            self.make_room(client.as_deref().filter(|_| has_many))?;
         }
         if let Some(held) = held {
             held.fetch_add(1, Ordering::Relaxed);
