@@ -12,6 +12,7 @@ mod read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::Time;
@@ -41,6 +42,8 @@ pub struct Checker {
     mirror: Mirror,
     timeout: Duration,
     decisions: Arc<Decisions>,
+    /// The reads of many people: some connections are left to single checks.
+    batches: Arc<Semaphore>,
 }
 
 /// What a check asks.
@@ -96,7 +99,8 @@ impl Checker {
         let decisions = Arc::new(Decisions::new(&Metrics::default()));
         let coalescer = Coalescer::new(store.clone(), timeout);
         let mirror = Mirror::new(store.clone(), limits);
-        Self { coalescer, mirror, store, timeout, decisions }
+        let batches = Arc::new(Semaphore::new(store.parallel_batches()));
+        Self { coalescer, mirror, store, timeout, decisions, batches }
     }
 
     /// Measures decisions and reads.

@@ -138,8 +138,12 @@ async fn require_used_keys(backend: &dyn Backend, keyring: &Keyring) -> Result<(
 
 /// Most connections that write.
 fn writers(backend: &dyn Backend) -> u32 {
-    let writers = backend.pools().into_iter().find(|pool| pool.purpose == measured::WRITE);
-    writers.map_or(1, |pool| pool.max)
+    connections(backend, measured::WRITE)
+}
+
+fn connections(backend: &dyn Backend, purpose: &str) -> u32 {
+    let pool = backend.pools().into_iter().find(|pool| pool.purpose == purpose);
+    pool.map_or(1, |pool| pool.max)
 }
 
 /// Those of this backend: more transactions at a time gain nothing, and the others have at least
@@ -399,6 +403,13 @@ impl Store {
     /// Takes on a deleted workspace, see [`Purging`].
     pub(crate) fn begin_purge(&self, row_key: i64) -> Option<Purge> {
         self.purging.begin(row_key)
+    }
+
+    /// How many batches of checks should read in parallel: a quarter of the connections for checks,
+    /// and at least one if there are several, is left to single checks.
+    pub fn parallel_batches(&self) -> usize {
+        let connections = connections(&**self.backend, measured::CHECK);
+        usize::try_from(connections.saturating_sub((connections / 4).max(1))).unwrap_or(1).max(1)
     }
 
     /// How many writes one caller should run in parallel.

@@ -10,6 +10,15 @@ use crate::domain::phone::MatchKey;
 use crate::operations::workspaces;
 use crate::store::{CheckRow, CheckRows, Checked, Store, Validity};
 
+/// From this number of people on, a read leaves some connections to others. With the ids of one
+/// person, a check asks for fewer.
+const MANY: usize = 64;
+
+/// Other batches took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("other batches of checks took too long")]
+struct NoPlace;
+
 /// Reads the consent of these keys in one statement, and the validity if that is asked for; of no
 /// keys, only the validity. Fails with UNAVAILABLE if that takes longer than `timeout`.
 pub(super) async fn read_rows(
@@ -95,7 +104,7 @@ impl Checker {
         }
         let held = self.held(workspace_id).await?;
         let Some((held, validity)) = held else {
-            let checked = read_rows(&self.store, self.timeout, workspace_id, keys, false).await?;
+            let checked = self.read_many(workspace_id, keys, false).await?;
             self.mirror.count(workspace_id, keys.len());
             return Ok(checked.rows);
         };
@@ -105,13 +114,30 @@ impl Checker {
         };
         self.mirror.used(rows.len());
         if !missing.is_empty() {
-            let checked =
-                read_rows(&self.store, self.timeout, workspace_id, &missing, true).await?;
+            let checked = self.read_many(workspace_id, &missing, true).await?;
             if let Some(as_of) = checked.as_of() {
                 self.mirror.keep(&held, checked.rows.iter(), as_of);
             }
             rows.extend(checked.rows);
         }
         Ok(rows)
+    }
+
+    async fn read_many(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        with_validity: bool,
+    ) -> Result<Checked> {
+        let _place = match keys.len() < MANY {
+            true => None,
+            false => {
+                let place = Arc::clone(&self.batches).acquire_owned();
+                let place = tokio::time::timeout(self.timeout, place).await;
+                let place = place.map_err(|_| Error::unavailable(NoPlace))?;
+                Some(place.map_err(Error::internal)?)
+            }
+        };
+        read_rows(&self.store, self.timeout, workspace_id, keys, with_validity).await
     }
 }
