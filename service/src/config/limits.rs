@@ -88,8 +88,8 @@ pub struct Limits {
 
     /// Maximum memory of the requests being received and handled.
     ///
-    /// Counted over all connections. Further requests of more than some KiB fail with
-    /// RESOURCE_EXHAUSTED. Checks and opt-outs are smaller.
+    /// Counted over all connections, of which each gets half of it at most. Further requests
+    /// of more than some KiB fail with RESOURCE_EXHAUSTED. Checks and opt-outs are smaller.
     #[arg(
         long,
         env = "CONTACTS_MAX_REQUEST_MEMORY",

@@ -87,7 +87,8 @@ where
             method.subject.note(encoded, call);
         }
     };
-    let mut receiver = Receiver::new(Arc::clone(&messages), method, body, is_gzip);
+    let client = head.extensions.get().cloned();
+    let mut receiver = Receiver::new(Arc::clone(&messages), method, client, body, is_gzip);
     if method.is_client_stream {
         let first = move |message: Option<&Bytes>| {
             message.map(&note);

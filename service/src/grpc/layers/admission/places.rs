@@ -27,15 +27,18 @@ use crate::grpc::body::{BodyHook, PolledFrame, trailers};
 use crate::grpc::methods::Class;
 use crate::telemetry::metrics::{Metrics, PLACES, PLACES_REFUSED, PLACES_TAKEN};
 
-/// A connection, in the extensions of its requests: how many places it has, by class.
+/// A connection, in the extensions of its requests, and what it takes of what all share.
 pub(in crate::grpc) struct Client {
     peer: SocketAddr,
+    /// Places, by class.
     held: [AtomicUsize; Class::COUNT],
+    /// Bytes of requests.
+    pub(in crate::grpc::layers) memory: AtomicUsize,
 }
 
 impl Client {
     pub(in crate::grpc) fn new(peer: SocketAddr) -> Self {
-        Self { peer, held: Default::default() }
+        Self { peer, held: Default::default(), memory: AtomicUsize::new(0) }
     }
 
     /// Where it is from.

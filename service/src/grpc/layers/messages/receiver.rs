@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::super::admission::Client;
 use super::Messages;
 use super::memory::Charge;
 use super::partial::Partial;
@@ -54,8 +55,14 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn new(messages: Arc<Messages>, method: Method, body: Body, is_gzip: bool) -> Self {
-        let charge = Charge::new(Arc::clone(&messages.memory));
+    pub(super) fn new(
+        messages: Arc<Messages>,
+        method: Method,
+        client: Option<Arc<Client>>,
+        body: Body,
+        is_gzip: bool,
+    ) -> Self {
+        let charge = Charge::new(Arc::clone(&messages.memory), client);
         let (rest, partial, held) = (Bytes::new(), Partial::default(), VecDeque::new());
         Self { messages, method, body, is_gzip, rest, partial, charge, held }
     }
@@ -81,9 +88,7 @@ impl Receiver {
 
     /// The next message of a stream. None at its end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
-        let memory = Arc::clone(&self.messages.memory);
-        let charge = std::mem::replace(&mut self.charge, Charge::new(memory));
-        self.held.push_back(charge);
+        self.held.push_back(self.charge.take());
         if self.held.len() > HELD {
             self.held.pop_front();
         }
