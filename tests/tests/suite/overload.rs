@@ -61,6 +61,9 @@ async fn idle_streams_take_no_places_of_checks_and_opt_outs(app: TestApp) {
     let full =
         async { while connections[0].send(STREAM, &[], check.clone()).await.code() == Code::Ok {} };
     timeout(LONG, full).await.expect("streams are limited");
+    // Those of a connection, before all places are taken.
+    let newcomer = app.wire().await.send(STREAM, &[], check.clone()).await;
+    assert_eq!(newcomer.code(), Code::Ok, "{newcomer:?}");
     assert_checks_and_opt_outs_work(&app).await;
     let by_id = app.opt_in().check(&contact, MARKETING).await;
     assert!(!by_id.expect("a check by contact id").is_allowed());
