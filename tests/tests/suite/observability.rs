@@ -11,6 +11,7 @@ use contacts_sdk::{
 use contacts_service::config::AccessLogMode;
 use contacts_service::domain::access::Scope;
 use contacts_tests::{Refused, TestApp, apply, logged, message, on_each_store, phone};
+use futures::StreamExt;
 use prost::Message;
 use serde_json::Value;
 use uuid::Uuid;
@@ -143,7 +144,12 @@ async fn the_metrics_are_the_documented_ones(app: TestApp) {
 async fn streams_under_way_and_refusals_are_measured(app: TestApp) {
     app.restart_with(|config| config.limits.max_concurrent_bulk = 1).await;
     let (ask, questions) = futures::channel::mpsc::unbounded();
-    let stream = app.client().raw_opt_in().check_opt_in_stream(questions).await.expect("a stream");
+    let question =
+        v1::CheckOptInStreamRequest { phone_numbers: vec![phone(1)], ..Default::default() };
+    ask.unbounded_send(question).expect("asked");
+    let stream = app.client().raw_opt_in().check_opt_in_stream(questions).await;
+    let mut stream = stream.expect("a stream").into_inner();
+    stream.next().await.expect("a response").expect("a response");
     let count = v1::CountContactsRequest::default();
     app.client().raw_contacts().count_contacts(count).await.refused_for("OVERLOADED");
     let metrics = app.metrics().await;
