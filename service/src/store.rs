@@ -118,7 +118,8 @@ const KEY_SEARCH: Duration = Duration::from_secs(5);
 /// is left out: who uses a key asks again.
 async fn require_used_keys(backend: &dyn Backend, keyring: &Keyring) -> Result<()> {
     let began = Instant::now();
-    let mut db = backend.reader(ReadPurpose::Check, None).await?;
+    // Those for checks are waited for too shortly for a start on a busy machine.
+    let mut db = backend.reader(ReadPurpose::Unary, None).await?;
     for id in &all_workspace_ids(&mut *db).await? {
         if began.elapsed() > KEY_SEARCH {
             tracing::warn!("the suppression keys of some workspaces are verified later");
@@ -128,7 +129,7 @@ async fn require_used_keys(backend: &dyn Backend, keyring: &Keyring) -> Result<(
             Ok(registered) => require_keys(keyring, &registered)?,
             Err(error) if error.reason() == Reason::DatabaseUnavailable => {
                 tracing::warn!(workspace.id = id, "a workspace cannot be read now");
-                db = backend.reader(ReadPurpose::Check, None).await?;
+                db = backend.reader(ReadPurpose::Unary, None).await?;
             }
             Err(error) => return Err(error),
         }

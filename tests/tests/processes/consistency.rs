@@ -39,11 +39,15 @@ async fn no_check_allows_after_an_acknowledged_opt_out() {
 
     let stop = Arc::new(AtomicBool::new(false));
     let (stopping, last) = (Arc::clone(&stop), undisturbed.clone());
-    let injecting = tokio::spawn(async move {
+    let mut injecting = tokio::spawn(async move {
         let done = inject_faults(servers, &proxies, &stopping).await;
         (done, last)
     });
-    let history = workload::run(service, &undisturbed, volume).await;
+    let history = tokio::select! {
+        history = workload::run(service, &undisturbed, volume) => history,
+        // Without servers, the workload has no end.
+        ended = &mut injecting => panic!("no more faults: {:?}", ended.err()),
+    };
     stop.store(true, Ordering::SeqCst);
     let ((servers, faults), client) = injecting.await.expect("faults made");
 
