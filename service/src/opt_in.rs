@@ -12,7 +12,6 @@ mod read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::Time;
@@ -24,7 +23,7 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::operations::named;
-use crate::store::{CheckRow, Store};
+use crate::store::{CheckRow, ConnectionPlaces, Store};
 use crate::telemetry::metrics::Metrics;
 use coalescer::Coalescer;
 use decisions::Decisions;
@@ -43,7 +42,7 @@ pub struct Checker {
     timeout: Duration,
     decisions: Arc<Decisions>,
     /// The reads of many people: some connections are left to single checks.
-    batches: Arc<Semaphore>,
+    batches: Arc<ConnectionPlaces>,
 }
 
 /// What a check asks.
@@ -99,7 +98,7 @@ impl Checker {
         let decisions = Arc::new(Decisions::new(&Metrics::default()));
         let coalescer = Coalescer::new(store.clone(), timeout);
         let mirror = Mirror::new(store.clone(), limits);
-        let batches = Arc::new(Semaphore::new(store.parallel_batches()));
+        let batches = Arc::new(store.batch_places(timeout));
         Self { coalescer, mirror, store, timeout, decisions, batches }
     }
 

@@ -10,6 +10,7 @@ mod backend;
 mod check;
 mod clock;
 mod common;
+mod connection_places;
 mod consent;
 mod consent_changes;
 mod contacts;
@@ -31,7 +32,6 @@ mod suppression;
 mod transaction;
 mod webhooks;
 mod workspaces;
-mod write_places;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,6 +45,7 @@ pub(crate) use self::backend::{Backend, ReadPurpose};
 pub use self::backend::{Reader, Writer};
 pub use self::clock::Clock;
 pub use self::common::{ledger_pack, sort_key};
+pub(crate) use self::connection_places::ConnectionPlaces;
 pub use self::consent::{
     CheckRow, CheckRows, Checked, ConsentPlace, ConsentReader, ConsentRow, ConsentWriter,
     StoredConsent,
@@ -81,7 +82,6 @@ pub(crate) use self::transaction::{random, random_salts};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub(crate) use self::workspaces::all_workspace_ids;
 pub use self::workspaces::{Lock, Purged, Workspace, WorkspaceReader, WorkspaceWriter};
-use self::write_places::WritePlaces;
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
@@ -165,7 +165,7 @@ pub struct Store {
     writes: TaskTracker,
     pace: Arc<Pace>,
     turns: Arc<Turns>,
-    places: Arc<WritePlaces>,
+    places: Arc<ConnectionPlaces>,
     purging: Purging,
     /// Where writes run, whoever asks for them.
     runtime: SideRuntime,
@@ -187,7 +187,8 @@ impl Store {
         let (pace, turns) = (Arc::new(Pace::new(backend.most_rows())), Arc::new(turns(&*backend)));
         let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
-        let places = Arc::new(WritePlaces::new(writers(&**backend), backend.write_timeout()));
+        let places = ConnectionPlaces::of_writes(writers(&**backend), backend.write_timeout());
+        let places = Arc::new(places);
         let runtime = SideRuntime::changes().map_err(Error::internal)?;
         Ok(Self {
             backend,
@@ -406,11 +407,9 @@ impl Store {
         self.purging.begin(row_key)
     }
 
-    /// How many batches of checks should read in parallel: a quarter of the connections for checks,
-    /// and at least one if there are several, is left to single checks.
-    pub fn parallel_batches(&self) -> usize {
-        let connections = connections(&**self.backend, measured::CHECK);
-        usize::try_from(connections.saturating_sub((connections / 4).max(1))).unwrap_or(1).max(1)
+    /// The places of batches of checks, each waited for as long as this.
+    pub(crate) fn batch_places(&self, longest_wait: Duration) -> ConnectionPlaces {
+        ConnectionPlaces::of_batches(connections(&**self.backend, measured::CHECK), longest_wait)
     }
 
     /// How many writes one caller should run in parallel.

@@ -14,11 +14,6 @@ use crate::store::{CheckRow, CheckRows, Checked, Store, Validity};
 /// person, a check asks for fewer.
 const MANY: usize = 64;
 
-/// Other batches took too long.
-#[derive(Debug, thiserror::Error)]
-#[error("other batches of checks took too long")]
-struct NoPlace;
-
 /// Reads the consent of these keys in one statement, and the validity if that is asked for; of no
 /// keys, only the validity. Fails with UNAVAILABLE if that takes longer than `timeout`.
 pub(super) async fn read_rows(
@@ -131,12 +126,7 @@ impl Checker {
     ) -> Result<Checked> {
         let _place = match keys.len() < MANY {
             true => None,
-            false => {
-                let place = Arc::clone(&self.batches).acquire_owned();
-                let place = tokio::time::timeout(self.timeout, place).await;
-                let place = place.map_err(|_| Error::unavailable(NoPlace))?;
-                Some(place.map_err(Error::internal)?)
-            }
+            false => Some(self.batches.enter().await?),
         };
         read_rows(&self.store, self.timeout, workspace_id, keys, with_validity).await
     }

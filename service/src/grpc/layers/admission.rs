@@ -75,8 +75,8 @@ impl Admission {
 }
 
 /// Refuses a call when the places of its class are taken by calls that have arrived, or too many of
-/// them by this connection. A call holds
-/// its place until the client took its response, not only its headers.
+/// them by this connection. A call holds its place until the client took its response, not only its
+/// headers.
 pub(super) async fn limit<S, B>(
     admission: Arc<Admission>,
     mut request: Request<Body>,

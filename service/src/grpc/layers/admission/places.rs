@@ -102,13 +102,14 @@ impl Places {
     fn make_room(&self, client: Option<&Client>) -> Result<()> {
         let mut unfinished = self.unfinished();
         let calls = match client {
-            Some(client) => unfinished.get_mut(&Some(client.peer)),
-            None => unfinished.values_mut().max_by_key(|calls| {
+            Some(client) => unfinished.get(&Some(client.peer)),
+            None => unfinished.values().max_by_key(|calls| {
                 let oldest = calls.first_key_value().map(|(id, _)| *id);
                 (calls.len(), Reverse(oldest))
             }),
         };
-        let Some((_, call)) = calls.and_then(BTreeMap::pop_first) else {
+        let oldest = calls.and_then(BTreeMap::first_key_value);
+        let Some(call) = oldest.map(|(_, call)| Arc::clone(call)) else {
             let message = match client {
                 Some(_) => {
                     "this connection has as many calls of this kind as the server takes from one now; \
@@ -119,9 +120,7 @@ impl Places {
             return Err(Error::new(Reason::Overloaded, message));
         };
         call.state.store(GAVE_WAY, Ordering::Relaxed);
-        if unfinished.get(&call.peer()).is_some_and(BTreeMap::is_empty) {
-            unfinished.remove(&call.peer());
-        }
+        remove(&mut unfinished, &call);
         drop(unfinished);
         call.waker.wake();
         Ok(())
@@ -129,6 +128,15 @@ impl Places {
 
     fn unfinished(&self) -> MutexGuard<'_, Unfinished> {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remove(unfinished: &mut Unfinished, call: &Arrival) {
+    if let Some(calls) = unfinished.get_mut(&call.peer()) {
+        calls.remove(&call.id);
+        if calls.is_empty() {
+            unfinished.remove(&call.peer());
+        }
     }
 }
 
@@ -159,12 +167,7 @@ impl Arrival {
         if let Err(GAVE_WAY) = self.exchange(UNFINISHED, ARRIVED) {
             return Err(gave_way());
         }
-        if let Some(calls) = unfinished.get_mut(&self.peer()) {
-            calls.remove(&self.id);
-            if calls.is_empty() {
-                unfinished.remove(&self.peer());
-            }
-        }
+        remove(&mut unfinished, self);
         Ok(())
     }
 
