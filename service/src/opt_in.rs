@@ -29,6 +29,7 @@ use coalescer::Coalescer;
 use decisions::Decisions;
 use mirror::Mirror;
 pub use mirror::MirrorLimits;
+use read::StoreReads;
 
 /// Most people in one batch.
 pub const MAX_BATCH: usize = 10_000;
@@ -37,9 +38,9 @@ pub const MAX_BATCH: usize = 10_000;
 #[derive(Clone)]
 pub struct Checker {
     store: Store,
-    coalescer: Coalescer,
+    reads: StoreReads,
+    coalescer: Coalescer<StoreReads>,
     mirror: Mirror,
-    timeout: Duration,
     decisions: Arc<Decisions>,
     /// The reads of many people: some connections are left to single checks.
     batches: Arc<ConnectionPlaces>,
@@ -96,10 +97,11 @@ impl Checker {
     /// with UNAVAILABLE.
     pub fn new(store: Store, timeout: Duration, limits: MirrorLimits) -> Self {
         let decisions = Arc::new(Decisions::new(&Metrics::default()));
-        let coalescer = Coalescer::new(store.clone(), timeout);
+        let reads = StoreReads { store: store.clone(), timeout };
+        let coalescer = Coalescer::new(reads.clone());
         let mirror = Mirror::new(store.clone(), limits);
         let batches = Arc::new(store.batch_places(timeout));
-        Self { coalescer, mirror, store, timeout, decisions, batches }
+        Self { store, reads, coalescer, mirror, decisions, batches }
     }
 
     /// Measures decisions and reads.

@@ -271,7 +271,7 @@ impl Store {
     ) -> Result<O::Output> {
         let store = self.clone();
         let is_bulk = operation.bulk().is_some();
-        let write = call::carried(async move {
+        let write = call::outliving(async move {
             let _other = other;
             store.write_with_retries(&operation).await
         });

@@ -86,10 +86,12 @@ pub struct Limits {
     )]
     pub max_request_size: ByteSize,
 
-    /// Maximum memory of the requests being received and handled.
+    /// Maximum memory of the requests being received and handled, and of responses.
     ///
-    /// Counted over all connections, of which each gets half of it at most. Further requests
-    /// of more than some KiB fail with RESOURCE_EXHAUSTED. Checks and opt-outs are smaller.
+    /// As much again is for responses that their clients do not take yet. Counted over all
+    /// connections, of which each gets half of it at most. Further requests of more than some
+    /// KiB, and reads with large responses, fail with RESOURCE_EXHAUSTED. Checks and opt-outs are
+    /// smaller.
     #[arg(
         long,
         env = "CONTACTS_MAX_REQUEST_MEMORY",
@@ -240,6 +242,13 @@ pub struct Timeouts {
         default_value = "10s"
     )]
     pub shutdown_grace: Duration,
+}
+
+impl Limits {
+    /// See [`max_request_memory`](Self::max_request_memory).
+    pub(crate) fn request_memory(&self) -> usize {
+        usize::try_from(self.max_request_memory.as_u64()).unwrap_or(usize::MAX)
+    }
 }
 
 impl Timeouts {

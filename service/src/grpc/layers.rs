@@ -6,6 +6,7 @@ mod background;
 mod calls;
 mod deadline;
 mod from_fn;
+mod memory;
 mod messages;
 mod panics;
 #[cfg(test)]

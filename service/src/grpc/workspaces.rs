@@ -74,7 +74,7 @@ impl WorkspaceService for Api {
                 .await
         };
         // In a task: it goes on to the end when its caller is gone.
-        let deleted = tokio::spawn(call::carried(delete).in_current_span()).await;
+        let deleted = tokio::spawn(call::outliving(delete).in_current_span()).await;
         let deleted_contact_count = deleted.unwrap_or_else(|error| Err(Error::internal(error)))?;
         Ok(Response::new(v1::DeleteWorkspaceResponse { deleted_contact_count }))
     }

@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use metrics::Histogram;
 use tokio::sync::oneshot;
 
-use super::read::read_rows;
+use super::read::Reads;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::store::{CheckRow, Store, Validity, loggable};
+use crate::store::{CheckRow, Validity, loggable};
 use crate::telemetry::metrics::{CHECKS_PER_READ, Metrics};
 
 /// Most checks of one read.
@@ -21,9 +20,8 @@ const MAX_READ: usize = 1000;
 /// begins after all the checks that it serves arrived, so none gets a state older
 /// than itself.
 #[derive(Clone)]
-pub(super) struct Coalescer {
-    store: Store,
-    timeout: Duration,
+pub(super) struct Coalescer<R> {
+    reads: R,
     /// The checks that wait for the next read, by workspace. There is an entry as
     /// long as a task reads for that workspace.
     waiting: Arc<Mutex<HashMap<String, Vec<Waiter>>>>,
@@ -48,9 +46,9 @@ pub(super) struct Read {
     validity: Option<Validity>,
 }
 
-impl Coalescer {
-    pub(super) fn new(store: Store, timeout: Duration) -> Self {
-        Self { store, timeout, waiting: Arc::default(), sizes: Histogram::noop() }
+impl<R: Reads> Coalescer<R> {
+    pub(super) fn new(reads: R) -> Self {
+        Self { reads, waiting: Arc::default(), sizes: Histogram::noop() }
     }
 
     /// Measures how many checks share a read.
@@ -107,8 +105,7 @@ impl Coalescer {
             keys.sort_unstable();
             keys.dedup();
             let with_validity = batch.iter().any(|waiter| waiter.with_validity);
-            let read = read_rows(&self.store, self.timeout, &workspace_id, &keys, with_validity);
-            let result = read.await;
+            let result = self.reads.read(&workspace_id, &keys, with_validity).await;
             if let Err(error) = &result {
                 log_failure(error);
             }
@@ -147,5 +144,52 @@ fn log_failure(error: &Error) {
     if error.reason() != Reason::WorkspaceNotFound {
         let cause = std::error::Error::source(error).map(loggable);
         tracing::error!(error.cause = cause, "a consent read failed; its checks failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use tokio::time::{Duration, sleep};
+
+    use super::*;
+    use crate::store::{CheckRows, Checked};
+
+    /// A database that takes its time: a read returns, as the revision, which read it was.
+    #[derive(Clone, Default)]
+    struct SlowReads(Arc<AtomicI64>);
+
+    impl Reads for SlowReads {
+        async fn read(&self, _: &str, _: &[MatchKey], _: bool) -> Result<Checked> {
+            let revision = self.0.fetch_add(1, Ordering::SeqCst);
+            sleep(Duration::from_millis(10)).await;
+            let validity =
+                Validity { incarnation: [0; 32], revision, stamp: 0, max_ages: [None; 3] };
+            Ok(Checked { rows: CheckRows::new(), validity: Some(validity), is_exact: true })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_check_is_answered_by_a_read_that_began_before_it() {
+        let reads = SlowReads::default();
+        let coalescer = Coalescer::new(reads.clone());
+        let mut checks = Vec::new();
+        for number in 0..100_u64 {
+            // Some arrive together, others while a read is under way, or when none is.
+            sleep(Duration::from_millis(number * 7 % 23 / 4)).await;
+            let (reads, coalescer) = (reads.clone(), coalescer.clone());
+            checks.push(tokio::spawn(async move {
+                let begun = reads.0.load(Ordering::SeqCst);
+                let read = coalescer.validity("acme").await.expect("a validity").revision;
+                assert!(read >= begun, "read {read} began before check {number}, after {begun}");
+            }));
+        }
+        for check in checks {
+            check.await.expect("a check that did not panic");
+        }
+        let all = reads.0.load(Ordering::SeqCst);
+        assert!((2..80).contains(&all), "{all} reads for 100 checks");
+        assert!(coalescer.lock().is_empty(), "nobody reads any more");
     }
 }

@@ -92,7 +92,7 @@ impl Checker {
     ) -> Result<HashMap<Recipient, Primary>> {
         let find = operations::read::find(&self.store, workspace_id, recipients);
         let found =
-            tokio::time::timeout(self.timeout, find).await.map_err(Error::unavailable)??;
+            tokio::time::timeout(self.reads.timeout, find).await.map_err(Error::unavailable)??;
         let mut primaries = HashMap::with_capacity(recipients.len());
         for (recipient, row) in recipients.iter().zip(found) {
             let Some(row) = row else { continue };

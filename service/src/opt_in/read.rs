@@ -3,38 +3,60 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::Checker;
 use super::mirror::Held;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::operations::workspaces;
 use crate::store::{CheckRow, CheckRows, Checked, Store, Validity};
+use crate::telemetry::call;
 
 /// From this number of people on, a read leaves some connections to others. With the ids of one
 /// person, a check asks for fewer.
 const MANY: usize = 64;
 
-/// Reads the consent of these keys in one statement, and the validity if that is asked for; of no
-/// keys, only the validity. Fails with UNAVAILABLE if that takes longer than `timeout`.
-pub(super) async fn read_rows(
-    store: &Store,
-    timeout: Duration,
-    workspace_id: &str,
-    keys: &[MatchKey],
-    with_validity: bool,
-) -> Result<Checked> {
-    let read = async {
-        match keys {
-            [] => {
-                let rows = CheckRows::default();
-                let read = |validity| Checked { rows, validity: Some(validity), is_exact: true };
-                Ok(store.validity(workspace_id).await?.map(read))
+/// Reads of the database that checks share.
+pub(super) trait Reads: Clone + Send + Sync + 'static {
+    /// Reads the consent of these keys in one statement, and the validity if that is asked for; of
+    /// no keys, only the validity.
+    fn read(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        with_validity: bool,
+    ) -> impl Future<Output = Result<Checked>> + Send;
+}
+
+/// Those of a store. They fail with UNAVAILABLE if they take longer than this.
+#[derive(Clone)]
+pub(super) struct StoreReads {
+    pub(super) store: Store,
+    pub(super) timeout: Duration,
+}
+
+impl Reads for StoreReads {
+    async fn read(
+        &self,
+        workspace_id: &str,
+        keys: &[MatchKey],
+        with_validity: bool,
+    ) -> Result<Checked> {
+        let read = async {
+            match keys {
+                [] => {
+                    let rows = CheckRows::default();
+                    let read =
+                        |validity| Checked { rows, validity: Some(validity), is_exact: true };
+                    Ok(self.store.validity(workspace_id).await?.map(read))
+                }
+                _ => self.store.check(workspace_id, keys, with_validity).await,
             }
-            _ => store.check(workspace_id, keys, with_validity).await,
-        }
-    };
-    let read = tokio::time::timeout(timeout, read).await;
-    read.map_err(Error::unavailable)??.ok_or_else(|| workspaces::missing(workspace_id))
+        };
+        let read = tokio::time::timeout(self.timeout, read).await;
+        read.map_err(Error::unavailable)??.ok_or_else(|| workspaces::missing(workspace_id))
+    }
 }
 
 impl Checker {
@@ -46,8 +68,9 @@ impl Checker {
         let validity = self.validity(workspace_id).await?;
         held.refuse_older(floor, &validity);
         let bring_up = self.mirror.bring_up(&held, &validity);
-        let is_valid =
-            tokio::time::timeout(self.timeout, bring_up).await.map_err(Error::unavailable)??;
+        let is_valid = tokio::time::timeout(self.reads.timeout, bring_up)
+            .await
+            .map_err(Error::unavailable)??;
         Ok(is_valid.then_some((held, validity)))
     }
 
@@ -124,10 +147,17 @@ impl Checker {
         keys: &[MatchKey],
         with_validity: bool,
     ) -> Result<Checked> {
-        let _place = match keys.len() < MANY {
-            true => None,
-            false => Some(self.batches.enter().await?),
-        };
-        read_rows(&self.store, self.timeout, workspace_id, keys, with_validity).await
+        if keys.len() < MANY {
+            return self.reads.read(workspace_id, keys, with_validity).await;
+        }
+        let place = self.batches.enter().await?;
+        let (reads, workspace_id, keys) =
+            (self.reads.clone(), workspace_id.to_owned(), keys.to_vec());
+        // To its end, also when the caller goes away: the connection is busy until then.
+        let read = call::outliving(async move {
+            let _place = place;
+            reads.read(&workspace_id, &keys, with_validity).await
+        });
+        tokio::spawn(read.in_current_span()).await.map_err(Error::internal)?
     }
 }

@@ -3,9 +3,10 @@
 //! A task finds its call with [`current`]. The layer of calls makes it, and whoever learns more
 //! about it adds that: nothing has to be passed through handlers and operations.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use http::HeaderValue;
 use uuid::Uuid;
@@ -21,6 +22,9 @@ tokio::task_local! {
 #[derive(Clone, Debug)]
 pub(crate) struct Actor(pub(crate) Arc<str>);
 
+/// What a call takes of what all calls share, given back when it is dropped.
+pub(crate) type Taken = dyn Any + Send + Sync;
+
 /// A call under way. Nothing in it is personal data.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -33,6 +37,9 @@ pub(crate) struct Call {
     workspace_id: OnceLock<Box<str>>,
     contact_id: Mutex<Option<Uuid>>,
     has_arrived: AtomicBool,
+    /// Its place, and the memory of its request, as long as it has them.
+    place: OnceLock<Weak<Taken>>,
+    memory: OnceLock<Weak<Taken>>,
 }
 
 impl Call {
@@ -45,7 +52,23 @@ impl Call {
             workspace_id: OnceLock::new(),
             contact_id: Mutex::default(),
             has_arrived: AtomicBool::new(false),
+            place: OnceLock::new(),
+            memory: OnceLock::new(),
         }
+    }
+
+    /// Sets its place, once. What outlives it holds that, too.
+    pub(crate) fn set_place(&self, place: &Arc<impl Any + Send + Sync>) {
+        drop(self.place.set(Arc::downgrade(place) as Weak<Taken>));
+    }
+
+    /// Sets the memory of its request, in the same way.
+    pub(crate) fn set_memory(&self, memory: &Arc<impl Any + Send + Sync>) {
+        drop(self.memory.set(Arc::downgrade(memory) as Weak<Taken>));
+    }
+
+    fn taken(&self) -> [Option<Arc<Taken>>; 2] {
+        [&self.place, &self.memory].map(|taken| taken.get()?.upgrade())
     }
 
     /// Whether its request was received, or its caller is known.
@@ -135,6 +158,16 @@ pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(current(), future)
 }
 
+/// The same for one that goes on when the caller goes away. It holds what the call takes of what all
+/// share until its end: otherwise whoever asks and goes away could have any number of them run.
+pub(crate) fn outliving<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let taken = current().map(|call| call.taken());
+    carried(async move {
+        let _taken = taken;
+        future.await
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,5 +201,23 @@ mod tests {
         assert_eq!(call.contact_id(), Some(Uuid::from_u128(7)));
         about(Some(Uuid::max()));
         assert_eq!(call.contact_id(), Some(Uuid::from_u128(7)));
+    }
+
+    #[tokio::test]
+    async fn what_outlives_a_call_holds_what_that_takes() {
+        let call = call();
+        let (place, memory) = (Arc::new(()), Arc::new(()));
+        call.set_place(&place);
+        call.set_memory(&memory);
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let work = async { tokio::spawn(outliving(ended)) };
+        let task = scope(Arc::clone(&call), work).await;
+        assert_eq!((Arc::strong_count(&place), Arc::strong_count(&memory)), (2, 2));
+        drop(end);
+        assert!(task.await.expect("no panic").is_err());
+        assert_eq!((Arc::strong_count(&place), Arc::strong_count(&memory)), (1, 1));
+        let weak = Arc::downgrade(&place);
+        drop(place);
+        assert!(weak.upgrade().is_none(), "the call alone does not hold it");
     }
 }

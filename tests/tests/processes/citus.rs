@@ -1,9 +1,11 @@
 //! A Citus cluster whose workers die, hang and change. Only where there is one, see `tests/run citus`.
+//! What the others notice is printed, for docs/scaling.md: `--success-output final` shows it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contacts_sdk::{CheckReason, ContactsClient, ErrorKind, MessageCategory, RetryPolicy};
 use contacts_tests::{
@@ -23,6 +25,8 @@ const LONG: Duration = Duration::from_secs(90);
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long a worker is gone: longer than a caller waits.
 const GONE: Duration = Duration::from_secs(12);
+/// How long calls are measured before that and after it.
+const CALM: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_is_distributed_by_one_of_two_and_none_stays_behind() {
@@ -127,21 +131,34 @@ async fn worker_fails_only_its_workspaces(fault: Fault) {
     };
     let (sick, well) = (call(&its), call(&others));
     all_work(sick.iter().chain(&well)).await;
+    let began = Instant::now();
+    sleep(CALM).await;
+    let lost = Instant::now();
     match fault {
         Fault::Kill => worker.kill(),
         Fault::Freeze => worker.freeze(true),
     }
     sleep(GONE).await;
     all_work(well.iter()).await;
+    let back = Instant::now();
     match fault {
         Fault::Kill => worker.restart().await,
         Fault::Freeze => worker.freeze(false),
     }
     all_work(sick.iter().chain(&well)).await;
+    sleep(CALM).await;
     stop.store(true, Ordering::SeqCst);
 
+    let mut checks = Vec::new();
     for caller in well {
-        caller.ended().await.verify_without_failures(&client).await;
+        let mut seen = caller.ended().await;
+        checks.append(&mut seen.checks);
+        seen.verify_without_failures(&client).await;
+    }
+    for (when, from, to) in
+        [("before", began, lost), ("meanwhile", lost, back), ("after", back, Instant::now())]
+    {
+        print_percentiles(when, &checks, from..to);
     }
     for caller in sick {
         let seen = caller.ended().await;
@@ -198,6 +215,8 @@ struct Seen {
     workspace_id: String,
     opted_out: Vec<String>,
     failures: Vec<ErrorKind>,
+    /// When each check that was answered began, and how long it took.
+    checks: Vec<(Instant, Duration)>,
 }
 
 impl Caller {
@@ -206,14 +225,19 @@ impl Caller {
         let (done, stop) = (Arc::clone(&rounds), Arc::clone(stop));
         let task = tokio::spawn(async move {
             let workspace_id = client.workspace().to_owned();
-            let mut seen = Seen { workspace_id, opted_out: Vec::new(), failures: Vec::new() };
+            let (opted_out, failures, checks) = Default::default();
+            let mut seen = Seen { workspace_id, opted_out, failures, checks };
             for round in 0.. {
                 if stop.load(Ordering::SeqCst) {
                     break;
                 }
                 let who = phone(number * 100_000 + round);
                 let opt_in = client.opt_in();
+                let began = Instant::now();
                 let check = opt_in.check(&who, MessageCategory::Marketing).await.map(drop);
+                if check.is_ok() {
+                    seen.checks.push((began, began.elapsed()));
+                }
                 let change = opt_in.record_opt_out(&who).await.map(drop);
                 match &change {
                     Ok(()) if check.is_ok() => drop(done.fetch_add(1, Ordering::SeqCst)),
@@ -245,6 +269,29 @@ async fn all_work(callers: impl Iterator<Item = &Caller>) {
         }
     });
     timeout(LONG, join_all(each)).await.expect("they work");
+}
+
+/// Prints how long the checks of others took that began in this time, and the slowest second of it.
+fn print_percentiles(when: &str, checks: &[(Instant, Duration)], time: Range<Instant>) {
+    let of = |from: Instant, to: Instant| {
+        let within = checks.iter().filter(|(began, _)| (from..to).contains(began));
+        let mut times: Vec<_> = within.map(|(_, took)| *took).collect();
+        times.sort_unstable();
+        times
+    };
+    let all = of(time.start, time.end);
+    let percentile = |times: &[Duration], hundredths: usize| {
+        times.get((times.len() * hundredths / 100).min(times.len().saturating_sub(1))).copied()
+    };
+    let seconds = (time.end - time.start).as_secs().max(1);
+    let second = |n| time.start + Duration::from_secs(n);
+    let slowest = (0..seconds).filter_map(|n| percentile(&of(second(n), second(n + 1)), 99)).max();
+    println!(
+        "checks of others {when}: {} in {seconds} s, median {:?}, 99th percentile {:?}, in the slowest second {slowest:?}",
+        all.len(),
+        percentile(&all, 50),
+        percentile(&all, 99),
+    );
 }
 
 impl Seen {

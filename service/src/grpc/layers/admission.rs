@@ -5,6 +5,7 @@
 //! workspace may take of the places of bulk calls is limited where the workspace is
 //! known, see [`WorkspacePlaces`](crate::grpc::workspace_places::WorkspacePlaces).
 
+mod answer;
 mod places;
 
 use std::convert::Infallible;
@@ -13,19 +14,23 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
+use self::answer::Answer;
 pub(super) use self::places::Arrival;
 pub(in crate::grpc) use self::places::Client;
 use self::places::{Place, Places};
 use super::from_fn::Next;
+use super::memory::{Memory, Of};
 use crate::config::Limits;
 use crate::domain::error::Result;
-use crate::grpc::body::HookedBody;
-use crate::grpc::methods::{Class, Methods};
+use crate::grpc::methods::{Class, Method, Methods};
+use crate::telemetry::audit::Action;
+use crate::telemetry::call;
 use crate::telemetry::metrics::Metrics;
 
 /// Places for health checks. They respond at once, so these are enough for many.
@@ -42,6 +47,8 @@ pub(super) struct Admission {
     opt_outs: Arc<Places>,
     unary: Arc<Places>,
     bulk: Arc<Places>,
+    /// Of responses that wait for their clients.
+    memory: Arc<Memory>,
 }
 
 impl Admission {
@@ -55,14 +62,13 @@ impl Admission {
             opt_outs: places(Class::OptOut, limits.max_concurrent_requests),
             unary: places(Class::Unary, limits.max_concurrent_requests),
             bulk: places(Class::Bulk, limits.max_concurrent_bulk),
+            memory: Arc::new(Memory::new(Of::Responses, limits.request_memory())),
         }
     }
 
     /// Takes a place for a call. Unknown methods, which are refused inside, count as unary.
-    fn enter(&self, request: &Request<Body>) -> Result<Place> {
-        let path = request.uri().path();
-        let class = self.methods.find(path).map_or(Class::Unary, |(_, method)| method.class);
-        let places = match class {
+    fn enter(&self, method: Option<Method>, client: Option<Arc<Client>>) -> Result<Place> {
+        let places = match method.map_or(Class::Unary, |method| method.class) {
             Class::Health => &self.health,
             Class::Infrastructure => &self.infrastructure,
             Class::Check => &self.checks,
@@ -70,25 +76,31 @@ impl Admission {
             Class::Unary => &self.unary,
             Class::Bulk => &self.bulk,
         };
-        places.enter(request.extensions().get().cloned())
+        places.enter(client)
     }
 }
 
 /// Refuses a call when the places of its class are taken by calls that have arrived, or too many of
-/// them by this connection. A call holds its place until the client took its response, not only its
-/// headers.
+/// them by this connection. A call holds its place until whatever works for it has ended, and a stream
+/// until its client took it.
 pub(super) async fn limit<S, B>(
     admission: Arc<Admission>,
     mut request: Request<Body>,
     next: Next<S>,
-) -> Response<HookedBody<B, Place>>
+) -> Response<Answer<B>>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes, Error = Status>,
 {
-    let place = match admission.enter(&request) {
-        Ok(place) => place,
+    let method = admission.methods.find(request.uri().path()).map(|(_, method)| method);
+    let client: Option<Arc<Client>> = request.extensions().get().cloned();
+    let place = match admission.enter(method, client.clone()) {
+        Ok(place) => Arc::new(place),
         Err(error) => return Status::from(error).into_http(),
     };
+    if let Some(call) = call::current() {
+        call.set_place(&place);
+    }
     request.extensions_mut().insert(place.arrival());
     let mut handled = pin!(next.run(request));
     let handled = poll_fn(|cx| match handled.as_mut().poll(cx) {
@@ -96,7 +108,14 @@ where
         Poll::Pending => place.poll_gave_way(cx).map(Err),
     });
     match handled.await {
-        Ok(response) => response.map(|body| HookedBody::new(body, place)),
+        Ok(response) if method.is_some_and(|method| method.is_stream) => {
+            response.map(|body| Answer::stream(body, place))
+        }
+        Ok(response) => {
+            let is_change = |action| action != Action::Read && action != Action::Export;
+            let may_fail = !method.and_then(|method| method.action).is_some_and(is_change);
+            Answer::whole(response, place, (&admission.memory, client), may_fail).await
+        }
         Err(error) => Status::from(error).into_http(),
     }
 }

@@ -3,7 +3,6 @@
 //! within a budget of memory. Compressed messages are decompressed here, so that
 //! what is counted is what is decoded.
 
-mod memory;
 mod partial;
 mod receiver;
 #[cfg(test)]
@@ -23,10 +22,10 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use self::memory::Memory;
 use self::receiver::{PREFIX, Receiver};
 use super::admission::Arrival;
 use super::from_fn::Next;
+use super::memory::{Memory, Of};
 use crate::config::Config;
 use crate::domain::error::Result;
 use crate::grpc::body::HookedBody;
@@ -51,13 +50,13 @@ pub(super) struct Messages {
 
 impl Messages {
     pub(super) fn new(methods: Arc<Methods>, config: &Config) -> Self {
-        let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        let max_bytes = config.limits.max_request_size.as_u64();
         Self {
             methods,
-            max_bytes: bytes(config.limits.max_request_size),
+            max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
             message_timeout: config.timeouts.message_timeout,
             idle_timeout: config.timeouts.idle_timeout,
-            memory: Arc::new(Memory::new(bytes(config.limits.max_request_memory))),
+            memory: Arc::new(Memory::new(Of::Requests, config.limits.request_memory())),
         }
     }
 }
@@ -97,11 +96,15 @@ where
         let body = Body::new(StreamBody::new(stream_of(receiver, first)));
         return next.run(Request::from_parts(head, body)).await.map(unhooked);
     }
-    // `receiver` lives until the response: it holds the memory of the message.
     let message = match receiver.only().await {
         Ok(message) => message,
         Err(status) => return status.into_http(),
     };
+    // The memory of the message, until the response, and until whatever works for the call has ended.
+    let memory = receiver.into_charge();
+    if let (Some(call), Some(memory)) = (call::current(), &memory) {
+        call.set_memory(memory);
+    }
     note(&message);
     if let Err(error) = arrived() {
         return Status::from(error).into_http();

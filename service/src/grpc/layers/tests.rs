@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -17,9 +18,11 @@ use tower::{ServiceExt, service_fn};
 use super::*;
 use crate::config::{AccessLogMode, AuditTarget, Config};
 use crate::domain::Time;
+use crate::grpc::body::trailers;
 use crate::store::Clock;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::audit::AuditLog;
+use crate::telemetry::call;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_id::RequestIds;
 
@@ -52,14 +55,25 @@ fn layered<R: Future<Output = Response<Body>> + Send + 'static>(
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
     Error = Infallible,
 > + Clone {
+    let mut config = Config::for_tests("unused.db");
+    config.limits.max_concurrent_requests = places;
+    config.limits.max_concurrent_bulk = places;
+    layered_by(handler, config)
+}
+
+fn layered_by<R: Future<Output = Response<Body>> + Send + 'static>(
+    handler: impl Fn() -> R + Clone + Send + 'static,
+    config: Config,
+) -> impl Service<
+    Request<Body>,
+    Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + 'static>,
+    Error = Infallible,
+> + Clone {
     let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
     let handler = service_fn(move |_| {
         let response = handler();
         async { Ok(response.await) }
     });
-    let mut config = Config::for_tests("unused.db");
-    config.limits.max_concurrent_requests = places;
-    config.limits.max_concurrent_bulk = places;
     stack(handler, methods, config, (None, telemetry(Arc::default())), SideRuntime::default())
 }
 
@@ -129,8 +143,22 @@ async fn is_refused(
     true
 }
 
+/// Begins a call. None if it is refused.
+async fn begin<R, B>(call: R) -> Option<Pin<Box<R>>>
+where
+    R: Future<Output = Response<B>>,
+    B: http_body::Body<Data = Bytes, Error = Status>,
+{
+    let mut call = Box::pin(call);
+    if let Some(response) = call.as_mut().now_or_never() {
+        assert!(is_refused(response).await, "it has ended");
+        return None;
+    }
+    Some(call)
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_call_holds_its_place_until_its_response_was_taken() {
+async fn a_stream_holds_its_place_until_it_was_taken() {
     let service = layered(|| async { Response::new(ticking()) }, 1);
     let call = async |path| service.clone().oneshot(request(path, None)).await.expect("infallible");
     let first = call(STREAM).await;
@@ -147,29 +175,100 @@ async fn no_class_of_calls_takes_the_places_of_another() {
         "/whatatalk.contacts.v1.OptInService/RecordOptOut",
         "/whatatalk.contacts.v1.ContactService/GetContact",
     ];
-    let service = layered(|| async { Response::new(ticking()) }, 1);
-    let call = async |path| service.clone().oneshot(request(path, None)).await.expect("infallible");
+    let service = layered(pending, 1);
+    let call =
+        |path| service.clone().oneshot(request(path, None)).map(|done| done.expect("infallible"));
     let mut open = Vec::new();
     for path in paths {
-        open.push(call(path).await);
-        assert!(is_refused(call(path).await).await, "{path}");
+        open.push(begin(call(path)).await.expect(path));
+        assert!(begin(call(path)).await.is_none(), "{path}");
     }
-    assert!(!is_refused(call(HEALTH).await).await, "health is refused");
+    assert!(begin(call(HEALTH)).await.is_some(), "health is refused");
 
     // Watches and reflection are limited too, and leave health checks alone.
     let mut watches = Vec::new();
-    loop {
-        let watch = call("/grpc.health.v1.Health/Watch").await;
-        if watch.headers().contains_key(Status::GRPC_STATUS) {
-            break;
-        }
+    while let Some(watch) = begin(call("/grpc.health.v1.Health/Watch")).await {
         watches.push(watch);
         assert!(watches.len() < 1000, "watches are not limited");
     }
-    assert!(
-        is_refused(call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo").await).await
+    let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    assert!(begin(call(reflection)).await.is_none());
+    assert!(begin(call(HEALTH)).await.is_some(), "health is refused");
+}
+
+/// A whole response of this size.
+fn whole(bytes: usize) -> Response<Body> {
+    let frames = [Frame::data(vec![0; bytes].into()), trailers(&Status::ok(""))];
+    Response::new(Body::new(StreamBody::new(stream::iter(frames.map(Ok::<_, Status>)))))
+}
+
+#[tokio::test]
+async fn a_response_waits_for_its_client_without_a_place() {
+    let service = layered(|| async { whole(100) }, 1);
+    for path in [UNARY, HEALTH, "/whatatalk.contacts.v1.OptInService/RecordOptOut"] {
+        let mut waiting = Vec::new();
+        for _ in 0..300 {
+            let response = service.clone().oneshot(request(path, None)).await.expect("infallible");
+            assert!(!response.headers().contains_key(Status::GRPC_STATUS), "{path}");
+            waiting.push(response);
+        }
+        for response in waiting {
+            let (status, bytes) = read(response).await;
+            assert_eq!((status.code(), bytes), (Code::Ok, 100));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_outlives_its_caller_keeps_the_place() {
+    let (end, ended) = tokio::sync::watch::channel(false);
+    let handler = move || {
+        let mut ended = ended.clone();
+        tokio::spawn(call::outliving(
+            async move { ended.wait_for(|ended| *ended).await.map(drop) },
+        ));
+        pending()
+    };
+    let service = layered(handler, 1);
+    let call =
+        || service.clone().oneshot(request(UNARY, None)).map(|done| done.expect("infallible"));
+    let first = begin(call()).await.expect("a place");
+    drop(first);
+    assert!(begin(call()).await.is_none(), "what the first began goes on");
+    end.send_replace(true);
+    tokio::task::yield_now().await;
+    assert!(begin(call()).await.is_some(), "the place was not given back");
+}
+
+#[tokio::test]
+async fn responses_that_wait_for_their_clients_have_a_budget_of_memory() {
+    let mut config = Config::for_tests("unused.db");
+    config.limits.max_request_memory = bytesize::ByteSize::mib(1);
+    config.limits.max_concurrent_requests = 2;
+    let service = layered_by(|| async { whole(300 << 10) }, config);
+    let client = client(7);
+    let call = async |path| {
+        let mut request = request(path, None);
+        request.extensions_mut().insert(Arc::clone(&client));
+        service.clone().oneshot(request).await.expect("infallible")
+    };
+    let (read_one, change) = (
+        "/whatatalk.contacts.v1.ContactService/GetContact",
+        "/whatatalk.contacts.v1.ContactService/CreateContact",
     );
-    assert!(!is_refused(call(HEALTH).await).await, "health is refused");
+    let waiting = [call(read_one).await, call(read_one).await];
+    assert!(waiting.iter().all(|one| !one.headers().contains_key(Status::GRPC_STATUS)));
+    assert!(is_refused(call(read_one).await).await, "there is no memory");
+    // What a change did is told, and its place is not given back before.
+    let changed = call(change).await;
+    assert!(!changed.headers().contains_key(Status::GRPC_STATUS));
+    assert!(is_refused(call(change).await).await, "one that waits has the place");
+    drop(changed);
+    for response in waiting {
+        assert_eq!(read(response).await.1, 300 << 10);
+    }
+    let again = read(call(read_one).await).await;
+    assert_eq!((again.0.code(), again.1), (Code::Ok, 300 << 10));
 }
 
 /// A request of a connection, of which no more arrives than its headers.
@@ -191,7 +290,7 @@ async fn calls_that_have_not_arrived_give_way() {
     for (path, places) in
         [(UNARY, 4), ("/whatatalk.contacts.v1.OptInService/RecordOptOut", 4), (HEALTH, 256)]
     {
-        let service = layered(|| async { Response::new(ticking()) }, 4);
+        let service = layered(pending, 4);
         let call = |request| service.clone().oneshot(request).map(|done| done.expect("infallible"));
         let (one, another) = (client(7), client(8));
         let mut open: Vec<_> = (0..600)
@@ -213,51 +312,45 @@ async fn calls_that_have_not_arrived_give_way() {
         // Those that arrive take the places of the others, and keep them.
         let mut arrived = Vec::new();
         for _ in 0..places {
-            let response = call(request(path, None)).await;
-            assert!(!response.headers().contains_key(Status::GRPC_STATUS), "{path}");
-            arrived.push(response);
+            arrived.push(begin(call(request(path, None))).await.expect(path));
         }
-        assert!(is_refused(call(request(path, None)).await).await, "{path}");
-        assert!(is_refused(call(unfinished(path, &client(9))).await).await, "{path}");
+        assert!(begin(call(request(path, None))).await.is_none(), "{path}");
+        assert!(begin(call(unfinished(path, &client(9)))).await.is_none(), "{path}");
         drop(arrived);
         drop(open);
         // No place was lost, and none was made.
-        let again: Vec<_> =
-            stream::iter(0..places).then(|_| call(request(path, None))).collect().await;
-        assert!(again.iter().all(|response| !response.headers().contains_key(Status::GRPC_STATUS)));
-        assert!(is_refused(call(request(path, None)).await).await, "{path}");
+        let mut again = Vec::new();
+        for _ in 0..places {
+            again.push(begin(call(request(path, None))).await.expect(path));
+        }
+        assert!(begin(call(request(path, None))).await.is_none(), "{path}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_leaves_places_to_others() {
-    let service = layered(|| async { Response::new(ticking()) }, 60);
-    let call = async |client: &Arc<Client>| {
+    let service = layered(pending, 60);
+    let call = |client: &Arc<Client>| {
         let mut request = request(UNARY, None);
         request.extensions_mut().insert(Arc::clone(client));
-        service.clone().oneshot(request).await.expect("infallible")
+        begin(service.clone().oneshot(request).map(|done| done.expect("infallible")))
     };
     let clients: Vec<_> = (0..5).map(client).collect();
     let mut open: Vec<Vec<_>> = Vec::new();
     for client in &clients {
         let mut held = Vec::new();
-        loop {
-            let response = call(client).await;
-            if response.headers().contains_key(Status::GRPC_STATUS) {
-                assert!(is_refused(response).await);
-                break;
-            }
-            held.push(response);
+        while let Some(one) = call(client).await {
+            held.push(one);
         }
         open.push(held);
     }
     // Each has half of what those before it left.
     assert_eq!(open.iter().map(Vec::len).collect::<Vec<_>>(), [30, 15, 8, 4, 2]);
-    assert!(!is_refused(call(&client(9)).await).await, "one is left");
+    assert!(call(&client(9)).await.is_some(), "one is left");
     // What is given back is the next one's.
     open[0].truncate(10);
-    assert!(!is_refused(call(&clients[4]).await).await);
-    assert!(!is_refused(call(&clients[0]).await).await);
+    assert!(call(&clients[4]).await.is_some());
+    assert!(call(&clients[0]).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]

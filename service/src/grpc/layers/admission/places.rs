@@ -24,6 +24,7 @@ use tonic::Status;
 
 use crate::domain::error::{Error, Reason, Result};
 use crate::grpc::body::{BodyHook, PolledFrame, trailers};
+use crate::grpc::layers::memory::Of;
 use crate::grpc::methods::Class;
 use crate::telemetry::metrics::{Metrics, PLACES, PLACES_REFUSED, PLACES_TAKEN};
 
@@ -32,13 +33,13 @@ pub(in crate::grpc) struct Client {
     peer: SocketAddr,
     /// Places, by class.
     held: [AtomicUsize; Class::COUNT],
-    /// Bytes of requests.
-    pub(in crate::grpc::layers) memory: AtomicUsize,
+    /// Bytes of requests, and of responses.
+    pub(in crate::grpc::layers) memory: [AtomicUsize; Of::COUNT],
 }
 
 impl Client {
     pub(in crate::grpc) fn new(peer: SocketAddr) -> Self {
-        Self { peer, held: Default::default(), memory: AtomicUsize::new(0) }
+        Self { peer, held: Default::default(), memory: Default::default() }
     }
 
     /// Where it is from.
@@ -180,7 +181,7 @@ impl Arrival {
     }
 }
 
-/// The place of a call, given back when its response is dropped.
+/// The place of a call, given back when this is dropped.
 pub(in crate::grpc::layers) struct Place(Arc<Arrival>);
 
 impl Place {
@@ -222,7 +223,7 @@ impl Drop for Place {
     }
 }
 
-impl BodyHook for Place {
+impl BodyHook for Arc<Place> {
     fn poll_frame<B>(&mut self, body: Pin<&mut B>, cx: &mut Context<'_>) -> PolledFrame
     where
         B: http_body::Body<Data = Bytes, Error = Status>,

@@ -14,8 +14,8 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::super::admission::Client;
+use super::super::memory::Charge;
 use super::Messages;
-use super::memory::Charge;
 use super::partial::Partial;
 use crate::domain::error::{Error, Reason, Result};
 use crate::grpc::methods::{Class, Method};
@@ -84,6 +84,11 @@ impl Receiver {
             true => Ok(message),
             false => Ok([&message[..], &self.rest[..]].concat().into()),
         }
+    }
+
+    /// The memory of the message. None if it takes none.
+    pub(super) fn into_charge(self) -> Option<Arc<Charge>> {
+        (!self.charge.is_empty()).then(|| Arc::new(self.charge))
     }
 
     /// The next message of a stream. None at its end.
@@ -185,21 +190,19 @@ impl Receiver {
     async fn decompress(&mut self, message: Bytes) -> Result<Bytes> {
         let by_ratio = SMALL_BYTES + (message.len() - PREFIX).saturating_mul(MAX_RATIO);
         let limit = self.max_bytes().min(by_ratio);
+        let size = decompressed_size(&message[PREFIX..]).ok_or_else(no_gzip)?;
+        if size > limit {
+            return Err(self.too_large());
+        }
+        // Before it takes the memory: many may wait for their turn to go on afterwards.
+        self.charge.grow(size)?;
         let is_large = message.len() >= LARGE_COMPRESSED;
-        let decompress = move || decompress(&message[PREFIX..], limit);
+        let decompress = move || decompress(&message[PREFIX..], size);
         let decompressed = match is_large {
             true => runtime::begin(decompress).await?,
             false => decompress(),
         };
-        let decompressed = decompressed.map_err(|_| {
-            let message = "a message is not gzip, as grpc-encoding says it is";
-            Error::invalid(Reason::InvalidArgument, "grpc-encoding", message)
-        })?;
-        if decompressed.len() > PREFIX + limit {
-            return Err(self.too_large());
-        }
-        self.charge.grow(decompressed.len())?;
-        Ok(decompressed.into())
+        Ok(decompressed.ok_or_else(no_gzip)?.into())
     }
 
     fn too_large(&self) -> Error {
@@ -234,13 +237,26 @@ fn unfinished() -> Error {
     Error::new(Reason::DeadlineExceeded, "the request did not arrive whole in the time it has")
 }
 
-/// Decompresses up to one byte more than `limit`, behind the prefix of an
-/// uncompressed message.
-fn decompress(compressed: &[u8], limit: usize) -> std::io::Result<Vec<u8>> {
-    let mut message = vec![0; PREFIX];
-    let more = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    GzDecoder::new(compressed).take(more).read_to_end(&mut message)?;
-    let length = u32::try_from(message.len() - PREFIX).map_err(std::io::Error::other)?;
-    message[1..PREFIX].copy_from_slice(&length.to_be_bytes());
-    Ok(message)
+fn no_gzip() -> Error {
+    let message = "a message is not gzip, as grpc-encoding says it is";
+    Error::invalid(Reason::InvalidArgument, "grpc-encoding", message)
+}
+
+/// The size that is said at the end of what is compressed. None if that does not begin like gzip.
+fn decompressed_size(compressed: &[u8]) -> Option<usize> {
+    compressed.strip_prefix(&[0x1f, 0x8b])?;
+    usize::try_from(u32::from_le_bytes(*compressed.last_chunk()?)).ok()
+}
+
+/// Decompresses a message of this size, behind the prefix of an uncompressed message. None if it
+/// is another.
+fn decompress(compressed: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut message = Vec::with_capacity(PREFIX + size);
+    message.push(0);
+    message.extend_from_slice(&u32::try_from(size).ok()?.to_be_bytes());
+    message.resize(PREFIX + size, 0);
+    let mut decoder = GzDecoder::new(compressed);
+    decoder.read_exact(&mut message[PREFIX..]).ok()?;
+    // Also compares the checksum.
+    (decoder.read(&mut [0]).ok()? == 0).then_some(message)
 }

@@ -133,6 +133,26 @@ async fn compressed_messages_are_decompressed_within_limits() {
 }
 
 #[tokio::test]
+async fn memory_is_taken_before_a_message_is_decompressed() {
+    let mut config = config();
+    config.limits.max_request_memory = bytesize::ByteSize::kib(100);
+    let messages = messages(&config);
+    let compressed: Vec<u8> = gzip(&(0..8000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
+    // The same with another size at its end. Whoever decompresses it first says something else.
+    let saying = async |size: u32| {
+        let (content, _) = compressed.split_last_chunk::<4>().expect("a size");
+        let message = framed(1, &[content, &size.to_le_bytes()].concat());
+        receive_in(&messages, BATCH, body(vec![message], false)).await
+    };
+    assert!(saying(32_000).await.is_ok());
+    assert_eq!(refused(saying(200_000).await), "OVERLOADED");
+    assert_eq!(refused(saying(u32::MAX).await), "MESSAGE_TOO_LARGE");
+    assert_eq!(refused(saying(31_999).await), "INVALID_ARGUMENT");
+    assert_eq!(refused(saying(32_001).await), "INVALID_ARGUMENT");
+    assert_eq!(messages.memory.used(), 0);
+}
+
+#[tokio::test]
 async fn messages_have_a_size_and_a_number_of_elements() {
     // Nothing but the prefix has arrived.
     let prefix = framed(0, &vec![0; 70_000]).slice(..5);
