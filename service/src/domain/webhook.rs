@@ -188,8 +188,8 @@ pub enum WebhookError {
 
 /// Reads a webhook's body.
 ///
-/// Bytes that are no UTF-8 become U+FFFD, which no id has: a broken profile name does not cost an
-/// objection beside it.
+/// Bytes that are no UTF-8, and escapes of half a character, become U+FFFD, which no id has: a broken
+/// profile name does not cost an objection beside it. A byte order mark is passed over.
 ///
 /// # Errors
 /// A payload that is too large, is nested too deep, has too many parts or is no webhook. What is
@@ -199,6 +199,7 @@ pub fn parse(payload: &[u8], stop_words: &StopWords) -> Result<Webhook, WebhookE
         return Err(WebhookError::TooLarge { bytes: payload.len() });
     }
     let text = String::from_utf8_lossy(payload);
+    let text = json::without_half_characters(text.strip_prefix('\u{feff}').unwrap_or(&text));
     json::measure(&text)?;
     let root: Json = serde_json::from_str(&text)
         .map_err(|error| WebhookError::NotJson { line: error.line(), column: error.column() })?;

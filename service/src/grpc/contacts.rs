@@ -200,7 +200,7 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
     let after = cursor.map(|Cursor { id, text, .. }| PageCursor { sort_key: text, contact_id: id });
     let after = after.as_ref();
     let mut rows = session.list_contacts(&workspace, &selection, order, after, size + 1).await?;
-    let size = size.min(fitting(&rows));
+    let size = size.min(pages::fitting(rows.iter().map(|row| row.record.len())));
     let next_page_token = pages::cut(&mut rows, size, &tokens, |last| {
         let PageCursor { sort_key, contact_id } = last.cursor();
         Cursor { id: contact_id, text: sort_key, count: 0, asked_at }
@@ -212,14 +212,4 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
     let now = api.store.now_for_expiry();
     let contacts = rows.iter().map(|row| contact::encode(row, view, now)).collect::<Result<_>>()?;
     Ok(v1::ListContactsResponse { contacts, next_page_token })
-}
-
-/// How many rows fit into one response: at least one.
-fn fitting(rows: &[ContactRow]) -> usize {
-    let mut bytes = 0;
-    let fits = |row: &&ContactRow| {
-        bytes += row.record.len();
-        bytes <= pages::MAX_BYTES
-    };
-    rows.iter().take_while(fits).count().max(1)
 }

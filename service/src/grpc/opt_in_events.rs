@@ -1,6 +1,7 @@
 //! OptInService.ListOptInEvents: a person's consent events, newest first.
 
 use contacts_proto::v1;
+use prost::Message;
 
 use super::api::Api;
 use super::convert::{consent, recipient};
@@ -24,10 +25,13 @@ pub(super) async fn list(
     let tokens = tokens(&workspace, &recipient);
     let before = tokens.open_page(&request.page_token)?.map(|cursor| cursor.count);
     let id = workspace.workspace_id.as_str();
-    let mut events = opt_in::events(&api.store, id, &recipient, before, size + 1).await?;
+    let events = opt_in::events(&api.store, id, &recipient, before, size + 1).await?;
     call::about(events.iter().find_map(|(_, event)| event.contact_id));
+    let encode = |(position, event)| (position, consent::encode_event(event));
+    let mut events: Vec<(i64, v1::OptInEvent)> = events.into_iter().map(encode).collect();
+    let size = size.min(pages::fitting(events.iter().map(|(_, event)| event.encoded_len())));
     let next_page_token = pages::cut(&mut events, size, &tokens, |(position, _)| cursor(*position));
-    let events = events.into_iter().map(|(_, event)| consent::encode_event(event)).collect();
+    let events = events.into_iter().map(|(_, event)| event).collect();
     Ok(v1::ListOptInEventsResponse { events, next_page_token })
 }
 

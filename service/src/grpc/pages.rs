@@ -41,6 +41,16 @@ pub(super) fn cut<T>(
     items.last().map(|last| tokens.seal(&cursor(last))).unwrap_or_default()
 }
 
+/// How many items of these sizes, in bytes, fit into one response: at least one.
+pub(super) fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = |size: &usize| {
+        bytes += size;
+        bytes <= MAX_BYTES
+    };
+    sizes.take_while(fits).count().max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

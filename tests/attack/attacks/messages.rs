@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::Result;
 use super::super::target::Target;
+use super::streams::flood;
 
 const UPSERT: &str = "ContactService/BatchUpsertContacts";
 /// How long an attacker waits for an answer.
@@ -58,14 +59,27 @@ pub async fn suggestions(target: &Target, time: Duration) -> Result {
     Ok(())
 }
 
+/// A message, compressed.
+fn compressed(encoded: &[u8]) -> Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(encoded)?;
+    let mut message = message(&encoder.finish()?).to_vec();
+    message[0] = 1;
+    Ok(message.into())
+}
+
+/// A message that becomes as large as the server takes, and as many times larger as it permits.
+pub async fn gzip(target: &Target, time: Duration) -> Result {
+    let noise = (0..40_000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()[7]);
+    let content: Vec<u8> = noise.flat_map(|byte| [[0; 99].as_slice(), &[byte]].concat()).collect();
+    let message = compressed(&content)?;
+    flood(target, time, &[UPSERT], &[("grpc-encoding", "gzip")], Some(message)).await
+}
+
 pub async fn gzip_bombs(target: &Target) -> Result {
     let row = v1::ImportRow::default();
     let one = v1::BatchUpsertContactsRequest { rows: vec![row], ..Default::default() };
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(&one.encode_to_vec().repeat(2_000_000))?;
-    let mut bomb = message(&encoder.finish()?).to_vec();
-    bomb[0] = 1;
-    let bomb = Bytes::from(bomb);
+    let bomb = compressed(&one.encode_to_vec().repeat(2_000_000))?;
     let throw = |_| async {
         let settings = h2::client::Builder::new();
         let wire = Wire::try_connect(target.server.address(), settings).await?;

@@ -53,25 +53,78 @@ pub async fn idle(target: &Target, time: Duration) -> Result {
 
 /// Calls of which nothing but the headers is sent, and others as soon as they are refused.
 pub async fn half_calls(target: &Target, time: Duration) -> Result {
-    flood(target, time, &["OptInService/CheckOptIn", "OptInService/RecordOptOut"], None).await
+    flood(target, time, &["OptInService/CheckOptIn", "OptInService/RecordOptOut"], &[], None).await
 }
 
 /// As many checks as the server answers or refuses.
 pub async fn checks(target: &Target, time: Duration) -> Result {
+    flood(target, time, &["OptInService/CheckOptIn"], &[], Some(check())).await
+}
+
+fn check() -> Bytes {
     let request = v1::CheckOptInRequest {
         recipient: Some(v1::check_opt_in_request::Recipient::PhoneNumber("15551234567".to_owned())),
         category: v1::MessageCategory::Marketing.into(),
         ..Default::default()
     };
-    let message = message(&request.encode_to_vec());
-    flood(target, time, &["OptInService/CheckOptIn"], Some(message)).await
+    message(&request.encode_to_vec())
+}
+
+/// Whole checks, of whose answers the client takes nothing but the headers.
+pub async fn unread(target: &Target, time: Duration) -> Result {
+    let mut opened = Opened { calls: Vec::new(), connections: Vec::new() };
+    for _ in 0..12 {
+        let mut settings = h2::client::Builder::new();
+        settings.initial_window_size(0);
+        let wire = Wire::try_connect(target.server.address(), settings).await?;
+        for _ in 0..1000 {
+            let call =
+                timeout(Duration::from_secs(1), wire.try_open("OptInService/CheckOptIn", &[]));
+            let Ok(Ok(mut call)) = call.await else { break };
+            drop(call.request.send_data(check(), true));
+            opened.calls.push(call);
+        }
+        opened.connections.push(wire);
+    }
+    sleep(time).await;
+    Ok(())
+}
+
+/// Opt-outs of one person, each given up as soon as it is sent, six connections with 900 at a time.
+pub async fn resets(target: &Target, time: Duration) -> Result {
+    let request = v1::RecordOptOutRequest {
+        recipient: Some(v1::record_opt_out_request::Recipient::PhoneNumber(
+            "15551234567".to_owned(),
+        )),
+        ..Default::default()
+    };
+    let message = &message(&request.encode_to_vec());
+    let send = |_| async move {
+        let wire = Wire::try_connect(target.server.address(), h2::client::Builder::new()).await?;
+        loop {
+            for _ in 0..900 {
+                let mut call = wire.try_open("OptInService/RecordOptOut", &[]).await?;
+                drop(call.request.send_data(message.clone(), true));
+                // What is dropped before it was sent is not sent.
+                tokio::task::yield_now().await;
+                call.request.send_reset(h2::Reason::CANCEL);
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let attack = try_join_all((0..6).map(send));
+    match timeout(time, attack).await {
+        Ok(ended) => ended.map(|_: Vec<()>| ()),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Six connections with 900 calls at a time each.
-async fn flood(
+pub(super) async fn flood(
     target: &Target,
     time: Duration,
     methods: &[&str],
+    headers: &[(&str, &str)],
     message: Option<Bytes>,
 ) -> Result {
     let message = message.as_ref();
@@ -81,7 +134,7 @@ async fn flood(
         settings.initial_connection_window_size(LARGE_WINDOW);
         let wire = Wire::try_connect(target.server.address(), settings).await?;
         let open = || async {
-            let mut call = wire.try_open(method, &[]).await?;
+            let mut call = wire.try_open(method, headers).await?;
             if let Some(message) = message {
                 drop(call.request.send_data(message.clone(), true));
             }

@@ -102,6 +102,79 @@ async fn calls_that_do_not_arrive_leave_their_places_to_those_that_do(app: TestA
 }
 
 #[apply(on_each_store!)]
+async fn answers_that_nobody_takes_hold_no_places(app: TestApp) {
+    app.restart_with(|config| config.limits.max_concurrent_requests = 20).await;
+    let check = message(
+        &v1::CheckOptInRequest {
+            recipient: Some(v1::check_opt_in_request::Recipient::PhoneNumber(phone(1))),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+    );
+    let opt_out = message(
+        &v1::RecordOptOutRequest {
+            recipient: Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone(2))),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+    );
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        let wire = Wire::connect_with_windows(app.address(), 0, 1 << 20).await;
+        for (method, request) in
+            [("OptInService/CheckOptIn", &check), ("OptInService/RecordOptOut", &opt_out)]
+        {
+            for _ in 0..20 {
+                let mut call = wire.open(method, &[]).await;
+                call.request.send_data(request.clone(), true).expect("sent");
+                open.push((call, None));
+            }
+        }
+        open.push((wire.open("OptInService/CheckOptIn", &[]).await, Some(wire)));
+    }
+    for _ in 0..20 {
+        assert_checks_and_opt_outs_work(&app).await;
+    }
+    drop(open);
+}
+
+#[apply(on_each_store!)]
+async fn opt_outs_that_are_given_up_keep_their_places(app: TestApp) {
+    app.restart_with(|config| config.limits.max_concurrent_requests = 20).await;
+    let opt_out = message(
+        &v1::RecordOptOutRequest {
+            recipient: Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone(2))),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+    );
+    let wire = app.wire().await;
+    let give_up = async {
+        loop {
+            let mut call = wire.open("OptInService/RecordOptOut", &[]).await;
+            drop(call.request.send_data(opt_out.clone(), true));
+            sleep(Duration::from_micros(100)).await;
+            call.request.send_reset(h2::Reason::CANCEL);
+        }
+    };
+    let good = async {
+        for _ in 0..50 {
+            assert_checks_and_opt_outs_work(&app).await;
+        }
+    };
+    tokio::select! {
+        () = give_up => unreachable!("it goes on"),
+        () = good => {}
+    }
+    let free = async {
+        while !app.metrics().await.contains("contacts_places_taken{class=\"opt_out\"} 0\n") {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, free).await.expect("every place comes back");
+}
+
+#[apply(on_each_store!)]
 async fn one_workspace_leaves_room_for_others(app: TestApp) {
     app.restart_with(|config| config.limits.max_workspace_bulk = 2).await;
     app.workspaces().create("acme").await.expect("a workspace");

@@ -4,6 +4,7 @@
 //! `{"value": "stop", "value": "resume"}` would read as a resume. Here both stay, and each reader
 //! decides: an objection takes all of them, a permission refuses the object.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -191,9 +192,73 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
+/// Replaces escapes of half a character outside of the basic plane, which make a text no text, as
+/// what is no UTF-8 is replaced. Some programs cut texts there, and nothing else is wrong with the rest.
+pub(super) fn without_half_characters(json: &str) -> Cow<'_, str> {
+    let mut repaired = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(escape) = json[at..].find('\\').map(|found| at + found) {
+        let (length, is_half) = match (surrogate(json, escape), surrogate(json, escape + UNIT)) {
+            (Some(Half::High), Some(Half::Low)) => (2 * UNIT, false),
+            (Some(_), _) => (UNIT, true),
+            (None, _) => (1 + json[escape + 1..].chars().next().map_or(0, char::len_utf8), false),
+        };
+        if is_half {
+            repaired.push_str(&json[copied..escape]);
+            repaired.push(char::REPLACEMENT_CHARACTER);
+            copied = escape + length;
+        }
+        at = escape + length;
+    }
+    match copied {
+        0 => Cow::Borrowed(json),
+        _ => Cow::Owned(repaired + &json[copied..]),
+    }
+}
+
+/// The length of an escape such as `\ud83d`.
+const UNIT: usize = 6;
+
+/// Half of a character outside of the basic plane.
+enum Half {
+    High,
+    Low,
+}
+
+/// Which half this escape is, if it is one.
+fn surrogate(json: &str, at: usize) -> Option<Half> {
+    let digits = json.get(at..at + UNIT)?.strip_prefix("\\u")?;
+    match u16::from_str_radix(digits, 16).ok()? {
+        0xd800..0xdc00 => Some(Half::High),
+        0xdc00..0xe000 => Some(Half::Low),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn halves_of_characters_are_replaced_and_nothing_else() {
+        for (json, expected) in [
+            (r#""\ud800""#, "\u{fffd}"),
+            (r#""a\uDC00b\ud83d\ude00c""#, "a\u{fffd}b\u{1f600}c"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+            (r#""\\ud800 \" é\u00e9\\""#, "\\ud800 \" éé\\"),
+            (r#""STOP""#, "STOP"),
+        ] {
+            let repaired = without_half_characters(json);
+            let read: Json = serde_json::from_str(&repaired).expect(json);
+            assert_eq!(read.as_text(), Some(expected), "{json}");
+        }
+        // What is no JSON stays so.
+        for broken in ["\\", "\"\\", "\"\\ud8", "\"\\u+800\"", "\\é"] {
+            assert!(serde_json::from_str::<Json>(&without_half_characters(broken)).is_err());
+        }
+    }
 
     #[test]
     fn depth_and_values_are_counted_outside_texts() {

@@ -279,7 +279,9 @@ impl UnitOfWork<'_> {
                 let expire = permission.map(|permission| permission.expire_under(max_age));
                 match expire {
                     Some(expire) if expire.is_none_or(|expire| expire > tx.now) => {}
-                    _ => return Err(NoEffect::DoesNotWiden),
+                    Some(_) => return Err(NoEffect::DoesNotWiden),
+                    // Of this one nothing is known, and without a time it cannot count.
+                    None => return Err(NoEffect::OlderThanKnown),
                 }
             }
         }

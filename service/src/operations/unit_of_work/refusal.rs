@@ -16,8 +16,8 @@ pub fn consent_conflict(why: NoEffect) -> Error {
         )
         .with_metadata("event_id", event.to_string()),
         NoEffect::OlderThanKnown => conflict(
-            "the opt-in is older than what is known of the person: send the time at which they \
-             agreed, or leave out their consent",
+            "the opt-in has no time, or one before what is known of the person: send the time at which \
+             they agreed, or leave out their consent",
         ),
         NoEffect::DoesNotWiden => conflict(
             "the person agreed until a time, which only they can extend: if they agreed again \
@@ -29,8 +29,9 @@ pub fn consent_conflict(why: NoEffect) -> Error {
              agreed under",
         ),
         NoEffect::BeforeHolder => conflict(
-            "the opt-in is from before this number or user id was released or erased, so it was \
-             somebody else's: record it again when this person agrees",
+            "the opt-in is from before this number or user id was released or erased, or before the \
+             contact with this id was merged into another, so it may be of somebody else: record it \
+             again when this person agrees",
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! ListOptInEvents: all consent events of a person, newest first.
 
 use contacts_sdk::{
-    NewContact, OptInEvent, OptInEventKind, OptInSource, OptInStatus, Recipient, reason,
+    Evidence, NewContact, OptInEvent, OptInEventKind, OptInSource, OptInStatus, Recipient, reason,
 };
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 use futures::TryStreamExt;
@@ -25,6 +25,30 @@ async fn events_are_listed_newest_first(app: TestApp) {
     assert_eq!(ledger(&app, phone(1)).await, recorded);
     assert_eq!(recorded[0].status, OptInStatus::OptedOut);
     assert_eq!(recorded[0].reason_text, "20");
+}
+
+/// Clients accept 4 MiB.
+#[apply(on_each_store!)]
+async fn event_pages_with_much_evidence_are_shorter(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    let text = "\u{1F600}".repeat(1000);
+    let evidence = Evidence::new()
+        .wording(&text)
+        .wording_version(&text)
+        .business_name(&text)
+        .url(&text)
+        .message_id(&text)
+        .actor(&text);
+    for _ in 0..180 {
+        let record = app.opt_in().record_opt_in(phone(1), OptInSource::WebForm);
+        record.evidence(evidence.clone()).await.expect("an opt-in");
+    }
+    let mut pages = app.opt_in().events(phone(1)).page_size(1000).pages();
+    let mut sizes = Vec::new();
+    while let Some(page) = pages.next().await {
+        sizes.push(page.expect("a page that a client accepts").items.len());
+    }
+    assert_eq!((sizes.len(), sizes.iter().sum::<usize>()), (2, 180), "{sizes:?}");
 }
 
 #[apply(on_each_store!)]

@@ -209,3 +209,22 @@ fn bytes_that_are_no_text_do_not_cost_an_objection() {
     broken[at + 1] = 0xFF;
     assert_eq!(lines(&read(&broken)), lines(&read(payload)));
 }
+
+#[test]
+fn what_is_no_text_costs_no_objection_beside_it() {
+    let mut item = preference("stop");
+    item["detail"] = json!("HERE");
+    let payload = with_item("user_preferences", item).to_string();
+    let read = |detail: &[u8]| {
+        let (before, after) = payload.split_once("HERE").expect("the place");
+        let broken = [before.as_bytes(), detail, after.as_bytes()].concat();
+        lines(&parse(&broken, &stop_words()).expect("a webhook"))
+    };
+    let expected = read(b"");
+    assert_eq!(expected.len(), 1);
+    for detail in [&b"\xff"[..], br"\ud800", br"\ud83d\ud83d\ude00", br"\\\ude00"] {
+        assert_eq!(read(detail), expected, "{}", detail.escape_ascii());
+    }
+    let marked = format!("\u{feff}{payload}");
+    assert_eq!(lines(&parse(marked.as_bytes(), &stop_words()).expect("a webhook")), expected);
+}
