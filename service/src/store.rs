@@ -30,9 +30,11 @@ mod responses;
 pub mod sqlite;
 mod suppression;
 mod transaction;
+mod turns;
 mod webhooks;
 mod workspaces;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,7 +64,7 @@ pub(crate) use self::log_redaction::loggable;
 use self::measured::Measured;
 pub(crate) use self::measured::PoolState;
 pub use self::pace::LongWork;
-use self::pace::{Other, Pace, Turns};
+use self::pace::{LONGEST_WAIT, Other, Pace};
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub(crate) use self::purging::Purge;
 use self::purging::Purging;
@@ -79,6 +81,7 @@ pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
 pub(crate) use self::transaction::require_keys;
 pub use self::transaction::{Bulk, Operation, Transaction};
 pub(crate) use self::transaction::{random, random_salts};
+use self::turns::Turns;
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub(crate) use self::workspaces::all_workspace_ids;
 pub use self::workspaces::{Lock, Purged, Workspace, WorkspaceReader, WorkspaceWriter};
@@ -147,11 +150,18 @@ fn connections(backend: &dyn Backend, purpose: &str) -> u32 {
     pool.map_or(1, |pool| pool.max)
 }
 
-/// Those of this backend: more transactions at a time gain nothing, and the others have at least
-/// half of the connections.
-fn turns(backend: &dyn Backend) -> Turns {
-    let half = writers(backend).div_ceil(2);
-    Turns::new(backend.parallel_writes(), usize::try_from(half).unwrap_or(1))
+/// The turns of a workspace's long work: more transactions at a time gain nothing, and the others have
+/// at least half of the connections.
+fn turns(backend: &dyn Backend) -> Turns<String> {
+    let half = usize::try_from(writers(backend).div_ceil(2)).unwrap_or(1);
+    Turns::new(backend.parallel_writes(), half, LONGEST_WAIT, "long work")
+}
+
+/// The turns of a connection's changes: they wait together for the connections that write, of which
+/// some are left.
+fn turns_of_callers(backend: &dyn Backend) -> Turns<Option<SocketAddr>> {
+    let writers = usize::try_from(writers(backend)).unwrap_or(1);
+    Turns::new(writers - writers / 4, usize::MAX, backend.write_timeout(), "changes")
 }
 
 /// The contacts database.
@@ -164,7 +174,12 @@ pub struct Store {
     response_retention: TimeDelta,
     writes: TaskTracker,
     pace: Arc<Pace>,
-    turns: Arc<Turns>,
+    /// Of long work, by workspace.
+    turns: Arc<Turns<String>>,
+    /// Of objections, by the connection that they came from.
+    objections: Arc<Turns<Option<SocketAddr>>>,
+    /// Of other changes, in the same way.
+    changes: Arc<Turns<Option<SocketAddr>>>,
     places: Arc<ConnectionPlaces>,
     purging: Purging,
     /// Where writes run, whoever asks for them.
@@ -185,6 +200,8 @@ impl Store {
         require_used_keys(&*backend, &keyring).await?;
         let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
         let (pace, turns) = (Arc::new(Pace::new(backend.most_rows())), Arc::new(turns(&*backend)));
+        let objections = Arc::new(turns_of_callers(&*backend));
+        let changes = Arc::new(turns_of_callers(&*backend));
         let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
         let places = ConnectionPlaces::of_writes(writers(&**backend), backend.write_timeout());
@@ -199,6 +216,8 @@ impl Store {
             writes,
             pace,
             turns,
+            objections,
+            changes,
             places,
             purging: Purging::default(),
             runtime,
@@ -303,9 +322,11 @@ impl Store {
 
     async fn write_once<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         let bulk = operation.bulk();
+        let caller = call::current().and_then(|call| call.peer());
         let _turn = match bulk {
-            Some(bulk) => Some(self.turns.enter(named(bulk.workspace_id)?).await?),
-            None => None,
+            Some(bulk) => self.turns.enter(named(bulk.workspace_id)?).await?,
+            None if operation.is_objection() => self.objections.enter(&caller).await?,
+            None => self.changes.enter(&caller).await?,
         };
         let _place = match operation.is_objection() {
             true => None,

@@ -6,14 +6,8 @@
 //! comes then waits for the rest of one. Long work also takes turns, so that a write never
 //! waits for several of them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
-
-use crate::domain::error::{Error, Result};
 
 /// How long a transaction may take while others write.
 const BESIDE_OTHERS: Duration = Duration::from_millis(20);
@@ -28,7 +22,7 @@ const FEWEST: usize = 100;
 const FIRST: usize = 1000;
 
 /// How long long work waits for its turn.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A kind of long work: its rows cost the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,62 +119,8 @@ impl Drop for Other {
     }
 }
 
-/// The turns of long work: some transactions at a time of each workspace, and fewer in all than
-/// there are connections, so that others find one.
-pub(super) struct Turns {
-    /// Of one workspace.
-    each: usize,
-    workspaces: Mutex<HashMap<String, Weak<Semaphore>>>,
-    all: Arc<Semaphore>,
-}
-
-/// Too much long work waits.
-#[derive(Debug, thiserror::Error)]
-#[error("other long work took too long")]
-struct NoTurn;
-
-/// A turn, until it is dropped.
-pub(super) struct Turn {
-    _workspace: OwnedSemaphorePermit,
-    _all: OwnedSemaphorePermit,
-}
-
-impl Turns {
-    pub(super) fn new(each: usize, all: usize) -> Self {
-        let all = Arc::new(Semaphore::new(all.max(1)));
-        Self { each, workspaces: Mutex::default(), all }
-    }
-
-    /// Waits for a turn.
-    ///
-    /// # Errors
-    /// When there is none within [`LONGEST_WAIT`].
-    pub(super) async fn enter(&self, workspace_id: &str) -> Result<Turn> {
-        let wait = async {
-            let workspace = self.of(workspace_id).acquire_owned().await.map_err(Error::internal)?;
-            let all = Arc::clone(&self.all).acquire_owned().await.map_err(Error::internal)?;
-            Ok(Turn { _workspace: workspace, _all: all })
-        };
-        timeout(LONGEST_WAIT, wait).await.unwrap_or_else(|_| Err(Error::unavailable(NoTurn)))
-    }
-
-    fn of(&self, workspace_id: &str) -> Arc<Semaphore> {
-        let mut workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = workspaces.get(workspace_id).and_then(Weak::upgrade) {
-            return known;
-        }
-        // Only those are kept that somebody has or waits for.
-        workspaces.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(self.each));
-        workspaces.insert(workspace_id.to_owned(), Arc::downgrade(&turns));
-        turns
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
-
     use super::*;
 
     const IMPORT: LongWork = LongWork::Import;
@@ -237,20 +177,5 @@ mod tests {
         assert_eq!(pace.rows(IMPORT, now), rows);
         pace.wrote(IMPORT, 1, millis(90));
         assert_eq!(pace.rows(IMPORT, now), FEWEST, "unless they hold up others");
-    }
-
-    #[tokio::test]
-    async fn long_work_takes_turns() {
-        let turns = Turns::new(2, 3);
-        let first = turns.enter("a").await.expect("a turn");
-        let second = turns.enter("a").await.expect("a turn");
-        assert!(turns.enter("a").now_or_never().is_none(), "the third of a workspace");
-        let third = turns.enter("b").await.expect("a turn");
-        assert!(turns.enter("c").now_or_never().is_none(), "the fourth in all");
-        drop(first);
-        drop(turns.enter("c").await.expect("a turn"));
-        drop((second, third));
-        drop(turns.enter("a").await.expect("a turn"));
-        assert_eq!(turns.workspaces.lock().expect("a lock").len(), 1, "those nobody has are gone");
     }
 }

@@ -503,7 +503,7 @@ async fn a_stream_of_the_background_runtime_is_whole() {
                 tokio::task::yield_now().await;
             }
             match n {
-                99 => Ok(crate::grpc::body::trailers(&Status::aborted("the end"))),
+                99 => Ok(trailers(&Status::aborted("the end"))),
                 n => Ok::<_, Status>(Frame::data(Bytes::from(vec![n; 10]))),
             }
         });
