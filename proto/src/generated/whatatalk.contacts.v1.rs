@@ -1952,7 +1952,8 @@ pub struct ListOptInEventsRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// Items per page: 1 to 1000; a larger number means 1000. 0 means 50.
+    /// Items per page: 1 to 1000; a larger number means 1000. 0 means 50. A page
+    /// with much evidence has fewer.
     #[prost(int32, tag = "5")]
     pub page_size: i32,
     /// `next_page_token` of the previous page. Empty for the first page.
