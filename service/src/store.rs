@@ -39,6 +39,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -81,7 +83,7 @@ pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
 pub(crate) use self::transaction::require_keys;
 pub use self::transaction::{Bulk, Operation, Transaction};
 pub(crate) use self::transaction::{random, random_salts};
-use self::turns::Turns;
+use self::turns::{Turn, Turns};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub(crate) use self::workspaces::all_workspace_ids;
 pub use self::workspaces::{Lock, Purged, Workspace, WorkspaceReader, WorkspaceWriter};
@@ -163,6 +165,11 @@ fn turns_of_callers(backend: &dyn Backend) -> Turns<Option<SocketAddr>> {
     let writers = usize::try_from(writers(backend)).unwrap_or(1);
     Turns::new(writers - writers / 4, usize::MAX, backend.write_timeout(), "changes")
 }
+
+/// The caller went away before it was the turn of its change.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody waits for it")]
+struct Abandoned;
 
 /// The contacts database.
 #[derive(Clone)]
@@ -275,8 +282,8 @@ impl Store {
     /// Runs an operation in a write transaction and commits it. Runs it again if
     /// it conflicts with another one.
     ///
-    /// The operation finishes even if the caller is dropped: cancelling it in the
-    /// middle would cost its connection.
+    /// Once it has begun, the operation finishes even if the caller is dropped: cancelling it in
+    /// the middle would cost its connection.
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
         let other = operation.bulk().is_none().then(|| self.pace.other());
         self.write_beside(operation, other).await
@@ -290,9 +297,12 @@ impl Store {
     ) -> Result<O::Output> {
         let store = self.clone();
         let is_bulk = operation.bulk().is_some();
+        // What nobody waits for any more is not begun.
+        let caller = CancellationToken::new();
+        let _caller = caller.clone().drop_guard();
         let write = call::outliving(async move {
             let _other = other;
-            store.write_with_retries(&operation).await
+            store.write_with_retries(&operation, &caller).await
         });
         let runtime = self.runtime.handle();
         let written = match is_bulk {
@@ -302,13 +312,17 @@ impl Store {
         written.await.unwrap_or_else(|error| Err(Error::internal(error)))
     }
 
-    async fn write_with_retries<O: Operation>(&self, operation: &O) -> Result<O::Output> {
+    async fn write_with_retries<O: Operation>(
+        &self,
+        operation: &O,
+        caller: &CancellationToken,
+    ) -> Result<O::Output> {
         if operation.needs_preparation() {
             operation.prepare(self).await?;
         }
         let mut attempt = 1;
         loop {
-            match self.write_once(operation).await {
+            match self.write_once(operation, caller).await {
                 Err(error)
                     if error.reason() == Reason::WriteConflict && attempt < WRITE_ATTEMPTS =>
                 {
@@ -320,18 +334,14 @@ impl Store {
         }
     }
 
-    async fn write_once<O: Operation>(&self, operation: &O) -> Result<O::Output> {
+    async fn write_once<O: Operation>(
+        &self,
+        operation: &O,
+        caller: &CancellationToken,
+    ) -> Result<O::Output> {
         let bulk = operation.bulk();
-        let caller = call::current().and_then(|call| call.peer());
-        let _turn = match bulk {
-            Some(bulk) => self.turns.enter(named(bulk.workspace_id)?).await?,
-            None if operation.is_objection() => self.objections.enter(&caller).await?,
-            None => self.changes.enter(&caller).await?,
-        };
-        let _place = match operation.is_objection() {
-            true => None,
-            false => Some(self.places.enter().await?),
-        };
+        let turn = caller.run_until_cancelled(self.turn(operation)).await;
+        let _turn = turn.ok_or_else(|| Error::unavailable(Abandoned))??;
         let db = self.begin().await?;
         let began = Instant::now();
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
@@ -361,6 +371,24 @@ impl Store {
                 Err(error)
             }
         }
+    }
+
+    /// Waits until it is this operation's turn to get a connection.
+    async fn turn(
+        &self,
+        operation: &impl Operation,
+    ) -> Result<(Turn, Option<OwnedSemaphorePermit>)> {
+        let connection = call::current().and_then(|call| call.peer());
+        let turn = match operation.bulk() {
+            Some(bulk) => self.turns.enter(named(bulk.workspace_id)?).await?,
+            None if operation.is_objection() => self.objections.enter(&connection).await?,
+            None => self.changes.enter(&connection).await?,
+        };
+        let place = match operation.is_objection() {
+            true => None,
+            false => Some(self.places.enter().await?),
+        };
+        Ok((turn, place))
     }
 
     async fn begin(&self) -> Result<Box<dyn Writer>> {

@@ -63,7 +63,7 @@ where
 {
     let admission =
         Arc::new(Admission::new(Arc::clone(&methods), &config.limits, &telemetry.metrics));
-    let messages = Arc::new(Messages::new(Arc::clone(&methods), &config));
+    let messages = Arc::new(Messages::new(Arc::clone(&methods), &config, background.clone()));
     let calls = Arc::new(Calls::new(Arc::clone(&methods), telemetry));
     let deadlines = Deadlines::from(&config.timeouts);
     ServiceBuilder::new()

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::domain::error::{Error, Result};
+
 /// How nice its threads are, of 19. The scheduler gives a thread that is not nice at all about ten
 /// times as much, and lets it run at once when it wakes. More would keep whoever waits for a lock that a
 /// nice thread holds waiting for long.
@@ -62,6 +64,14 @@ impl SideRuntime {
         let runtime = self.0.as_ref().and_then(|running| running.0.as_ref());
         // None: the runtime of the caller.
         runtime.map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    }
+
+    /// Runs what takes long on a thread of its own there.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        self.handle().spawn_blocking(run).await.map_err(Error::internal)
     }
 
     /// Runs a task there, until its end or until the handle is dropped.

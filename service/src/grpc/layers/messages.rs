@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::domain::error::Result;
 use crate::grpc::body::HookedBody;
 use crate::grpc::methods::{Class, Methods};
-use crate::runtime::off_worker;
+use crate::runtime::{SideRuntime, off_worker};
 use crate::telemetry::call;
 
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -46,10 +46,11 @@ pub(super) struct Messages {
     message_timeout: Duration,
     idle_timeout: Duration,
     memory: Arc<Memory>,
+    background: SideRuntime,
 }
 
 impl Messages {
-    pub(super) fn new(methods: Arc<Methods>, config: &Config) -> Self {
+    pub(super) fn new(methods: Arc<Methods>, config: &Config, background: SideRuntime) -> Self {
         let max_bytes = config.limits.max_request_size.as_u64();
         Self {
             methods,
@@ -57,6 +58,7 @@ impl Messages {
             message_timeout: config.timeouts.message_timeout,
             idle_timeout: config.timeouts.idle_timeout,
             memory: Arc::new(Memory::new(Of::Requests, config.limits.request_memory())),
+            background,
         }
     }
 }

@@ -19,7 +19,6 @@ use super::Messages;
 use super::partial::Partial;
 use crate::domain::error::{Error, Reason, Result};
 use crate::grpc::methods::{Class, Method};
-use crate::runtime;
 
 /// A flag, and the length in 32 bits.
 pub(super) const PREFIX: usize = 5;
@@ -32,7 +31,7 @@ const ELEMENT_BYTES: usize = 256;
 /// How many times its size a message may become when it is decompressed, after the
 /// first [`SMALL_BYTES`]. Rows of contacts and numbers become 3 to 20 times larger.
 const MAX_RATIO: usize = 100;
-/// Compressed messages at least this large are decompressed off the workers.
+/// Compressed messages at least this large are decompressed on threads that give way to others.
 const LARGE_COMPRESSED: usize = 8 << 10;
 /// Health checks are small, and unfinished ones soon give their places back.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -199,7 +198,7 @@ impl Receiver {
         let is_large = message.len() >= LARGE_COMPRESSED;
         let decompress = move || decompress(&message[PREFIX..], size);
         let decompressed = match is_large {
-            true => runtime::begin(decompress).await?,
+            true => self.messages.background.run(decompress).await?,
             false => decompress(),
         };
         Ok(decompressed.ok_or_else(no_gzip)?.into())

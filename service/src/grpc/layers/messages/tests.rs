@@ -68,7 +68,8 @@ async fn receive_in(messages: &Arc<Messages>, path: &str, body: Body) -> Result<
 }
 
 fn messages(config: &Config) -> Arc<Messages> {
-    Arc::new(Messages::new(Arc::new(Methods::of_this_server().expect("descriptors")), config))
+    let methods = Arc::new(Methods::of_this_server().expect("descriptors"));
+    Arc::new(Messages::new(methods, config, SideRuntime::default()))
 }
 
 async fn receive_all(path: &str, parts: Vec<Bytes>) -> Result<Bytes, Status> {
