@@ -18,6 +18,7 @@ use http::header::HeaderName;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
+use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -47,6 +48,9 @@ pub(super) struct Messages {
     idle_timeout: Duration,
     memory: Arc<Memory>,
     background: SideRuntime,
+    /// Large messages that are decompressed at a time, so that many do not get more of the processors
+    /// together than one thread gives way to.
+    decompressing: Semaphore,
 }
 
 impl Messages {
@@ -59,6 +63,9 @@ impl Messages {
             idle_timeout: config.timeouts.idle_timeout,
             memory: Arc::new(Memory::new(Of::Requests, config.limits.request_memory())),
             background,
+            decompressing: Semaphore::new(
+                std::thread::available_parallelism().map_or(1, usize::from),
+            ),
         }
     }
 }

@@ -198,7 +198,10 @@ impl Receiver {
         let is_large = message.len() >= LARGE_COMPRESSED;
         let decompress = move || decompress(&message[PREFIX..], size);
         let decompressed = match is_large {
-            true => self.messages.background.run(decompress).await?,
+            true => {
+                let _turn = self.messages.decompressing.acquire().await.map_err(Error::internal)?;
+                self.messages.background.run(decompress).await?
+            }
             false => decompress(),
         };
         Ok(decompressed.ok_or_else(no_gzip)?.into())
