@@ -159,11 +159,11 @@ fn turns(backend: &dyn Backend) -> Turns<String> {
     Turns::new(backend.parallel_writes(), half, LONGEST_WAIT, "long work")
 }
 
-/// The turns of a connection's changes: they wait together for the connections that write, of which
-/// some are left.
+/// The turns of a connection's changes where only one writes at a time. Where several do, the wait is
+/// short, and whoever waits for a database node that hangs must not keep the client's other changes.
 fn turns_of_callers(backend: &dyn Backend) -> Turns<Option<SocketAddr>> {
-    let writers = usize::try_from(writers(backend)).unwrap_or(1);
-    Turns::new(writers - writers / 4, usize::MAX, backend.write_timeout(), "changes")
+    let each = if writers(backend) == 1 { 1 } else { usize::MAX };
+    Turns::new(each, usize::MAX, backend.write_timeout(), "changes")
 }
 
 /// The caller went away before it was the turn of its change.

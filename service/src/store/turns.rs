@@ -1,5 +1,6 @@
-//! Taking turns: each workspace that has long work, and each connection whose changes wait for one that
-//! writes, has only so many at a time there. Whoever has more waits behind its own, and not before others.
+//! Taking turns: each workspace that has long work, and each client's connection whose changes wait for the
+//! one that writes, has only so many at a time there. Whoever has more waits behind its own, and not before
+//! others.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -36,8 +37,9 @@ pub(super) struct Turn {
 
 impl<K: Hash + Eq> Turns<K> {
     pub(super) fn new(each: usize, all: usize, longest_wait: Duration, what: &'static str) -> Self {
-        let all = Arc::new(Semaphore::new(all.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { each: each.max(1), takers: Mutex::default(), all, longest_wait, what }
+        let [each, all] = [each, all].map(|turns| turns.clamp(1, Semaphore::MAX_PERMITS));
+        let all = Arc::new(Semaphore::new(all));
+        Self { each, takers: Mutex::default(), all, longest_wait, what }
     }
 
     /// Waits for a turn.
