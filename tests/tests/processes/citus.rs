@@ -272,6 +272,7 @@ async fn all_work(callers: impl Iterator<Item = &Caller>) {
 }
 
 /// Prints how long the checks of others took that began in this time, and the slowest second of it.
+#[expect(clippy::print_stdout, reason = "a figure for who reads the test's output")]
 fn print_percentiles(when: &str, checks: &[(Instant, Duration)], time: Range<Instant>) {
     let of = |from: Instant, to: Instant| {
         let within = checks.iter().filter(|(began, _)| (from..to).contains(began));
