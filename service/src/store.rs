@@ -162,7 +162,8 @@ fn turns(backend: &dyn Backend) -> Turns<String> {
 /// The turns of a connection's changes where only one writes at a time. Where several do, the wait is
 /// short, and whoever waits for a database node that hangs must not keep the client's other changes.
 fn turns_of_callers(backend: &dyn Backend) -> Turns<Option<SocketAddr>> {
-    let each = if writers(backend) == 1 { 1 } else { usize::MAX };
+    // Not one: between two of a connection long work would come, each time.
+    let each = if writers(backend) == 1 { 16 } else { usize::MAX };
     Turns::new(each, usize::MAX, backend.write_timeout(), "changes")
 }
 
