@@ -163,7 +163,7 @@ fn turns(backend: &dyn Backend) -> Turns<String> {
 /// short, and whoever waits for a database node that hangs must not keep the client's other changes.
 fn turns_of_callers(backend: &dyn Backend) -> Turns<Option<SocketAddr>> {
     // Not one: between two of a connection long work would come, each time.
-    let each = if writers(backend) == 1 { 16 } else { usize::MAX };
+    let each = if writers(backend) == 1 { 8 } else { usize::MAX };
     Turns::new(each, usize::MAX, backend.write_timeout(), "changes")
 }
 
