@@ -210,8 +210,7 @@ mod tests {
         call.set_place(&place);
         call.set_memory(&memory);
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let work = async { tokio::spawn(outliving(ended)) };
-        let task = scope(Arc::clone(&call), work).await;
+        let task = sync_scope(&call, || tokio::spawn(outliving(ended)));
         assert_eq!((Arc::strong_count(&place), Arc::strong_count(&memory)), (2, 2));
         drop(end);
         assert!(task.await.expect("no panic").is_err());
