@@ -35,6 +35,7 @@ pub use self::postgres::Postgres;
 pub use self::retention::Retention;
 pub use self::sqlite::Sqlite;
 pub use self::value::Kept;
+pub(crate) use self::value::bytes;
 pub use self::webhook::Webhook;
 
 /// The settings of a server.

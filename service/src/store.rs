@@ -33,16 +33,13 @@ mod transaction;
 mod turns;
 mod webhooks;
 mod workspaces;
+mod write;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
 pub use self::api_tokens::{ApiTokenReader, ApiTokenWriter};
 pub(crate) use self::backend::{Backend, ReadPurpose};
@@ -66,7 +63,7 @@ pub(crate) use self::log_redaction::loggable;
 use self::measured::Measured;
 pub(crate) use self::measured::PoolState;
 pub use self::pace::LongWork;
-use self::pace::{LONGEST_WAIT, Other, Pace};
+use self::pace::Pace;
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub(crate) use self::purging::Purge;
 use self::purging::Purging;
@@ -83,26 +80,21 @@ pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
 pub(crate) use self::transaction::require_keys;
 pub use self::transaction::{Bulk, Operation, Transaction};
 pub(crate) use self::transaction::{random, random_salts};
-use self::turns::{Turn, Turns};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub(crate) use self::workspaces::all_workspace_ids;
 pub use self::workspaces::{Lock, Purged, Workspace, WorkspaceReader, WorkspaceWriter};
+use self::write::WriteQueue;
 use crate::domain::Time;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::Keyring;
-use crate::operations::{DEFAULT_WORKSPACE, named};
-use crate::runtime::{SideRuntime, off_worker};
+use crate::operations::DEFAULT_WORKSPACE;
+use crate::runtime::SideRuntime;
 use crate::telemetry::call;
 use crate::telemetry::metrics::{CLOCK_JUMPS, Metrics};
 
 /// How long responses are stored unless the settings say otherwise.
 pub const RESPONSE_RETENTION: TimeDelta = TimeDelta::hours(24);
-
-/// How often a write runs, at most, when it conflicts with others.
-const WRITE_ATTEMPTS: u32 = 5;
-/// The pause after the first conflict. It grows with each attempt.
-const CONFLICT_PAUSE: Duration = Duration::from_millis(5);
 
 /// A transaction that changes nothing.
 struct Probe;
@@ -142,35 +134,10 @@ async fn require_used_keys(backend: &dyn Backend, keyring: &Keyring) -> Result<(
     Ok(())
 }
 
-/// Most connections that write.
-fn writers(backend: &dyn Backend) -> u32 {
-    connections(backend, measured::WRITE)
-}
-
 fn connections(backend: &dyn Backend, purpose: &str) -> u32 {
     let pool = backend.pools().into_iter().find(|pool| pool.purpose == purpose);
     pool.map_or(1, |pool| pool.max)
 }
-
-/// The turns of a workspace's long work: more transactions at a time gain nothing, and the others have
-/// at least half of the connections.
-fn turns(backend: &dyn Backend) -> Turns<String> {
-    let half = usize::try_from(writers(backend).div_ceil(2)).unwrap_or(1);
-    Turns::new(backend.parallel_writes(), half, LONGEST_WAIT, "long work")
-}
-
-/// The turns of a connection's changes where only one writes at a time. Where several do, the wait is
-/// short, and whoever waits for a database node that hangs must not keep the client's other changes.
-fn turns_of_callers(backend: &dyn Backend) -> Turns<Option<SocketAddr>> {
-    // Not one: between two of a connection long work would come, each time.
-    let each = if writers(backend) == 1 { 8 } else { usize::MAX };
-    Turns::new(each, usize::MAX, backend.write_timeout(), "changes")
-}
-
-/// The caller went away before it was the turn of its change.
-#[derive(Debug, thiserror::Error)]
-#[error("nobody waits for it")]
-struct Abandoned;
 
 /// The contacts database.
 #[derive(Clone)]
@@ -182,13 +149,7 @@ pub struct Store {
     response_retention: TimeDelta,
     writes: TaskTracker,
     pace: Arc<Pace>,
-    /// Of long work, by workspace.
-    turns: Arc<Turns<String>>,
-    /// Of objections, by the connection that they came from.
-    objections: Arc<Turns<Option<SocketAddr>>>,
-    /// Of other changes, in the same way.
-    changes: Arc<Turns<Option<SocketAddr>>>,
-    places: Arc<ConnectionPlaces>,
+    queue: Arc<WriteQueue>,
     purging: Purging,
     /// Where writes run, whoever asks for them.
     runtime: SideRuntime,
@@ -207,13 +168,10 @@ impl Store {
     ) -> Result<Self> {
         require_used_keys(&*backend, &keyring).await?;
         let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
-        let (pace, turns) = (Arc::new(Pace::new(backend.most_rows())), Arc::new(turns(&*backend)));
-        let objections = Arc::new(turns_of_callers(&*backend));
-        let changes = Arc::new(turns_of_callers(&*backend));
+        let pace = Arc::new(Pace::new(backend.most_rows()));
+        let queue = Arc::new(WriteQueue::new(&*backend));
         let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());
-        let places = ConnectionPlaces::of_writes(writers(&**backend), backend.write_timeout());
-        let places = Arc::new(places);
         let runtime = SideRuntime::changes().map_err(Error::internal)?;
         Ok(Self {
             backend,
@@ -223,10 +181,7 @@ impl Store {
             response_retention,
             writes,
             pace,
-            turns,
-            objections,
-            changes,
-            places,
+            queue,
             purging: Purging::default(),
             runtime,
         })
@@ -278,123 +233,6 @@ impl Store {
     /// ahead deletes nothing.
     pub fn kept_since(&self, retention: TimeDelta) -> Time {
         self.clock.earliest() - retention
-    }
-
-    /// Runs an operation in a write transaction and commits it. Runs it again if
-    /// it conflicts with another one.
-    ///
-    /// Once it has begun, the operation finishes even if the caller is dropped: cancelling it in
-    /// the middle would cost its connection.
-    pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
-        let other = operation.bulk().is_none().then(|| self.pace.other());
-        self.write_beside(operation, other).await
-    }
-
-    /// The same as this write of others, until its end.
-    async fn write_beside<O: Operation>(
-        &self,
-        operation: O,
-        other: Option<Other>,
-    ) -> Result<O::Output> {
-        let store = self.clone();
-        let is_bulk = operation.bulk().is_some();
-        // What nobody waits for any more is not begun.
-        let caller = CancellationToken::new();
-        let _caller = caller.clone().drop_guard();
-        let write = call::outliving(async move {
-            let _other = other;
-            store.write_with_retries(&operation, &caller).await
-        });
-        let runtime = self.runtime.handle();
-        let written = match is_bulk {
-            true => self.writes.spawn_on(off_worker(write).in_current_span(), &runtime),
-            false => self.writes.spawn_on(write.in_current_span(), &runtime),
-        };
-        written.await.unwrap_or_else(|error| Err(Error::internal(error)))
-    }
-
-    async fn write_with_retries<O: Operation>(
-        &self,
-        operation: &O,
-        caller: &CancellationToken,
-    ) -> Result<O::Output> {
-        if operation.needs_preparation() {
-            operation.prepare(self).await?;
-        }
-        let mut attempt = 1;
-        loop {
-            match self.write_once(operation, caller).await {
-                Err(error)
-                    if error.reason() == Reason::WriteConflict && attempt < WRITE_ATTEMPTS =>
-                {
-                    tokio::time::sleep(CONFLICT_PAUSE * attempt).await;
-                    attempt += 1;
-                }
-                result => return result,
-            }
-        }
-    }
-
-    async fn write_once<O: Operation>(
-        &self,
-        operation: &O,
-        caller: &CancellationToken,
-    ) -> Result<O::Output> {
-        let bulk = operation.bulk();
-        let turn = caller.run_until_cancelled(self.turn(operation)).await;
-        let _turn = turn.ok_or_else(|| Error::unavailable(Abandoned))??;
-        let db = self.begin().await?;
-        let began = Instant::now();
-        let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
-        let times = (self.now(), self.clock.earliest());
-        let mut tx = Transaction::new(db, times, self.response_retention, ids, keyring);
-        let ran = async {
-            let output = operation.run(&mut tx).await?;
-            tx.announce_consent().await?;
-            Ok(output)
-        };
-        match ran.await {
-            Ok(output) => {
-                let held = tx.db.held(began.elapsed());
-                let committing = Instant::now();
-                tx.db.commit().await?;
-                if let Some((work, rows)) = bulk.and_then(|bulk| bulk.rows) {
-                    self.pace.wrote(work, rows, held + committing.elapsed());
-                    if let Err(error) = self.backend.tidy(rows).await {
-                        // What was written is committed.
-                        tracing::warn!(error.reason = ?error.reason(), "tidying up failed");
-                    }
-                }
-                Ok(output)
-            }
-            Err(error) => {
-                tx.db.rollback().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Waits until it is this operation's turn to get a connection.
-    async fn turn(
-        &self,
-        operation: &impl Operation,
-    ) -> Result<(Turn, Option<OwnedSemaphorePermit>)> {
-        let connection = call::current().and_then(|call| call.peer());
-        let turn = match operation.bulk() {
-            Some(bulk) => self.turns.enter(named(bulk.workspace_id)?).await?,
-            None if operation.is_objection() => self.objections.enter(&connection).await?,
-            None => self.changes.enter(&connection).await?,
-        };
-        let place = match operation.is_objection() {
-            true => None,
-            false => Some(self.places.enter().await?),
-        };
-        Ok((turn, place))
-    }
-
-    async fn begin(&self) -> Result<Box<dyn Writer>> {
-        let call = call::current();
-        self.backend.begin(call.as_ref().and_then(|call| call.workspace_id())).await
     }
 
     async fn reader(&self, purpose: ReadPurpose) -> Result<Box<dyn Reader>> {

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use contacts_sdk::{ContactsClient, MessageCategory, NewContact, RetryPolicy};
+use contacts_tests::percentile;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -155,8 +156,7 @@ async fn track<F: Future<Output = bool>>(stop: &AtomicBool, call: impl Fn() -> F
 impl Track {
     /// A percentile of the times.
     pub fn percentile(&self, percent: usize) -> Duration {
-        let index = (self.times.len() * percent / 100).min(self.times.len().saturating_sub(1));
-        self.times.get(index).copied().unwrap_or_default()
+        percentile(&self.times, percent)
     }
 }
 

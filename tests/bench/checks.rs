@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use contacts_proto::v1;
 use contacts_sdk::{ContactsClient, MessageCategory};
+use contacts_tests::percentile;
 
 use super::Result;
 use super::data::phone;
@@ -14,7 +15,7 @@ use super::instance::{Database, Instance};
 use super::options::Effort;
 use super::processors::Cpu;
 use super::redis::Redis;
-use super::report::{Report, percentile};
+use super::report::Report;
 use super::series::Series;
 use super::server::ServerProcess;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use contacts_sdk::{
     ContactsClient, ImportOptions, MessageCategory, NewContact, OnConflict, RetryPolicy,
 };
+use contacts_tests::percentile;
 use futures::StreamExt;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -17,7 +18,7 @@ use super::checks::{CALLERS, call};
 use super::data::{self, TENTH};
 use super::instance::Instance;
 use super::processors::Processors;
-use super::report::{Lines, percentile};
+use super::report::Lines;
 use super::series::grouped;
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use contacts_tests::percentile;
+
 use super::Result;
 use super::plot::{self, Bar};
 use super::series::{Series, millis};
@@ -164,12 +166,4 @@ pub fn machine() -> String {
 pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     percentile(&times, 50)
-}
-
-/// A percentile of sorted times.
-pub fn percentile(times: &[Duration], percent: usize) -> Duration {
-    times
-        .get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
-        .copied()
-        .unwrap_or_default()
 }

@@ -27,6 +27,7 @@ mod faulty_postgres;
 mod fixtures;
 mod integrity;
 mod logs;
+mod percentile;
 mod postgres;
 mod proxy;
 mod service;
@@ -47,6 +48,7 @@ pub use fixtures::{TIERS, ids, phone, phones, raw_contact, timestamp};
 pub use integrity::assert_consistent;
 pub use logs::logged;
 pub use macro_rules_attribute::apply;
+pub use percentile::percentile;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use service::{

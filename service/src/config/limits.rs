@@ -244,13 +244,6 @@ pub struct Timeouts {
     pub shutdown_grace: Duration,
 }
 
-impl Limits {
-    /// See [`max_request_memory`](Self::max_request_memory).
-    pub(crate) fn request_memory(&self) -> usize {
-        usize::try_from(self.max_request_memory.as_u64()).unwrap_or(usize::MAX)
-    }
-}
-
 impl Timeouts {
     /// Time after a signal at which a server that still runs is stuck.
     #[must_use]

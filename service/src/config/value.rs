@@ -65,7 +65,12 @@ pub(super) fn size(text: &str) -> Result<ByteSize, String> {
         })
 }
 
-/// The same, or 0 for none.
+/// A size as a number of bytes.
+pub(crate) fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+/// The same as [`size`], or 0 for none.
 pub(super) fn size_or_zero(text: &str) -> Result<ByteSize, String> {
     if text == "0" { Ok(ByteSize(0)) } else { size(text).map_err(|error| format!("{error}, or 0")) }
 }

@@ -13,7 +13,7 @@ use super::access::{self, Targeted};
 use super::idempotency::{IdempotencyKey, InFlight};
 use super::mutation::{Mutation, MutationResponse};
 use super::workspace_places::WorkspacePlaces;
-use crate::config::Config;
+use crate::config::{Config, bytes};
 use crate::domain::error::{Error, Reason, Result};
 use crate::opt_in::{Checker, MirrorLimits};
 use crate::store::{Operation, Store};
@@ -76,7 +76,7 @@ impl Api {
     ) -> Self {
         let limits = &config.limits;
         let mirror = MirrorLimits {
-            bytes: usize::try_from(limits.mirror_memory.as_u64()).unwrap_or(usize::MAX),
+            bytes: bytes(limits.mirror_memory),
             after_checks: limits.mirror_after_checks,
         };
         let timeout = config.timeouts.check_timeout;

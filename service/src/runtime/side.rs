@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Result;
 
 /// How nice its threads are, of 19. The scheduler gives a thread that is not nice at all about ten
 /// times as much, and lets it run at once when it wakes. More would keep whoever waits for a lock that a
@@ -66,12 +66,14 @@ impl SideRuntime {
         runtime.map_or_else(Handle::current, |runtime| runtime.handle().clone())
     }
 
-    /// Runs what takes long on a thread of its own there.
-    pub(crate) async fn run<T: Send + 'static>(
+    /// The same as [`begin`](super::begin) there.
+    pub(crate) fn begin<T: Send + 'static>(
         &self,
         run: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
-        self.handle().spawn_blocking(run).await.map_err(Error::internal)
+    ) -> impl Future<Output = Result<T>> {
+        let handle = self.handle();
+        let _there = handle.enter();
+        super::begin(run)
     }
 
     /// Runs a task there, until its end or until the handle is dropped.

@@ -21,9 +21,6 @@ const FEWEST: usize = 100;
 /// Rows of the first one.
 const FIRST: usize = 1000;
 
-/// How long long work waits for its turn.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
 /// A kind of long work: its rows cost the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LongWork {

@@ -2,7 +2,6 @@
 //! one that writes, has only so many at a time there. Whoever has more waits behind its own, and not before
 //! others.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -46,11 +45,7 @@ impl<K: Hash + Eq> Turns<K> {
     ///
     /// # Errors
     /// When there is none in time.
-    pub(super) async fn enter<Q>(&self, taker: &Q) -> Result<Turn>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
+    pub(super) async fn enter(&self, taker: K) -> Result<Turn> {
         let wait = async {
             let own = self.of(taker).acquire_owned().await.map_err(Error::internal)?;
             let of_all = Arc::clone(&self.all).acquire_owned().await.map_err(Error::internal)?;
@@ -60,19 +55,15 @@ impl<K: Hash + Eq> Turns<K> {
         timeout(self.longest_wait, wait).await.unwrap_or_else(none)
     }
 
-    fn of<Q>(&self, taker: &Q) -> Arc<Semaphore>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
+    fn of(&self, taker: K) -> Arc<Semaphore> {
         let mut takers = self.takers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = takers.get(taker).and_then(Weak::upgrade) {
+        if let Some(known) = takers.get(&taker).and_then(Weak::upgrade) {
             return known;
         }
         // Only those are kept that somebody has or waits for.
         takers.retain(|_, turns| turns.strong_count() > 0);
         let turns = Arc::new(Semaphore::new(self.each));
-        takers.insert(taker.to_owned(), Arc::downgrade(&turns));
+        takers.insert(taker, Arc::downgrade(&turns));
         turns
     }
 }
@@ -84,7 +75,7 @@ mod tests {
     use super::*;
     use crate::domain::error::Reason;
 
-    fn turns(each: usize, all: usize) -> Turns<String> {
+    fn turns(each: usize, all: usize) -> Turns<&'static str> {
         Turns::new(each, all, Duration::from_secs(3), "work")
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use contacts_sdk::{CheckReason, ContactsClient, ErrorKind, MessageCategory, RetryPolicy};
 use contacts_tests::{
     Backend, CitusWorker, ServiceProcess, TestDatabase, assert_consistent,
-    builder_with_long_deadlines, phone, service,
+    builder_with_long_deadlines, percentile, phone, service,
 };
 use futures::future::join_all;
 use sqlx::{PgConnection, Row};
@@ -281,12 +281,9 @@ fn print_percentiles(when: &str, checks: &[(Instant, Duration)], time: Range<Ins
         times
     };
     let all = of(time.start, time.end);
-    let percentile = |times: &[Duration], hundredths: usize| {
-        times.get((times.len() * hundredths / 100).min(times.len().saturating_sub(1))).copied()
-    };
     let seconds = (time.end - time.start).as_secs().max(1);
     let second = |n| time.start + Duration::from_secs(n);
-    let slowest = (0..seconds).filter_map(|n| percentile(&of(second(n), second(n + 1)), 99)).max();
+    let slowest = (0..seconds).map(|n| percentile(&of(second(n), second(n + 1)), 99)).max();
     println!(
         "checks of others {when}: {} in {seconds} s, median {:?}, 99th percentile {:?}, in the slowest second {slowest:?}",
         all.len(),

@@ -33,6 +33,12 @@ fn batch(workspace_id: &str) -> v1::CheckOptInStreamRequest {
     }
 }
 
+/// The message of an opt-out.
+fn opt_out(number: usize) -> Bytes {
+    let recipient = Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone(number)));
+    message(&v1::RecordOptOutRequest { recipient, ..Default::default() }.encode_to_vec())
+}
+
 /// Checks that what matters most works.
 async fn assert_checks_and_opt_outs_work(app: &TestApp) {
     app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
@@ -104,20 +110,9 @@ async fn calls_that_do_not_arrive_leave_their_places_to_those_that_do(app: TestA
 #[apply(on_each_store!)]
 async fn answers_that_nobody_takes_hold_no_places(app: TestApp) {
     app.restart_with(|config| config.limits.max_concurrent_requests = 20).await;
-    let check = message(
-        &v1::CheckOptInRequest {
-            recipient: Some(v1::check_opt_in_request::Recipient::PhoneNumber(phone(1))),
-            ..Default::default()
-        }
-        .encode_to_vec(),
-    );
-    let opt_out = message(
-        &v1::RecordOptOutRequest {
-            recipient: Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone(2))),
-            ..Default::default()
-        }
-        .encode_to_vec(),
-    );
+    let recipient = Some(v1::check_opt_in_request::Recipient::PhoneNumber(phone(1)));
+    let check = v1::CheckOptInRequest { recipient, ..Default::default() };
+    let (check, opt_out) = (message(&check.encode_to_vec()), opt_out(2));
     let mut open = Vec::new();
     for _ in 0..8 {
         let wire = Wire::connect_with_windows(app.address(), 0, 1 << 20).await;
@@ -141,13 +136,7 @@ async fn answers_that_nobody_takes_hold_no_places(app: TestApp) {
 #[apply(on_each_store!)]
 async fn opt_outs_that_are_given_up_keep_their_places(app: TestApp) {
     app.restart_with(|config| config.limits.max_concurrent_requests = 20).await;
-    let opt_out = message(
-        &v1::RecordOptOutRequest {
-            recipient: Some(v1::record_opt_out_request::Recipient::PhoneNumber(phone(2))),
-            ..Default::default()
-        }
-        .encode_to_vec(),
-    );
+    let opt_out = opt_out(2);
     let wire = app.wire().await;
     let give_up = async {
         loop {

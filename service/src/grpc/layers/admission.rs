@@ -26,7 +26,7 @@ pub(in crate::grpc) use self::places::Client;
 use self::places::{Place, Places};
 use super::from_fn::Next;
 use super::memory::{Memory, Of};
-use crate::config::Limits;
+use crate::config::{Limits, bytes};
 use crate::domain::error::Result;
 use crate::grpc::methods::{Class, Method, Methods};
 use crate::telemetry::audit::Action;
@@ -62,7 +62,7 @@ impl Admission {
             opt_outs: places(Class::OptOut, limits.max_concurrent_requests),
             unary: places(Class::Unary, limits.max_concurrent_requests),
             bulk: places(Class::Bulk, limits.max_concurrent_bulk),
-            memory: Arc::new(Memory::new(Of::Responses, limits.request_memory())),
+            memory: Arc::new(Memory::new(Of::Responses, bytes(limits.max_request_memory))),
         }
     }
 

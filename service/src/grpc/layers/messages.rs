@@ -27,7 +27,7 @@ use self::receiver::{PREFIX, Receiver};
 use super::admission::Arrival;
 use super::from_fn::Next;
 use super::memory::{Memory, Of};
-use crate::config::Config;
+use crate::config::{Config, bytes};
 use crate::domain::error::Result;
 use crate::grpc::body::HookedBody;
 use crate::grpc::methods::{Class, Methods};
@@ -55,13 +55,12 @@ pub(super) struct Messages {
 
 impl Messages {
     pub(super) fn new(methods: Arc<Methods>, config: &Config, background: SideRuntime) -> Self {
-        let max_bytes = config.limits.max_request_size.as_u64();
         Self {
             methods,
-            max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
+            max_bytes: bytes(config.limits.max_request_size),
             message_timeout: config.timeouts.message_timeout,
             idle_timeout: config.timeouts.idle_timeout,
-            memory: Arc::new(Memory::new(Of::Requests, config.limits.request_memory())),
+            memory: Arc::new(Memory::new(Of::Requests, bytes(config.limits.max_request_memory))),
             background,
             decompressing: Semaphore::new(
                 std::thread::available_parallelism().map_or(1, usize::from),

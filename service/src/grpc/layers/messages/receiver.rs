@@ -200,7 +200,7 @@ impl Receiver {
         let decompressed = match is_large {
             true => {
                 let _turn = self.messages.decompressing.acquire().await.map_err(Error::internal)?;
-                self.messages.background.run(decompress).await?
+                self.messages.background.begin(decompress).await?
             }
             false => decompress(),
         };
