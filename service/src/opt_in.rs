@@ -27,8 +27,8 @@ use crate::store::{CheckRow, ConnectionPlaces, Store};
 use crate::telemetry::metrics::Metrics;
 use coalescer::Coalescer;
 use decisions::Decisions;
-use mirror::Mirror;
 pub use mirror::MirrorLimits;
+use mirror::{Early, Held, Mirror};
 use read::StoreReads;
 
 /// Most people in one batch.
@@ -177,9 +177,17 @@ impl Checker {
         recipients: &[Result<Recipient, CheckReason>],
         category: MessageCategory,
     ) -> Result<Vec<Option<CheckReason>>> {
-        let keys = recipients.iter().map(|one| one.as_ref().ok().and_then(Recipient::key));
-        let held = self.held(workspace_id).await?;
-        let settled = held.and_then(|(held, validity)| held.settled(keys, category, &validity));
+        let look = |held: &Held| {
+            let keys = recipients.iter().map(|one| one.as_ref().ok().and_then(Recipient::key));
+            held.settled(keys, category)
+        };
+        let settled = match self.held_while(workspace_id, look).await? {
+            Some((held, validity, early)) => {
+                let valid = |early: Option<Early>| early?.valid(category, &validity);
+                valid(early).or_else(|| valid(look(&held)))
+            }
+            None => None,
+        };
         let Some(settled) = settled else { return Ok(vec![None; recipients.len()]) };
         self.mirror.used(settled.iter().flatten().count());
         Ok(settled)

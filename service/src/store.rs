@@ -250,6 +250,11 @@ impl Store {
         self.backend.reader(ReadPurpose::Unary, Some(workspace_id)).await
     }
 
+    /// Returns a reader for one check.
+    pub async fn read_check(&self, workspace_id: &str) -> Result<Box<dyn Reader>> {
+        self.backend.reader(ReadPurpose::Check, Some(workspace_id)).await
+    }
+
     /// Returns a reader for one call that may read many rows.
     pub async fn read_scan(&self) -> Result<Box<dyn Reader>> {
         self.reader(ReadPurpose::Scan).await

@@ -6,6 +6,7 @@
 //! what is forgotten or was never there costs time, and nothing else. Only contacts are kept.
 
 mod load;
+mod point;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 
 use metrics::Counter;
 
+pub(super) use self::point::Early;
+use self::point::Point;
 use self::table::{Kept, Table};
 use crate::domain::consent::{CheckReason, MessageCategory};
 use crate::domain::error::Result;
@@ -74,11 +77,8 @@ enum State {
 
 /// What is kept of a workspace.
 struct Content {
-    incarnation: [u8; 32],
-    /// Nothing in the table was changed by this revision or one before it after it was read.
-    revision: i64,
-    /// The stamp of that revision. Another one is of another history.
-    stamp: i64,
+    /// Nothing in the table was changed up to here after it was read.
+    at: Point,
     table: Table,
 }
 
@@ -87,37 +87,26 @@ impl Content {
     /// them is missing, made with another key, or of another history.
     fn apply(&mut self, changes: &[ConsentChange]) -> bool {
         let rest = match changes.split_first() {
-            Some((known, rest)) if known.revision == self.revision => {
-                if known.stamp != self.stamp {
+            Some((known, rest)) if known.revision == self.at.revision => {
+                if known.stamp != self.at.stamp {
                     return false;
                 }
                 rest
             }
             // A workspace begins without a change, and has one history from there on.
-            _ if self.revision == 0 => changes,
+            _ if self.at.revision == 0 => changes,
             _ => return false,
         };
         for change in rest {
-            if change.revision != self.revision + 1
+            if change.revision != self.at.revision + 1
                 || change.key_version != self.table.key_version()
             {
                 return false;
             }
             change.tags.iter().for_each(|tag| self.table.remove(*tag));
-            (self.revision, self.stamp) = (change.revision, change.stamp);
+            (self.at.revision, self.at.stamp) = (change.revision, change.stamp);
         }
         true
-    }
-
-    /// Whether what is kept is of the history of this validity, as far as that can be told.
-    fn is_of(&self, validity: &Validity) -> bool {
-        self.incarnation == validity.incarnation
-            && (self.revision != validity.revision || self.stamp == validity.stamp)
-    }
-
-    /// Whether what is kept is exactly of this validity.
-    fn is_at(&self, validity: &Validity) -> bool {
-        self.revision == validity.revision && self.is_of(validity)
     }
 }
 
@@ -264,7 +253,7 @@ impl Held {
     /// replaced by an older copy.
     pub(super) fn floor(&self) -> i64 {
         match &*lock(&self.state) {
-            State::Kept(content) => content.revision,
+            State::Kept(content) => content.at.revision,
             _ => i64::MIN,
         }
     }
@@ -273,7 +262,7 @@ impl Held {
     pub(super) fn refuse_older(&self, floor: i64, validity: &Validity) {
         if validity.revision < floor {
             let mut state = lock(&self.state);
-            let is_same = |content: &Content| content.incarnation == validity.incarnation;
+            let is_same = |content: &Content| content.at.incarnation == validity.incarnation;
             if matches!(&*state, State::Kept(content) if is_same(content)) {
                 self.forget(&mut state, None);
             }
@@ -310,18 +299,17 @@ impl Held {
         content.table.row(key, validity).map(Some)
     }
 
-    /// The answers that depend on nothing but the row, in the same way. The inner None: the
-    /// identity has to be looked at, or read.
+    /// The answers of memory that depend on nothing but rows, as it is now. None if there is
+    /// nothing.
     pub(super) fn settled<'k>(
         &self,
         keys: impl Iterator<Item = Option<&'k MatchKey>>,
         category: MessageCategory,
-        validity: &Validity,
-    ) -> Option<Vec<Option<CheckReason>>> {
+    ) -> Option<Early> {
         let state = lock(&self.state);
-        let content = state.valid(validity)?;
-        let settled = |key: Option<&MatchKey>| content.table.settled(key?, category, validity);
-        Some(keys.map(settled).collect())
+        let State::Kept(Content { at, table }) = &*state else { return None };
+        let reasons = keys.map(|key| table.settled(key?, category)).collect();
+        Some(Early::new(*at, reasons))
     }
 
     /// See [`Mirror::keep`]. Returns whether that took memory.
@@ -334,7 +322,7 @@ impl Held {
         let State::Kept(content) = &mut *state else { return false };
         // What is older may have been changed by a revision that is already caught up with, and
         // what is newer may be of another history.
-        if !content.is_at(as_of) {
+        if !content.at.is_at(as_of) {
             return false;
         }
         for (key, row) in rows {
@@ -351,12 +339,12 @@ impl Held {
     fn fit(&self, validity: &Validity) -> Fit {
         let mut state = lock(&self.state);
         let State::Kept(content) = &*state else { return Fit::Gone };
-        if !content.is_of(validity) {
+        if !content.at.is_of(validity) {
             self.forget(&mut state, None);
             return Fit::Gone;
         }
-        match content.revision.cmp(&validity.revision) {
-            Ordering::Less => Fit::Behind(content.revision),
+        match content.at.revision.cmp(&validity.revision) {
+            Ordering::Less => Fit::Behind(content.at.revision),
             Ordering::Equal => Fit::Valid,
             // Another check was later; or the database was replaced by an older copy since.
             Ordering::Greater => Fit::Gone,
@@ -367,10 +355,10 @@ impl Held {
     fn apply(&self, after: i64, changes: &[ConsentChange]) {
         let mut state = lock(&self.state);
         let State::Kept(content) = &mut *state else { return };
-        if content.revision != after {
+        if content.at.revision != after {
             return;
         }
-        let went_on = content.apply(changes) && content.revision > after;
+        let went_on = content.apply(changes) && content.at.revision > after;
         if !went_on || content.table.is_sparse() {
             self.forget(&mut state, None);
         }
@@ -390,7 +378,7 @@ impl State {
     /// What is kept, if it is that of this validity.
     fn valid(&self, validity: &Validity) -> Option<&Content> {
         match self {
-            Self::Kept(content) if content.is_at(validity) => Some(content),
+            Self::Kept(content) if content.at.is_at(validity) => Some(content),
             _ => None,
         }
     }

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::Checker;
+use super::read::MANY;
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::phone::MatchKey;
-use crate::operations;
 use crate::store::{CheckRow, CheckRows, decode_profile};
 
 /// How often a contact is looked up while others keep changing it.
@@ -90,9 +90,14 @@ impl Checker {
         workspace_id: &str,
         recipients: &[Recipient],
     ) -> Result<HashMap<Recipient, Primary>> {
-        let find = operations::read::find(&self.store, workspace_id, recipients);
-        let found =
-            tokio::time::timeout(self.reads.timeout, find).await.map_err(Error::unavailable)??;
+        let found = match recipients.len() < MANY {
+            true => self.reads.contacts(workspace_id, recipients).await?,
+            false => {
+                let (reads, workspace_id, recipients) =
+                    (self.reads.clone(), workspace_id.to_owned(), recipients.to_vec());
+                self.batch(async move { reads.contacts(&workspace_id, &recipients).await }).await?
+            }
+        };
         let mut primaries = HashMap::with_capacity(recipients.len());
         for (recipient, row) in recipients.iter().zip(found) {
             let Some(row) = row else { continue };

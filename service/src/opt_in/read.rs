@@ -7,15 +7,16 @@ use tracing::Instrument;
 
 use super::Checker;
 use super::mirror::Held;
+use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
-use crate::operations::workspaces;
-use crate::store::{CheckRow, CheckRows, Checked, Store, Validity};
+use crate::operations::{workspace, workspaces};
+use crate::store::{CheckRow, CheckRows, Checked, ContactRow, Store, Validity};
 use crate::telemetry::call;
 
 /// From this number of people on, a read leaves some connections to others. With the ids of one
 /// person, a check asks for fewer.
-const MANY: usize = 64;
+pub(super) const MANY: usize = 64;
 
 /// Reads of the database that checks share.
 pub(super) trait Reads: Clone + Send + Sync + 'static {
@@ -34,6 +35,22 @@ pub(super) trait Reads: Clone + Send + Sync + 'static {
 pub(super) struct StoreReads {
     pub(super) store: Store,
     pub(super) timeout: Duration,
+}
+
+impl StoreReads {
+    /// Finds contacts.
+    pub(super) async fn contacts(
+        &self,
+        workspace_id: &str,
+        recipients: &[Recipient],
+    ) -> Result<Vec<Option<ContactRow>>> {
+        let find = async {
+            let mut db = self.store.read_check(workspace_id).await?;
+            let workspace = workspace(&mut *db, workspace_id).await?;
+            db.find_contacts(&workspace, recipients).await
+        };
+        tokio::time::timeout(self.timeout, find).await.map_err(Error::unavailable)?
+    }
 }
 
 impl Reads for StoreReads {
@@ -66,12 +83,36 @@ impl Checker {
         let Some(held) = self.mirror.held(workspace_id) else { return Ok(None) };
         let floor = held.floor();
         let validity = self.validity(workspace_id).await?;
-        held.refuse_older(floor, &validity);
-        let bring_up = self.mirror.bring_up(&held, &validity);
-        let is_valid = tokio::time::timeout(self.reads.timeout, bring_up)
-            .await
-            .map_err(Error::unavailable)??;
+        let is_valid = self.bring_up(&held, floor, &validity).await?;
         Ok(is_valid.then_some((held, validity)))
+    }
+
+    /// In the same way, with what is seen in memory while the database is asked for the validity.
+    /// Memory may be brought up to that afterwards.
+    pub(super) async fn held_while<T>(
+        &self,
+        workspace_id: &str,
+        look: impl FnOnce(&Held) -> T,
+    ) -> Result<Option<(Arc<Held>, Validity, T)>> {
+        let Some(held) = self.mirror.held(workspace_id) else { return Ok(None) };
+        let floor = held.floor();
+        let look = async {
+            // The task that asks the database comes first.
+            if !self.store.validates_in_place() {
+                tokio::task::yield_now().await;
+            }
+            look(&held)
+        };
+        let (validity, seen) = tokio::join!(self.validity(workspace_id), look);
+        let validity = validity?;
+        let is_valid = self.bring_up(&held, floor, &validity).await?;
+        Ok(is_valid.then_some((held, validity, seen)))
+    }
+
+    async fn bring_up(&self, held: &Held, floor: i64, validity: &Validity) -> Result<bool> {
+        held.refuse_older(floor, validity);
+        let bring_up = self.mirror.bring_up(held, validity);
+        tokio::time::timeout(self.reads.timeout, bring_up).await.map_err(Error::unavailable)?
     }
 
     async fn validity(&self, workspace_id: &str) -> Result<Validity> {
@@ -150,13 +191,21 @@ impl Checker {
         if keys.len() < MANY {
             return self.reads.read(workspace_id, keys, with_validity).await;
         }
-        let place = self.batches.enter().await?;
         let (reads, workspace_id, keys) =
             (self.reads.clone(), workspace_id.to_owned(), keys.to_vec());
-        // To its end, also when the caller goes away: the connection is busy until then.
+        self.batch(async move { reads.read(&workspace_id, &keys, with_validity).await }).await
+    }
+
+    /// A read of many people. It leaves some connections to others, and goes on to its end when the
+    /// caller goes away: the connection is busy until then.
+    pub(super) async fn batch<T: Send + 'static>(
+        &self,
+        read: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let place = self.batches.enter().await?;
         let read = call::outliving(async move {
             let _place = place;
-            reads.read(&workspace_id, &keys, with_validity).await
+            read.await
         });
         tokio::spawn(read.in_current_span()).await.map_err(Error::internal)?
     }

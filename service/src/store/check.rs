@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Checked, ConsentChange, ReadPurpose, Reader, Store, Validity, require_keys};
+use super::{Checked, ConsentChange, Reader, Store, Validity, require_keys};
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 
@@ -16,7 +16,7 @@ impl Store {
         keys: &[MatchKey],
         with_validity: bool,
     ) -> Result<Option<Checked>> {
-        let mut db = self.backend.reader(ReadPurpose::Check, Some(workspace_id)).await?;
+        let mut db = self.read_check(workspace_id).await?;
         let Some(mut checked) = db.check(workspace_id, keys, with_validity).await? else {
             return Ok(None);
         };
@@ -44,7 +44,7 @@ impl Store {
         from: i64,
         limit: usize,
     ) -> Result<Vec<ConsentChange>> {
-        let mut db = self.backend.reader(ReadPurpose::Check, Some(workspace_id)).await?;
+        let mut db = self.read_check(workspace_id).await?;
         db.consent_changes(workspace_id, from, limit).await
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::table::{Kept, Table};
-use super::{Content, Held, Mirror, PAUSE, State, lock};
+use super::{Content, Held, Mirror, PAUSE, Point, State, lock};
 use crate::domain::error::{Error, Result};
 use crate::operations::workspaces;
 use crate::store::{ConsentRow, loggable};
@@ -52,9 +52,7 @@ impl Mirror {
         let workspace = workspace.ok_or_else(|| workspaces::missing(id))?;
         let as_of = self.store.validity(id).await?.ok_or_else(|| workspaces::missing(id))?;
         let mut content = Content {
-            incarnation: workspace.token_key,
-            revision: as_of.revision,
-            stamp: as_of.stamp,
+            at: Point { incarnation: workspace.token_key, ..Point::of(&as_of) },
             table: Table::new(self.store.keyring().tagger(id)),
         };
         let mut after = String::new();
@@ -92,7 +90,7 @@ impl Mirror {
     /// Forgets of what is being read what changed meanwhile.
     async fn catch_up(&self, content: &mut Content, workspace_id: &str) -> Result<()> {
         let limit = super::MAX_CATCH_UP;
-        let changes = self.store.consent_changes(workspace_id, content.revision, limit).await?;
+        let changes = self.store.consent_changes(workspace_id, content.at.revision, limit).await?;
         match content.apply(&changes) {
             true => Ok(()),
             false => Err(Error::internal("changes of consent are missing")),

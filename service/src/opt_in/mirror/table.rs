@@ -72,18 +72,11 @@ impl Table {
         self.tagger.key_version()
     }
 
-    /// The answer of an identity, if it depends on nothing else. None if the identity is not
-    /// there, or has to be looked at.
-    pub(super) fn settled(
-        &self,
-        key: &MatchKey,
-        category: MessageCategory,
-        validity: &Validity,
-    ) -> Option<CheckReason> {
+    /// The answer of an identity, if it depends on nothing else but the policy of the workspace,
+    /// by which permissions may end. None if the identity is not there, or has to be looked at.
+    pub(super) fn settled(&self, key: &MatchKey, category: MessageCategory) -> Option<CheckReason> {
         let slot = self.find(key)?;
-        let reason = *SETTLED.get(usize::from(slot.settled[category as usize]))?;
-        let may_expire = validity.max_ages[category as usize].is_some();
-        (reason != CheckReason::OptedIn || !may_expire).then_some(reason)
+        SETTLED.get(usize::from(slot.settled[category as usize])).copied()
     }
 
     /// The row of an identity.
@@ -243,7 +236,7 @@ mod tests {
         for key in &keys {
             let row = table.row(key, &validity).expect("a record").expect("a row");
             assert_eq!(row.contact_id, Some(Uuid::from_u128(7)));
-            let settled = table.settled(key, MessageCategory::Marketing, &validity);
+            let settled = table.settled(key, MessageCategory::Marketing);
             assert_eq!(settled, Some(CheckReason::NotAsked));
         }
         let dead = table.dead;

@@ -81,22 +81,45 @@ fn row(version: u128) -> CheckRow {
     CheckRow {
         identity_id: IdentityId(Uuid::nil()),
         contact_id: Some(Uuid::from_u128(version)),
-        is_former: false,
+        is_former: version.is_multiple_of(2),
         consent: IdentityConsent::default(),
         max_ages: [None; 3],
     }
+}
+
+/// What is answered of a row without a look at its record.
+fn reason(version: Version) -> Option<CheckReason> {
+    version.map(|version| match version.is_multiple_of(2) {
+        true => CheckReason::FormerIdentity,
+        false => CheckReason::NotAsked,
+    })
 }
 
 /// What a check is about to do.
 #[derive(Clone)]
 enum Next {
     Arrive,
-    ReadValidity { floor: i64 },
-    Fit { validity: Validity },
-    Apply { validity: Validity, after: i64, changes: Vec<ConsentChange> },
-    Look { validity: Validity },
+    /// Looks at memory before it is known to be valid.
+    LookEarly(Box<Next>),
+    ReadValidity {
+        floor: i64,
+    },
+    Fit {
+        validity: Validity,
+    },
+    Apply {
+        validity: Validity,
+        after: i64,
+        changes: Vec<ConsentChange>,
+    },
+    Look {
+        validity: Validity,
+    },
     ReadRow,
-    Keep { version: Version, as_of: Validity },
+    Keep {
+        version: Version,
+        as_of: Validity,
+    },
 }
 
 struct Checker {
@@ -104,6 +127,8 @@ struct Checker {
     index: usize,
     /// How many states there were when the check arrived.
     arrived: usize,
+    /// What it saw early.
+    early: Option<Early>,
 }
 
 struct Life {
@@ -119,7 +144,7 @@ struct Life {
 impl Life {
     fn new() -> Self {
         let tagger = Keyring::new(&[1; 32]).tagger("acme");
-        let checker = |_| Checker { next: Next::Arrive, index: 0, arrived: 0 };
+        let checker = |_| Checker { next: Next::Arrive, index: 0, arrived: 0, early: None };
         let checkers = (0..CHECKERS).map(checker).collect();
         let (database, held) = (Database::new(), Held::new("acme"));
         Self { database, held, tagger, checkers, loading: None, from_memory: 0 }
@@ -135,18 +160,31 @@ impl Life {
                         insert(&mut table, &key(index), &row(version));
                     }
                 }
-                let Validity { incarnation, revision, stamp, .. } = self.database.validity();
-                self.loading = Some(Content { incarnation, revision, stamp, table });
+                self.loading = Some(Content { at: Point::of(&self.database.validity()), table });
             }
         }
     }
 
-    /// The answer has to be that of a state between the check's arrival and now.
-    fn answer(&self, checker: usize, version: Version) {
+    /// What may be answered: the rows of each state between the check's arrival and now.
+    fn valid(&self, checker: usize) -> Vec<Version> {
         let Checker { index, arrived, .. } = self.checkers[checker];
         let states = &self.database.history[arrived - 1..];
-        let valid: Vec<_> = states.iter().map(|(rows, ..)| rows[index]).collect();
+        states.iter().map(|(rows, ..)| rows[index]).collect()
+    }
+
+    fn answer(&self, checker: usize, version: Version) {
+        let valid = self.valid(checker);
         assert!(valid.contains(&version), "{version:?} is none of {valid:?}");
+    }
+
+    /// The answer that was seen early, if it turned out to be valid.
+    fn answer_early(&mut self, checker: usize, validity: &Validity) -> bool {
+        let early = self.checkers[checker].early.take();
+        let reasons = early.and_then(|early| early.valid(MessageCategory::Marketing, validity));
+        let Some(&[Some(seen)]) = reasons.as_deref() else { return false };
+        let mut valid = self.valid(checker).into_iter().map(reason);
+        assert!(valid.any(|reason| reason == Some(seen)), "{seen:?} was never true");
+        true
     }
 
     fn step(&mut self, checker: usize, argument: usize) {
@@ -155,18 +193,35 @@ impl Life {
             Next::Arrive => {
                 self.checkers[checker].index = argument % KEYS;
                 self.checkers[checker].arrived = self.database.history.len();
+                self.checkers[checker].early = None;
                 let is_kept = matches!(*lock(&held.state), State::Kept(_));
-                match is_kept {
-                    true => Next::ReadValidity { floor: held.floor() },
-                    false => Next::ReadRow,
+                let read = Next::ReadValidity { floor: held.floor() };
+                match (is_kept, argument / KEYS % 3) {
+                    (false, _) => Next::ReadRow,
+                    (true, 0) => Next::LookEarly(Box::new(read)),
+                    (true, _) => read,
                 }
+            }
+            Next::LookEarly(then) => {
+                let key = key(self.checkers[checker].index);
+                let early = held.settled(std::iter::once(Some(&key)), MessageCategory::Marketing);
+                self.checkers[checker].early = early;
+                *then
             }
             Next::ReadValidity { floor } => {
                 let validity = self.database.validity();
                 held.refuse_older(floor, &validity);
-                Next::Fit { validity }
+                let fit = Next::Fit { validity };
+                match argument % 3 {
+                    0 if self.checkers[checker].early.is_none() => Next::LookEarly(Box::new(fit)),
+                    _ => fit,
+                }
             }
             Next::Fit { validity } => match held.fit(&validity) {
+                Fit::Valid if self.answer_early(checker, &validity) => {
+                    self.from_memory += 1;
+                    Next::Arrive
+                }
                 Fit::Valid => Next::Look { validity },
                 Fit::Gone => Next::ReadRow,
                 Fit::Behind(after) => {
