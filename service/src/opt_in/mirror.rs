@@ -22,7 +22,7 @@ use metrics::Counter;
 pub(super) use self::point::Early;
 use self::point::Point;
 use self::table::{Kept, Table};
-use crate::domain::consent::{CheckReason, MessageCategory};
+use crate::domain::consent::MessageCategory;
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 use crate::store::{CheckRow, CheckRows, ConsentChange, Store, Validity};

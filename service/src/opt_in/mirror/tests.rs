@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::Time;
-use crate::domain::consent::{IdentityConsent, IdentityId};
+use crate::domain::consent::{CheckReason, IdentityConsent, IdentityId};
 use crate::domain::keyring::{Keyring, Tagger};
 
 const KEYS: usize = 3;
