@@ -60,6 +60,18 @@ pub fn ignore_hangup() -> io::Result<()> {
     signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default()).map(drop)
 }
 
+/// Lets a write past the limit of a file's size fail as on a full disk. Otherwise it would end the
+/// process.
+///
+/// # Errors
+/// When the handler cannot be installed.
+#[cfg(unix)]
+pub fn ignore_file_size_limit() -> io::Result<()> {
+    use std::sync::Arc;
+
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).map(drop)
+}
+
 /// Returns a future that completes at the first SIGINT or SIGTERM from now on.
 ///
 /// # Errors

@@ -1799,7 +1799,8 @@ pub struct RecordOptOutRequest {
     pub request_id: ::prost::alloc::string::String,
     /// Further ids of the same person, as webhooks carry them: the objection stands
     /// against each, and against the contacts they name. At most 100 are read; those
-    /// that are not valid are left out.
+    /// that are not valid are left out. A message that has a list
+    /// of more than 2000 elements, or more than 1 MiB, is not read.
     #[prost(message, repeated, tag = "10")]
     pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// The person. Required. A phone number or user id need not belong to a contact.
@@ -1885,7 +1886,8 @@ pub struct RecordPlatformPreferenceRequest {
     pub request_id: ::prost::alloc::string::String,
     /// Further ids of the same person, as webhooks carry them: the preference is
     /// recorded for each, and for the contacts they name. At most 100 are read; those
-    /// that are not valid are left out.
+    /// that are not valid are left out. A message that has a list
+    /// of more than 2000 elements, or more than 1 MiB, is not read.
     #[prost(message, repeated, tag = "10")]
     pub also: ::prost::alloc::vec::Vec<Recipient>,
     /// The person. Required. A phone number or user id need not belong to a contact.

@@ -200,6 +200,7 @@ pub fn parse(payload: &[u8], stop_words: &StopWords) -> Result<Webhook, WebhookE
     }
     let text = String::from_utf8_lossy(payload);
     let text = json::without_half_characters(text.strip_prefix('\u{feff}').unwrap_or(&text));
+    let text = json::with_finite_numbers(&text);
     json::measure(&text)?;
     let root: Json = serde_json::from_str(&text)
         .map_err(|error| WebhookError::NotJson { line: error.line(), column: error.column() })?;

@@ -64,9 +64,11 @@ impl Operation for LinkIdentity {
             }
         }
         profile.validate().map_err(new)?;
+        let number = self.phone_number.map(|number| (number.match_key(), None));
+        let replaced = self.replaces.as_ref().map(WhatsAppUserId::match_key);
+        let id = self.whatsapp_user_id.as_ref().map(|id| (id.match_key(), replaced));
         let carry = self.carry_opt_in.as_ref().map(|(source, evidence)| Carry {
-            to: people[1..].iter().filter_map(Recipient::key).cloned().collect(),
-            from: None,
+            to: number.into_iter().chain(id).collect(),
             source: *source,
             evidence: evidence.clone(),
         });

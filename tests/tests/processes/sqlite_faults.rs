@@ -4,24 +4,10 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 
 use contacts_sdk::{ErrorKind, MessageCategory, NewContact, RetryPolicy};
 use contacts_tests::{Backend, ServiceProcess, TestDatabase, builder_with_long_deadlines, phone};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use tempfile::TempDir;
-
-/// A program that starts the server so that a file over the size limit is an error for it, not a
-/// signal that kills it.
-fn without_signal(directory: &TempDir) -> PathBuf {
-    let built = contacts_tests::service().get_program().to_owned();
-    let path = directory.path().join("start");
-    let script = format!("#!/bin/sh\ntrap '' XFSZ\nexec '{}' \"$@\"\n", built.display());
-    fs::write(&path, script).expect("a script");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
-    path
-}
 
 /// Limits the size of the files that a process writes, as a full disk does.
 fn limit_files(server: &ServiceProcess, bytes: Option<u64>) {
@@ -32,10 +18,9 @@ fn limit_files(server: &ServiceProcess, bytes: Option<u64>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_recover_by_themselves_after_a_full_disk() {
-    let directory = tempfile::tempdir().expect("a directory");
     let database = TestDatabase::create(Backend::Sqlite).await;
     let url = format!("sqlite://{}", database.path().display());
-    let server = ServiceProcess::start_release(&without_signal(&directory), &url);
+    let server = ServiceProcess::start(&url);
     let builder = builder_with_long_deadlines(&server.url()).retry_policy(RetryPolicy::never());
     let client = builder.connect_lazy().expect("a client");
     client.opt_in().record_opt_out(phone(0)).await.expect("an opt-out");

@@ -11,7 +11,7 @@ use contacts_sdk::{
 };
 use contacts_service::operations::audit_states::{self, Difference};
 use contacts_service::store::sqlite::Access;
-use contacts_tests::{TestApp, apply, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
 const MARKETING: MessageCategory = MessageCategory::Marketing;
 

@@ -15,8 +15,10 @@ use super::{MAX_DEPTH, MAX_VALUES, WebhookError};
 pub(super) enum Json {
     Null,
     Bool,
-    /// None for anything but an integer from 0 to `u64::MAX`.
+    /// An integer. None if it is negative.
     Number(Option<u64>),
+    /// With a fraction or an exponent, or larger than `u64::MAX`.
+    Float(f64),
     Text(String),
     List(Vec<Json>),
     Object(Object),
@@ -163,8 +165,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::Number(u64::try_from(number).ok()))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Number(None))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Json, E> {
+        Ok(Json::Float(number))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Json, E> {
@@ -190,6 +192,54 @@ impl<'de> Visitor<'de> for JsonVisitor {
         }
         Ok(Json::Object(Object::new(members)))
     }
+}
+
+/// Makes numbers that are too large for any type smaller. They are no integers before and after.
+pub(super) fn with_finite_numbers(json: &str) -> Cow<'_, str> {
+    let mut repaired = String::new();
+    let (mut copied, mut at) = (0, 0);
+    let bytes = json.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        let begin = at;
+        at += match byte {
+            b'"' => text_length(&bytes[at..]),
+            b'-' | b'0'..=b'9' => {
+                let ends =
+                    |byte: &u8| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                bytes[at..].iter().position(ends).unwrap_or(bytes.len() - at)
+            }
+            _ => 1,
+        };
+        // Shorter ones are finite, and most numbers are.
+        let Some(number) = json.get(begin..at).filter(|it| it.len() > 4 && byte != b'"') else {
+            continue;
+        };
+        let digits = number.trim_start_matches('-').as_bytes();
+        let is_json = !matches!(digits, [b'0', b'0'..=b'9', ..]);
+        if is_json && number.parse().is_ok_and(f64::is_infinite) {
+            let (mantissa, _) = number.split_once(['e', 'E']).unwrap_or((number, ""));
+            let (whole, fraction) = mantissa.split_at(mantissa.find('.').unwrap_or(mantissa.len()));
+            let sign_and_digit = 1 + usize::from(whole.starts_with('-'));
+            repaired.push_str(&json[copied..begin]);
+            repaired.extend([&whole[..sign_and_digit], fraction, "e300"]);
+            copied = at;
+        }
+    }
+    match copied {
+        0 => Cow::Borrowed(json),
+        _ => Cow::Owned(repaired + &json[copied..]),
+    }
+}
+
+/// The length of a text with its quotes, from the first of them on.
+fn text_length(json: &[u8]) -> usize {
+    let mut escaped = false;
+    let ends = |byte: &u8| {
+        let is_end = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        is_end
+    };
+    json[1..].iter().position(ends).map_or(json.len(), |end| end + 2)
 }
 
 /// Replaces escapes of half a character outside of the basic plane, which make a text no text, as
@@ -261,6 +311,30 @@ mod tests {
     }
 
     #[test]
+    fn numbers_beyond_all_types_are_read_as_no_integers() {
+        let nines = "9".repeat(400);
+        for number in ["1e309", "-1e999", "1.5E+400", "0.1e400", &nines, &format!("-{nines}.25")] {
+            let json = format!(r#"{{"a\"1e999": [1, {number}], "b": "1e999", "c": 7}}"#);
+            let finite = with_finite_numbers(&json);
+            let read: Json = serde_json::from_str(&finite).unwrap_or_else(|_| panic!("{finite}"));
+            let object = read.as_object().expect("an object");
+            assert_eq!(object.texts("b").collect::<Vec<_>>(), ["1e999"]);
+            assert!(matches!(object.get("c"), Json::Number(Some(7))));
+            let list: Vec<_> = object.elements("a\"1e999").collect();
+            assert!(matches!(list[..], [Json::Number(Some(1)), Json::Float(_)]), "{number}");
+        }
+        for other in ["1e308", "131050", "-7", "1.0", "\"1e999", "[\"\\\"1e999\", 2]", "é1"] {
+            assert_eq!(with_finite_numbers(other), other);
+        }
+        for broken in ["01e999", "1.e999", "1e999e", "--1e999", "1e+"] {
+            assert!(
+                serde_json::from_str::<Json>(&with_finite_numbers(broken)).is_err(),
+                "{broken}"
+            );
+        }
+    }
+
+    #[test]
     fn depth_and_values_are_counted_outside_texts() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let brackets = "[".repeat(MAX_DEPTH + 1);
@@ -293,7 +367,7 @@ mod tests {
         for number in ["-1", "1.0", "1e3", "18446744073709551616", "123456789012345678901234567890"]
         {
             let json: Json = serde_json::from_str(number).unwrap();
-            assert!(matches!(json, Json::Number(None)), "{number}");
+            assert!(matches!(json, Json::Number(None) | Json::Float(_)), "{number}");
         }
     }
 }

@@ -319,6 +319,7 @@ impl Reader<'_> {
 fn is_stopped_marketing(code: &Json) -> bool {
     match code {
         Json::Number(code) => *code == Some(STOPPED_MARKETING),
+        Json::Float(code) => *code == STOPPED_MARKETING as f64,
         Json::Text(code) => code.trim().parse() == Ok(STOPPED_MARKETING),
         _ => false,
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contacts_proto::v1;
 use prost::Message;
 
+use super::recipient::MAX_ALSO;
 use super::{attribute, decode_enum, output_only};
 use crate::domain::Time;
 use crate::domain::attribute::AttributeValue;
@@ -123,10 +124,10 @@ pub(super) fn decode_external_id(contact: &v1::Contact) -> Result<Option<Externa
     }
 }
 
-/// Decodes whatever names the person, without what cannot be read. More user ids than a contact
-/// can have are no reason to read fewer: how many there are in a message is limited.
+/// Decodes whatever names the person, without what cannot be read: also more user ids than a contact
+/// can have, as many as further ids of an objection.
 pub(super) fn decode_readable_ids(contact: &v1::Contact) -> Profile {
-    let ids = contact.whatsapp_user_ids.iter();
+    let ids = contact.whatsapp_user_ids.iter().take(MAX_ALSO);
     let ids: BTreeSet<_> = ids.filter_map(|id| WhatsAppUserId::parse(id).ok()).collect();
     Profile {
         phone_number: PhoneNumber::parse(&contact.phone_number).ok(),

@@ -40,7 +40,15 @@ pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdenti
                            contact, send it in release";
             return Err(Error::invalid(Reason::InvalidArgument, "replaces", message));
         }
-        (id, Some(_)) => Some(parse_user_id("replaces", id)?),
+        (id, Some(new)) => {
+            let old = parse_user_id("replaces", id)?;
+            if old.match_key() == new.match_key() {
+                let message = "replaces is the new user id itself: send the one that it replaces, \
+                               or leave it out";
+                return Err(Error::invalid(Reason::InvalidArgument, "replaces", message));
+            }
+            Some(old)
+        }
     };
     // A contact has at most so many former numbers, and so many former ids.
     if request.release.len() > 2 * MAX_FORMER_IDS {

@@ -40,7 +40,7 @@ pub(crate) fn decode(recipient: Option<impl RecipientOneof>) -> Result<Recipient
 }
 
 /// Most ids in `also`.
-const MAX_ALSO: usize = 100;
+pub(super) const MAX_ALSO: usize = 100;
 
 /// Decodes the person that an objection names by several ids. One that cannot be read
 /// does not make the objection fail, as long as another can.

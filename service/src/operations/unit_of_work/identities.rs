@@ -19,11 +19,9 @@ use crate::store::{Listing, Transaction};
 /// Why the permissions of one identity are those of a new one, too.
 #[derive(Clone, Debug)]
 pub struct Carry {
-    /// The identities that they are carried to, new or known.
-    pub to: Vec<MatchKey>,
-    /// The identity they are carried from. None: the one that is replaced, else the one
-    /// that a message would go to.
-    pub from: Option<MatchKey>,
+    /// The identities that they are carried to, new or known, each with the one they are
+    /// carried from. None: the one that is replaced, else the one that a message would go to.
+    pub to: Vec<(MatchKey, Option<MatchKey>)>,
     /// Who says that it is the same person.
     pub source: Source,
     /// What shows it.
@@ -103,7 +101,7 @@ impl UnitOfWork<'_> {
             contact.profile = profile.clone();
         }
         for key in keys.iter().filter(|key| !profile.is_former(key)) {
-            let carry = carry.filter(|carry| carry.to.contains(key));
+            let carry = carry.filter(|carry| carry.to.iter().any(|(to, _)| to == key));
             if added.contains(key) || before.is_former(key) || carry.is_some() {
                 self.link(tx, entry, key, &before, &profile, carry);
             }
@@ -135,7 +133,8 @@ impl UnitOfWork<'_> {
             old.is_phone() == key.is_phone() && !before.is_former(old) && profile.is_former(old)
         });
         let from = carry.map(|carry| {
-            carry.from.clone().or_else(|| replaced.clone()).or_else(|| {
+            let named = carry.to.iter().find(|(to, _)| to == key);
+            named.and_then(|(_, from)| from.clone()).or_else(|| replaced.clone()).or_else(|| {
                 before.match_keys().into_iter().next().filter(|key| !before.is_former(key))
             })
         });

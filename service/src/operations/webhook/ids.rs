@@ -262,8 +262,7 @@ impl Links<'_, '_> {
         profile.validate()?;
         let message_id = self.message_id.map(|id| id.as_str().to_owned()).unwrap_or_default();
         let carry = from.map(|from| Carry {
-            to: vec![key.clone()],
-            from: Some(from.clone()),
+            to: vec![(key.clone(), Some(from.clone()))],
             source: Source::Platform,
             evidence: Evidence { message_id, ..Evidence::default() },
         });

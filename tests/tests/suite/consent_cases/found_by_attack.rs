@@ -136,3 +136,30 @@ async fn an_old_opt_in_of_a_linked_number_is_for_nobody_else(app: TestApp) {
     }
     audited(&app).await;
 }
+
+/// A link carries what was permitted under the id that is named as the replaced one, and nothing else: also if
+/// that id is the new one itself, or was replaced by an earlier call that carried nothing.
+#[apply(on_each_store!)]
+async fn a_link_carries_only_from_the_id_that_it_replaces(app: TestApp) {
+    let user = |n: usize| Recipient::whatsapp_user_id(format!("US.{n}"));
+    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    let contact = app.contacts().create(person).await.expect("a contact");
+    yes(&app, phone(1), 5).await;
+    let link = || app.contacts().link_identity(&contact);
+    let carry = || link().carry_opt_in(OptInSource::Platform, Default::default());
+    let itself = carry().whatsapp_user_id("US.1").replaces("US.1").await;
+    itself.refused_at(reason::INVALID_ARGUMENT, "replaces");
+    assert_eq!(check(&app, user(1)).await, CheckReason::NotAsked);
+
+    link().whatsapp_user_id("US.2").replaces("US.1").await.expect("a link");
+    carry().whatsapp_user_id("US.2").replaces("US.1").await.expect("the same, and a carry");
+    assert_eq!(check(&app, user(2)).await, CheckReason::NotAsked);
+    audited(&app).await;
+
+    // One call that replaces both carries from each to its own.
+    let both = carry().phone(phone(3)).whatsapp_user_id("US.3").replaces("US.2");
+    both.await.expect("a link");
+    let found = [check(&app, phone(3)).await, check(&app, user(3)).await];
+    assert_eq!(found, [CheckReason::OptedIn, CheckReason::NotAsked]);
+    audited(&app).await;
+}

@@ -10,8 +10,8 @@ use contacts_tests::{Refused, TestApp, apply, on_each_store, phone, timestamp};
 
 use super::{counts, fail, import, merge, row, skip};
 
-async fn reason_of(app: &TestApp, phone: String) -> CheckReason {
-    let check = app.opt_in().check(phone, MessageCategory::Marketing).await;
+async fn reason_of(app: &TestApp, person: impl Into<Recipient>) -> CheckReason {
+    let check = app.opt_in().check(person, MessageCategory::Marketing).await;
     check.expect("a check").reason
 }
 
@@ -198,6 +198,20 @@ async fn opt_out_of_a_user_id_applies_when_it_joins_a_number(app: TestApp) {
     // The row says that they are one person, so the no is that of the contact, too.
     assert_eq!((kept.whatsapp_user_ids.len(), kept.opt_in.marketing), (0, OptInStatus::OptedOut));
     assert_eq!(app.contacts().count().await.expect("a count"), 2);
+}
+
+/// Any number of ids in a row holds up nobody: the opt-out counts for as many as those of an objection.
+#[apply(on_each_store!)]
+async fn an_opt_out_of_thousands_of_ids_counts_for_a_hundred(app: TestApp) {
+    let ids = (0..20_000).map(|n| format!("US.{n}"));
+    let row = ids.fold(row(phone(1)), |row, id| row.whatsapp_user_id(id));
+    let chunk = import(&app, merge().consent(ImportConsent::opted_out()), vec![row]).await;
+    assert_eq!(counts(&chunk), [0, 0, 0, 1]);
+    let of = |id: &str| Recipient::whatsapp_user_id(id);
+    for person in [Recipient::phone(phone(1)), of("US.0"), of("US.99")] {
+        assert_eq!(reason_of(&app, person).await, CheckReason::OptedOut);
+    }
+    assert_eq!(reason_of(&app, of("US.100")).await, CheckReason::UnknownContact);
 }
 
 #[apply(on_each_store!)]

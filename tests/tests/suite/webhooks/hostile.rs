@@ -52,6 +52,23 @@ async fn wrong_types_and_bytes_are_passed_over(app: TestApp) {
     app.assert_alive().await;
 }
 
+/// A number that no type can hold costs no objection beside it.
+#[apply(on_each_store!)]
+async fn numbers_beyond_all_types_are_passed_over(app: TestApp) {
+    known_by_both(&app).await;
+    let odd =
+        json!({"id": "1", "changes": [{"field": "account_update", "value": {"x": "NUMBER"}}]});
+    let mut payload = webhook([stop(ago(0))]);
+    let entries = payload.pointer_mut("/entry").and_then(|entry| entry.as_array_mut());
+    entries.expect("entries").push(odd);
+    for number in ["1e309", "-1e999", &"9".repeat(310)] {
+        let body = payload.to_string().replace("\"NUMBER\"", number);
+        let report = app.webhooks().ingest(body).await.expect("a webhook");
+        assert_eq!(report.counts.recorded + report.counts.already_applied, 1, "{number}");
+        assert_eq!(reason_of(&app, phone_id(PHONE)).await, CheckReason::PlatformOptedOut);
+    }
+}
+
 /// The largest webhook takes several transactions and a bounded time.
 #[apply(on_each_store!)]
 async fn largest_webhook_is_applied(app: TestApp) {

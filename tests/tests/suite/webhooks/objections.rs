@@ -79,6 +79,21 @@ async fn failed_message_with_error_131050_is_a_stop(app: TestApp) {
     assert_eq!(event.evidence.message_id, "wamid.131050");
 }
 
+/// A number has several forms in JSON.
+#[apply(on_each_store!)]
+async fn error_131050_is_a_stop_however_it_is_written(app: TestApp) {
+    for (n, code) in ["131050.0", "1.31050e5", "13105e1", "\"131050\""].into_iter().enumerate() {
+        let phone = contacts_tests::phone(n);
+        opted_in(&app, NewContact::new().phone(&phone)).await;
+        let status = json!({"id": "wamid.1", "status": "failed", "timestamp": ago(9).to_string(),
+            "recipient_id": phone, "errors": [{"code": "CODE"}]});
+        let payload = webhook([change("statuses", status)]).to_string();
+        let report = app.webhooks().ingest(payload.replace("\"CODE\"", code)).await;
+        assert_eq!(report.expect("a webhook").counts.recorded, 1, "{code}");
+        assert_eq!(from_sender(&app, phone_id(&phone), SENDER).await, PlatformOptedOut, "{code}");
+    }
+}
+
 #[apply(on_each_store!)]
 async fn stop_words_opt_out_only_if_the_workspace_lists_them(app: TestApp) {
     known_by_both(&app).await;
