@@ -65,7 +65,19 @@ fn may_allow(step: &Step, key: usize, question: usize, before: &Look, after: &Lo
             // The id that names them may be released by the same call.
             let theirs = before.person(link.who).into_iter().map(Who::Key).chain([link.who]);
             let is_theirs = theirs.into_iter().any(|one| after.person(one).contains(&key));
-            link.carries.is_some() && is_theirs && (is_new(link.phone) || is_new(link.user))
+            // What was permitted under the id that is named as the replaced one, and nothing else.
+            let was = |key: usize| before.reasons[key][question];
+            let is_carried = match link.replaces {
+                Some(old) if link.user == Some(key) => {
+                    [was(old), was(key)].contains(&CheckReason::FormerIdentity)
+                        || was(old) == CheckReason::OptedIn
+                }
+                _ => true,
+            };
+            link.carries.is_some()
+                && is_theirs
+                && is_carried
+                && (is_new(link.phone) || is_new(link.user))
         }
         Step::Import { rows, all, .. } => rows.iter().any(|(row, consent)| {
             let agrees = consent.as_ref().or(all.as_ref()).is_some_and(|consent| consent.agrees);
