@@ -92,6 +92,17 @@ pub struct CheckOutcome {
     pub check_time: Time,
 }
 
+/// The outcome of a batch of checks.
+#[derive(Clone, Debug)]
+pub struct BatchOutcome {
+    /// The reasons, index for index.
+    pub reasons: Vec<CheckReason>,
+    /// As that of one check.
+    pub check_time: Time,
+    /// See [`Checker::incarnation`]. None if it was not needed.
+    pub incarnation: Option<[u8; 32]>,
+}
+
 impl Checker {
     /// A checker that reads from a store. A read that takes longer than `timeout` fails
     /// with UNAVAILABLE.
@@ -143,16 +154,16 @@ impl Checker {
         Ok(CheckOutcome { primary_keys, ..first_denied(decided)? })
     }
 
-    /// Checks many people and returns the reasons, index for index, with the time of the
-    /// check. What could not be read has its reason already.
+    /// Checks many people. What could not be read has its reason already.
     pub async fn check_batch(
         &self,
         workspace_id: &str,
         recipients: &[Result<Recipient, CheckReason>],
         sending: &Sending<'_>,
-    ) -> Result<(Vec<CheckReason>, Time)> {
+    ) -> Result<BatchOutcome> {
         let workspace_id = named(workspace_id)?;
-        let settled = self.settled(workspace_id, recipients, sending.category).await?;
+        let (settled, incarnation) =
+            self.settled(workspace_id, recipients, sending.category).await?;
         let open = recipients.iter().zip(&settled).filter(|(_, settled)| settled.is_none());
         let open = open.filter_map(|(recipient, _)| recipient.as_ref().ok());
         let people = self.read_people(workspace_id, open).await?;
@@ -165,32 +176,36 @@ impl Checker {
         };
         let reasons: Vec<_> = recipients.iter().zip(&settled).map(reason).collect();
         self.decisions.count_all(sending.category, &reasons);
-        Ok((reasons, now))
+        Ok(BatchOutcome { reasons, check_time: now, incarnation })
+    }
+
+    /// What tells a workspace from an earlier one with its id.
+    pub async fn incarnation(&self, workspace_id: &str) -> Result<[u8; 32]> {
+        Ok(self.validity(named(workspace_id)?).await?.incarnation)
     }
 }
 
 impl Checker {
-    /// The answers that memory has, where they depend on nothing but the row.
+    /// The answers that memory has, where they depend on nothing but the row, and the incarnation of
+    /// the workspace, if memory has it.
     async fn settled(
         &self,
         workspace_id: &str,
         recipients: &[Result<Recipient, CheckReason>],
         category: MessageCategory,
-    ) -> Result<Vec<Option<CheckReason>>> {
+    ) -> Result<(Vec<Option<CheckReason>>, Option<[u8; 32]>)> {
         let look = |held: &Held| {
             let keys = recipients.iter().map(|one| one.as_ref().ok().and_then(Recipient::key));
             held.settled(keys, category)
         };
-        let settled = match self.held_while(workspace_id, look).await? {
-            Some((held, validity, early)) => {
-                let valid = |early: Option<Early>| early?.valid(category, &validity);
-                valid(early).or_else(|| valid(look(&held)))
-            }
-            None => None,
+        let Some((held, validity, early)) = self.held_while(workspace_id, look).await? else {
+            return Ok((vec![None; recipients.len()], None));
         };
-        let Some(settled) = settled else { return Ok(vec![None; recipients.len()]) };
+        let valid = |early: Option<Early>| early?.valid(category, &validity);
+        let settled = valid(early).or_else(|| valid(look(&held)));
+        let settled = settled.unwrap_or_else(|| vec![None; recipients.len()]);
         self.mirror.used(settled.iter().flatten().count());
-        Ok(settled)
+        Ok((settled, Some(validity.incarnation)))
     }
 }
 

@@ -2533,8 +2533,9 @@ pub mod opt_in_service_client {
         /// BatchCheckOptIn, and each response answers the next batch, in order. Several
         /// batches may be in flight.
         ///
-        /// Errors: those of BatchCheckOptIn, which end the stream; ABORTED (STREAM_IDLE) if
-        /// the client sends nothing for too long: open another one with the next batch.
+        /// Errors: those of BatchCheckOptIn, which end the stream, NOT_FOUND also if the
+        /// workspace was deleted and made again meanwhile; ABORTED (STREAM_IDLE) if the client
+        /// sends nothing for too long: open another one with the next batch.
         pub async fn check_opt_in_stream(
             &mut self,
             request: impl tonic::IntoStreamingRequest<
@@ -2845,8 +2846,9 @@ pub mod opt_in_service_server {
         /// BatchCheckOptIn, and each response answers the next batch, in order. Several
         /// batches may be in flight.
         ///
-        /// Errors: those of BatchCheckOptIn, which end the stream; ABORTED (STREAM_IDLE) if
-        /// the client sends nothing for too long: open another one with the next batch.
+        /// Errors: those of BatchCheckOptIn, which end the stream, NOT_FOUND also if the
+        /// workspace was deleted and made again meanwhile; ABORTED (STREAM_IDLE) if the client
+        /// sends nothing for too long: open another one with the next batch.
         async fn check_opt_in_stream(
             &self,
             request: tonic::Request<tonic::Streaming<super::CheckOptInStreamRequest>>,

@@ -1,5 +1,7 @@
 //! OptInService.CheckOptInStream: batches of checks over one stream.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use contacts_proto::v1;
 use futures::stream::{self, BoxStream, StreamExt};
 use tonic::Status;
@@ -9,6 +11,7 @@ use super::api::{Api, shutting_down};
 use super::convert::{consent, recipient};
 use super::workspace_places::WorkspacePlace;
 use crate::domain::error::Result;
+use crate::operations::workspaces;
 use crate::opt_in::Checker;
 use crate::runtime::off_worker;
 use crate::store::timestamp;
@@ -26,7 +29,7 @@ pub(super) fn open(
     api: &Api,
     requests: Messages<v1::CheckOptInStreamRequest>,
 ) -> BoxStream<'static, Result<v1::CheckOptInStreamResponse, Status>> {
-    let checker = api.checker.clone();
+    let (checker, began) = (api.checker.clone(), Began::default());
     let places = api.places.clone();
     let mut place: Option<WorkspacePlace> = None;
     let drain = api.drain.clone();
@@ -42,7 +45,7 @@ pub(super) fn open(
             }
             request
         })
-        .map(move |request| check(checker.clone(), request))
+        .map(move |request| check(checker.clone(), began.clone(), request))
         .buffered(IN_FLIGHT)
         .chain(stream::iter(
             std::iter::from_fn(move || drained.is_cancelled().then(|| Err(shutting_down().into())))
@@ -51,25 +54,60 @@ pub(super) fn open(
         .boxed()
 }
 
+/// What began in a workspace ends with it, also if one with the same id was made since: the workspace that
+/// a stream checks for.
+#[derive(Clone, Default)]
+struct Began(Arc<Mutex<Option<Incarnation>>>);
+
+struct Incarnation {
+    workspace_id: String,
+    of: [u8; 32],
+}
+
+impl Began {
+    fn ensure_same(&self, workspace_id: &str, incarnation: [u8; 32]) -> Result<()> {
+        let mut began = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*began {
+            Some(known) if known.workspace_id == workspace_id => match known.of == incarnation {
+                true => Ok(()),
+                false => Err(workspaces::missing(workspace_id)),
+            },
+            _ => {
+                let workspace_id = workspace_id.to_owned();
+                *began = Some(Incarnation { workspace_id, of: incarnation });
+                Ok(())
+            }
+        }
+    }
+}
+
 async fn check(
     checker: Checker,
+    began: Began,
     request: Result<v1::CheckOptInStreamRequest, Status>,
 ) -> Result<v1::CheckOptInStreamResponse, Status> {
     let request = request?;
     match request.phone_numbers.len() + request.phones.len() + request.recipients.len() > LARGE {
-        true => off_worker(respond(checker, request)).await,
-        false => respond(checker, request).await,
+        true => off_worker(respond(checker, began, request)).await,
+        false => respond(checker, began, request).await,
     }
 }
 
 async fn respond(
     checker: Checker,
+    began: Began,
     request: v1::CheckOptInStreamRequest,
 ) -> Result<v1::CheckOptInStreamResponse, Status> {
     let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
     let people =
         recipient::decode_batch(&request.phone_numbers, &request.phones, request.recipients)?;
-    let (reasons, now) = checker.check_batch(&request.workspace_id, &people, &sending).await?;
-    let (decisions, reasons) = consent::encode_outcomes(&reasons);
-    Ok(v1::CheckOptInStreamResponse { decisions, reasons, check_time: Some(timestamp(now)) })
+    let outcome = checker.check_batch(&request.workspace_id, &people, &sending).await?;
+    let incarnation = match outcome.incarnation {
+        Some(incarnation) => incarnation,
+        None => checker.incarnation(&request.workspace_id).await?,
+    };
+    began.ensure_same(&request.workspace_id, incarnation)?;
+    let (decisions, reasons) = consent::encode_outcomes(&outcome.reasons);
+    let check_time = Some(timestamp(outcome.check_time));
+    Ok(v1::CheckOptInStreamResponse { decisions, reasons, check_time })
 }

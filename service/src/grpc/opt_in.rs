@@ -51,10 +51,9 @@ impl OptInService for Api {
         let sending = consent::decode_sending(request.category, &request.sender_phone_number_id)?;
         let people =
             recipient::decode_batch(&request.phone_numbers, &request.phones, request.recipients)?;
-        let (reasons, now) =
-            self.checker.check_batch(&request.workspace_id, &people, &sending).await?;
-        let (decisions, reasons) = consent::encode_outcomes(&reasons);
-        let check_time = Some(timestamp(now));
+        let outcome = self.checker.check_batch(&request.workspace_id, &people, &sending).await?;
+        let (decisions, reasons) = consent::encode_outcomes(&outcome.reasons);
+        let check_time = Some(timestamp(outcome.check_time));
         Ok(Response::new(v1::BatchCheckOptInResponse { decisions, reasons, check_time }))
     }
 

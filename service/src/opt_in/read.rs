@@ -115,7 +115,7 @@ impl Checker {
         tokio::time::timeout(self.reads.timeout, bring_up).await.map_err(Error::unavailable)?
     }
 
-    async fn validity(&self, workspace_id: &str) -> Result<Validity> {
+    pub(super) async fn validity(&self, workspace_id: &str) -> Result<Validity> {
         if !self.store.validates_in_place() {
             return self.coalescer.validity(workspace_id).await;
         }

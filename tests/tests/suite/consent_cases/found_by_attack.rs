@@ -142,11 +142,12 @@ async fn an_old_opt_in_of_a_linked_number_is_for_nobody_else(app: TestApp) {
 #[apply(on_each_store!)]
 async fn a_link_carries_only_from_the_id_that_it_replaces(app: TestApp) {
     let user = |n: usize| Recipient::whatsapp_user_id(format!("US.{n}"));
-    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
-    let contact = app.contacts().create(person).await.expect("a contact");
+    let contact =
+        app.contacts().create(NewContact::new().phone(phone(1))).await.expect("a contact");
     yes(&app, phone(1), 5).await;
     let link = || app.contacts().link_identity(&contact);
     let carry = || link().carry_opt_in(OptInSource::Platform, Default::default());
+    link().whatsapp_user_id("US.1").await.expect("a link");
     let itself = carry().whatsapp_user_id("US.1").replaces("US.1").await;
     itself.refused_at(reason::INVALID_ARGUMENT, "replaces");
     assert_eq!(check(&app, user(1)).await, CheckReason::NotAsked);
