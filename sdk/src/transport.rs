@@ -90,7 +90,9 @@ impl Transport {
             };
             let mut message = Request::new(request.clone());
             message.set_timeout(ends.saturating_duration_since(Instant::now()));
-            let outcome = match timeout_at(ends, Q::send(message, &self.clients)).await {
+            // Boxed, so that a call that waits for its place is small: there may be many.
+            let sent = Box::pin(Q::send(message, &self.clients));
+            let outcome = match timeout_at(ends, sent).await {
                 Ok(response) => response.map(Response::into_inner).map_err(from_status),
                 Err(_) => Err(deadline_exceeded()),
             };

@@ -64,9 +64,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     #[cfg(unix)]
     shutdown::exit_after_signal(config.timeouts.longest_shutdown())?;
     #[cfg(unix)]
-    shutdown::ignore_hangup()?;
-    #[cfg(unix)]
-    shutdown::ignore_file_size_limit()?;
+    shutdown::ignore_signals()?;
     let listener = bind(&config).await?;
     let address = listener.local_addr()?;
     let hint = hint(&config, &address.to_string());

@@ -48,28 +48,22 @@ pub fn exit_after_signal(limit: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the process survive SIGHUP. Tools that rotate logs send it; the audit log notices by
-/// itself that its file was renamed.
+/// Makes the process survive SIGHUP, which tools that rotate logs send (the audit log notices by
+/// itself that its file was renamed), and SIGXFSZ: a write past the limit of a file's size fails as
+/// on a full disk.
 ///
 /// # Errors
-/// When the handler cannot be installed.
+/// When a handler cannot be installed.
 #[cfg(unix)]
-pub fn ignore_hangup() -> io::Result<()> {
+pub fn ignore_signals() -> io::Result<()> {
     use std::sync::Arc;
 
-    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default()).map(drop)
-}
+    use signal_hook::consts::{SIGHUP, SIGXFSZ};
 
-/// Lets a write past the limit of a file's size fail as on a full disk. Otherwise it would end the
-/// process.
-///
-/// # Errors
-/// When the handler cannot be installed.
-#[cfg(unix)]
-pub fn ignore_file_size_limit() -> io::Result<()> {
-    use std::sync::Arc;
-
-    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).map(drop)
+    for signal in [SIGHUP, SIGXFSZ] {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
+    Ok(())
 }
 
 /// Returns a future that completes at the first SIGINT or SIGTERM from now on.

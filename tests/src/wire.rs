@@ -140,6 +140,14 @@ impl Call {
         Ok(())
     }
 
+    /// Waits for the first part of the response to a stream, whose request stays open. None if it was
+    /// refused.
+    pub async fn accepted(self) -> Option<(h2::SendStream<Bytes>, RecvStream)> {
+        let mut body = self.response.await.ok()?.into_body();
+        body.data().await?.ok()?;
+        Some((self.request, body))
+    }
+
     /// Waits for the headers and the first part of the response.
     pub async fn first_part(self) -> (RecvStream, Bytes) {
         let mut body = self.response.await.expect("an answer").into_body();

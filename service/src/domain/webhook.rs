@@ -200,9 +200,9 @@ pub fn parse(payload: &[u8], stop_words: &StopWords) -> Result<Webhook, WebhookE
     }
     let text = String::from_utf8_lossy(payload);
     let text = json::without_half_characters(text.strip_prefix('\u{feff}').unwrap_or(&text));
-    let text = json::with_finite_numbers(&text);
     json::measure(&text)?;
     let root: Json = serde_json::from_str(&text)
+        .or_else(|error| serde_json::from_str(&json::with_finite_numbers(&text)).map_err(|_| error))
         .map_err(|error| WebhookError::NotJson { line: error.line(), column: error.column() })?;
     let root = root.as_object().ok_or(WebhookError::NotAWebhook)?;
     if !root.all("entry").any(|entry| matches!(entry, Json::List(_))) {

@@ -12,6 +12,7 @@ use contacts_tests::{Refused, TestApp, Wire, apply, message, on_each_store, phon
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::StreamExt;
+use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use prost::Message;
 use tokio::io::AsyncReadExt;
@@ -60,13 +61,16 @@ async fn idle_streams_take_no_places_of_checks_and_opt_outs(app: TestApp) {
             let mut call = wire.open(STREAM, &[]).await;
             // Fails if the server has already refused it.
             drop(call.request.send_data(check.clone(), false));
-            open.push(call);
+            open.push(call.accepted());
         }
         connections.push(wire);
     }
-    let full =
-        async { while connections[0].send(STREAM, &[], check.clone()).await.code() == Code::Ok {} };
-    timeout(LONG, full).await.expect("streams are limited");
+    let count = open.len();
+    let open = timeout(LONG, join_all(open)).await.expect("each is accepted or refused");
+    let open: Vec<_> = open.into_iter().flatten().collect();
+    assert!(!open.is_empty() && open.len() < count, "streams are limited");
+    let another = connections[0].send(STREAM, &[], check.clone()).await;
+    assert_ne!(another.code(), Code::Ok, "this connection has its part");
     // Those of a connection, before all places are taken.
     let newcomer = app.wire().await.send(STREAM, &[], check.clone()).await;
     assert_eq!(newcomer.code(), Code::Ok, "{newcomer:?}");
@@ -78,25 +82,30 @@ async fn idle_streams_take_no_places_of_checks_and_opt_outs(app: TestApp) {
 
 #[apply(on_each_store!)]
 async fn calls_that_do_not_arrive_leave_their_places_to_those_that_do(app: TestApp) {
+    // As many connections as places, so that no place is left to others.
+    const PLACES: usize = 20;
+    const CALLS: usize = 10;
+    app.restart_with(|config| config.limits.max_concurrent_requests = PLACES).await;
     let half = message(&v1::CheckOptInRequest::default().encode_to_vec()).slice(..4);
+    let methods =
+        ["OptInService/CheckOptIn", "OptInService/RecordOptOut", "ContactService/GetContact"];
     let (mut open, mut connections) = (FuturesUnordered::new(), Vec::new());
-    for method in
-        ["OptInService/CheckOptIn", "OptInService/RecordOptOut", "ContactService/GetContact"]
-    {
-        for n in 0..3 {
-            let wire = app.wire().await;
-            for _ in 0..700 {
+    for n in 0..PLACES {
+        let wire = app.wire().await;
+        for method in methods {
+            for _ in 0..CALLS {
                 let mut call = wire.open(method, &[]).await;
-                if n > 0 {
-                    call.request.send_data(half.clone(), false).expect("sent");
+                if n % 3 > 0 {
+                    // Fails if the server has already refused it.
+                    drop(call.request.send_data(half.clone(), false));
                 }
                 open.push(call.response());
             }
-            connections.push(wire);
         }
+        connections.push(wire);
     }
     // All have come when this many gave way.
-    let gave_way = open.by_ref().take(3 * (3 * 700 - 1024));
+    let gave_way = open.by_ref().take(methods.len() * (PLACES * CALLS - PLACES));
     let gave_way: Vec<_> = timeout(LONG, gave_way.collect()).await.expect("room is made");
     for answer in gave_way {
         Err::<(), _>(answer.status).refused_for(reason::OVERLOADED);
@@ -387,7 +396,7 @@ async fn further_connections_are_closed_and_the_others_work(app: TestApp) {
     }
     // Those that are accepted are greeted with the settings of HTTP/2, the others closed.
     let greeted = others.iter_mut().map(async |other| other.read(&mut [0]).await.unwrap_or(0));
-    let greeted = timeout(LONG, futures::future::join_all(greeted)).await.expect("an answer");
+    let greeted = timeout(LONG, join_all(greeted)).await.expect("an answer");
     let accepted = greeted.iter().filter(|bytes| **bytes > 0).count();
     assert!(accepted < 4, "{accepted} beside the first");
     assert_eq!(first.send("ContactService/CountContacts", &[], request()).await.code(), Code::Ok);

@@ -106,16 +106,11 @@ pub(super) fn measure(json: &str) -> Result<(), WebhookError> {
     let mut depth = 0_usize;
     // At most one value follows each of these, and one is the document itself.
     let mut count = 1_usize;
-    let mut in_text = false;
-    let mut escaped = false;
-    for byte in json.bytes() {
-        if in_text {
-            in_text = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-            continue;
-        }
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += if byte == b'"' { text_length(&bytes[at..]) } else { 1 };
         match byte {
-            b'"' => in_text = true,
             b'[' | b'{' => {
                 depth += 1;
                 count += 1;
