@@ -179,16 +179,20 @@ impl Look {
         (counts.0 != counts.1).then(|| format!("contacts were created: {counts:?}"))
     }
 
-    /// The keys of the person that `who` names.
-    pub fn person(&self, who: Who) -> Vec<usize> {
-        let owner = match who {
+    /// The contact that `who` names.
+    pub fn owner(&self, who: Who) -> Option<usize> {
+        match who {
             Who::Key(key) => self.owners[key],
             Who::External(index) => self.owners[KEYS.len() + index],
             Who::Contact(index) => {
                 self.owners.get(KEYS.len() + EXTERNAL_IDS.len() + index).copied().flatten()
             }
-        };
-        match (owner, who) {
+        }
+    }
+
+    /// The keys of the person that `who` names.
+    pub fn person(&self, who: Who) -> Vec<usize> {
+        match (self.owner(who), who) {
             (Some(owner), _) => {
                 (0..KEYS.len()).filter(|key| self.owners[*key] == Some(owner)).collect()
             }

@@ -63,8 +63,7 @@ fn may_allow(step: &Step, key: usize, question: usize, before: &Look, after: &Lo
             let is_new =
                 |new: Option<usize>| new.is_some_and(|new| new == key || new < 2 && key < 2);
             // The id that names them may be released by the same call.
-            let theirs = before.person(link.who).into_iter().map(Who::Key).chain([link.who]);
-            let is_theirs = theirs.into_iter().any(|one| after.person(one).contains(&key));
+            let is_theirs = after.owner(Who::Key(key)) == before.owner(link.who);
             // What was permitted under the id that is named as the replaced one, and nothing else.
             let was = |key: usize| before.reasons[key][question];
             let is_carried = match link.replaces {
