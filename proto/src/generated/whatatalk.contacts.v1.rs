@@ -2533,6 +2533,8 @@ pub mod opt_in_service_client {
         /// BatchCheckOptIn, and each response answers the next batch, in order. Several
         /// batches may be in flight.
         ///
+        /// A stream checks for at most 1000 workspaces.
+        ///
         /// Errors: those of BatchCheckOptIn, which end the stream, NOT_FOUND also if the
         /// workspace was deleted and made again meanwhile; ABORTED (STREAM_IDLE) if the client
         /// sends nothing for too long: open another one with the next batch.
@@ -2845,6 +2847,8 @@ pub mod opt_in_service_server {
         /// Checks any number of batches over one stream. Each request is a batch as in
         /// BatchCheckOptIn, and each response answers the next batch, in order. Several
         /// batches may be in flight.
+        ///
+        /// A stream checks for at most 1000 workspaces.
         ///
         /// Errors: those of BatchCheckOptIn, which end the stream, NOT_FOUND also if the
         /// workspace was deleted and made again meanwhile; ABORTED (STREAM_IDLE) if the client

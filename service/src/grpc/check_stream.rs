@@ -1,5 +1,6 @@
 //! OptInService.CheckOptInStream: batches of checks over one stream.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contacts_proto::v1;
@@ -10,8 +11,8 @@ use super::access::Messages;
 use super::api::{Api, shutting_down};
 use super::convert::{consent, recipient};
 use super::workspace_places::WorkspacePlace;
-use crate::domain::error::Result;
-use crate::operations::workspaces;
+use crate::domain::error::{Error, Result};
+use crate::operations::{named, workspaces};
 use crate::opt_in::Checker;
 use crate::runtime::off_worker;
 use crate::store::timestamp;
@@ -22,6 +23,9 @@ const IN_FLIGHT: usize = 4;
 /// Checks of one batch that take so long to decode and sort that they would hold a
 /// worker of the runtime.
 const LARGE: usize = 1000;
+
+/// Workspaces that one stream checks for.
+const MAX_WORKSPACES: usize = 1000;
 
 /// Responds to the requests in their order. An error, of a request or of the
 /// service, ends the stream.
@@ -54,27 +58,24 @@ pub(super) fn open(
         .boxed()
 }
 
-/// What began in a workspace ends with it, also if one with the same id was made since: the workspace that
+/// What began in a workspace ends with it, also if one with the same id was made since: the workspaces that
 /// a stream checks for.
 #[derive(Clone, Default)]
-struct Began(Arc<Mutex<Option<Incarnation>>>);
-
-struct Incarnation {
-    workspace_id: String,
-    of: [u8; 32],
-}
+struct Began(Arc<Mutex<HashMap<String, [u8; 32]>>>);
 
 impl Began {
     fn ensure_same(&self, workspace_id: &str, incarnation: [u8; 32]) -> Result<()> {
+        let workspace_id = named(workspace_id)?;
         let mut began = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*began {
-            Some(known) if known.workspace_id == workspace_id => match known.of == incarnation {
-                true => Ok(()),
-                false => Err(workspaces::missing(workspace_id)),
-            },
-            _ => {
-                let workspace_id = workspace_id.to_owned();
-                *began = Some(Incarnation { workspace_id, of: incarnation });
+        let count = began.len();
+        match began.get(workspace_id) {
+            Some(known) if *known == incarnation => Ok(()),
+            Some(_) => Err(workspaces::missing(workspace_id)),
+            None if count == MAX_WORKSPACES => {
+                Err(Error::limit("workspace_id", MAX_WORKSPACES, count + 1))
+            }
+            None => {
+                began.insert(workspace_id.to_owned(), incarnation);
                 Ok(())
             }
         }

@@ -51,20 +51,24 @@ async fn import_ends_with_the_workspace_it_began_in(app: TestApp) {
 }
 
 #[apply(on_each_store!)]
-async fn check_stream_ends_with_the_workspace_it_began_in(app: TestApp) {
-    let batch = || v1::CheckOptInStreamRequest {
+async fn check_stream_ends_with_each_workspace_it_began_in(app: TestApp) {
+    app.workspaces().create("other").await.expect("another workspace");
+    let batch = |workspace_id: &str| v1::CheckOptInStreamRequest {
+        workspace_id: workspace_id.to_owned(),
         phone_numbers: vec![phone(0)],
         ..v1::CheckOptInStreamRequest::default()
     };
     let (requests, outgoing) = mpsc::unbounded();
     let stream = app.client().raw_opt_in().check_opt_in_stream(outgoing).await;
     let mut answers = stream.expect("a stream").into_inner();
-    for _ in 0..2 {
-        requests.unbounded_send(batch()).expect("sent");
+    for workspace_id in ["", "default", "other"] {
+        requests.unbounded_send(batch(workspace_id)).expect("sent");
         answers.next().await.expect("an answer").expect("an answer");
     }
     make_again(&app).await;
-    requests.unbounded_send(batch()).expect("sent");
+    requests.unbounded_send(batch("other")).expect("sent");
+    answers.next().await.expect("an answer").expect("that one is the same");
+    requests.unbounded_send(batch("")).expect("sent");
     let ended = answers.next().await.expect("an answer").map(drop);
     ended.refused_for(reason::WORKSPACE_NOT_FOUND);
 }

@@ -153,7 +153,7 @@ async fn former_number_can_become_current_again(app: TestApp) {
     assert_eq!(reason_of(&app, phone(2)).await, CheckReason::FormerIdentity);
     // It may have been somebody else's in between: what was permitted under it is over.
     assert_eq!(back.opt_in.marketing, OptInStatus::NotAsked);
-    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::NotAsked);
+    assert_eq!(reason_of(&app, phone(1)).await, CheckReason::Expired);
     app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
     assert_eq!(reason_of(&app, phone(1)).await, CheckReason::OptedIn);
     // Sent again, it changes nothing, also under the number that is a former one since.

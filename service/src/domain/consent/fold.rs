@@ -23,8 +23,9 @@
 //! - **Parting.** At a release or an erasure both sides keep what stood. An objection said under
 //!   an identity of the other side stands from then as if said under each identity of this side,
 //!   at the earliest at the parting: else nobody could ever lift it ([`Objection::kept_since`]).
-//! - **Coming back.** A former identity that is linked again starts anew, as after a release: it may
-//!   have been somebody else's in between.
+//! - **Coming back.** What a former identity was permitted has ended when it is linked again, unless the
+//!   link carries: it may have been somebody else's in between. It stays known all the same: a report
+//!   neither extends nor revives it.
 //! - **Times.** An objection dated before 2009 is taken for one without a time.
 
 mod codec;

@@ -164,3 +164,39 @@ async fn a_link_carries_only_from_the_id_that_it_replaces(app: TestApp) {
     assert_eq!(found, [CheckReason::OptedIn, CheckReason::NotAsked]);
     audited(&app).await;
 }
+
+/// An id that left and came back is not one that nobody was asked under: what the person said has ended, and no
+/// report extends or revives it.
+#[apply(on_each_store!)]
+async fn what_ended_stays_ended_for_an_id_that_comes_back(app: TestApp) {
+    let user = || Recipient::whatsapp_user_id("US.1");
+    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    let contact = app.contacts().create(person).await.expect("a contact");
+    let end = SystemTime::now() + Duration::from_millis(500);
+    let agree = app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).expire_time(end);
+    agree.await.expect("an opt-in");
+    let link = || app.contacts().link_identity(&contact);
+    link().phone(phone(2)).await.expect("a link");
+    let report = app.opt_in().record_opt_in(phone(2), OptInSource::Api);
+    report.occurred_time(ago(60)).await.expect("a report");
+    let ids = |id: &str| app.contacts().update(&contact).whatsapp_user_ids([id]);
+    ids("US.2").await.expect("another id");
+    ids("US.1").await.expect("and back");
+    link().phone(phone(1)).await.expect("back");
+    for recipient in [Recipient::phone(phone(1)), user()] {
+        // It may count for a former id that nobody was asked under.
+        drop(app.opt_in().record_opt_in(recipient.clone(), OptInSource::Api).await);
+        assert_eq!(check(&app, recipient).await, CheckReason::Expired);
+    }
+    audited(&app).await;
+
+    // Nor does an older report that a link carries.
+    link().phone(phone(2)).await.expect("away again");
+    let carry = link().carry_opt_in(OptInSource::Platform, Default::default());
+    carry.phone(phone(1)).await.expect("and back");
+    tokio::time::sleep(end.duration_since(SystemTime::now()).unwrap_or_default()).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::Expired);
+    yes(&app, phone(1), 0).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn, "the person agrees anew");
+    audited(&app).await;
+}

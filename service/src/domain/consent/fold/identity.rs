@@ -51,6 +51,14 @@ impl Own {
         Self { since: Some(since), ..Self::default() }
     }
 
+    /// Of a former identity that is the person's again. What was permitted has ended, unless the link carries:
+    /// it may have been somebody else's in between.
+    pub(super) fn come_back(&mut self, time: Time, carries: bool) {
+        let mut permissions = std::mem::take(&mut self.permissions);
+        permissions.iter_mut().for_each(|it| it.come_back((!carries).then_some(time)));
+        *self = Self { joined: Some(time), permissions, ..Self::next_holder(time) };
+    }
+
     /// Takes over what another identity was permitted, and its place in the contact: a change of number that
     /// is heard of late is older than neither. But it is not there before it came: what is recorded later, of
     /// a time before that, lifts nothing and permits nobody else by it. Resumes stay: all they do later is to

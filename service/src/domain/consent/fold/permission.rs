@@ -95,6 +95,20 @@ impl Permissions {
         self.reduce();
     }
 
+    /// Of an identity that left and came back: it lifts nothing any more, and ends at this time, if there is
+    /// one. It stays known, so that no report widens what the person said.
+    pub(super) fn come_back(&mut self, end: Option<Time>) {
+        for (own, carried) in self.personal.iter_mut().zip(&mut self.carried) {
+            *carried = [own.take(), *carried].into_iter().flatten().max_by_key(Permission::rank);
+        }
+        if let Some(end) = end {
+            for said in self.carried.iter_mut().flatten().chain(&mut self.reported) {
+                said.expire = Some(said.end().min(end));
+            }
+        }
+        self.reduce();
+    }
+
     /// Takes over what another identity was permitted.
     pub(super) fn carry(&mut self, from: &Self) {
         for clock in Clock::ALL {

@@ -88,8 +88,8 @@ impl Person {
     ///
     /// With `carry_from` it gets what the identity it is carried from was
     /// permitted, and its place. `replaces` becomes a former one.
-    /// A former identity of this person starts anew; for a current one only
-    /// `carry_from` and `replaces` apply.
+    /// What a former identity of this person was permitted has ended, unless that is carried; for a
+    /// current one only `carry_from` and `replaces` apply.
     pub fn join(
         &mut self,
         id: IdentityId,
@@ -100,10 +100,12 @@ impl Person {
     ) {
         let time = self.moment(time, &[row.own.latest(), row.objections.latest()]);
         self.objections.add_all(&row.objections);
+        let carried =
+            carry_from.filter(|from| *from != id).and_then(|from| self.own(from)).cloned();
         match self.members.iter_mut().find(|member| member.id == id) {
             Some(member) if member.role == Role::Current => {}
             Some(member) => {
-                member.own = Own { joined: Some(time), ..Own::next_holder(time) };
+                member.own.come_back(time, carried.is_some());
                 member.role = Role::Current;
             }
             None => {
@@ -111,7 +113,7 @@ impl Person {
                 self.members.push(Member { id, role: Role::Current, own });
             }
         }
-        if let Some(from) = carry_from.and_then(|from| self.own(from)).cloned()
+        if let Some(from) = carried
             && let Some(member) = self.member_mut(id)
         {
             member.own.carry(&from);

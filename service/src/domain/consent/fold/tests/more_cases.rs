@@ -121,7 +121,23 @@ fn parting() {
     let erased = and(&[(3.0, no(B, 3.0)), (5.0, erase(A)), (9.0, yes(A, 8.0))]);
     check("erased, and agreed anew", &erased, &[(A, OptedIn), (B, OptedOut)]);
     let back = [(0.0, yes(A, 0.0)), (5.0, replace(A, B)), (8.0, link(A, B)), (9.0, yes(A, 0.0))];
-    check("who comes back starts anew", &back, &[(A, NotAsked), (B, NotAsked)]);
+    check(
+        "what was said before has ended for who comes back",
+        &back,
+        &[(A, Expired), (B, NotAsked)],
+    );
+    let left = |more: &[(f64, Act)]| {
+        let gone = [(1.0, yes_until(A, 1.0, 6.0)), (2.0, replace(A, B)), (3.0, report(B, 0.5))];
+        [gone.as_slice(), more].concat()
+    };
+    let reported = left(&[(8.0, link(A, B)), (9.0, report(A, 8.5))]);
+    check("and no report revives it", &reported, &[(A, Expired)]);
+    let older = left(&[(8.0, carry(B, A))]);
+    check("nor one that is carried", &older, &[(A, Expired)]);
+    let agreed = left(&[(8.0, link(A, B)), (9.0, yes(A, 8.5))]);
+    check("the person does", &agreed, &[(A, OptedIn)]);
+    let both_ways = [(0.0, yes(A, 0.0)), (5.0, carry(A, B)), (8.0, carry(B, A))];
+    check("what is carried both ways holds", &both_ways, &[(A, OptedIn), (B, FormerIdentity)]);
     let frozen = [(5.0, yes(A, None)), (5.0, link(B, A)), (6.0, yes(A, 5.0))];
     check("a link is after what was known", &frozen, &[(A, OptedIn), (B, NotAsked)]);
     let clock_back = [(5.0, yes(A, None)), (4.0, link(B, A)), (6.0, yes(A, 5.0))];

@@ -221,11 +221,22 @@ impl Naive {
             self.persons.push(person.clone());
             self.presence(id).joined = Some(time);
             self.share(&person);
-        } else if self.former.contains(&id) {
+        }
+        let carry_from = carry_from.filter(|from| *from != id && person.contains(from));
+        if was_member && self.former.contains(&id) {
+            let mut known = self.permitted.clone();
+            known.retain(|f| f.whom == id);
             self.start_anew(id, time);
             self.presence(id).joined = Some(time);
+            for fact in &mut known {
+                fact.carried = true;
+                if carry_from.is_none() {
+                    fact.expire = Some(fact.expire.unwrap_or(Time::MAX_UTC).min(time));
+                }
+            }
+            self.permitted.extend(known);
         }
-        if let Some(from) = carry_from.filter(|from| person.contains(from)) {
+        if let Some(from) = carry_from {
             let theirs = self.presence(from).joined;
             let mine = self.presence(id);
             mine.linked = mine.came();
