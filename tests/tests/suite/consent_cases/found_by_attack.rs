@@ -184,8 +184,8 @@ async fn what_ended_stays_ended_for_an_id_that_comes_back(app: TestApp) {
     ids("US.1").await.expect("and back");
     link().phone(phone(1)).await.expect("back");
     for recipient in [Recipient::phone(phone(1)), user()] {
-        // It may count for a former id that nobody was asked under.
-        drop(app.opt_in().record_opt_in(recipient.clone(), OptInSource::Api).await);
+        let report = app.opt_in().record_opt_in(recipient.clone(), OptInSource::Api).await;
+        report.refused_for(reason::CONSENT_CONFLICT);
         assert_eq!(check(&app, recipient).await, CheckReason::Expired);
     }
     audited(&app).await;

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::said::stored;
 use super::{
-    Clock, Effective, IdentityId, NoEffect, Objection, Objections, Outcome, Permission, Person,
-    Recorded, Role, Statement, Stop, Word,
+    Clock, Effective, IdentityId, Member, NoEffect, Objection, Objections, Outcome, Permission,
+    Person, Recorded, Role, Statement, Stop, Word,
 };
 use crate::domain::Time;
 use crate::domain::consent::{ALL_SENDERS, MessageCategory, Source};
@@ -205,9 +205,12 @@ impl Person {
         }
     }
 
+    /// What holds for those of a scope that may be written to: what became of a former one shows nowhere.
     fn effective(&self, scope: &[IdentityId], category: MessageCategory) -> Vec<Option<Effective>> {
-        let effective = |id| self.own(id).and_then(|own| own.permissions(category).effective());
-        scope.iter().copied().map(effective).collect()
+        let is_shown =
+            |member: &&Member| member.role == Role::Current && scope.contains(&member.id);
+        let shown = self.members.iter().filter(is_shown);
+        shown.map(|member| member.own.permissions(category).effective()).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! More cases of the kind, by rule.
 
 use super::super::CheckReason::*;
+use super::super::{NoEffect, Outcome};
 use super::story::*;
 use crate::domain::consent::{ALL_SENDERS, MessageCategory};
 
@@ -132,6 +133,7 @@ fn parting() {
     };
     let reported = left(&[(8.0, link(A, B)), (9.0, report(A, 8.5))]);
     check("and no report revives it", &reported, &[(A, Expired)]);
+    assert_eq!(outcome(&reported), Outcome::NoEffect(NoEffect::DoesNotWiden));
     let older = left(&[(8.0, carry(B, A))]);
     check("nor one that is carried", &older, &[(A, Expired)]);
     let agreed = left(&[(8.0, link(A, B)), (9.0, yes(A, 8.5))]);
