@@ -14,6 +14,7 @@ mod compared;
 mod copied;
 mod data;
 mod direct;
+mod distance;
 mod echo;
 mod floor;
 mod growth;
@@ -83,6 +84,9 @@ async fn compare(options: &Options, engine: &Engine, folder: &Path) -> Result {
     }
     if options.wants(Part::Batches) {
         checks::batches(&instance, contacts, effort, &mut report).await?;
+    }
+    if options.wants(Part::Distance) {
+        distance::measure(&instance, contacts, effort, &mut report).await?;
     }
     report.memory("server memory at the end, and its peak", &instance.server);
     if options.wants(Part::Listmonk) {

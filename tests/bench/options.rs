@@ -51,6 +51,8 @@ pub enum Part {
     Batches,
     /// Streams, filters, pages and searches.
     Reading,
+    /// Streams, imports and checks over links of 10 and 50 ms.
+    Distance,
     /// The SQL of listmonk. Postgres only.
     Listmonk,
 }

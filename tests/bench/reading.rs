@@ -164,7 +164,7 @@ pub async fn stream(client: &ContactsClient, filter: &str) -> Result<Streamed> {
 }
 
 /// Reads all contacts without decoding them. Returns how many there are.
-async fn encoded(client: &ContactsClient) -> Result<u64> {
+pub async fn encoded(client: &ContactsClient) -> Result<u64> {
     let mut contacts = 0;
     let mut batches = client.contacts().segment().batch_size(1000).batches();
     while let Some(batch) = batches.next().await {

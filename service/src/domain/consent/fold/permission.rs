@@ -38,6 +38,11 @@ impl Permission {
     }
 }
 
+/// The one that counts of what the person said.
+fn latest(said: impl IntoIterator<Item = Option<Permission>>) -> Option<Permission> {
+    said.into_iter().flatten().max_by_key(Permission::rank)
+}
+
 /// What an identity's permissions amount to in one category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effective {
@@ -99,7 +104,7 @@ impl Permissions {
     /// one. It stays known, so that no report widens what the person said.
     pub(super) fn come_back(&mut self, end: Option<Time>) {
         for (own, carried) in self.personal.iter_mut().zip(&mut self.carried) {
-            *carried = [own.take(), *carried].into_iter().flatten().max_by_key(Permission::rank);
+            *carried = latest([own.take(), *carried]);
         }
         if let Some(end) = end {
             for said in self.carried.iter_mut().flatten().chain(&mut self.reported) {
@@ -111,11 +116,8 @@ impl Permissions {
 
     /// Takes over what another identity was permitted.
     pub(super) fn carry(&mut self, from: &Self) {
-        for clock in Clock::ALL {
-            let theirs = [from.personal[clock as usize], from.carried[clock as usize]];
-            let register = &mut self.carried[clock as usize];
-            let all = theirs.into_iter().flatten().chain(*register);
-            *register = all.max_by_key(Permission::rank);
+        for (index, carried) in self.carried.iter_mut().enumerate() {
+            *carried = latest([from.personal[index], from.carried[index], *carried]);
         }
         for said in &from.reported {
             self.add_reported(*said);
@@ -127,7 +129,7 @@ impl Permissions {
 
     /// The latest that the person gave by any clock.
     pub fn personal(&self) -> Option<Permission> {
-        self.personal.into_iter().chain(self.carried).flatten().max_by_key(Permission::rank)
+        latest(self.personal.into_iter().chain(self.carried))
     }
 
     /// Which permission counts, and until when it holds.
