@@ -23,12 +23,30 @@ pub fn at(minutes: i64) -> Time {
 /// Something happens. Identities are places in [`IDENTITIES`].
 #[derive(Clone, Debug)]
 pub enum Step {
-    Say { named: Vec<usize>, word: Word, ago: Option<i64> },
+    Say {
+        named: Vec<usize>,
+        word: Word,
+        ago: Option<i64>,
+    },
     Again(usize),
     Create(Vec<usize>),
-    Link { identity: usize, to: usize, carry: Option<usize>, replaces: Option<usize> },
-    Merge { into: usize, from: usize, retired: Vec<usize> },
+    Link {
+        identity: usize,
+        to: usize,
+        carry: Option<usize>,
+        replaces: Option<usize>,
+    },
+    Merge {
+        into: usize,
+        from: usize,
+        retired: Vec<usize>,
+    },
     Retire(usize),
+    /// A former identity is linked again to its contact.
+    Return {
+        identity: usize,
+        carries: bool,
+    },
     Release(usize),
     Erase(usize),
 }
@@ -56,7 +74,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(identity, to, carry, replaces)| Step::Link { identity, to, carry, replaces }),
         2 => (one(), one(), subsequence(vec![0, 1, 2, 3], 0..=1))
             .prop_map(|(into, from, retired)| Step::Merge { into, from, retired }),
-        1 => one().prop_map(Step::Retire),
+        2 => one().prop_map(Step::Retire),
+        2 => (one(), any::<bool>()).prop_map(|(identity, carries)| Step::Return { identity, carries }),
         1 => one().prop_map(Step::Release),
         1 => one().prop_map(Step::Erase),
     ]
@@ -136,6 +155,14 @@ impl Narrator {
                 contact_id: Uuid::nil(),
                 retired: of(retired),
             },
+            Step::Return { identity, carries } => {
+                let identity = IDENTITIES[*identity];
+                let mut others = known.person(identity);
+                others.retain(|other| *other != identity);
+                let to = *others.first().filter(|_| known.former.contains(&identity))?;
+                let carry_from = carries.then_some(to);
+                Change::Linked { identity, to, carry_from, replaces: None }
+            }
             Step::Retire(identity) => Change::Retired { identity: IDENTITIES[*identity] },
             Step::Release(identity) => Change::Released { identity: IDENTITIES[*identity] },
             Step::Erase(identity) => Change::Erased { identity: IDENTITIES[*identity] },

@@ -127,6 +127,8 @@ fn parting() {
         &back,
         &[(A, Expired), (B, NotAsked)],
     );
+    let objected = [back[0].clone(), back[1].clone(), back[2].clone(), (9.0, no(A, -1.0))];
+    check("and lifts nothing that arrives later", &objected, &[(A, OptedOut), (B, OptedOut)]);
     let left = |more: &[(f64, Act)]| {
         let gone = [(1.0, yes_until(A, 1.0, 6.0)), (2.0, replace(A, B)), (3.0, report(B, 0.5))];
         [gone.as_slice(), more].concat()
