@@ -24,8 +24,9 @@
 //!   an identity of the other side stands from then as if said under each identity of this side,
 //!   at the earliest at the parting: else nobody could ever lift it ([`Objection::kept_since`]).
 //! - **Coming back.** What a former identity was permitted has ended when it is linked again, unless the
-//!   link carries: it may have been somebody else's in between. It stays known all the same: a report
-//!   neither extends nor revives it.
+//!   link carries: it may have been somebody else's in between, and so an opt-in that is recorded later counts only
+//!   if it was said since. What ended stays known: a report neither extends nor revives it, and it lifts
+//!   what was said before it, also what arrives later.
 //! - **Times.** An objection dated before 2009 is taken for one without a time.
 
 mod codec;

@@ -200,3 +200,18 @@ async fn what_ended_stays_ended_for_an_id_that_comes_back(app: TestApp) {
     assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn, "the person agrees anew");
     audited(&app).await;
 }
+
+#[apply(on_each_store!)]
+async fn a_late_objection_is_older_than_the_yes_also_after_the_id_came_back(app: TestApp) {
+    let contact = app.make_contact(phone(1)).await;
+    yes(&app, phone(1), 10).await;
+    let link = || app.contacts().link_identity(&contact);
+    link().phone(phone(2)).await.expect("another number");
+    let back = link().phone(phone(1)).carry_opt_in(OptInSource::Platform, Default::default());
+    back.await.expect("and back");
+    no(&app, phone(1), 1000).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
+    no(&app, phone(1), 5).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    audited(&app).await;
+}

@@ -51,12 +51,14 @@ impl Own {
         Self { since: Some(since), ..Self::default() }
     }
 
-    /// Of a former identity that is the person's again. What was permitted has ended, unless the link carries:
-    /// it may have been somebody else's in between.
+    /// Of a former identity that is the person's again. It may have been somebody else's in between: what was
+    /// permitted has ended, unless the link carries, and what is recorded later counts only if it was said since.
+    /// What was known goes on lifting what was said before it, which no link changes.
     pub(super) fn come_back(&mut self, time: Time, carries: bool) {
-        let mut permissions = std::mem::take(&mut self.permissions);
-        permissions.iter_mut().for_each(|it| it.come_back((!carries).then_some(time)));
-        *self = Self { joined: Some(time), permissions, ..Self::next_holder(time) };
+        if !carries {
+            self.permissions.iter_mut().for_each(|it| it.end_at(time));
+        }
+        (self.since, self.joined, self.linked) = (Some(time), Some(time), None);
     }
 
     /// Takes over what another identity was permitted, and its place in the contact: a change of number that

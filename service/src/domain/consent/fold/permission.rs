@@ -100,16 +100,12 @@ impl Permissions {
         self.reduce();
     }
 
-    /// Of an identity that left and came back: it lifts nothing any more, and ends at this time, if there is
-    /// one. It stays known, so that no report widens what the person said.
-    pub(super) fn come_back(&mut self, end: Option<Time>) {
-        for (own, carried) in self.personal.iter_mut().zip(&mut self.carried) {
-            *carried = latest([own.take(), *carried]);
-        }
-        if let Some(end) = end {
-            for said in self.carried.iter_mut().flatten().chain(&mut self.reported) {
-                said.expire = Some(said.end().min(end));
-            }
+    /// Ends all at this time, if they do not end before. They stay known, so that no report widens what the
+    /// person said.
+    pub(super) fn end_at(&mut self, end: Time) {
+        let said = self.personal.iter_mut().chain(&mut self.carried).flatten();
+        for said in said.chain(&mut self.reported) {
+            said.expire = Some(said.end().min(end));
         }
         self.reduce();
     }

@@ -127,8 +127,22 @@ fn parting() {
         &back,
         &[(A, Expired), (B, NotAsked)],
     );
-    let objected = [back[0].clone(), back[1].clone(), back[2].clone(), (9.0, no(A, -1.0))];
-    check("and lifts nothing that arrives later", &objected, &[(A, OptedOut), (B, OptedOut)]);
+    let then = |late: Act, link: Act| {
+        [
+            (0.0, yes(A, 0.0)),
+            (1.0, resume(A, "X", 0.0)),
+            (5.0, replace(A, B)),
+            (8.0, link),
+            (9.0, late),
+        ]
+    };
+    check("and lifts what was said before it", &then(no(A, -1.0), link(A, B)), &[(A, Expired)]);
+    let carried = then(no(A, -1.0), carry(B, A));
+    check("as it did before, if it is carried", &carried, &[(A, OptedIn), (B, FormerIdentity)]);
+    let stopped = then(stop(A, "X", -1.0), carry(B, A));
+    check("and so does a resume", &stopped, &[(A, OptedIn)]);
+    let objected = then(no(A, 1.0), carry(B, A));
+    check("but nothing that was said later", &objected, &[(A, OptedOut), (B, OptedOut)]);
     let left = |more: &[(f64, Act)]| {
         let gone = [(1.0, yes_until(A, 1.0, 6.0)), (2.0, replace(A, B)), (3.0, report(B, 0.5))];
         [gone.as_slice(), more].concat()

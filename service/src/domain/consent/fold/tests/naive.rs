@@ -224,17 +224,13 @@ impl Naive {
         }
         let carry_from = carry_from.filter(|from| *from != id && person.contains(from));
         if was_member && self.former.contains(&id) {
-            let mut known = self.permitted.clone();
-            known.retain(|f| f.whom == id);
-            self.start_anew(id, time);
-            self.presence(id).joined = Some(time);
-            for fact in &mut known {
-                fact.carried = true;
-                if carry_from.is_none() {
-                    fact.expire = Some(fact.expire.unwrap_or(Time::MAX_UTC).min(time));
-                }
+            self.former.retain(|former| *former != id);
+            *self.presence(id) =
+                Presence { since: Some(time), joined: Some(time), ..Presence::default() };
+            let known = self.permitted.iter_mut().filter(|f| f.whom == id && carry_from.is_none());
+            for fact in known {
+                fact.expire = Some(fact.expire.unwrap_or(Time::MAX_UTC).min(time));
             }
-            self.permitted.extend(known);
         }
         if let Some(from) = carry_from {
             let theirs = self.presence(from).joined;
