@@ -85,12 +85,13 @@ async fn compare(options: &Options, engine: &Engine, folder: &Path) -> Result {
     if options.wants(Part::Batches) {
         checks::batches(&instance, contacts, effort, &mut report).await?;
     }
-    if options.wants(Part::Distance) {
-        distance::measure(&instance, contacts, effort, &mut report).await?;
-    }
     report.memory("server memory at the end, and its peak", &instance.server);
     if options.wants(Part::Listmonk) {
         compared::measure(&instance, contacts, &imports, effort, &mut report).await?;
+    }
+    // Last, because it imports into other workspaces, and listmonk's tables have no workspaces.
+    if options.wants(Part::Distance) {
+        distance::measure(&instance, contacts, effort, &mut report).await?;
     }
     instance.end().await?;
     report.finish(options.write.as_deref())

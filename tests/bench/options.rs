@@ -51,10 +51,10 @@ pub enum Part {
     Batches,
     /// Streams, filters, pages and searches.
     Reading,
-    /// Streams, imports and checks over links of 10 and 50 ms.
-    Distance,
     /// The SQL of listmonk. Postgres only.
     Listmonk,
+    /// Streams, imports and checks over links of 10 and 50 ms.
+    Distance,
 }
 
 /// How much is done for one result.
