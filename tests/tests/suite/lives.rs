@@ -334,7 +334,7 @@ async fn random_lives_answer_the_same_on_both_databases_and_by_the_definition() 
         let count = seen.get(&format!("{reason:?}")).copied().unwrap_or_default();
         // A few lives may lack a rare answer.
         assert!(
-            count > told || told < ALL_ANSWERS,
+            count > told / 10 || told < ALL_ANSWERS,
             "{reason:?} is too rare: {count} in {told} lives"
         );
     }
