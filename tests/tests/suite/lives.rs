@@ -35,7 +35,7 @@ const LIVES: usize = 60;
 /// Lives that are told however long it takes.
 const AT_LEAST: usize = 8;
 /// From so many lives on, each kind of answer is seen.
-const ALL_ANSWERS: usize = 40;
+const ALL_ANSWERS: usize = 200;
 /// No life begins later, unless `API_LIVES` says how many there are.
 const TIME: Duration = Duration::from_secs(20);
 /// How often a failed life is shortened, at most.
