@@ -170,7 +170,7 @@ impl UnitOfWork<'_> {
         let is_current =
             target.person.members().iter().any(|m| m.id == id && m.role == Role::Current);
         if is_current {
-            target.person.retire(id);
+            target.person.retire(id, tx.now);
             target.update_time = Some(tx.now);
             self.push_change(tx, entry, key, Change::Retired { identity: id }, None);
         }
@@ -232,7 +232,7 @@ impl UnitOfWork<'_> {
         for key in profile.match_keys().into_iter().filter(|key| profile.is_former(key)) {
             let Some(id) = kept.ids.get(&key) else { continue };
             if kept.person.members().iter().any(|m| m.id == id && m.role == Role::Current) {
-                kept.person.retire(id);
+                kept.person.retire(id, tx.now);
                 retired.push(id);
             }
         }

@@ -10,13 +10,14 @@ use crate::domain::identity::{ContactIdentity, Identity};
 
 /// Encodes one identity with its consent.
 pub(super) fn encode(identity: &ContactIdentity) -> v1::ContactIdentity {
+    let own = &identity.consent.own;
     v1::ContactIdentity {
         identity: Some(match &identity.identity {
             Identity::PhoneNumber(number) => Oneof::PhoneNumber(number.to_string()),
             Identity::WhatsAppUserId(id) => Oneof::WhatsappUserId(id.to_string()),
         }),
         is_former: identity.is_former,
-        join_time: identity.consent.own.came().map(timestamp),
+        join_time: own.came().max(own.returned).map(timestamp),
         consents: encode_consents(&identity.consent, identity.max_ages),
     }
 }

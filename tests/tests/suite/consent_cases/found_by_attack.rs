@@ -215,3 +215,39 @@ async fn a_late_objection_is_older_than_the_yes_also_after_the_id_came_back(app:
     assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
     audited(&app).await;
 }
+
+/// What was said before an id left and is delivered after it came back counts as if it had come in time,
+/// but for what was permitted under that id.
+#[apply(on_each_store!)]
+async fn what_is_late_lifts_also_after_the_id_came_back(app: TestApp) {
+    for (n, carries) in [(1, false), (3, true)] {
+        let user = || Recipient::whatsapp_user_id(format!("US.{n}"));
+        let person = NewContact::new().phone(phone(n)).whatsapp_user_id(format!("US.{n}"));
+        let contact = app.contacts().create(person).await.expect("a contact");
+        no(&app, phone(n), 1000).await;
+        platform(&app, phone(n), PlatformPreference::Stop, "1063", 1000).await;
+        let link = || app.contacts().link_identity(&contact);
+        link().phone(phone(n + 1)).await.expect("another number");
+        let away = SystemTime::now();
+        let back = link().phone(phone(n));
+        match carries {
+            true => back.carry_opt_in(OptInSource::Platform, Default::default()).await,
+            false => back.await,
+        }
+        .expect("and back");
+        yes(&app, phone(n), 500).await;
+        assert_eq!(check_from(&app, user(), "1063").await, CheckReason::PlatformOptedOut);
+        platform(&app, phone(n), PlatformPreference::Resume, "1063", 500).await;
+        assert_eq!(check_from(&app, user(), "1063").await, CheckReason::OptedIn);
+        let ended = if carries { CheckReason::OptedIn } else { CheckReason::Expired };
+        assert_eq!(check_from(&app, phone(n), "1063").await, ended);
+        // Not what was said while the number may have been somebody else's.
+        no(&app, user(), 400).await;
+        let agree = app.opt_in().record_opt_in(phone(n), OptInSource::WebForm);
+        agree.occurred_time(away).await.expect("an opt-in of nobody");
+        assert_eq!(check(&app, user()).await, CheckReason::OptedOut);
+        yes(&app, user(), 300).await;
+        assert_eq!(check(&app, user()).await, CheckReason::OptedIn);
+        audited(&app).await;
+    }
+}

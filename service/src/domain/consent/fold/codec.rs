@@ -25,6 +25,9 @@ mod kind {
     pub const ERASURE: u8 = 7;
     pub const STOP: u8 = 8;
     pub const LINKED: u8 = 9;
+    pub const LEFT: u8 = 10;
+    pub const RETURNED: u8 = 11;
+    pub const ENDED: u8 = 12;
 }
 
 /// Of a permission or a resume: the time is the caller's.
@@ -63,6 +66,9 @@ impl IdentityConsent {
             (kind::SINCE, self.own.since),
             (kind::JOINED, self.own.joined),
             (kind::LINKED, self.own.linked),
+            (kind::LEFT, self.own.left),
+            (kind::RETURNED, self.own.returned),
+            (kind::ENDED, self.own.ended),
         ] {
             if let Some(time) = time {
                 out.byte(kind);
@@ -121,6 +127,9 @@ impl IdentityConsent {
             kind::SINCE => self.own.since = Some(input.time()?),
             kind::JOINED => self.own.joined = Some(input.time()?),
             kind::LINKED => self.own.linked = Some(input.time()?),
+            kind::LEFT => self.own.left = Some(input.time()?),
+            kind::RETURNED => self.own.returned = Some(input.time()?),
+            kind::ENDED => self.own.ended = Some(input.time()?),
             kind::PERSONAL => {
                 let (categories, said) = input.permission(tag)?;
                 for category in categories {

@@ -21,6 +21,12 @@ pub struct Own {
     pub joined: Option<Time>,
     /// When it came itself, if it took the place of another.
     pub linked: Option<Time>,
+    /// When it first became a former identity of its contact.
+    pub left: Option<Time>,
+    /// When it was last linked again. From [`left`](Self::left) until then it may have been somebody else's.
+    pub returned: Option<Time>,
+    /// When that last was by a link that did not carry: what was permitted before has ended.
+    pub ended: Option<Time>,
     pub(super) permissions: [Permissions; 3],
     pub(super) resumes: Resumes,
 }
@@ -36,7 +42,20 @@ impl Own {
         &self.resumes
     }
 
-    /// Whether it was there at a time, with its current contact and holder.
+    /// Since when nothing else can have happened to it than it did with its current holder.
+    pub fn held_since(&self) -> Option<Time> {
+        self.since.max(self.returned)
+    }
+
+    /// Whether words said under it at a time are its current holder's. Of those from before it came they may
+    /// be; of those from while it was a former identity nobody knows.
+    pub(super) fn is_holders_at(&self, time: Time) -> bool {
+        let was_away = self.left.is_some_and(|left| left <= time)
+            && self.returned.is_some_and(|returned| time < returned);
+        self.since.is_none_or(|since| since <= time) && !was_away
+    }
+
+    /// Whether it was there at a time, as a current or a former identity, with its current contact and holder.
     pub(super) fn is_there_at(&self, time: Time) -> bool {
         self.since.max(self.came()).is_none_or(|from| from <= time)
     }
@@ -52,13 +71,20 @@ impl Own {
     }
 
     /// Of a former identity that is the person's again. It may have been somebody else's in between: what was
-    /// permitted has ended, unless the link carries, and what is recorded later counts only if it was said since.
-    /// What was known goes on lifting what was said before it, which no link changes.
+    /// permitted has ended, unless the link carries, also if it is recorded later. It goes on lifting what
+    /// was said before it, which no link changes.
     pub(super) fn come_back(&mut self, time: Time, carries: bool) {
+        self.returned = Some(time);
         if !carries {
+            self.ended = Some(time);
             self.permissions.iter_mut().for_each(|it| it.end_at(time));
         }
-        (self.since, self.joined, self.linked) = (Some(time), Some(time), None);
+    }
+
+    /// Until when a permission holds for it that was said at a time until `expire`.
+    pub(super) fn end_of(&self, time: Time, expire: Option<Time>) -> Option<Time> {
+        let ended = self.ended.filter(|ended| time < *ended);
+        [expire, ended].into_iter().flatten().min()
     }
 
     /// Takes over what another identity was permitted, and its place in the contact: a change of number that
@@ -86,7 +112,7 @@ impl Own {
 
     /// The latest time of anything known.
     pub(super) fn latest(&self) -> Option<Time> {
-        [self.since, self.came(), self.latest_permission()].into_iter().flatten().max()
+        [self.held_since(), self.came(), self.latest_permission()].into_iter().flatten().max()
     }
 }
 
@@ -121,6 +147,8 @@ impl IdentityConsent {
     /// Whether anybody was ever asked under this identity, or said anything, or
     /// held it before.
     pub fn was_ever_asked(&self) -> bool {
-        !self.own.permits_nothing() || self.own.since.is_some() || !self.objections.is_empty()
+        !self.own.permits_nothing()
+            || self.own.held_since().is_some()
+            || !self.objections.is_empty()
     }
 }

@@ -143,12 +143,12 @@ impl World {
                 if person.row(*from).is_none() {
                     person.merge(self.take(*from), time);
                 }
-                retired.iter().for_each(|identity| person.retire(*identity));
+                retired.iter().for_each(|identity| person.retire(*identity, time));
                 self.put(person);
             }
             Change::Retired { identity } => {
                 let mut person = self.take(*identity);
-                person.retire(*identity);
+                person.retire(*identity, time);
                 self.put(person);
             }
             Change::Released { identity } => {

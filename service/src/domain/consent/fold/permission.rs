@@ -110,10 +110,14 @@ impl Permissions {
         self.reduce();
     }
 
-    /// Takes over what another identity was permitted.
+    /// Takes over what another identity was permitted. Of one that both have, its own is the one that counts:
+    /// that it has ended for the other ends nothing here.
     pub(super) fn carry(&mut self, from: &Self) {
         for (index, carried) in self.carried.iter_mut().enumerate() {
-            *carried = latest([from.personal[index], from.carried[index], *carried]);
+            let own = self.personal[index].map(|own| own.event);
+            let theirs = [from.personal[index], from.carried[index]]
+                .map(|said| said.filter(|said| Some(said.event) != own));
+            *carried = latest(theirs.into_iter().chain([*carried]));
         }
         for said in &from.reported {
             self.add_reported(*said);

@@ -98,6 +98,7 @@ impl Person {
         carry_from: Option<IdentityId>,
         replaces: Option<IdentityId>,
     ) {
+        let recorded = time;
         let time = self.moment(time, &[row.own.latest(), row.objections.latest()]);
         self.objections.add_all(&row.objections);
         let carried =
@@ -119,14 +120,15 @@ impl Person {
             member.own.carry(&from);
         }
         if let Some(replaced) = replaces.filter(|replaced| *replaced != id) {
-            self.retire(replaced);
+            self.retire(replaced, recorded);
         }
     }
 
     /// Makes an identity a former one: it allows nothing any more.
-    pub fn retire(&mut self, id: IdentityId) {
+    pub fn retire(&mut self, id: IdentityId, time: Time) {
         if let Some(member) = self.member_mut(id) {
             member.role = Role::Former;
+            member.own.left.get_or_insert(stored(time));
         }
     }
 

@@ -74,8 +74,9 @@ impl Person {
         let before = self.effective(&scope, category);
         let mut lifted = false;
         for id in &scope {
-            let Some(member) = self.member_mut(*id) else { continue };
-            let permissions = &mut member.own.permissions[category as usize];
+            let Some(Member { own, .. }) = self.member_mut(*id) else { continue };
+            let said = Permission { expire: own.end_of(spoken.time, expire), ..said };
+            let permissions = &mut own.permissions[category as usize];
             match is_personal {
                 true => permissions.add_personal(spoken.clock, said),
                 false => permissions.add_reported(said),

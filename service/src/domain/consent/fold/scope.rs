@@ -14,8 +14,11 @@ impl Person {
     /// The current identities that were there at a time: whom a permission said
     /// of the contact then names. What joined later was not meant.
     pub fn there_at(&self, time: Time) -> Vec<IdentityId> {
-        let there =
-            |member: &&Member| member.role == Role::Current && member.own.is_there_at(stored(time));
+        let time = stored(time);
+        let there = |member: &&Member| {
+            let own = &member.own;
+            member.role == Role::Current && own.is_there_at(time) && own.is_holders_at(time)
+        };
         self.members.iter().filter(there).map(|member| member.id).collect()
     }
 
@@ -23,9 +26,8 @@ impl Person {
     /// it can be of; and of the others, current or former, those that were there
     /// by then together with one of the named.
     pub fn scope(&self, named: &[IdentityId], time: Time) -> Vec<IdentityId> {
-        let is_named = |member: &&Member| {
-            named.contains(&member.id) && member.own.since.is_none_or(|since| since <= time)
-        };
+        let is_named =
+            |member: &&Member| named.contains(&member.id) && member.own.is_holders_at(time);
         let speaks_for_others =
             self.members.iter().filter(is_named).any(|member| member.own.is_there_at(time));
         let in_scope = |member: &&Member| {
@@ -40,7 +42,7 @@ impl Person {
         let scope = self.scope(named, stored(record_time));
         let asked = |member: &Member| {
             let is_concerned = scope.contains(&member.id) || named.contains(&member.id);
-            is_concerned && (member.own.since.is_some() || !member.own.permits_nothing())
+            is_concerned && (member.own.held_since().is_some() || !member.own.permits_nothing())
         };
         !self.objections.is_empty() || self.members.iter().any(asked)
     }

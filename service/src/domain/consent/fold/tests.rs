@@ -2,6 +2,7 @@
 
 mod bounds;
 mod cases;
+mod coming_back;
 mod life;
 mod more_cases;
 mod naive;

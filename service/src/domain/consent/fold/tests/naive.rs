@@ -3,6 +3,8 @@
 //! types of its input. The parent imports these types: the conformance suite reads this file,
 //! too, and compares with what the ledgers of real databases amount to.
 
+use std::cmp::Reverse;
+
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -58,11 +60,25 @@ struct Presence {
     since: Option<Time>,
     joined: Option<Time>,
     linked: Option<Time>,
+    /// When it first became a former one.
+    left: Option<Time>,
+    /// When it was last linked again, and when without carrying.
+    returned: Option<Time>,
+    ended: Option<Time>,
 }
 
 impl Presence {
     fn came(&self) -> Option<Time> {
         self.joined.max(self.linked)
+    }
+
+    /// Whether what is said under it is its holder's.
+    fn is_holders_at(&self, time: Time) -> bool {
+        let is_somebodys = self.since.is_none_or(|since| since <= time);
+        match (self.left, self.returned) {
+            (Some(left), Some(returned)) => is_somebodys && !(left..returned).contains(&time),
+            _ => is_somebodys,
+        }
     }
 }
 
@@ -100,13 +116,13 @@ impl Naive {
     }
 
     fn there_from(&self, id: IdentityId) -> Time {
-        let presence = self.presences.iter().find(|(known, _)| *known == id).expect("known").1;
+        let presence = self.presence_of(id);
         let start = Time::MIN_UTC;
         presence.since.unwrap_or(start).max(presence.came().unwrap_or(start))
     }
 
-    fn since(&self, id: IdentityId) -> Option<Time> {
-        self.presences.iter().find(|(known, _)| *known == id).expect("known").1.since
+    fn presence_of(&self, id: IdentityId) -> Presence {
+        self.presences.iter().find(|(known, _)| *known == id).expect("known").1
     }
 
     fn latest(&self, ids: &[IdentityId]) -> Option<Time> {
@@ -114,6 +130,7 @@ impl Naive {
         for (id, presence) in &self.presences {
             if ids.contains(id) {
                 times.extend(presence.since);
+                times.extend(presence.returned);
                 times.extend(presence.came());
             }
         }
@@ -170,10 +187,10 @@ impl Naive {
                     self.share(&all);
                 }
                 for id in retired {
-                    self.retire(*id, *into);
+                    self.retire(*id, *into, now);
                 }
             }
-            Change::Retired { identity } => self.retire(*identity, *identity),
+            Change::Retired { identity } => self.retire(*identity, *identity, now),
             Change::Released { identity } => self.release(*identity, now),
             Change::Claimed { .. } => {}
             Change::Erased { identity } => {
@@ -225,11 +242,12 @@ impl Naive {
         let carry_from = carry_from.filter(|from| *from != id && person.contains(from));
         if was_member && self.former.contains(&id) {
             self.former.retain(|former| *former != id);
-            *self.presence(id) =
-                Presence { since: Some(time), joined: Some(time), ..Presence::default() };
-            let known = self.permitted.iter_mut().filter(|f| f.whom == id && carry_from.is_none());
-            for fact in known {
-                fact.expire = Some(fact.expire.unwrap_or(Time::MAX_UTC).min(time));
+            self.presence(id).returned = Some(time);
+            if carry_from.is_none() {
+                self.presence(id).ended = Some(time);
+                for fact in self.permitted.iter_mut().filter(|f| f.whom == id) {
+                    fact.expire = Some(fact.expire.unwrap_or(Time::MAX_UTC).min(time));
+                }
             }
         }
         if let Some(from) = carry_from {
@@ -240,21 +258,36 @@ impl Naive {
                 (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
                 _ => None,
             };
-            let permitted: Vec<_> =
+            let mut permitted: Vec<_> =
                 self.permitted.iter().filter(|f| f.whom == from).cloned().collect();
+            // What it has itself is not shortened by the same, which may have ended for the other.
+            permitted.retain(|f| !f.personal || self.latest_own(id, f) != Some(f.event));
             let carried = |f| Permitted { whom: id, carried: true, ..f };
             self.permitted.extend(permitted.into_iter().map(carried));
         }
         if let Some(replaced) = replaces
             && replaced != id
         {
-            self.retire(replaced, id);
+            self.retire(replaced, id, now);
         }
     }
 
-    fn retire(&mut self, id: IdentityId, of: IdentityId) {
+    /// The latest that the person gave under it, of the same category and clock.
+    fn latest_own(&self, id: IdentityId, like: &Permitted) -> Option<Uuid> {
+        let own = self.permitted.iter().filter(|f| {
+            let alike = f.category == like.category && f.clock == like.clock;
+            f.whom == id && f.personal && !f.carried && alike
+        });
+        let end = |f: &Permitted| f.expire.unwrap_or(Time::MAX_UTC);
+        let ranks = own.map(|f| (f.time, Reverse(end(f)), f.event));
+        // Of equal ones the first, as the others add nothing.
+        ranks.reduce(|a, b| if (b.0, b.1) > (a.0, a.1) { b } else { a }).map(|(.., event)| event)
+    }
+
+    fn retire(&mut self, id: IdentityId, of: IdentityId, now: Time) {
         if self.person(of).contains(&id) && !self.former.contains(&id) {
             self.former.push(id);
+            self.presence(id).left.get_or_insert(now);
         }
     }
 
@@ -316,7 +349,7 @@ impl Naive {
     fn scope(&self, person: &[IdentityId], named: &[IdentityId], time: Time) -> Vec<IdentityId> {
         let mut scope = Vec::new();
         for name in named {
-            if self.since(*name).is_some_and(|since| time < since) {
+            if !self.presence_of(*name).is_holders_at(time) {
                 continue;
             }
             for id in person {
@@ -380,13 +413,14 @@ impl Naive {
                 let scope = self.scope(person, named, time);
                 for category in categories {
                     for whom in &scope {
+                        let ended = self.presence_of(*whom).ended.filter(|ended| time < *ended);
                         self.permitted.push(Permitted {
                             whom: *whom,
                             category: *category,
                             personal,
                             time,
                             clock,
-                            expire: *expire,
+                            expire: [*expire, ended].into_iter().flatten().min(),
                             event,
                             source,
                             carried: false,
