@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::instance::Instance;
 use super::options::Effort;
-use super::report::{Report, median};
+use super::report::Report;
 use super::series::Series;
 use super::{Result, data, reading};
 
@@ -43,16 +43,16 @@ pub async fn measure(
             streams.1.measure(reading::encoded(&near)).await?;
             import(&far, &name, rows, &mut imports.0).await?;
             import(&near, &format!("{name}-near"), rows, &mut imports.1).await?;
-            batches.0.time(check(&far, 1000, effort).await?);
-            batches.1.time(check(&near, 1000, effort).await?);
-            one.time(check(&far, 1, effort).await?);
+            batches.0.time(batch(&far, effort).await?);
+            batches.1.time(batch(&near, effort).await?);
+            one.time(single(&far, effort).await?);
         }
         let beside = "without a distance";
         let away = |job: &str| format!("{job}, {round_trip} ms away");
         report.ratio(&away("stream of all contacts"), &streams.0, beside, &streams.1, Some(0.9));
         report.ratio(&away("import"), &imports.0, beside, &imports.1, Some(0.9));
         report.ratio(&away("batch of 1000"), &batches.0, beside, &batches.1, None);
-        report.value(&away("batch of 1"), &one, "");
+        report.value(&away("single check"), &one, "");
     }
     Ok(())
 }
@@ -78,16 +78,17 @@ async fn import(client: &ContactsClient, workspace: &str, count: u64, rate: &mut
     }
 }
 
-/// The time until the answer about so many.
-async fn check(client: &ContactsClient, size: u64, effort: Effort) -> Result<Duration> {
-    let numbers: Vec<_> = (0..size).map(data::phone).collect();
-    let mut times = Vec::new();
-    for _ in 0..effort.reads {
-        let started = Instant::now();
-        client.opt_in().check_batch(&numbers, MessageCategory::Marketing).await?;
-        times.push(started.elapsed());
-    }
-    Ok(median(times))
+/// The time of a check of a thousand.
+async fn batch(client: &ContactsClient, effort: Effort) -> Result<Duration> {
+    let numbers: Vec<_> = (0..1000).map(data::phone).collect();
+    let check = || client.opt_in().check_batch(&numbers, MessageCategory::Marketing);
+    effort.time_of(async || check().await.map(drop)).await
+}
+
+/// The time of a check of one.
+async fn single(client: &ContactsClient, effort: Effort) -> Result<Duration> {
+    let check = || client.opt_in().check(data::phone(0), MessageCategory::Marketing);
+    effort.time_of(async || check().await.map(drop)).await
 }
 
 /// Starts the link. Returns its address.

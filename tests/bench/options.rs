@@ -1,9 +1,12 @@
 //! What to measure, and how long.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+
+use super::Result;
+use super::report::median;
 
 #[derive(Parser)]
 #[command(about = "Measures the contacts service, and what bounds it, in one run")]
@@ -66,6 +69,22 @@ pub struct Effort {
     pub run: Duration,
     /// Repetitions of a single read within a measurement of its time.
     pub reads: usize,
+}
+
+impl Effort {
+    /// The time of a call that is made several times.
+    pub async fn time_of(
+        self,
+        mut call: impl AsyncFnMut() -> Result<(), contacts_sdk::Error>,
+    ) -> Result<Duration> {
+        let mut times = Vec::new();
+        for _ in 0..self.reads {
+            let started = Instant::now();
+            call().await?;
+            times.push(started.elapsed());
+        }
+        Ok(median(times))
+    }
 }
 
 impl Options {

@@ -7,7 +7,7 @@ use contacts_sdk::{ContactView, ContactsClient};
 use super::data::TENTH;
 use super::instance::{Database, Instance};
 use super::options::Effort;
-use super::report::{Report, median};
+use super::report::Report;
 use super::series::{Series, spread};
 use super::{Result, copied, processors};
 
@@ -175,24 +175,14 @@ pub async fn encoded(client: &ContactsClient) -> Result<u64> {
 
 /// The time of a page that begins after this token.
 pub async fn page(client: &ContactsClient, token: &str, effort: Effort) -> Result<Duration> {
-    let mut times = Vec::new();
-    for _ in 0..effort.reads {
-        let started = Instant::now();
-        client.contacts().list().page_size(50).page_token(token).await?;
-        times.push(started.elapsed());
-    }
-    Ok(median(times))
+    let list = || client.contacts().list().page_size(50).page_token(token);
+    effort.time_of(async || list().await.map(drop)).await
 }
 
 /// The time of the first page of a search.
 pub async fn search(client: &ContactsClient, query: &str, effort: Effort) -> Result<Duration> {
-    let mut times = Vec::new();
-    for _ in 0..effort.reads {
-        let started = Instant::now();
-        client.contacts().list().query(query).page_size(50).view(ContactView::Basic).await?;
-        times.push(started.elapsed());
-    }
-    Ok(median(times))
+    let list = || client.contacts().list().query(query).page_size(50).view(ContactView::Basic);
+    effort.time_of(async || list().await.map(drop)).await
 }
 
 /// Pages through the list to a depth, with the largest page size there is.
