@@ -14,11 +14,8 @@ impl Person {
     /// The current identities that were there at a time: whom a permission said
     /// of the contact then names. What joined later was not meant.
     pub fn there_at(&self, time: Time) -> Vec<IdentityId> {
-        let time = stored(time);
-        let there = |member: &&Member| {
-            let own = &member.own;
-            member.role == Role::Current && own.is_there_at(time) && own.is_holders_at(time)
-        };
+        let there =
+            |member: &&Member| member.role == Role::Current && member.own.is_there_at(stored(time));
         self.members.iter().filter(there).map(|member| member.id).collect()
     }
 
