@@ -6954,7 +6954,8 @@ pub enum ErrorReason {
     CountMismatch = 52,
     /// FAILED_PRECONDITION: the opt-in conflicts with an earlier opt-out or deletion,
     /// which only the person can lift. See OptInService.RecordOptIn.
-    /// Metadata: {"event_id": "0190…"}
+    /// Metadata: {"event_id": "0190…"}, and if only some of its categories conflict,
+    /// {"categories": "MESSAGE_CATEGORY_MARKETING"}: none of them was recorded.
     ConsentConflict = 53,
     /// FAILED_PRECONDITION: the number or user id is a former one of a contact, and
     /// may be somebody else's by now.

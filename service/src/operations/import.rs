@@ -205,8 +205,8 @@ impl ImportChunks {
             // Skipped, but not silently if it claims what the person objected to.
             let recording = unit.consider(tx, entry, &named, claim, true)?;
             let objected = |why| matches!(why, NoEffect::Objected { .. } | NoEffect::Erased { .. });
-            if let Some(why) = recording.refusal(objected) {
-                return Err(consent_conflict(why).with_field("consent"));
+            if let Some(conflict) = recording.conflict(objected) {
+                return Err(conflict.with_field("consent"));
             }
         }
         let said = !skipped && state(tx, unit, entry, (&named, people), statement)?;
@@ -408,8 +408,8 @@ fn claim_opt_in(
         };
     }
     let recording = unit.consider(tx, entry, named, claim, true)?;
-    if let Some(why) = recording.refusal(|why| why != NoEffect::OlderThanKnown) {
-        return conflict(why);
+    if let Some(conflict) = recording.conflict(|why| why != NoEffect::OlderThanKnown) {
+        return Err(conflict.with_field("consent"));
     }
     let is_effective = recording.is_effective();
     if is_effective {

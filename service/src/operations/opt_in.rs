@@ -9,7 +9,7 @@ use crate::domain::ledger::Entry;
 use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
 use super::contacts::refuse_former;
-use super::unit_of_work::{EntryId, Named, UnitOfWork, consent_conflict};
+use super::unit_of_work::{EntryId, Named, UnitOfWork};
 use super::{lock_workspace, workspace};
 
 /// Records that a person opted in or out.
@@ -57,21 +57,16 @@ pub(super) fn record(
     let mut events = Vec::new();
     for (entry, named) in persons(unit, recipients, objects)? {
         let recording = unit.consider(tx, entry, &named, statement, false)?;
-        if !objects && let Some(why) = refusal(statement, &recording) {
-            return Err(consent_conflict(why));
+        // Others claim what does not count. What a person said themselves is history even if it does not.
+        if !objects
+            && !statement.source.is_the_person()
+            && let Some(conflict) = recording.conflict(|why| why != NoEffect::OlderThanKnown)
+        {
+            return Err(conflict);
         }
         events.push((unit.accept(recording).clone(), entry));
     }
     Ok(events)
-}
-
-/// Why an opt-in is refused: others claim what does not count. What a person said
-/// themselves is history even if it does not.
-fn refusal(statement: &Statement, recording: &super::unit_of_work::Recording) -> Option<NoEffect> {
-    if statement.source.is_the_person() {
-        return None;
-    }
-    recording.refusal(|why| why != NoEffect::OlderThanKnown)
 }
 
 /// Records that a person told WhatsApp to stop or resume marketing.

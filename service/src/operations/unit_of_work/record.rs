@@ -1,6 +1,7 @@
 //! Recording what people say.
 
-use super::{EntryId, UnitOfWork, evidence_required};
+use super::refusal::only_of;
+use super::{EntryId, UnitOfWork, consent_conflict, evidence_required};
 use crate::domain::consent::fold::{self, Word};
 use crate::domain::consent::{
     ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory, NoEffect,
@@ -40,11 +41,18 @@ impl Recording {
         self.outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Effective)
     }
 
-    /// Why it does not count in some category, if that is for one of these reasons.
-    pub fn refusal(&self, is_refused: impl Fn(NoEffect) -> bool) -> Option<NoEffect> {
-        self.outcomes.iter().find_map(|(_, outcome)| match outcome {
-            Outcome::NoEffect(why) if is_refused(*why) => Some(*why),
+    /// The error if it does not count in some category, for one of these reasons. It is refused as a whole
+    /// then, and the error says for which categories.
+    pub fn conflict(&self, is_refused: impl Fn(NoEffect) -> bool) -> Option<Error> {
+        let refused = self.outcomes.iter().filter_map(|(category, outcome)| match outcome {
+            Outcome::NoEffect(why) if is_refused(*why) => Some((*category, *why)),
             _ => None,
+        });
+        let (categories, reasons): (Vec<_>, Vec<_>) = refused.unzip();
+        let error = consent_conflict(*reasons.first()?);
+        Some(match categories.len() == self.outcomes.len() {
+            true => error,
+            false => only_of(error, &categories),
         })
     }
 }

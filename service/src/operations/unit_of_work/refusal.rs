@@ -1,6 +1,6 @@
 //! What cannot be done to people, and what to do instead.
 
-use crate::domain::consent::{EvidenceField, NoEffect};
+use crate::domain::consent::{EvidenceField, MessageCategory, NoEffect};
 use crate::domain::contact::Contact;
 use crate::domain::error::{Error, Reason};
 use crate::domain::phone::MatchKey;
@@ -34,6 +34,14 @@ pub fn consent_conflict(why: NoEffect) -> Error {
              again when this person agrees",
         ),
     }
+}
+
+/// Completes the error for an opt-in that conflicts in some of its categories only.
+pub(super) fn only_of(conflict: Error, categories: &[MessageCategory]) -> Error {
+    let names = categories.iter().map(|c| format!("MESSAGE_CATEGORY_{}", c.name().to_uppercase()));
+    let names = names.collect::<Vec<_>>().join(",");
+    let advice = format!("nothing was recorded: the other categories count without {names}");
+    conflict.with_advice(&advice).with_metadata("categories", names)
 }
 
 /// The error for an opt-in without what the policy requires of its evidence.

@@ -251,3 +251,25 @@ async fn what_is_late_lifts_also_after_the_id_came_back(app: TestApp) {
         audited(&app).await;
     }
 }
+
+/// What others report of several categories is refused as a whole, and the error says which are in the way.
+#[apply(on_each_store!)]
+async fn a_conflict_says_in_which_categories(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    let out = app.opt_in().record_opt_out(phone(1)).categories([MARKETING]);
+    out.occurred_time(ago(60)).await.expect("an opt-out");
+    let report = |categories: &[MessageCategory]| {
+        let record = app.opt_in().record_opt_in(phone(1), OptInSource::Api);
+        record.categories(categories.iter().copied()).into_future()
+    };
+    let some = report(&[MARKETING, MessageCategory::Utility]).await;
+    let some = some.refused_for(reason::CONSENT_CONFLICT);
+    assert_eq!(some.metadata("categories"), Some("MESSAGE_CATEGORY_MARKETING"));
+    let utility = || app.opt_in().check(phone(1), MessageCategory::Utility).into_future();
+    assert_eq!(utility().await.expect("a check").reason, CheckReason::NotAsked);
+    let all = report(&[MARKETING]).await.refused_for(reason::CONSENT_CONFLICT);
+    assert_eq!(all.metadata("categories"), None);
+    report(&[MessageCategory::Utility]).await.expect("without it");
+    assert_eq!(utility().await.expect("a check").reason, CheckReason::OptedIn);
+    audited(&app).await;
+}
