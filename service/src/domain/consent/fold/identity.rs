@@ -81,6 +81,12 @@ impl Own {
         }
     }
 
+    /// Whether the identity whose place it took by a link that carried was there at a time, before it came
+    /// itself. What was permitted then is carried, also if it is recorded after the link.
+    pub(super) fn is_carried_at(&self, time: Time) -> bool {
+        self.linked.is_some() && self.joined.is_none_or(|from| from <= time)
+    }
+
     /// Until when a permission holds for it that was said at a time until `expire`.
     pub(super) fn end_of(&self, time: Time, expire: Option<Time>) -> Option<Time> {
         let ended = self.ended.filter(|ended| time < *ended);
@@ -93,7 +99,8 @@ impl Own {
     /// lift what was said before them, and a link lifts nothing.
     pub(super) fn carry(&mut self, from: &Self) {
         self.linked = self.came();
-        self.joined = self.joined.min(from.joined);
+        // What was said before the other's holder had it, or had ended for it, is not carried if it is late.
+        self.joined = self.joined.min(from.joined.max(from.since).max(from.ended));
         for (mine, theirs) in self.permissions.iter_mut().zip(&from.permissions) {
             mine.carry(theirs);
         }

@@ -92,6 +92,13 @@ impl Permissions {
         self.reduce();
     }
 
+    /// Adds what the person said under another identity, whose place this one took.
+    pub(super) fn add_carried(&mut self, clock: Clock, said: Permission) {
+        let register = &mut self.carried[clock as usize];
+        *register = latest([Some(said), *register]);
+        self.reduce();
+    }
+
     /// Adds what somebody else reports.
     pub(super) fn add_reported(&mut self, said: Permission) {
         self.first_reported = Some(self.first_reported.map_or(said.time, |t| t.min(said.time)));
@@ -110,13 +117,13 @@ impl Permissions {
         self.reduce();
     }
 
-    /// Takes over what another identity was permitted. Of one that both have, its own is the one that counts:
-    /// that it has ended for the other ends nothing here.
+    /// Takes over what another identity was permitted. Of what both have, its own counts: that it has ended
+    /// for the other ends nothing here.
     pub(super) fn carry(&mut self, from: &Self) {
         for (index, carried) in self.carried.iter_mut().enumerate() {
-            let own = self.personal[index].map(|own| own.event);
+            let known = [self.personal[index], *carried].map(|said| said.map(|said| said.event));
             let theirs = [from.personal[index], from.carried[index]]
-                .map(|said| said.filter(|said| Some(said.event) != own));
+                .map(|said| said.filter(|said| !known.contains(&Some(said.event))));
             *carried = latest(theirs.into_iter().chain([*carried]));
         }
         for said in &from.reported {

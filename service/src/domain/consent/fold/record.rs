@@ -71,13 +71,16 @@ impl Person {
         };
         let said =
             Permission { event: spoken.event, time: spoken.time, expire, source: spoken.source };
-        let before = self.effective(&scope, category);
+        let carried = self.carried_scope(spoken.named, spoken.time);
+        let concerned = [scope.as_slice(), &carried].concat();
+        let before = self.effective(&concerned, category);
         let mut lifted = false;
-        for id in &scope {
+        for id in &concerned {
             let Some(Member { own, .. }) = self.member_mut(*id) else { continue };
             let said = Permission { expire: own.end_of(spoken.time, expire), ..said };
             let permissions = &mut own.permissions[category as usize];
             match is_personal {
+                true if carried.contains(id) => permissions.add_carried(spoken.clock, said),
                 true => permissions.add_personal(spoken.clock, said),
                 false => permissions.add_reported(said),
             }
@@ -88,7 +91,7 @@ impl Person {
         if let Some(standing) = self.standing(category) {
             return Outcome::NoEffect(standing);
         }
-        let after = self.effective(&scope, category);
+        let after = self.effective(&concerned, category);
         match lifted || counts(&before, &after, is_personal) {
             true => Outcome::Effective,
             false => without_effect(&said, &after, is_personal),

@@ -23,14 +23,27 @@ impl Person {
     /// it can be of; and of the others, current or former, those that were there
     /// by then together with one of the named.
     pub fn scope(&self, named: &[IdentityId], time: Time) -> Vec<IdentityId> {
-        let is_named =
-            |member: &&Member| named.contains(&member.id) && member.own.is_holders_at(time);
-        let speaks_for_others =
-            self.members.iter().filter(is_named).any(|member| member.own.is_there_at(time));
+        let speaks_for_others = self.speaks_for_others(named, time);
         let in_scope = |member: &&Member| {
-            is_named(member) || speaks_for_others && member.own.is_there_at(time)
+            named.contains(&member.id) && member.own.is_holders_at(time)
+                || speaks_for_others && member.own.is_there_at(time)
         };
         self.members.iter().filter(in_scope).map(|member| member.id).collect()
+    }
+
+    /// For whom it is carried, though it is not for them: it is for the identity whose place they took.
+    pub(super) fn carried_scope(&self, named: &[IdentityId], time: Time) -> Vec<IdentityId> {
+        if !self.speaks_for_others(named, time) {
+            return Vec::new();
+        }
+        let scope = self.scope(named, time);
+        let others = self.members.iter().filter(|member| !scope.contains(&member.id));
+        others.filter(|member| member.own.is_carried_at(time)).map(|member| member.id).collect()
+    }
+
+    fn speaks_for_others(&self, named: &[IdentityId], time: Time) -> bool {
+        let mut named = self.members.iter().filter(|member| named.contains(&member.id));
+        named.any(|member| member.own.is_holders_at(time) && member.own.is_there_at(time))
     }
 
     /// Whether an opt-in without a time may count: nobody whom it would be for

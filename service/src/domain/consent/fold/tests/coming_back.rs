@@ -119,13 +119,16 @@ fn what_has_ended_for_another_ends_nothing_that_it_has_itself() {
         let gone = [(0.0, create(&[A])), (1.0, replace(A, B)), (2.0, said(B, 2.0))];
         [gone.as_slice(), &[(3.0, replace(B, A)), (4.0, carry(A, B))]].concat()
     };
-    check("its own", &of_new(|who, time| yes(who, time)), (B, OptedIn));
-    check("of reports the shorter", &of_new(|who, time| report(who, time)), (B, Expired));
+    check("its own", &of_new(yes), (B, OptedIn));
+    check("of reports the shorter", &of_new(report), (B, Expired));
     let there_and_back =
         [(0.0, yes(A, 0.0)), (1.0, carry(A, B)), (2.0, carry(B, A)), (3.0, replace(A, B))];
     check("the other was away", &there_and_back, (B, Expired));
     let back = [there_and_back.as_slice(), &[(4.0, carry(B, A))]].concat();
     check("and gives nothing that ends it", &back, (A, OptedIn));
+    let carried_before =
+        [(0.0, yes(A, 0.0)), (1.0, carry(A, B)), (2.0, replace(B, A)), (3.0, carry(A, B))];
+    check("nor what was carried to it before", &carried_before, (B, OptedIn));
     let ended = [(0.0, yes(A, 0.0)), (1.0, replace(A, B)), (2.0, replace(B, A))];
     let never = [ended.as_slice(), &[(3.0, replace(A, B)), (4.0, carry(B, A))]].concat();
     check("what has ended stays so", &never, (A, Expired));

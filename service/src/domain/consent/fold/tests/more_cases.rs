@@ -192,6 +192,28 @@ fn carrying() {
     check("carried on, it lifts nothing either", &again, &[(C, OptedOut)]);
     let resumed = [(1.0, resume(A, "X", 1.0)), (5.0, carry(A, B)), (9.0, stop(B, "X", 0.0))];
     check("nor does a resume", &resumed, &[(B, PlatformOptedOut)]);
+    let told_late =
+        |late: Act| [(0.0, create(&[A, C])), (1.0, yes(A, 1.0)), (5.0, carry(A, B)), (9.0, late)];
+    let shorter = told_late(yes_until(C, 2.0, 6.0));
+    check(
+        "what shortens it is carried also if it is late",
+        &shorter,
+        &[(B, Expired), (C, Expired)],
+    );
+    let reported = told_late(report_until(C, 2.0, 6.0));
+    check("and what somebody reports", &reported, &[(B, Expired)]);
+    let without = [(0.0, create(&[A, C])), (5.0, carry(A, B)), (9.0, yes(C, 2.0))];
+    check("and what permits", &without, &[(B, OptedIn)]);
+    let not_carried = [(0.0, create(&[A, C])), (5.0, replace(A, B)), (9.0, yes(C, 2.0))];
+    check("unless the link did not carry", &not_carried, &[(B, NotAsked)]);
+    let objected =
+        [(0.0, create(&[A, C])), (1.0, no(B, 1.0)), (5.0, carry(A, B)), (9.0, yes(C, 2.0))];
+    check("but it lifts nothing there", &objected, &[(B, OptedOut), (C, OptedOut)]);
+    let late_no =
+        [(0.0, create(&[A, C])), (5.0, carry(A, B)), (8.0, yes(C, 2.0)), (9.0, no(B, 1.0))];
+    check("nor what arrives after it", &late_no, &[(B, OptedOut)]);
+    let before_all = [(2.0, link(C, A)), (5.0, carry(C, B)), (9.0, yes(A, 1.0))];
+    check("from before the other was there it is not", &before_all, &[(A, OptedIn), (B, NotAsked)]);
     let merged = [(0.0, yes(A, 0.0)), (5.0, merge(B, A)), (8.0, merge(C, A))];
     check("two merges", &merged, &[(A, OptedIn), (B, NotAsked), (C, NotAsked)]);
 }

@@ -251,7 +251,8 @@ impl Naive {
             }
         }
         if let Some(from) = carry_from {
-            let theirs = self.presence(from).joined;
+            let theirs = self.presence_of(from);
+            let theirs = theirs.joined.max(theirs.since).max(theirs.ended);
             let mine = self.presence(id);
             mine.linked = mine.came();
             mine.joined = match (mine.joined, theirs) {
@@ -261,7 +262,10 @@ impl Naive {
             let mut permitted: Vec<_> =
                 self.permitted.iter().filter(|f| f.whom == from).cloned().collect();
             // What it has itself is not shortened by the same, which may have ended for the other.
-            permitted.retain(|f| !f.personal || self.latest_own(id, f) != Some(f.event));
+            permitted.retain(|f| {
+                let known = [false, true].map(|carried| self.latest_of(id, f, carried));
+                !f.personal || !known.contains(&Some(f.event))
+            });
             let carried = |f| Permitted { whom: id, carried: true, ..f };
             self.permitted.extend(permitted.into_iter().map(carried));
         }
@@ -272,11 +276,11 @@ impl Naive {
         }
     }
 
-    /// The latest that the person gave under it, of the same category and clock.
-    fn latest_own(&self, id: IdentityId, like: &Permitted) -> Option<Uuid> {
+    /// The latest that the person gave under it, or that was carried to it, of the same category and clock.
+    fn latest_of(&self, id: IdentityId, like: &Permitted, carried: bool) -> Option<Uuid> {
         let own = self.permitted.iter().filter(|f| {
             let alike = f.category == like.category && f.clock == like.clock;
-            f.whom == id && f.personal && !f.carried && alike
+            f.whom == id && f.personal && f.carried == carried && alike
         });
         let end = |f: &Permitted| f.expire.unwrap_or(Time::MAX_UTC);
         let ranks = own.map(|f| (f.time, Reverse(end(f)), f.event));
@@ -362,6 +366,26 @@ impl Naive {
         scope
     }
 
+    /// Those not in the scope who took the place of one who was there, if a named one speaks for others.
+    fn carried_scope(
+        &self,
+        person: &[IdentityId],
+        named: &[IdentityId],
+        time: Time,
+    ) -> Vec<IdentityId> {
+        let speaks = |name: &IdentityId| {
+            self.presence_of(*name).is_holders_at(time) && self.there_from(*name) <= time
+        };
+        let took_place = |id: &IdentityId| {
+            let presence = self.presence_of(*id);
+            presence.linked.is_some() && presence.joined.is_none_or(|joined| joined <= time)
+        };
+        let scope = self.scope(person, named, time);
+        let mut others = person.to_vec();
+        others.retain(|id| !scope.contains(id) && took_place(id) && named.iter().any(speaks));
+        others
+    }
+
     fn say(&mut self, statement: &Statement, person: &[IdentityId], named: &[IdentityId]) {
         let Said { time, clock, after_all_known } = statement.said;
         let late = match (after_all_known, self.latest(person)) {
@@ -411,8 +435,9 @@ impl Naive {
                     return;
                 }
                 let scope = self.scope(person, named, time);
+                let carried = self.carried_scope(person, named, time);
                 for category in categories {
-                    for whom in &scope {
+                    for whom in scope.iter().chain(&carried) {
                         let ended = self.presence_of(*whom).ended.filter(|ended| time < *ended);
                         self.permitted.push(Permitted {
                             whom: *whom,
@@ -423,7 +448,7 @@ impl Naive {
                             expire: [*expire, ended].into_iter().flatten().min(),
                             event,
                             source,
-                            carried: false,
+                            carried: carried.contains(whom),
                         });
                     }
                     if personal {
