@@ -17,16 +17,18 @@
 //!   was recorded before and is delivered again never reaches an identity that joined since.
 //! - **Reports.** What others report never extends an expiry, revives an expired permission or makes
 //!   it younger, also over an earlier report ([`Permissions`]).
-//! - **Carrying.** A link that carries gives the new identity the permissions known by then. It is there from
-//!   the link on all the same: an opt-in recorded later, of a time before the link, is for it alone and lifts
-//!   nothing said under others. The number may have been somebody else's then.
+//! - **Carrying.** A link that carries gives the new identity the permissions known by then, and those of the time
+//!   before that are recorded later ([`Own::joined`]). It is there from the link on all the same: an opt-in of it that is
+//!   recorded later, of a time before the link, is for it alone and lifts nothing said under others, because the
+//!   number may have been somebody else's then; and what is carried lifts nothing.
 //! - **Parting.** At a release or an erasure both sides keep what stood. An objection said under
 //!   an identity of the other side stands from then as if said under each identity of this side,
 //!   at the earliest at the parting: else nobody could ever lift it ([`Objection::kept_since`]).
 //! - **Coming back.** What a former identity was permitted has ended when it is linked again, unless the
-//!   link carries: it may have been somebody else's in between, and so an opt-in that is recorded later counts only
-//!   if it was said since. What ended stays known: a report neither extends nor revives it, and it lifts
-//!   what was said before it, also what arrives later.
+//!   link carries ([`Own::ended`]): it may have been somebody else's in between. So words under it from then
+//!   ([`Own::left`], [`Own::returned`]) are nobody's, but for objections. In everything else it was there all the
+//!   time: what ended stays known, a report neither extends nor revives it, and it lifts what was said before
+//!   it, whichever arrives later.
 //! - **Times.** An objection dated before 2009 is taken for one without a time.
 
 mod codec;

@@ -214,6 +214,9 @@ fn carrying() {
     check("nor what arrives after it", &late_no, &[(B, OptedOut)]);
     let before_all = [(2.0, link(C, A)), (5.0, carry(C, B)), (9.0, yes(A, 1.0))];
     check("from before the other was there it is not", &before_all, &[(A, OptedIn), (B, NotAsked)]);
+    let held_before =
+        [(0.0, release(A)), (1.0, create(&[A, C])), (5.0, carry(A, B)), (9.0, yes(C, -1.0))];
+    check("nor from before it was this holder's", &held_before, &[(B, NotAsked), (C, OptedIn)]);
     let merged = [(0.0, yes(A, 0.0)), (5.0, merge(B, A)), (8.0, merge(C, A))];
     check("two merges", &merged, &[(A, OptedIn), (B, NotAsked), (C, NotAsked)]);
 }
