@@ -42,7 +42,7 @@ impl Own {
         &self.resumes
     }
 
-    /// Since when nothing else can have happened to it than it did with its current holder.
+    /// Since when it is certainly its current holder's, without a break.
     pub fn held_since(&self) -> Option<Time> {
         self.since.max(self.returned)
     }
