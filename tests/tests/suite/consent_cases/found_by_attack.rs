@@ -273,3 +273,21 @@ async fn a_conflict_says_in_which_categories(app: TestApp) {
     assert_eq!(utility().await.expect("a check").reason, CheckReason::OptedIn);
     audited(&app).await;
 }
+
+/// An opt-in that ends earlier, said before a link that carried and delivered after it.
+#[apply(on_each_store!)]
+async fn what_shortens_a_permission_is_carried_also_if_it_is_late(app: TestApp) {
+    let user = || Recipient::whatsapp_user_id("US.1");
+    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    let contact = app.contacts().create(person).await.expect("a contact");
+    yes(&app, phone(1), 1000).await;
+    let link = app.contacts().link_identity(&contact).phone(phone(2));
+    link.carry_opt_in(OptInSource::Platform, Default::default()).await.expect("a link");
+    assert_eq!(check(&app, phone(2)).await, CheckReason::OptedIn);
+    let until = app.opt_in().record_opt_in(user(), OptInSource::WebForm).expire_time(ago(10));
+    until.occurred_time(ago(500)).await.expect("an opt-in");
+    for recipient in [Recipient::phone(phone(2)), user()] {
+        assert_eq!(check(&app, recipient).await, CheckReason::Expired);
+    }
+    audited(&app).await;
+}
