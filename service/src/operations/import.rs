@@ -399,12 +399,11 @@ fn claim_opt_in(
     named: &Named,
     claim: &Statement,
 ) -> Result<bool> {
-    let conflict = |why| Err(consent_conflict(why).with_field("consent"));
     unit.require_evidence(claim).map_err(|error| error.in_parent("consent"))?;
     if claim.occurred_time.is_none() && unit.was_ever_asked(tx, entry, named) {
         return match unit.holds(tx, entry, named, claim) {
             Ok(()) => Ok(false),
-            Err(why) => conflict(why),
+            Err(why) => Err(consent_conflict(why).with_field("consent")),
         };
     }
     let recording = unit.consider(tx, entry, named, claim, true)?;

@@ -40,7 +40,7 @@ pub fn consent_conflict(why: NoEffect) -> Error {
 pub(super) fn only_of(conflict: Error, categories: &[MessageCategory]) -> Error {
     let names = categories.iter().map(|c| format!("MESSAGE_CATEGORY_{}", c.name().to_uppercase()));
     let names = names.collect::<Vec<_>>().join(",");
-    let advice = format!("nothing was recorded: the other categories count without {names}");
+    let advice = format!("nothing was recorded: send the other categories without {names}");
     conflict.with_advice(&advice).with_metadata("categories", names)
 }
 

@@ -71,10 +71,11 @@ impl Person {
         };
         let said =
             Permission { event: spoken.event, time: spoken.time, expire, source: spoken.source };
-        let carried = self.carried_scope(spoken.named, spoken.time);
-        let concerned = [scope.as_slice(), &carried].concat();
+        let carried = self.carried_scope(&scope, spoken.named, spoken.time);
+        let lifted = is_personal && self.objections.lift(category, &scope, spoken.time);
+        let mut concerned = scope;
+        concerned.extend(&carried);
         let before = self.effective(&concerned, category);
-        let mut lifted = false;
         for id in &concerned {
             let Some(Member { own, .. }) = self.member_mut(*id) else { continue };
             let said = Permission { expire: own.end_of(spoken.time, expire), ..said };
@@ -84,9 +85,6 @@ impl Person {
                 true => permissions.add_personal(spoken.clock, said),
                 false => permissions.add_reported(said),
             }
-        }
-        if is_personal {
-            lifted = self.objections.lift(category, &scope, spoken.time);
         }
         if let Some(standing) = self.standing(category) {
             return Outcome::NoEffect(standing);

@@ -31,14 +31,20 @@ impl Person {
         self.members.iter().filter(in_scope).map(|member| member.id).collect()
     }
 
-    /// For whom it is carried, though it is not for them: it is for the identity whose place they took.
-    pub(super) fn carried_scope(&self, named: &[IdentityId], time: Time) -> Vec<IdentityId> {
-        if !self.speaks_for_others(named, time) {
-            return Vec::new();
-        }
-        let scope = self.scope(named, time);
-        let others = self.members.iter().filter(|member| !scope.contains(&member.id));
-        others.filter(|member| member.own.is_carried_at(time)).map(|member| member.id).collect()
+    /// For whom it is carried, though they are not in its scope: it is for the identity whose place they took.
+    pub(super) fn carried_scope(
+        &self,
+        scope: &[IdentityId],
+        named: &[IdentityId],
+        time: Time,
+    ) -> Vec<IdentityId> {
+        // Mostly nobody came by a link that carried: that is asked first.
+        let is_carried = |member: &&Member| {
+            member.own.is_carried_at(time)
+                && !scope.contains(&member.id)
+                && self.speaks_for_others(named, time)
+        };
+        self.members.iter().filter(is_carried).map(|member| member.id).collect()
     }
 
     fn speaks_for_others(&self, named: &[IdentityId], time: Time) -> bool {
