@@ -18,7 +18,7 @@
 //! - **Reports.** What others report never extends an expiry, revives an expired permission or makes
 //!   it younger, also over an earlier report ([`Permissions`]).
 //! - **Carrying.** A link that carries gives the new identity the permissions known by then, and those of the time
-//!   before that are recorded later ([`Own::joined`]). It is there from the link on all the same: an opt-in of it that is
+//!   before that are recorded later ([`Carry`]), whatever the other had taken over itself included. It is there from the link on all the same: an opt-in of it that is
 //!   recorded later, of a time before the link, is for it alone and lifts nothing said under others, because the
 //!   number may have been somebody else's then; and what is carried lifts nothing.
 //! - **Parting.** At a release or an erasure both sides keep what stood. An objection said under
@@ -48,7 +48,7 @@ mod stop;
 
 pub use codec::DecodeError;
 pub use decide::{Check, CheckReason, Verdict, decide};
-pub use identity::{IdentityConsent, IdentityId, Own};
+pub use identity::{Carry, IdentityConsent, IdentityId, Own};
 pub use ledger::{Change, Event, World, fold};
 pub use objection::{Objection, Objections};
 pub use permission::{Effective, Permission, Permissions};

@@ -227,7 +227,7 @@ impl Links<'_, '_> {
             let holder = self.unit.find(&Recipient::Key((*key).clone())).unwrap_or(entry);
             let Some(own) = self.unit.own(holder, key) else { continue };
             let is_known = known.contains(key);
-            if is_later(own.held_since()) || is_known && is_later(own.joined) {
+            if is_later(own.held_since()) || is_known && is_later(own.place()) {
                 return Some(Why::BeforeHolder);
             }
             if is_known && is_later(own.latest_permission()) {

@@ -17,7 +17,7 @@ pub(super) fn encode(identity: &ContactIdentity) -> v1::ContactIdentity {
             Identity::WhatsAppUserId(id) => Oneof::WhatsappUserId(id.to_string()),
         }),
         is_former: identity.is_former,
-        join_time: own.came().max(own.returned).map(timestamp),
+        join_time: own.joined.max(own.returned).map(timestamp),
         consents: encode_consents(&identity.consent, identity.max_ages),
     }
 }

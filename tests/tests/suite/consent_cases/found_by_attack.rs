@@ -291,3 +291,27 @@ async fn what_shortens_a_permission_is_carried_also_if_it_is_late(app: TestApp) 
     }
     audited(&app).await;
 }
+
+/// An opt-in of a number, said before the number was linked and delivered after a user id took over from it.
+#[apply(on_each_store!)]
+async fn what_is_late_under_a_linked_number_is_carried_on_from_it(app: TestApp) {
+    let contact = app.contacts().create(NewContact::new().phone(phone(1))).await.expect("one");
+    yes(&app, phone(1), 1000).await;
+    let links = app.contacts();
+    for link in [
+        links.link_identity(&contact).phone(phone(2)),
+        links.link_identity(&contact).whatsapp_user_id("US.1"),
+    ] {
+        link.carry_opt_in(OptInSource::Platform, Default::default()).await.expect("a link");
+    }
+    let user = || Recipient::whatsapp_user_id("US.1");
+    assert_eq!(check(&app, user()).await, CheckReason::OptedIn);
+    let until = app.opt_in().record_opt_in(phone(2), OptInSource::WebForm).expire_time(ago(10));
+    until.occurred_time(ago(500)).await.expect("an opt-in");
+    for recipient in [Recipient::phone(phone(2)), user()] {
+        assert_eq!(check(&app, recipient).await, CheckReason::Expired);
+    }
+    let report = app.opt_in().record_opt_in(user(), OptInSource::Api).await;
+    report.refused_for(reason::CONSENT_CONFLICT);
+    audited(&app).await;
+}

@@ -8,7 +8,8 @@ use reader::Reader;
 use thiserror::Error;
 use writer::{Writer, by, by_content};
 
-use super::{Clock, IdentityConsent, IdentityId, Permissions, Stop};
+use super::{Carry, Clock, IdentityConsent, IdentityId, Permissions, Stop};
+use crate::domain::Time;
 use crate::domain::consent::{ALL_SENDERS, Source};
 
 const VERSION: u8 = 1;
@@ -24,7 +25,7 @@ mod kind {
     pub const OPT_OUT: u8 = 6;
     pub const ERASURE: u8 = 7;
     pub const STOP: u8 = 8;
-    pub const LINKED: u8 = 9;
+    pub const CARRY: u8 = 9;
     pub const LEFT: u8 = 10;
     pub const RETURNED: u8 = 11;
     pub const ENDED: u8 = 12;
@@ -36,6 +37,9 @@ const BY_CALLER: u8 = 0x10;
 const EXPIRES: u8 = 0x20;
 /// Of a permission: a link carried it over.
 const CARRIED: u8 = 0x40;
+/// Of a link that carried: since when the other was there follows, and when what it had ended.
+const PLACED: u8 = 0x10;
+const HAD_ENDED: u8 = 0x20;
 /// Of an objection: another identity than the row's follows.
 const OF_ANOTHER: u8 = 0x10;
 /// Of an objection: a time of parting follows.
@@ -65,7 +69,6 @@ impl IdentityConsent {
         for (kind, time) in [
             (kind::SINCE, self.own.since),
             (kind::JOINED, self.own.joined),
-            (kind::LINKED, self.own.linked),
             (kind::LEFT, self.own.left),
             (kind::RETURNED, self.own.returned),
             (kind::ENDED, self.own.ended),
@@ -74,6 +77,13 @@ impl IdentityConsent {
                 out.byte(kind);
                 out.time(time);
             }
+        }
+        for carry in &self.own.carries {
+            let flag = |time: Option<Time>, flag| if time.is_some() { flag } else { 0 };
+            out.byte(kind::CARRY | flag(carry.place, PLACED) | flag(carry.ended, HAD_ENDED));
+            out.bytes.extend_from_slice(carry.from.0.as_bytes());
+            let times = [Some(carry.at), carry.place, carry.ended];
+            times.into_iter().flatten().for_each(|time| out.time(time));
         }
         out.permissions(&self.own.permissions);
         for resume in self.own.resumes.iter() {
@@ -126,7 +136,12 @@ impl IdentityConsent {
         match tag & 0x0f {
             kind::SINCE => self.own.since = Some(input.time()?),
             kind::JOINED => self.own.joined = Some(input.time()?),
-            kind::LINKED => self.own.linked = Some(input.time()?),
+            kind::CARRY => self.own.carries.push(Carry {
+                from: IdentityId(input.uuid()?),
+                at: input.time()?,
+                place: input.time_if(tag & PLACED)?,
+                ended: input.time_if(tag & HAD_ENDED)?,
+            }),
             kind::LEFT => self.own.left = Some(input.time()?),
             kind::RETURNED => self.own.returned = Some(input.time()?),
             kind::ENDED => self.own.ended = Some(input.time()?),

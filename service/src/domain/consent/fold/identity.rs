@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Effective, Objections, Permissions, Resumes};
+use super::{Effective, Objections, Permission, Permissions, Resumes};
 use crate::domain::Time;
 use crate::domain::consent::MessageCategory;
 
@@ -11,16 +11,32 @@ use crate::domain::consent::MessageCategory;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdentityId(pub Uuid);
 
+/// Most [`Carry`] of an identity. When there are more, the oldest goes: what was said before it and is
+/// recorded only now is not carried any more.
+const MAX_CARRIES: usize = 16;
+
+/// A link that carried what was permitted under one identity over to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carry {
+    /// The one whose permissions it took over; or one whose permissions that one had taken over before.
+    pub from: IdentityId,
+    /// When that was. What is said later is not carried.
+    pub at: Time,
+    /// Since when that one was there, with the holder of then; None if it was always.
+    pub place: Option<Time>,
+    /// What was permitted under that one before this had ended when it was carried.
+    pub ended: Option<Time>,
+}
+
 /// What one identity has for itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Own {
     /// Since when it is the current holder's: no permission said before counts.
     pub since: Option<Time>,
-    /// When it came to its contact, or the one whose place it took by a link that carried; None if the
-    /// contact was created with that one.
+    /// When it came to its contact; None if the contact was created with it.
     pub joined: Option<Time>,
-    /// When it came itself, if it took the place of another.
-    pub linked: Option<Time>,
+    /// The links that carried something to it, by time.
+    pub(super) carries: Vec<Carry>,
     /// When it first became a former identity of its contact.
     pub left: Option<Time>,
     /// When it was last linked again. From [`left`](Self::left) until then it may have been somebody else's.
@@ -57,12 +73,14 @@ impl Own {
 
     /// Whether it was there at a time, as a current or a former identity, with its current contact and holder.
     pub(super) fn is_there_at(&self, time: Time) -> bool {
-        self.since.max(self.came()).is_none_or(|from| from <= time)
+        self.since.max(self.joined).is_none_or(|from| from <= time)
     }
 
-    /// When it came to its contact; None if the contact was created with it.
-    pub fn came(&self) -> Option<Time> {
-        self.joined.max(self.linked)
+    /// Since when the contact has it, or one that it took over from by links that carried; None if it was
+    /// created with that one.
+    pub fn place(&self) -> Option<Time> {
+        let places = self.carries.iter().map(|carry| carry.place.max(carry.ended));
+        places.fold(self.joined, Option::min)
     }
 
     /// A next holder's: nothing said before is theirs.
@@ -81,27 +99,49 @@ impl Own {
         }
     }
 
-    /// Whether the identity whose place it took by a link that carried was there at a time, before it came
-    /// itself. What was permitted then is carried, also if it is recorded after the link.
-    pub(super) fn is_carried_at(&self, time: Time) -> bool {
-        self.linked.is_some() && self.joined.is_none_or(|from| from <= time)
-    }
-
     /// Until when a permission holds for it that was said at a time until `expire`.
     pub(super) fn end_of(&self, time: Time, expire: Option<Time>) -> Option<Time> {
         let ended = self.ended.filter(|ended| time < *ended);
         [expire, ended].into_iter().flatten().min()
     }
 
-    /// Takes over what another identity was permitted, and its place in the contact: a change of number that
-    /// is heard of late is older than neither. But it is not there before it came: what is recorded later, of
-    /// a time before that, lifts nothing and permits nobody else by it. Resumes stay: all they do later is to
-    /// lift what was said before them, and a link lifts nothing.
-    pub(super) fn carry(&mut self, from: &Self) {
-        self.linked = self.came();
-        // What was said before the other's holder had it, or had ended for it, is not carried if it is late.
-        self.joined = self.joined.min(from.joined.max(from.since).max(from.ended));
-        for (mine, theirs) in self.permissions.iter_mut().zip(&from.permissions) {
+    /// Until when a permission holds that is carried to it though it is recorded only now, after the link: as if
+    /// it had been recorded before. None if no link carries it.
+    pub(super) fn carried_end(
+        &self,
+        said: &Permission,
+        is_personal: bool,
+        is_of: impl Fn(&Carry) -> bool,
+    ) -> Option<Option<Time>> {
+        let carries = self.carries.iter().filter(|carry| said.time < carry.at && is_of(carry));
+        let mut ends = carries.map(|carry| {
+            let ended = carry.ended.filter(|ended| said.time < *ended);
+            let since = self.ended.filter(|ended| carry.at < *ended);
+            [said.expire, ended, since].into_iter().flatten().min()
+        });
+        match is_personal {
+            // What the first link carried is its own for the others.
+            true => ends.next(),
+            false => ends.min_by_key(|end| end.unwrap_or(Time::MAX_UTC)),
+        }
+    }
+
+    /// Takes over what another identity was permitted, also what is recorded after the link: a change of number
+    /// that is heard of late is older than neither. But it is not there before it came: what is recorded
+    /// later, of a time before that, lifts nothing and permits nobody else by it. Resumes stay: all they do
+    /// later is to lift what was said before them, and a link lifts nothing.
+    pub(super) fn carry(&mut self, id: IdentityId, from: (IdentityId, &Self), at: Time) {
+        let (from, theirs) = from;
+        let before = theirs.carries.iter().filter(|carry| carry.from != id).map(|carry| Carry {
+            ended: carry.ended.max(theirs.ended.filter(|ended| carry.at < *ended)),
+            ..*carry
+        });
+        self.carries.extend(before);
+        let place = theirs.since.max(theirs.joined);
+        self.carries.push(Carry { from, at, place, ended: theirs.ended });
+        self.carries.sort_by_key(|carry| carry.at);
+        self.carries.drain(..self.carries.len().saturating_sub(MAX_CARRIES));
+        for (mine, theirs) in self.permissions.iter_mut().zip(&theirs.permissions) {
             mine.carry(theirs);
         }
     }
@@ -119,7 +159,7 @@ impl Own {
 
     /// The latest time of anything known.
     pub(super) fn latest(&self) -> Option<Time> {
-        [self.held_since(), self.came(), self.latest_permission()].into_iter().flatten().max()
+        [self.held_since(), self.joined, self.latest_permission()].into_iter().flatten().max()
     }
 }
 

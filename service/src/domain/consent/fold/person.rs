@@ -51,7 +51,7 @@ impl Person {
     /// against them; they count as always there.
     pub fn create(rows: impl IntoIterator<Item = (IdentityId, IdentityConsent)>) -> Self {
         let current = |(id, row): (IdentityId, IdentityConsent)| {
-            let own = Own { joined: None, linked: None, ..row.own };
+            let own = Own { joined: None, ..row.own };
             (id, Role::Current, IdentityConsent { own, ..row })
         };
         Self::load(rows.into_iter().map(current))
@@ -101,8 +101,8 @@ impl Person {
         let recorded = time;
         let time = self.moment(time, &[row.own.latest(), row.objections.latest()]);
         self.objections.add_all(&row.objections);
-        let carried =
-            carry_from.filter(|from| *from != id).and_then(|from| self.own(from)).cloned();
+        let carried = carry_from.filter(|from| *from != id);
+        let carried = carried.and_then(|from| Some((from, self.own(from)?.clone())));
         match self.members.iter_mut().find(|member| member.id == id) {
             Some(member) if member.role == Role::Current => {}
             Some(member) => {
@@ -114,10 +114,10 @@ impl Person {
                 self.members.push(Member { id, role: Role::Current, own });
             }
         }
-        if let Some(from) = carried
+        if let Some((from, theirs)) = carried
             && let Some(member) = self.member_mut(id)
         {
-            member.own.carry(&from);
+            member.own.carry(id, (from, &theirs), time);
         }
         if let Some(replaced) = replaces.filter(|replaced| *replaced != id) {
             self.retire(replaced, recorded);
@@ -138,7 +138,9 @@ impl Person {
         let time = self.moment(time, &[other.latest()]);
         self.objections.add_all(&other.objections);
         self.members.extend(other.members.into_iter().map(|mut member| {
-            (member.own.joined, member.own.linked) = (Some(time), None);
+            member.own.joined = Some(time);
+            // Nobody of this person speaks for where it was before.
+            member.own.carries.iter_mut().for_each(|carry| carry.place = Some(time));
             member
         }));
     }

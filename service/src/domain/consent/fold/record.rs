@@ -71,18 +71,26 @@ impl Person {
         };
         let said =
             Permission { event: spoken.event, time: spoken.time, expire, source: spoken.source };
-        let carried = self.carried_scope(&scope, spoken.named, spoken.time);
+        let carried = self.carried_scope(&scope, spoken.named, &said, is_personal);
         let lifted = is_personal && self.objections.lift(category, &scope, spoken.time);
-        let mut concerned = scope;
-        concerned.extend(&carried);
+        let concerned: Vec<_> =
+            scope.iter().chain(carried.iter().map(|(id, _)| id)).copied().collect();
         let before = self.effective(&concerned, category);
-        for id in &concerned {
+        for id in &scope {
             let Some(Member { own, .. }) = self.member_mut(*id) else { continue };
             let said = Permission { expire: own.end_of(spoken.time, expire), ..said };
             let permissions = &mut own.permissions[category as usize];
             match is_personal {
-                true if carried.contains(id) => permissions.add_carried(spoken.clock, said),
                 true => permissions.add_personal(spoken.clock, said),
+                false => permissions.add_reported(said),
+            }
+        }
+        for (id, expire) in carried {
+            let Some(Member { own, .. }) = self.member_mut(id) else { continue };
+            let said = Permission { expire, ..said };
+            let permissions = &mut own.permissions[category as usize];
+            match is_personal {
+                true => permissions.add_carried(spoken.clock, said),
                 false => permissions.add_reported(said),
             }
         }

@@ -1,7 +1,7 @@
 //! Whom a statement is for.
 
 use super::said::stored;
-use super::{IdentityId, Member, Person, Role};
+use super::{Carry, IdentityId, Member, Permission, Person, Role};
 use crate::domain::Time;
 
 impl Person {
@@ -31,20 +31,29 @@ impl Person {
         self.members.iter().filter(in_scope).map(|member| member.id).collect()
     }
 
-    /// For whom it is carried, though they are not in its scope: it is for the identity whose place they took.
+    /// For whom else it is carried, by links that were after it, and until when it holds for each. It is for one
+    /// from whom they took over, or would have been while that one was there.
     pub(super) fn carried_scope(
         &self,
         scope: &[IdentityId],
         named: &[IdentityId],
-        time: Time,
-    ) -> Vec<IdentityId> {
-        // Mostly nobody came by a link that carried: that is asked first.
-        let is_carried = |member: &&Member| {
-            member.own.is_carried_at(time)
-                && !scope.contains(&member.id)
-                && self.speaks_for_others(named, time)
+        said: &Permission,
+        is_personal: bool,
+    ) -> Vec<(IdentityId, Option<Time>)> {
+        let others = self.members.iter().filter(|member| !scope.contains(&member.id));
+        let others: Vec<_> = others.filter(|member| !member.own.carries.is_empty()).collect();
+        if others.is_empty() {
+            return Vec::new();
+        }
+        let speaks_for_others = self.speaks_for_others(named, said.time);
+        let is_of = |carry: &Carry| {
+            scope.contains(&carry.from)
+                || speaks_for_others && carry.place.is_none_or(|place| place <= said.time)
         };
-        self.members.iter().filter(is_carried).map(|member| member.id).collect()
+        let carried = others.into_iter().filter_map(|Member { id, own, .. }| {
+            Some((*id, own.carried_end(said, is_personal, is_of)?))
+        });
+        carried.collect()
     }
 
     fn speaks_for_others(&self, named: &[IdentityId], time: Time) -> bool {

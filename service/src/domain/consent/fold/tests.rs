@@ -3,6 +3,7 @@
 mod bounds;
 mod cases;
 mod coming_back;
+mod late_carrying;
 mod life;
 mod more_cases;
 mod naive;

@@ -21,14 +21,14 @@ impl<'a> Reader<'a> {
         let (categories, source) = self.categories_and_source()?;
         let source = source.ok_or(DecodeError::Malformed)?;
         let (event, time) = (self.uuid()?, self.time()?);
-        let expire = if tag & EXPIRES == 0 { None } else { Some(self.time()?) };
+        let expire = self.time_if(tag & EXPIRES)?;
         Ok((categories, Permission { event, time, expire, source }))
     }
 
     pub fn objection(&mut self, tag: u8, source: Option<Source>) -> Result<Objection, DecodeError> {
         let identity = if tag & OF_ANOTHER == 0 { self.own } else { IdentityId(self.uuid()?) };
         let (event, time) = (self.uuid()?, self.time()?);
-        let kept_since = if tag & KEPT == 0 { None } else { Some(self.time()?) };
+        let kept_since = self.time_if(tag & KEPT)?;
         Ok(Objection { identity, event, time, kept_since, source })
     }
 
@@ -73,6 +73,11 @@ impl<'a> Reader<'a> {
         let number = self.number()?;
         let micros = (number >> 1) as i64 ^ -((number & 1) as i64);
         DateTime::from_timestamp_micros(micros).ok_or(DecodeError::Malformed)
+    }
+
+    /// A time, if any of these flags is set.
+    pub fn time_if(&mut self, flags: u8) -> Result<Option<Time>, DecodeError> {
+        if flags == 0 { Ok(None) } else { self.time().map(Some) }
     }
 
     pub fn uuid(&mut self) -> Result<Uuid, DecodeError> {

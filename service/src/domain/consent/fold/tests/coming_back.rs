@@ -74,10 +74,10 @@ fn its_own_permission_has_ended_unless_the_link_carries() {
     }
     let reported = told_of(&[], &plain, &[report(A, 4.0)]);
     check("a report neither", &reported, &[(A, Expired)]);
-    // Nor does it hold for who takes its place later.
+    // Nor does it hold for who takes its place later: it is carried on as ended.
     let mut moved = told_of(&[], &plain, &[]);
     moved.extend([(10.0, carry(A, B)), (11.0, yes(C, 4.0))]);
-    check("it is not carried on", &moved, &[(B, NotAsked), (C, OptedIn)]);
+    check("it is carried on", &moved, &[(B, Expired), (C, OptedIn)]);
     // However often it comes and goes.
     let again = |first: Act, second: Act| {
         let mut acts = told_of(&[], &first, &[]);

@@ -55,11 +55,22 @@ struct Resumed {
     clock: Clock,
 }
 
+/// A link gave to an identity what was permitted under another.
+#[derive(Clone, Debug)]
+struct Handed {
+    to: IdentityId,
+    from: IdentityId,
+    at: Time,
+    /// From when the other was there.
+    place: Time,
+    /// What was permitted under the other before this had ended by then.
+    ended: Time,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Presence {
     since: Option<Time>,
     joined: Option<Time>,
-    linked: Option<Time>,
     /// When it first became a former one.
     left: Option<Time>,
     /// When it was last linked again, and when without carrying.
@@ -68,10 +79,6 @@ struct Presence {
 }
 
 impl Presence {
-    fn came(&self) -> Option<Time> {
-        self.joined.max(self.linked)
-    }
-
     /// Whether what is said under it is its holder's.
     fn is_holders_at(&self, time: Time) -> bool {
         let is_somebodys = self.since.is_none_or(|since| since <= time);
@@ -90,6 +97,7 @@ pub struct Naive {
     pub against: Vec<Against>,
     pub permitted: Vec<Permitted>,
     resumed: Vec<Resumed>,
+    handed: Vec<Handed>,
 }
 
 impl Naive {
@@ -118,7 +126,7 @@ impl Naive {
     fn there_from(&self, id: IdentityId) -> Time {
         let presence = self.presence_of(id);
         let start = Time::MIN_UTC;
-        presence.since.unwrap_or(start).max(presence.came().unwrap_or(start))
+        presence.since.unwrap_or(start).max(presence.joined.unwrap_or(start))
     }
 
     fn presence_of(&self, id: IdentityId) -> Presence {
@@ -131,7 +139,7 @@ impl Naive {
             if ids.contains(id) {
                 times.extend(presence.since);
                 times.extend(presence.returned);
-                times.extend(presence.came());
+                times.extend(presence.joined);
             }
         }
         times.extend(self.against.iter().filter(|f| ids.contains(&f.whom)).map(|f| f.after));
@@ -166,7 +174,7 @@ impl Naive {
                 self.persons.retain(|person| !identities.contains(&person[0]));
                 self.persons.push(identities.clone());
                 for id in identities {
-                    (self.presence(*id).joined, self.presence(*id).linked) = (None, None);
+                    self.presence(*id).joined = None;
                     self.former.retain(|former| former != id);
                 }
                 self.share(identities);
@@ -181,6 +189,9 @@ impl Naive {
                     let joined = self.after_all_known(&all, now);
                     for id in &goes {
                         self.presence(*id).joined = Some(joined);
+                    }
+                    for handed in self.handed.iter_mut().filter(|h| goes.contains(&h.to)) {
+                        handed.place = joined;
                     }
                     self.persons.retain(|person| *person != stays && *person != goes);
                     self.persons.push(all.clone());
@@ -251,14 +262,18 @@ impl Naive {
             }
         }
         if let Some(from) = carry_from {
-            let theirs = self.presence_of(from);
-            let theirs = theirs.joined.max(theirs.since).max(theirs.ended);
-            let mine = self.presence(id);
-            mine.linked = mine.came();
-            mine.joined = match (mine.joined, theirs) {
-                (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
-                _ => None,
-            };
+            let start = Time::MIN_UTC;
+            let ended = self.presence_of(from).ended;
+            let theirs = self.handed.iter().filter(|h| h.to == from && h.from != id);
+            let mut handed: Vec<_> = theirs
+                .map(|h| {
+                    let since = ended.filter(|ended| h.at < *ended).unwrap_or(start);
+                    Handed { to: id, ended: h.ended.max(since), ..h.clone() }
+                })
+                .collect();
+            let ended = ended.unwrap_or(start);
+            handed.push(Handed { to: id, from, at: time, place: self.there_from(from), ended });
+            self.handed.extend(handed);
             let mut permitted: Vec<_> =
                 self.permitted.iter().filter(|f| f.whom == from).cloned().collect();
             // What it has itself is not shortened by the same, which may have ended for the other.
@@ -335,6 +350,7 @@ impl Naive {
         self.former.retain(|former| *former != id);
         self.permitted.retain(|f| f.whom != id);
         self.resumed.retain(|f| f.whom != id);
+        self.handed.retain(|h| h.to != id);
     }
 
     /// What was said under others stands, from a parting on, as if said under each that is here.
@@ -366,24 +382,43 @@ impl Naive {
         scope
     }
 
-    /// Those not in the scope who took the place of one who was there, if a named one speaks for others.
+    /// Those not in the scope to whom a link handed on what was said before it, each with until when
+    /// it holds there: what one in the scope has, or one had who was there, if a named one speaks for others.
     fn carried_scope(
         &self,
         person: &[IdentityId],
         named: &[IdentityId],
-        time: Time,
-    ) -> Vec<IdentityId> {
-        let speaks = |name: &IdentityId| {
+        (time, expire, is_personal): (Time, Option<Time>, bool),
+    ) -> Vec<(IdentityId, Option<Time>)> {
+        let speaks = named.iter().any(|name| {
             self.presence_of(*name).is_holders_at(time) && self.there_from(*name) <= time
-        };
-        let took_place = |id: &IdentityId| {
-            let presence = self.presence_of(*id);
-            presence.linked.is_some() && presence.joined.is_none_or(|joined| joined <= time)
-        };
+        });
         let scope = self.scope(person, named, time);
-        let mut others = person.to_vec();
-        others.retain(|id| !scope.contains(id) && took_place(id) && named.iter().any(speaks));
-        others
+        let mut carried = Vec::new();
+        for id in person.iter().filter(|id| !scope.contains(id)) {
+            let mut ends: Vec<_> = self
+                .handed
+                .iter()
+                .filter(|h| h.to == *id && time < h.at)
+                .filter(|h| scope.contains(&h.from) || speaks && h.place <= time)
+                .map(|h| {
+                    let mut end = expire.unwrap_or(Time::MAX_UTC);
+                    if time < h.ended {
+                        end = end.min(h.ended);
+                    }
+                    if let Some(ended) = self.presence_of(*id).ended.filter(|ended| h.at < *ended) {
+                        end = end.min(ended);
+                    }
+                    (h.at, end)
+                })
+                .collect();
+            // Of what the person said, the first link gave it; of what others report, the shortest counts.
+            ends.sort_by_key(|(at, end)| if is_personal { *at } else { *end });
+            if let Some((_, end)) = ends.first() {
+                carried.push((*id, Some(*end).filter(|end| *end != Time::MAX_UTC)));
+            }
+        }
+        carried
     }
 
     fn say(&mut self, statement: &Statement, person: &[IdentityId], named: &[IdentityId]) {
@@ -435,20 +470,25 @@ impl Naive {
                     return;
                 }
                 let scope = self.scope(person, named, time);
-                let carried = self.carried_scope(person, named, time);
+                let carried = self.carried_scope(person, named, (time, *expire, personal));
+                let own = scope.iter().map(|whom| {
+                    let ended = self.presence_of(*whom).ended.filter(|ended| time < *ended);
+                    (*whom, [*expire, ended].into_iter().flatten().min(), false)
+                });
+                let carried = carried.into_iter().map(|(whom, end)| (whom, end, true));
+                let all: Vec<_> = own.chain(carried).collect();
                 for category in categories {
-                    for whom in scope.iter().chain(&carried) {
-                        let ended = self.presence_of(*whom).ended.filter(|ended| time < *ended);
+                    for (whom, expire, carried) in &all {
                         self.permitted.push(Permitted {
                             whom: *whom,
                             category: *category,
                             personal,
                             time,
                             clock,
-                            expire: [*expire, ended].into_iter().flatten().min(),
+                            expire: *expire,
                             event,
                             source,
-                            carried: carried.contains(whom),
+                            carried: *carried,
                         });
                     }
                     if personal {

@@ -11,7 +11,7 @@ use super::naive::{Kind, Naive, SENDERS};
 use crate::domain::Time;
 use crate::domain::consent::{ALL_SENDERS, ConsentSummary, MessageCategory};
 
-fn lives() -> ProptestConfig {
+pub fn lives() -> ProptestConfig {
     let lives = std::env::var("FOLD_LIVES").ok().and_then(|text| text.parse().ok());
     ProptestConfig { cases: lives.unwrap_or(512), failure_persistence: None, ..Default::default() }
 }

@@ -13,6 +13,8 @@ use crate::domain::consent::{ALL_SENDERS, MessageCategory, Source};
 pub const A: IdentityId = id(0xa);
 pub const B: IdentityId = id(0xb);
 pub const C: IdentityId = id(0xc);
+pub const D: IdentityId = id(0xd);
+pub const E: IdentityId = id(0xe);
 
 pub const MINUTE: f64 = 60.0;
 
@@ -23,7 +25,7 @@ pub fn at(seconds: f64) -> Time {
 }
 
 /// What happens.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Act {
     Say(Vec<IdentityId>, Word, Option<f64>),
     Change(Change),
@@ -98,6 +100,12 @@ pub fn carry(old: IdentityId, new: IdentityId) -> Act {
     Act::Change(Change::Linked { identity: new, to: old, carry_from, replaces: Some(old) })
 }
 
+/// Adds an identity, with what was permitted under another, which stays.
+pub fn carry_beside(from: IdentityId, new: IdentityId) -> Act {
+    let carry_from = Some(from);
+    Act::Change(Change::Linked { identity: new, to: from, carry_from, replaces: None })
+}
+
 pub fn merge(into: IdentityId, from: IdentityId) -> Act {
     let contact_id = Uuid::nil();
     Act::Change(Change::Merged { into, from, contact_id, retired: Vec::new() })
@@ -156,6 +164,24 @@ pub fn events(acts: &[(f64, Act)]) -> Vec<Event> {
     acts.iter().enumerate().map(event).collect()
 }
 
+/// What a check of marketing from sender X answers a second after the last act.
+pub fn answer(acts: &[(f64, Act)], id: IdentityId) -> CheckReason {
+    let world = told(acts);
+    let check = check_of(&world, id, acts, "X");
+    decide(&world.row(id).unwrap_or_default(), &check).reason
+}
+
+fn check_of<'a>(world: &World, id: IdentityId, acts: &[(f64, Act)], sender: &'a str) -> Check<'a> {
+    Check {
+        is_contact: true,
+        is_former: world.role(id) == Some(Role::Former),
+        category: MessageCategory::Marketing,
+        sender,
+        max_age: None,
+        now: at(acts.last().expect("an act").0 + 1.0),
+    }
+}
+
 /// What checks of marketing from sender X answer one second after the last act.
 pub fn check(name: &str, acts: &[(f64, Act)], expected: &[(IdentityId, CheckReason)]) {
     check_from(name, acts, "X", expected);
@@ -168,17 +194,10 @@ pub fn check_from(
     expected: &[(IdentityId, CheckReason)],
 ) {
     let world = told(acts);
-    let mut naive = Naive::new(&[A, B, C]);
+    let mut naive = Naive::new(&[A, B, C, D, E]);
     events(acts).iter().for_each(|event| naive.apply(event));
     for (id, reason) in expected {
-        let check = Check {
-            is_contact: true,
-            is_former: world.role(*id) == Some(Role::Former),
-            category: MessageCategory::Marketing,
-            sender,
-            max_age: None,
-            now: at(acts.last().expect("an act").0 + 1.0),
-        };
+        let check = check_of(&world, *id, acts, sender);
         let row = world.row(*id).unwrap_or_default();
         assert_eq!(decide(&row, &check).reason, *reason, "{name}: {id:?}");
         assert_eq!(naive.decide(*id, &check).0, *reason, "{name}, by the definition: {id:?}");
