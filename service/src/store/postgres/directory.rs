@@ -89,17 +89,21 @@ impl Page<'_> {
         db: &mut PostgresSession,
         mut sql: QueryBuilder<Postgres>,
     ) -> Result<Vec<ContactRow>> {
-        let rows = db.fetch_all(sql.build().persistent(is_constant(self.selection))).await?;
         let policy = &self.workspace.settings.opt_in_policy;
         let sort_key = |row: &_| match self.sort_key() {
             Some(_) => Row::get(row, column_count(policy)),
             None => String::new(),
         };
-        rows.iter().map(|row| decode(row, policy, sort_key(row))).collect()
+        let query = sql.build().persistent(is_constant(self.selection));
+        db.fetch_decoded(query, |row| decode(row, policy, sort_key(row))).await
     }
 
     /// Walks along the order until the page is full.
     fn walk(&self) -> QueryBuilder<Postgres> {
+        if selects_all(self.selection) {
+            // A fifth less for the database than over a subquery.
+            return self.ordered("");
+        }
         // Without OFFSET 0 the planner may sort all contacts for every page, because
         // it expects most filters to match fewer than they do.
         self.walk_over(|sql| {
@@ -134,11 +138,15 @@ impl Page<'_> {
     /// Finds all matches by an index and sorts them. The order is one that no index
     /// has, so that the planner cannot walk along one.
     fn sorted(&self) -> QueryBuilder<Postgres> {
+        self.ordered("::text || ''")
+    }
+
+    fn ordered(&self, suffix: &'static str) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
         push_selection(&mut sql, self.workspace, self.selection);
-        self.push_order(&mut sql, "::text || ''");
+        self.push_order(&mut sql, suffix);
         push_limit(&mut sql, self.limit);
         sql
     }
@@ -206,6 +214,10 @@ fn is_indexed(selection: &Selection) -> bool {
 /// statement is soon planned for any value, while the right plan depends on how many
 /// contacts have it.
 fn is_constant(selection: &Selection) -> bool {
+    selects_all(selection)
+}
+
+fn selects_all(selection: &Selection) -> bool {
     selection.filter.is_none() && selection.words.is_empty()
 }
 

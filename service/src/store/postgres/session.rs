@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures::TryStreamExt;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::{Execute, Executor, PgConnection, Postgres, Row};
@@ -143,6 +144,28 @@ impl PostgresSession {
     ) -> Result<Vec<PgRow>> {
         self.ensure_reach()?;
         self.watch.over(self.connection.fetch_all(query)).await
+    }
+
+    /// Decodes each row when it arrives, while the database sends the next ones.
+    pub(super) async fn fetch_decoded<'q, T>(
+        &mut self,
+        query: impl Execute<'q, Postgres> + 'q,
+        decode: impl Fn(&PgRow) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.ensure_reach()?;
+        let mut rows = self.connection.fetch(query);
+        let decoding = async {
+            let (mut decoded, mut damaged) = (Vec::new(), None);
+            while let Some(row) = rows.try_next().await? {
+                match decode(&row) {
+                    Ok(row) => decoded.push(row),
+                    // Not the connection's fault, which is used on once it has read all rows.
+                    Err(error) => damaged = damaged.or(Some(error)),
+                }
+            }
+            Ok::<_, sqlx::Error>(damaged.map_or(Ok(decoded), Err))
+        };
+        self.watch.over(decoding).await?
     }
 
     pub(super) async fn fetch_one<'q>(

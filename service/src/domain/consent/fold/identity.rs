@@ -24,7 +24,7 @@ pub struct Carry {
     pub at: Time,
     /// Since when that one was there, with the holder of then; None if it was always.
     pub place: Option<Time>,
-    /// What was permitted under that one before this had ended when it was carried.
+    /// What was permitted under that one before this had ended when it was carried, or has here since.
     pub ended: Option<Time>,
 }
 
@@ -95,6 +95,7 @@ impl Own {
         self.returned = Some(time);
         if !carries {
             self.ended = Some(time);
+            self.carries.iter_mut().for_each(|carry| carry.ended = Some(time));
             self.permissions.iter_mut().for_each(|it| it.end_at(time));
         }
     }
@@ -116,8 +117,7 @@ impl Own {
         let carries = self.carries.iter().filter(|carry| said.time < carry.at && is_of(carry));
         let mut ends = carries.map(|carry| {
             let ended = carry.ended.filter(|ended| said.time < *ended);
-            let since = self.ended.filter(|ended| carry.at < *ended);
-            [said.expire, ended, since].into_iter().flatten().min()
+            [said.expire, ended].into_iter().flatten().min()
         });
         match is_personal {
             // What the first link carried is its own for the others.
@@ -132,13 +132,16 @@ impl Own {
     /// later is to lift what was said before them, and a link lifts nothing.
     pub(super) fn carry(&mut self, id: IdentityId, from: (IdentityId, &Self), at: Time) {
         let (from, theirs) = from;
-        let before = theirs.carries.iter().filter(|carry| carry.from != id).map(|carry| Carry {
-            ended: carry.ended.max(theirs.ended.filter(|ended| carry.at < *ended)),
-            ..*carry
-        });
-        self.carries.extend(before);
         let place = theirs.since.max(theirs.joined);
-        self.carries.push(Carry { from, at, place, ended: theirs.ended });
+        let last = Carry { from, at, place, ended: theirs.ended };
+        for carry in theirs.carries.iter().filter(|carry| carry.from != id).chain([&last]) {
+            // The same again carries nothing else.
+            match self.carries.iter_mut().find(|known| Carry { at: carry.at, ..**known } == *carry)
+            {
+                Some(known) => known.at = known.at.max(carry.at),
+                None => self.carries.push(*carry),
+            }
+        }
         self.carries.sort_by_key(|carry| carry.at);
         self.carries.drain(..self.carries.len().saturating_sub(MAX_CARRIES));
         for (mine, theirs) in self.permissions.iter_mut().zip(&theirs.permissions) {

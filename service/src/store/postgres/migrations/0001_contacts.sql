@@ -98,6 +98,7 @@ CREATE TABLE contact (
     opt_in_marketing           smallint NOT NULL, -- state and source, see common/summary.rs
     opt_in_utility             smallint NOT NULL,
     opt_in_authentication      smallint NOT NULL,
+    record                     bytea    NOT NULL, -- the encoded profile, see record.rs; streams read no column after it
     workspace_id               text     COLLATE "C" NOT NULL,
     terms                      text[]   COLLATE "C" NOT NULL, -- tags, and values as id=value
     attributes                 jsonb    NOT NULL, -- times as microseconds
@@ -108,7 +109,6 @@ CREATE TABLE contact (
     first_name_key             text     COLLATE "C" NOT NULL, -- the keys that lists are ordered by
     last_name_key              text     COLLATE "C" NOT NULL,
     words                      tsvector NOT NULL, -- of the name, folded and split (domain::search)
-    record                     bytea    NOT NULL, -- the encoded profile, see record.rs
     PRIMARY KEY (workspace_id, contact_id)
 ) WITH (fillfactor = 90, autovacuum_analyze_scale_factor = 0.02);
 

@@ -111,6 +111,15 @@ fn absence() -> impl Strategy<Value = Option<[(f64, Act); 2]>> {
     }))
 }
 
+/// Links that carry among those who are there.
+fn again() -> impl Strategy<Value = Vec<(f64, Act)>> {
+    let ids = || prop::sample::select(vec![A, B, C, D]);
+    let link = (0_u32..10, ids(), ids());
+    let link =
+        link.prop_map(|(time, from, to)| (f64::from(time) / 10.0 + 40.01, carry_beside(from, to)));
+    prop::collection::vec(link, 0..3)
+}
+
 proptest! {
     #![proptest_config(super::properties::lives())]
 
@@ -120,10 +129,11 @@ proptest! {
         said in prop::collection::vec(statement(), 1..8),
         links in links(),
         absence in absence(),
+        again in again(),
     ) {
         let delivered = |recorded: fn(&(f64, Act, Option<f64>)) -> f64| {
             let mut acts = vec![(0.0, create(&[A])), (50.0, link(A, A))];
-            acts.extend(links.iter().chain(absence.iter().flatten()).cloned());
+            acts.extend(links.iter().chain(absence.iter().flatten()).chain(&again).cloned());
             acts.extend(said.iter().map(|said| (recorded(said), said.1.clone())));
             acts.sort_by(|a, b| a.0.total_cmp(&b.0));
             acts

@@ -63,7 +63,7 @@ struct Handed {
     at: Time,
     /// From when the other was there.
     place: Time,
-    /// What was permitted under the other before this had ended by then.
+    /// What was permitted under the other before this had ended by then, or has for the one since.
     ended: Time,
 }
 
@@ -256,6 +256,9 @@ impl Naive {
             self.presence(id).returned = Some(time);
             if carry_from.is_none() {
                 self.presence(id).ended = Some(time);
+                for handed in self.handed.iter_mut().filter(|h| h.to == id) {
+                    handed.ended = time;
+                }
                 for fact in self.permitted.iter_mut().filter(|f| f.whom == id) {
                     fact.expire = Some(fact.expire.unwrap_or(Time::MAX_UTC).min(time));
                 }
@@ -263,15 +266,9 @@ impl Naive {
         }
         if let Some(from) = carry_from {
             let start = Time::MIN_UTC;
-            let ended = self.presence_of(from).ended;
             let theirs = self.handed.iter().filter(|h| h.to == from && h.from != id);
-            let mut handed: Vec<_> = theirs
-                .map(|h| {
-                    let since = ended.filter(|ended| h.at < *ended).unwrap_or(start);
-                    Handed { to: id, ended: h.ended.max(since), ..h.clone() }
-                })
-                .collect();
-            let ended = ended.unwrap_or(start);
+            let mut handed: Vec<_> = theirs.map(|h| Handed { to: id, ..h.clone() }).collect();
+            let ended = self.presence_of(from).ended.unwrap_or(start);
             handed.push(Handed { to: id, from, at: time, place: self.there_from(from), ended });
             self.handed.extend(handed);
             let mut permitted: Vec<_> =
@@ -405,9 +402,6 @@ impl Naive {
                     let mut end = expire.unwrap_or(Time::MAX_UTC);
                     if time < h.ended {
                         end = end.min(h.ended);
-                    }
-                    if let Some(ended) = self.presence_of(*id).ended.filter(|ended| h.at < *ended) {
-                        end = end.min(ended);
                     }
                     (h.at, end)
                 })
