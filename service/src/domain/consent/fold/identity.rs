@@ -35,7 +35,7 @@ pub struct Own {
     pub since: Option<Time>,
     /// When it came to its contact; None if the contact was created with it.
     pub joined: Option<Time>,
-    /// The links that carried something to it, by time.
+    /// What links carried to it, in the order in which it came.
     pub(super) carries: Vec<Carry>,
     /// When it first became a former identity of its contact.
     pub left: Option<Time>,
@@ -120,7 +120,7 @@ impl Own {
             [said.expire, ended].into_iter().flatten().min()
         });
         match is_personal {
-            // What the first link carried is its own for the others.
+            // What came first is its own for what came later.
             true => ends.next(),
             false => ends.min_by_key(|end| end.unwrap_or(Time::MAX_UTC)),
         }
@@ -134,7 +134,8 @@ impl Own {
         let (from, theirs) = from;
         let place = theirs.since.max(theirs.joined);
         let last = Carry { from, at, place, ended: theirs.ended };
-        for carry in theirs.carries.iter().filter(|carry| carry.from != id).chain([&last]) {
+        let before = theirs.carries.iter().filter(|carry| carry.from != id);
+        for carry in [&last].into_iter().chain(before) {
             // The same again carries nothing else.
             match self.carries.iter_mut().find(|known| Carry { at: carry.at, ..**known } == *carry)
             {
@@ -142,7 +143,6 @@ impl Own {
                 None => self.carries.push(*carry),
             }
         }
-        self.carries.sort_by_key(|carry| carry.at);
         self.carries.drain(..self.carries.len().saturating_sub(MAX_CARRIES));
         for (mine, theirs) in self.permissions.iter_mut().zip(&theirs.permissions) {
             mine.carry(theirs);

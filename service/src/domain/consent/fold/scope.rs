@@ -31,7 +31,7 @@ impl Person {
         self.members.iter().filter(in_scope).map(|member| member.id).collect()
     }
 
-    /// For whom else it is carried, by links that were after it, and until when it holds for each. It is for one
+    /// To whom it is carried, by links that were after it, and until when it holds for each. It is for one
     /// from whom they took over, or would have been while that one was there.
     pub(super) fn carried_scope(
         &self,
@@ -40,7 +40,8 @@ impl Person {
         said: &Permission,
         is_personal: bool,
     ) -> Vec<(IdentityId, Option<Time>)> {
-        let others = self.members.iter().filter(|member| !scope.contains(&member.id));
+        // Of what the person said, its own counts; of what others report, the shortest.
+        let others = self.members.iter().filter(|it| !is_personal || !scope.contains(&it.id));
         let others: Vec<_> = others.filter(|member| !member.own.carries.is_empty()).collect();
         if others.is_empty() {
             return Vec::new();

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::super::*;
+use super::life::id;
 use super::story::*;
 use crate::domain::Time;
 use crate::domain::consent::{MessageCategory, Source};
@@ -128,6 +129,20 @@ fn rows_are_small() {
     let erased = record(opt_in(None)).erase(at(1.0), event);
     assert_eq!(size(&erased[0]), 36);
     assert_eq!(IdentityConsent::default().encode(A), [1]);
+}
+
+#[test]
+fn links_that_carry_are_kept_within_bounds() {
+    let number = |n: u8| id(100 + u128::from(n));
+    let mut moved = vec![(0.0, create(&[number(0)]))];
+    moved.extend((1..=40).map(|n| (f64::from(n), carry(number(n - 1), number(n)))));
+    let last = told(&moved).row(number(40)).expect("a row");
+    assert_eq!(last.own.carries.len(), 16);
+    assert!(last.encode(number(40)).len() < 16 * 50);
+    let again = (1..40).map(|n| (f64::from(n), carry_beside(A, B)));
+    let acts: Vec<_> = std::iter::once((0.0, create(&[A]))).chain(again).collect();
+    let carries = told(&acts).row(B).expect("a row").own.carries;
+    assert_eq!(carries.len(), 1, "the same again carries nothing else");
 }
 
 #[test]

@@ -43,12 +43,29 @@ fn a_word_of_before_its_identity_came_goes_on_to_who_takes_over_from_it() {
 
 #[test]
 fn what_has_ended_for_an_identity_goes_on_as_ended() {
-    let back = [(0.0, create(&[A, D])), (2.0, replace(A, B)), (3.0, replace(B, A))];
+    let gone = [(0.0, create(&[A, D])), (2.0, replace(A, B)), (3.0, replace(B, A))];
     let links = [(5.0, carry_beside(A, C)), (7.0, report(C, 7.0))];
     for word in [yes(A, 1.0), yes(D, 1.0)] {
-        told_with("a report does not revive it", &back, &word, &links, &[(C, Expired)]);
+        told_with("a report does not revive it", &gone, &word, &links, &[(C, Expired)]);
     }
-    told_with("what came since holds", &back, &yes(D, 4.0), &links, &[(C, OptedIn)]);
+    // Of reports the shortest counts, also where the other has it itself.
+    let (shared, ended) = ([(0.0, create(&[A, C]))], [(B, Expired), (C, Expired)]);
+    let back = [
+        (5.0, replace(A, B)),
+        (6.0, link(A, B)),
+        (7.0, carry_beside(A, C)),
+        (8.0, carry_beside(A, B)),
+    ];
+    told_with("a report", &shared, &report(C, 1.0), &back, &ended);
+    let away = [(5.0, carry_beside(A, C)), (6.0, replace(A, B)), (7.0, link(A, A))];
+    let twice = [away.as_slice(), &[(8.0, carry_beside(C, D)), (8.5, carry_beside(A, D))]].concat();
+    let alone = [(0.0, create(&[A]))];
+    told_with("of a report", &alone, &report(A, 1.0), &twice, &[(C, OptedIn), (D, Expired)]);
+    told_with("of a yes what came first", &alone, &yes(A, 1.0), &twice, &[(D, OptedIn)]);
+    let turned =
+        [away.as_slice(), &[(8.0, carry_beside(A, D)), (8.5, carry_beside(C, D))]].concat();
+    told_with("turned round", &alone, &yes(A, 1.0), &turned, &[(C, OptedIn), (D, Expired)]);
+    told_with("what came since holds", &gone, &yes(D, 4.0), &links, &[(C, OptedIn)]);
     // The new one goes, and comes back as somebody's word.
     let agreed = [(0.0, create(&[A, D]))];
     let left = [(5.0, carry(A, C)), (6.0, replace(C, B)), (7.0, replace(B, C))];
@@ -105,9 +122,11 @@ fn absence() -> impl Strategy<Value = Option<[(f64, Act); 2]>> {
     let absence = (10_u32..390, 1_u32..100, any::<bool>());
     prop::option::of(absence.prop_map(|(from, length, carries)| {
         let retired = Act::Change(Change::Retired { identity: A });
-        let back = if carries { carry_beside(B, A) } else { link(A, A) };
+        // To itself: the second one may not be there yet.
+        let carry_from = carries.then_some(B);
+        let back = Change::Linked { identity: A, to: A, carry_from, replaces: None };
         let from = f64::from(from) / 10.0 + 0.03;
-        [(from, retired), ((from + f64::from(length) / 10.0).min(40.0), back)]
+        [(from, retired), ((from + f64::from(length) / 10.0).min(40.0), Act::Change(back))]
     }))
 }
 

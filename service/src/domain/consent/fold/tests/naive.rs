@@ -266,10 +266,11 @@ impl Naive {
         }
         if let Some(from) = carry_from {
             let start = Time::MIN_UTC;
-            let theirs = self.handed.iter().filter(|h| h.to == from && h.from != id);
-            let mut handed: Vec<_> = theirs.map(|h| Handed { to: id, ..h.clone() }).collect();
+            let place = self.there_from(from);
             let ended = self.presence_of(from).ended.unwrap_or(start);
-            handed.push(Handed { to: id, from, at: time, place: self.there_from(from), ended });
+            let mut handed = vec![Handed { to: id, from, at: time, place, ended }];
+            let theirs = self.handed.iter().filter(|h| h.to == from && h.from != id);
+            handed.extend(theirs.map(|h| Handed { to: id, ..h.clone() }));
             self.handed.extend(handed);
             let mut permitted: Vec<_> =
                 self.permitted.iter().filter(|f| f.whom == from).cloned().collect();
@@ -379,8 +380,9 @@ impl Naive {
         scope
     }
 
-    /// Those not in the scope to whom a link handed on what was said before it, each with until when
-    /// it holds there: what one in the scope has, or one had who was there, if a named one speaks for others.
+    /// Those to whom a link handed on what was said before it, each with until when it holds there: what one in
+    /// the scope has, or one had who was there, if a named one speaks for others. Who is in the scope has what
+    /// the person said already.
     fn carried_scope(
         &self,
         person: &[IdentityId],
@@ -392,7 +394,7 @@ impl Naive {
         });
         let scope = self.scope(person, named, time);
         let mut carried = Vec::new();
-        for id in person.iter().filter(|id| !scope.contains(id)) {
+        for id in person.iter().filter(|id| !is_personal || !scope.contains(id)) {
             let mut ends: Vec<_> = self
                 .handed
                 .iter()
@@ -403,12 +405,14 @@ impl Naive {
                     if time < h.ended {
                         end = end.min(h.ended);
                     }
-                    (h.at, end)
+                    end
                 })
                 .collect();
             // Of what the person said, the first link gave it; of what others report, the shortest counts.
-            ends.sort_by_key(|(at, end)| if is_personal { *at } else { *end });
-            if let Some((_, end)) = ends.first() {
+            if !is_personal {
+                ends.sort();
+            }
+            if let Some(end) = ends.first() {
                 carried.push((*id, Some(*end).filter(|end| *end != Time::MAX_UTC)));
             }
         }
