@@ -4,7 +4,9 @@
 //! do not match, or find all matches by an index and sort them. Either can be a
 //! thousand times slower than the other, depending on how many contacts match and
 //! where they are, which the planner's statistics do not predict well enough. So the
-//! walk runs first, with a limit, and the index after it.
+//! walk runs first, with a limit, and the index after it. Where no index finds the matches, the walk goes on in
+//! parts: of a statement without a limit, the planner would sort all that is left of the workspace for every
+//! page, where its contacts lie among those of others; and one that finds nothing for long would time out.
 
 use async_trait::async_trait;
 use sqlx::{Postgres, QueryBuilder, Row};
@@ -25,6 +27,11 @@ const WALKED_AT_LEAST: usize = 10_000;
 /// neighbours on disk.
 const WALKED_PER_NAME: usize = 10;
 const WALKED_AT_LEAST_BY_NAME: usize = 2000;
+/// How many contacts the first part of a walk has that goes on, per contact of the page and at least; each part has
+/// this many times as many as the one before; and how many a part has at most.
+const PART_PER_ROW: usize = 4;
+const PART_AT_LEAST: usize = 1000;
+const LARGEST_PART: usize = 50_000;
 
 #[async_trait]
 impl DirectoryReader for PostgresSession {
@@ -74,7 +81,7 @@ struct Page<'a> {
 
 async fn read(db: &mut PostgresSession, page: Page<'_>) -> Result<Vec<ContactRow>> {
     if !is_indexed(page.selection) || !db.finds_by_index() {
-        return page.fetch(db, page.walk()).await;
+        return page.walk(db).await;
     }
     let rows = page.fetch(db, page.short_walk()).await?;
     match rows.len() == page.limit {
@@ -99,16 +106,42 @@ impl Page<'_> {
     }
 
     /// Walks along the order until the page is full.
-    fn walk(&self) -> QueryBuilder<Postgres> {
+    async fn walk(&self, db: &mut PostgresSession) -> Result<Vec<ContactRow>> {
         if selects_all(self.selection) {
-            // A fifth less for the database than over a subquery.
-            return self.ordered("");
+            return self.fetch(db, self.ordered("", None)).await;
         }
-        // Without OFFSET 0 the planner may sort all contacts for every page, because
-        // it expects most filters to match fewer than they do.
-        self.walk_over(|sql| {
-            sql.push(" OFFSET 0");
-        })
+        let part = self.limit.saturating_mul(PART_PER_ROW);
+        let mut part = part.clamp(PART_AT_LEAST, LARGEST_PART);
+        let mut rows = self.fetch(db, self.walk_over(part)).await?;
+        let mut after = rows.last().map(ContactRow::cursor).or_else(|| self.after.cloned());
+        while rows.len() < self.limit {
+            let rest = Page { after: after.as_ref(), limit: self.limit - rows.len(), ..*self };
+            // First where the part ends: what is added or deleted meanwhile shifts no other contact out of it.
+            let end = rest.end_of_part(db, part).await?;
+            rows.extend(rest.fetch(db, rest.ordered("", end.as_ref())).await?);
+            if end.is_none() {
+                break;
+            }
+            after = end;
+            part = part.saturating_mul(PART_PER_ROW).min(LARGEST_PART);
+        }
+        Ok(rows)
+    }
+
+    /// The contact with which a part of this length ends. None if so many are not left.
+    async fn end_of_part(
+        &self,
+        db: &mut PostgresSession,
+        length: usize,
+    ) -> Result<Option<PageCursor>> {
+        let mut sql = QueryBuilder::new("SELECT c.contact_id, ");
+        sql.push(self.sort_key().unwrap_or("''"));
+        push_contacts(&mut sql, self.workspace);
+        self.push_after(&mut sql);
+        self.push_order(&mut sql, "");
+        sql.push(" OFFSET ").push_bind(row_limit(length - 1)).push(" LIMIT 1");
+        let row = db.fetch_optional(sql.build()).await?;
+        Ok(row.map(|row| PageCursor { contact_id: row.get(0), sort_key: row.get(1) }))
     }
 
     /// Walks along the order with a limit.
@@ -118,16 +151,16 @@ impl Page<'_> {
             OrderBy::FirstName | OrderBy::LastName => (WALKED_PER_NAME, WALKED_AT_LEAST_BY_NAME),
         };
         let walked = self.limit.saturating_mul(per_row).max(at_least);
-        self.walk_over(|sql| push_limit(sql, walked))
+        self.walk_over(walked)
     }
 
-    fn walk_over(&self, end: impl FnOnce(&mut QueryBuilder<Postgres>)) -> QueryBuilder<Postgres> {
+    fn walk_over(&self, length: usize) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         sql.push(" FROM (SELECT c.*");
         push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
         self.push_order(&mut sql, "");
-        end(&mut sql);
+        push_limit(&mut sql, length);
         sql.push(") AS c WHERE true");
         push_selection(&mut sql, self.workspace, self.selection);
         self.push_order(&mut sql, "");
@@ -138,13 +171,17 @@ impl Page<'_> {
     /// Finds all matches by an index and sorts them. The order is one that no index
     /// has, so that the planner cannot walk along one.
     fn sorted(&self) -> QueryBuilder<Postgres> {
-        self.ordered("::text || ''")
+        self.ordered("::text || ''", None)
     }
 
-    fn ordered(&self, suffix: &'static str) -> QueryBuilder<Postgres> {
+    /// All matches up to this contact, or all.
+    fn ordered(&self, suffix: &'static str, end: Option<&PageCursor>) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
+        if let Some(end) = end {
+            self.push_bound(&mut sql, if self.order.descending { " >= " } else { " <= " }, end);
+        }
         push_selection(&mut sql, self.workspace, self.selection);
         self.push_order(&mut sql, suffix);
         push_limit(&mut sql, self.limit);
@@ -172,8 +209,17 @@ impl Page<'_> {
     }
 
     fn push_after(&self, sql: &mut QueryBuilder<Postgres>) {
-        let Some(cursor) = self.after else { return };
-        let beyond = if self.order.descending { " < " } else { " > " };
+        if let Some(after) = self.after {
+            self.push_bound(sql, if self.order.descending { " < " } else { " > " }, after);
+        }
+    }
+
+    fn push_bound(
+        &self,
+        sql: &mut QueryBuilder<Postgres>,
+        beyond: &'static str,
+        cursor: &PageCursor,
+    ) {
         match self.sort_key() {
             Some(column) => {
                 sql.push(" AND (").push(column).push(", c.contact_id)").push(beyond).push("(");

@@ -3,6 +3,7 @@
 use contacts_proto::v1;
 use contacts_sdk::{Contact, ContactView, NewContact, Page, reason};
 use contacts_tests::{Refused, TestApp, apply, ids, on_each_store, phone, phones};
+use futures::StreamExt;
 
 /// Reads all pages in an order, and checks their sizes.
 async fn read_all(app: &TestApp, order: &str, page_size: u32) -> Vec<Contact> {
@@ -48,6 +49,44 @@ async fn every_order_lists_every_contact_once(app: TestApp) {
         back.reverse();
         assert_eq!(back, reference, "{order} desc");
     }
+}
+
+/// More contacts than a walk reads at once; no index finds those that match.
+#[apply(on_each_store!)]
+async fn few_among_many_are_found_in_every_order(app: TestApp) {
+    const MATCHING: [usize; 8] = [0, 1, 998, 1000, 1001, 3500, 4998, 4999];
+    app.make_attributes().await;
+    let people = (0..5000).map(|n| {
+        let orders = if MATCHING.contains(&n) { 100 } else { 1 };
+        let first_name = ["Ana", "Bo", ""][n % 3];
+        NewContact::new().phone(phone(n)).first_name(first_name).attribute("orders", orders)
+    });
+    app.make_many(people).await;
+    let list = || app.contacts().list().filter("attributes.orders >= 100");
+    let numbers = |found: &[Contact]| -> Vec<_> {
+        found.iter().map(|contact| contact.phone_number.clone().expect("a number")).collect()
+    };
+    let created = MATCHING.map(phone).to_vec();
+    let mut named = MATCHING.to_vec();
+    // Those without a name come last.
+    named.sort_by_key(|n| (n % 3, *n));
+    let named: Vec<_> = named.into_iter().map(phone).collect();
+    for (order, expected) in [("create_time", created.clone()), ("first_name", named)] {
+        for page_size in [1, 3, 8, 50] {
+            for (direction, expected) in
+                [("", expected.clone()), (" desc", expected.iter().rev().cloned().collect())]
+            {
+                let order = format!("{order}{direction}");
+                let pages = list().order_by(&order).page_size(page_size).stream();
+                let found: Vec<_> =
+                    pages.map(|contact| contact.expect("a contact")).collect().await;
+                assert_eq!(numbers(&found), expected, "{order}, by {page_size}");
+            }
+        }
+    }
+    let segment = app.contacts().segment().filter("attributes.orders >= 100").stream();
+    let found: Vec<_> = segment.map(|contact| contact.expect("a contact")).collect().await;
+    assert_eq!(numbers(&found), created);
 }
 
 #[apply(on_each_store!)]

@@ -65,6 +65,14 @@ fn what_has_ended_for_an_identity_goes_on_as_ended() {
     let turned =
         [away.as_slice(), &[(8.0, carry_beside(A, D)), (8.5, carry_beside(C, D))]].concat();
     told_with("turned round", &alone, &yes(A, 1.0), &turned, &[(C, OptedIn), (D, Expired)]);
+    let again = [
+        (5.0, replace(C, B)),
+        (6.0, link(C, A)),
+        (7.0, carry_beside(A, C)),
+        (8.0, carry_beside(C, D)),
+    ];
+    let ended = [(A, OptedIn), (C, Expired), (D, Expired)];
+    told_with("what it has itself goes before", &shared, &yes(A, 1.0), &again, &ended);
     told_with("what came since holds", &gone, &yes(D, 4.0), &links, &[(C, OptedIn)]);
     // The new one goes, and comes back as somebody's word.
     let agreed = [(0.0, create(&[A, D]))];
