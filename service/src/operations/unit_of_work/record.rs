@@ -176,7 +176,7 @@ impl UnitOfWork<'_> {
         spoken: Spoken,
     ) -> Result<Recording> {
         let is_permission = matches!(spoken.kind, EventKind::OptIn | EventKind::PlatformResume);
-        let (ids, key) = self.named(entry, named, is_permission.then_some(spoken.said))?;
+        let (ids, key) = self.named(entry, named, Some((spoken.said, is_permission)))?;
         let mut person = self.entries[entry.0].person.clone();
         let event_id = tx.new_id();
         let recorded = person.record(&fold::Statement {
@@ -222,12 +222,12 @@ impl UnitOfWork<'_> {
         Ok(Recording { entry, person, event, outcomes: recorded.outcomes })
     }
 
-    /// The identities that a statement names, and the key of the first.
+    /// The identities that a statement names, and the key of the first. Of one, its time, and whether it permits.
     fn named(
         &mut self,
         entry: EntryId,
         named: &Named,
-        permission: Option<Said>,
+        spoken: Option<(Said, bool)>,
     ) -> Result<(Vec<IdentityId>, MatchKey)> {
         let target = &mut self.entries[entry.0];
         let keys = target.keys();
@@ -240,14 +240,21 @@ impl UnitOfWork<'_> {
             }
             Named::Contact | Named::Merged => {
                 let person = &target.person;
-                let ids = match (permission, named, target.last_merge) {
-                    (None, _, _) => person.current(),
-                    (Some(said), Named::Merged, merged)
+                let current = || person.current();
+                let ids = match (spoken, named, target.last_merge) {
+                    (None, _, _) => current(),
+                    (Some((said, true)), Named::Merged, merged)
                         if merged.is_none_or(|merged| said.time <= merged) =>
                     {
                         Vec::new()
                     }
-                    (Some(said), _, _) => person.there_at(said.time),
+                    (Some((said, true)), _, _) => person.there_at(said.time),
+                    (Some((said, false)), Named::Contact, _) if !said.after_all_known => {
+                        let there = person.there_at(said.time);
+                        // No objection is lost: if nobody was there, it names everybody who is.
+                        if there.is_empty() { current() } else { there }
+                    }
+                    (Some((_, false)), _, _) => current(),
                 };
                 Ok((ids, first))
             }

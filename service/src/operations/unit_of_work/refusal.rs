@@ -29,9 +29,9 @@ pub fn consent_conflict(why: NoEffect) -> Error {
              agreed under",
         ),
         NoEffect::BeforeHolder => conflict(
-            "the opt-in is from before this number or user id was released or erased, or before the \
-             contact with this id was merged into another, so it may be of somebody else: record it \
-             again when this person agrees",
+            "the opt-in is from before this number or user id was released or erased, from while it was \
+             a former one, or from before the contact with this id was merged into another, so it may \
+             be of somebody else: record it again when this person agrees",
         ),
     }
 }

@@ -315,3 +315,33 @@ async fn what_is_late_under_a_linked_number_is_carried_on_from_it(app: TestApp) 
     report.refused_for(reason::CONSENT_CONFLICT);
     audited(&app).await;
 }
+
+/// An opt-in of a contact that ends earlier, said before its number changed and delivered after.
+#[apply(on_each_store!)]
+async fn a_late_opt_in_by_contact_id_names_the_number_of_then(app: TestApp) {
+    let contact = app.contacts().create(NewContact::new().phone(phone(1))).await.expect("one");
+    yes(&app, phone(1), 1000).await;
+    let link = app.contacts().link_identity(&contact).phone(phone(2));
+    link.carry_opt_in(OptInSource::Platform, Default::default()).await.expect("a link");
+    let until = app.opt_in().record_opt_in(&contact, OptInSource::WebForm).expire_time(ago(10));
+    until.occurred_time(ago(500)).await.expect("an opt-in");
+    assert_eq!(check(&app, phone(2)).await, CheckReason::Expired);
+    audited(&app).await;
+}
+
+/// What was said of a contact is not said of an identity that came later.
+#[apply(on_each_store!)]
+async fn a_late_opt_out_by_contact_id_is_lifted_by_what_came_after_it(app: TestApp) {
+    let user = || Recipient::whatsapp_user_id("US.1");
+    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    let contact = app.contacts().create(person).await.expect("a contact");
+    app.contacts().link_identity(&contact).phone(phone(2)).await.expect("a link");
+    no(&app, &contact, 500).await;
+    assert_eq!(check(&app, phone(2)).await, CheckReason::OptedOut);
+    yes(&app, user(), 400).await;
+    assert_eq!(check(&app, user()).await, CheckReason::OptedIn);
+    assert_eq!(check(&app, phone(2)).await, CheckReason::NotAsked);
+    no(&app, &contact, 0).await;
+    assert_eq!(check(&app, user()).await, CheckReason::OptedOut);
+    audited(&app).await;
+}

@@ -66,9 +66,14 @@ impl Own {
     /// Whether words said under it at a time are its current holder's. Of those from before it came they may
     /// be; of those from while it was a former identity nobody knows.
     pub(super) fn is_holders_at(&self, time: Time) -> bool {
-        let was_away = self.left.is_some_and(|left| left <= time)
-            && self.returned.is_some_and(|returned| time < returned);
+        let was_away =
+            self.has_left_by(time) && self.returned.is_some_and(|returned| time < returned);
         self.since.is_none_or(|since| since <= time) && !was_away
+    }
+
+    /// Whether it had become a former identity by a time, at least once.
+    pub(super) fn has_left_by(&self, time: Time) -> bool {
+        self.left.is_some_and(|left| left <= time)
     }
 
     /// Whether it was there at a time, as a current or a former identity, with its current contact and holder.

@@ -28,6 +28,14 @@ pub struct Member {
     pub own: Own,
 }
 
+impl Member {
+    /// Whether it was certainly a current identity of its contact at a time, if it was there.
+    pub(super) fn was_current_at(&self, time: Time) -> bool {
+        let is_back = self.role == Role::Current && self.own.returned.is_none_or(|it| it <= time);
+        is_back || !self.own.has_left_by(time)
+    }
+}
+
 /// The identities of one contact, or one that is no contact's. Loaded from rows,
 /// altered in memory, written back as [`rows`](Self::rows).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

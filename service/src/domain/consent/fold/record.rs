@@ -166,7 +166,11 @@ impl Person {
     /// Whom a permission is for, or why it is for nobody.
     fn permitted_scope(&self, spoken: &Spoken<'_>) -> Result<Vec<IdentityId>, NoEffect> {
         let mut named = self.members.iter().filter(|member| spoken.named.contains(&member.id));
-        if named.clone().any(|member| member.role == Role::Former) {
+        // Of the time before it became a former one, something said of the contact names it, too. Words under
+        // it are refused before they come here.
+        let is_former =
+            |member: &Member| member.role == Role::Former && !member.was_current_at(spoken.time);
+        if named.clone().any(is_former) {
             return Err(NoEffect::FormerIdentity);
         }
         if named.next().is_none() {

@@ -11,11 +11,11 @@ impl Person {
         current.map(|member| member.id).collect()
     }
 
-    /// The current identities that were there at a time: whom a permission said
-    /// of the contact then names. What joined later was not meant.
+    /// The identities that were the contact's at a time, those that have become former ones since included:
+    /// whom a statement about the contact names. What joined later was not meant.
     pub fn there_at(&self, time: Time) -> Vec<IdentityId> {
-        let there =
-            |member: &&Member| member.role == Role::Current && member.own.is_there_at(stored(time));
+        let time = stored(time);
+        let there = |member: &&Member| member.own.is_there_at(time) && member.was_current_at(time);
         self.members.iter().filter(there).map(|member| member.id).collect()
     }
 

@@ -11,9 +11,8 @@ use crate::domain::consent::{MessageCategory, Source};
 pub struct Statement {
     /// The event that records it.
     pub event: Uuid,
-    /// The identities it names. What is said of a contact names, for a permission,
-    /// [`Person::there_at`](super::Person::there_at) its time; for an objection,
-    /// [`Person::current`](super::Person::current).
+    /// The identities it names. What is said of a contact names who was
+    /// [there at](super::Person::there_at) its time.
     pub named: Vec<IdentityId>,
     /// When it was said.
     pub said: Said,

@@ -196,9 +196,13 @@ fn an_import_without_a_time_is_for_who_was_never_asked() {
 fn what_is_said_of_a_contact_names_who_was_there() {
     let world = told(&[(0.0, create(&[A, B])), (5.0, link(C, A)), (9.0, replace(B, C))]);
     let person = world.person(A).expect("a person");
-    assert_eq!(person.there_at(at(3.0)), [A]);
-    assert_eq!(person.there_at(at(6.0)), [A, C]);
+    assert_eq!(person.there_at(at(3.0)), [A, B]);
+    assert_eq!(person.there_at(at(6.0)), [A, B, C]);
+    assert_eq!(person.there_at(at(9.0)), [A, C]);
     assert_eq!(person.current(), [A, C]);
+    let back = told(&[(0.0, create(&[A, B])), (5.0, replace(B, C)), (9.0, link(B, A))]);
+    let there = |second| back.person(A).expect("a person").there_at(at(second)).contains(&B);
+    assert_eq!([4.0, 5.0, 8.0, 9.0].map(there), [true, false, false, true]);
 }
 
 #[test]

@@ -170,8 +170,9 @@ fn parting() {
 fn carrying() {
     let untouched = [(0.0, no(B, 0.0)), (1.0, yes(A, 1.0)), (5.0, carry(A, B))];
     check("a carried yes lifts nothing", &untouched, &[(B, OptedOut)]);
-    let late = [(5.0, carry(A, B)), (9.0, yes(A, 1.0))];
-    check("under the old number, even late, it is refused", &late, &[(B, NotAsked)]);
+    let late = |said| [(5.0, carry(A, B)), (9.0, yes(A, said))];
+    check("said of the contact while it had the number", &late(4.0), &[(B, OptedIn)]);
+    check("of the time since, it is refused", &late(5.0), &[(B, NotAsked)]);
     let scope = [(1.0, yes(A, 1.0)), (5.0, carry(A, B)), (8.0, no(A, 3.0)), (9.0, yes(B, 4.0))];
     check("an opt-in of before the link lifts no other's no", &scope, &[(B, OptedOut)]);
     let after = [(1.0, yes(A, 1.0)), (5.0, carry(A, B)), (8.0, no(A, 3.0)), (9.0, yes(B, 6.0))];

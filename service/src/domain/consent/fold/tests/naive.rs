@@ -419,6 +419,11 @@ impl Naive {
         carried
     }
 
+    /// Whether it is a former identity, and not only since the time.
+    fn has_left(&self, id: IdentityId, time: Time) -> bool {
+        self.former.contains(&id) && self.presence_of(id).left.is_none_or(|left| left <= time)
+    }
+
     fn say(&mut self, statement: &Statement, person: &[IdentityId], named: &[IdentityId]) {
         let Said { time, clock, after_all_known } = statement.said;
         let late = match (after_all_known, self.latest(person)) {
@@ -464,7 +469,7 @@ impl Naive {
             }
             Word::OptIn { categories, is_reported, expire, .. } => {
                 let personal = source.is_the_person() && !is_reported;
-                if named.iter().any(|id| self.former.contains(id)) {
+                if named.iter().any(|id| self.has_left(*id, time)) {
                     return;
                 }
                 let scope = self.scope(person, named, time);
@@ -496,7 +501,7 @@ impl Naive {
                 }
             }
             Word::Resume { sender } => {
-                if named.iter().any(|id| self.former.contains(id)) {
+                if named.iter().any(|id| self.has_left(*id, time)) {
                     return;
                 }
                 let scope = self.scope(person, named, time);
