@@ -89,8 +89,9 @@ async fn one(instance: &Instance, contacts: u64, effort: Effort) -> Result<[f64;
         streams.push(contacts as f64 / streamed.time.as_secs_f64());
         peaks.push(server.memory().1 as f64);
     }
-    // The first calls load what is answered from memory.
+    // The first calls load what is answered from memory, in the background.
     checks::call(client, contacts, effort.run).await?;
+    server.rest().await?;
     let mut rates = Vec::new();
     for _ in 0..effort.repetitions {
         rates.push(checks::call(client, contacts, effort.run).await?.rate());

@@ -71,6 +71,18 @@ impl ServerProcess {
         processors::of_process(self.child.id())
     }
 
+    /// Waits until the server does nothing any more, two minutes at most.
+    pub async fn rest(&self) -> Result {
+        for _ in 0..120 {
+            let before = self.cpu()?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if self.cpu()? - before < Duration::from_millis(30) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the peak of the memory the current one. False where that is not allowed.
     pub fn reset_peak(&self) -> bool {
         fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").is_ok()
