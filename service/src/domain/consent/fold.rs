@@ -18,9 +18,10 @@
 //! - **Reports.** What others report never extends an expiry, revives an expired permission or makes
 //!   it younger, also over an earlier report ([`Permissions`]).
 //! - **Carrying.** A link that carries gives the new identity the permissions known by then, and those of the time
-//!   before that are recorded later ([`Carry`]), whatever the other had taken over itself included. It is there from the link on all the same: an opt-in of it that is
-//!   recorded later, of a time before the link, is for it alone and lifts nothing said under others, because the
-//!   number may have been somebody else's then; and what is carried lifts nothing.
+//!   before that are recorded later ([`Carry`]), also what the other had taken over itself. It is there from the
+//!   link on all the same: an opt-in of it that is recorded later, of a time before the link, is for it alone and
+//!   lifts nothing said under others, because the number may have been somebody else's then; and what is carried
+//!   lifts nothing.
 //! - **Parting.** At a release or an erasure both sides keep what stood. An objection said under
 //!   an identity of the other side stands from then as if said under each identity of this side,
 //!   at the earliest at the parting: else nobody could ever lift it ([`Objection::kept_since`]).

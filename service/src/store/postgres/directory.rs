@@ -64,7 +64,7 @@ impl DirectoryReader for PostgresSession {
         let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*)");
         push_contacts(&mut sql, workspace);
         push_selection(&mut sql, workspace, selection);
-        let query = sql.build().persistent(is_constant(selection));
+        let query = sql.build().persistent(selects_all(selection));
         Ok(self.fetch_one(query).await?.get(0))
     }
 }
@@ -101,7 +101,7 @@ impl Page<'_> {
             Some(_) => Row::get(row, column_count(policy)),
             None => String::new(),
         };
-        let query = sql.build().persistent(is_constant(self.selection));
+        let query = sql.build().persistent(selects_all(self.selection));
         db.fetch_decoded(query, |row| decode(row, policy, sort_key(row))).await
     }
 
@@ -116,7 +116,8 @@ impl Page<'_> {
         let mut after = rows.last().map(ContactRow::cursor).or_else(|| self.after.cloned());
         while rows.len() < self.limit {
             let rest = Page { after: after.as_ref(), limit: self.limit - rows.len(), ..*self };
-            // First where the part ends: what is added or deleted meanwhile shifts no other contact out of it.
+            // Where the first part ended is not known: its rest is read again. Of the others that is asked
+            // first, so that what is added or deleted meanwhile shifts no other contact out of it.
             let end = rest.end_of_part(db, part).await?;
             rows.extend(rest.fetch(db, rest.ordered("", end.as_ref())).await?);
             if end.is_none() {
@@ -255,14 +256,10 @@ fn is_indexed(selection: &Selection) -> bool {
     !selection.words.is_empty() || selection.filter.as_ref().is_some_and(filter::is_indexed)
 }
 
-/// Whether the statement has one of a few texts, so that it should stay prepared.
+/// Whether all contacts are selected: then the statement has one of a few texts and should stay prepared.
 /// The text of each filter is different and would evict others. Also, a prepared
 /// statement is soon planned for any value, while the right plan depends on how many
 /// contacts have it.
-fn is_constant(selection: &Selection) -> bool {
-    selects_all(selection)
-}
-
 fn selects_all(selection: &Selection) -> bool {
     selection.filter.is_none() && selection.words.is_empty()
 }

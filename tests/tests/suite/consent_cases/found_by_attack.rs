@@ -1,6 +1,14 @@
 //! What somebody found who had the rule and the program, and wanted a wrong yes.
 
+use contacts_sdk::Contact;
+
 use super::*;
+
+/// Creates a contact with the first number and the user id `US.1`.
+async fn with_user_id(app: &TestApp) -> Contact {
+    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    app.contacts().create(person).await.expect("a contact")
+}
 
 /// An opt-in by the id of a contact, dated before any of its identities was there, is of none of them.
 #[apply(on_each_store!)]
@@ -170,8 +178,7 @@ async fn a_link_carries_only_from_the_id_that_it_replaces(app: TestApp) {
 #[apply(on_each_store!)]
 async fn what_ended_stays_ended_for_an_id_that_comes_back(app: TestApp) {
     let user = || Recipient::whatsapp_user_id("US.1");
-    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
-    let contact = app.contacts().create(person).await.expect("a contact");
+    let contact = with_user_id(&app).await;
     let end = SystemTime::now() + Duration::from_millis(500);
     let agree = app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).expire_time(end);
     agree.await.expect("an opt-in");
@@ -278,8 +285,7 @@ async fn a_conflict_says_in_which_categories(app: TestApp) {
 #[apply(on_each_store!)]
 async fn what_shortens_a_permission_is_carried_also_if_it_is_late(app: TestApp) {
     let user = || Recipient::whatsapp_user_id("US.1");
-    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
-    let contact = app.contacts().create(person).await.expect("a contact");
+    let contact = with_user_id(&app).await;
     yes(&app, phone(1), 1000).await;
     let link = app.contacts().link_identity(&contact).phone(phone(2));
     link.carry_opt_in(OptInSource::Platform, Default::default()).await.expect("a link");
@@ -333,8 +339,7 @@ async fn a_late_opt_in_by_contact_id_names_the_number_of_then(app: TestApp) {
 #[apply(on_each_store!)]
 async fn a_late_opt_out_by_contact_id_is_lifted_by_what_came_after_it(app: TestApp) {
     let user = || Recipient::whatsapp_user_id("US.1");
-    let person = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
-    let contact = app.contacts().create(person).await.expect("a contact");
+    let contact = with_user_id(&app).await;
     app.contacts().link_identity(&contact).phone(phone(2)).await.expect("a link");
     no(&app, &contact, 500).await;
     assert_eq!(check(&app, phone(2)).await, CheckReason::OptedOut);

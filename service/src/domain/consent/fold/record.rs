@@ -73,25 +73,21 @@ impl Person {
             Permission { event: spoken.event, time: spoken.time, expire, source: spoken.source };
         let carried = self.carried_scope(&scope, spoken.named, &said, is_personal);
         let lifted = is_personal && self.objections.lift(category, &scope, spoken.time);
-        let concerned: Vec<_> =
-            scope.iter().chain(carried.iter().map(|(id, _)| id)).copied().collect();
+        let own_end =
+            |id: &IdentityId| Some((*id, self.own(*id)?.end_of(spoken.time, expire), false));
+        let own = scope.iter().filter_map(own_end);
+        let permitted: Vec<_> =
+            own.chain(carried.into_iter().map(|(id, end)| (id, end, true))).collect();
+        let concerned: Vec<_> = permitted.iter().map(|(id, ..)| *id).collect();
         let before = self.effective(&concerned, category);
-        for id in &scope {
-            let Some(Member { own, .. }) = self.member_mut(*id) else { continue };
-            let said = Permission { expire: own.end_of(spoken.time, expire), ..said };
-            let permissions = &mut own.permissions[category as usize];
-            match is_personal {
-                true => permissions.add_personal(spoken.clock, said),
-                false => permissions.add_reported(said),
-            }
-        }
-        for (id, expire) in carried {
+        for (id, expire, is_carried) in permitted {
             let Some(Member { own, .. }) = self.member_mut(id) else { continue };
             let said = Permission { expire, ..said };
             let permissions = &mut own.permissions[category as usize];
-            match is_personal {
-                true => permissions.add_carried(spoken.clock, said),
-                false => permissions.add_reported(said),
+            match (is_personal, is_carried) {
+                (true, false) => permissions.add_personal(spoken.clock, said),
+                (true, true) => permissions.add_carried(spoken.clock, said),
+                (false, _) => permissions.add_reported(said),
             }
         }
         if let Some(standing) = self.standing(category) {
