@@ -57,20 +57,20 @@ pub async fn selects(database: &Database, contacts: u64, run: Duration) -> Resul
     nonzero(found)
 }
 
-/// Selects the rows of these numbers again and again, on one connection. Returns how many were found.
-pub async fn batches(database: &Database, numbers: &[String], run: Duration) -> Result<u64> {
-    let (started, keys) = (Instant::now(), numbers.iter().map(|number| key(number)));
-    let keys: Vec<_> = keys.collect();
-    let mut found = 0;
+/// Selects the rows of batches of numbers again and again, on one connection. Returns how many were found.
+pub async fn batches(database: &Database, batches: &[Vec<String>], run: Duration) -> Result<u64> {
+    let keys = |numbers: &Vec<String>| numbers.iter().map(|number| key(number)).collect();
+    let batches: Vec<Vec<_>> = batches.iter().map(keys).collect();
+    let (started, mut found) = (Instant::now(), 0);
     match database {
         Database::Sqlite(path) => {
-            let keys = keys.iter().cycle().take_while(|_| started.elapsed() < run);
-            found = in_place(path, keys.cloned())?;
+            let keys = batches.iter().flatten().cycle();
+            found = in_place(path, keys.take_while(|_| started.elapsed() < run).cloned())?;
         }
         Database::Postgres { url, .. } => {
             let mut db = PgConnection::connect(url).await?;
-            while started.elapsed() < run {
-                let select = sqlx::query(POSTGRES_ANY).bind(&keys);
+            for keys in batches.iter().cycle().take_while(|_| started.elapsed() < run) {
+                let select = sqlx::query(POSTGRES_ANY).bind(keys);
                 found += select.fetch_all(&mut db).await?.len() as u64;
             }
         }

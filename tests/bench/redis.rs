@@ -72,10 +72,10 @@ impl Redis {
     }
 
     /// Asks for these keys again and again, on one connection. Returns how many were there.
-    pub async fn mget(&self, numbers: &[String], run: Duration) -> Result<u64> {
+    pub async fn mget(&self, batches: &[Vec<String>], run: Duration) -> Result<u64> {
         let mut connection = self.connect().await?;
         let (started, mut count) = (Instant::now(), 0);
-        while started.elapsed() < run {
+        for numbers in batches.iter().cycle().take_while(|_| started.elapsed() < run) {
             // Encoded anew each time, as a client has to.
             connection.write_all(&command("MGET", numbers.iter())).await?;
             connection.read_line(&mut String::new()).await?;

@@ -308,8 +308,7 @@ impl Held {
     ) -> Option<Early> {
         let state = lock(&self.state);
         let State::Kept(Content { at, table }) = &*state else { return None };
-        let reasons = keys.map(|key| table.settled(key?, category)).collect();
-        Some(Early::new(*at, reasons))
+        Some(Early::new(*at, table.settled(keys, category)))
     }
 
     /// See [`Mirror::keep`]. Returns whether that took memory.

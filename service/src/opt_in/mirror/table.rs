@@ -31,6 +31,13 @@ struct Slot {
     is_former: bool,
 }
 
+/// Where to look for a key.
+struct Place<'k> {
+    key: &'k str,
+    tag: u64,
+    digits: u64,
+}
+
 /// Not settled.
 const OPEN: u8 = u8::MAX;
 const SETTLED: [CheckReason; 5] = [
@@ -72,16 +79,26 @@ impl Table {
         self.tagger.key_version()
     }
 
-    /// The answer of an identity, if it depends on nothing else but the policy of the workspace,
+    /// The answers of identities, where they depend on nothing else but the policy of the workspace,
     /// by which permissions may end. None if the identity is not there, or has to be looked at.
-    pub(super) fn settled(&self, key: &MatchKey, category: MessageCategory) -> Option<CheckReason> {
-        let slot = self.find(key)?;
-        SETTLED.get(usize::from(slot.settled[category as usize])).copied()
+    pub(super) fn settled<'k>(
+        &self,
+        keys: impl Iterator<Item = Option<&'k MatchKey>>,
+        category: MessageCategory,
+    ) -> Vec<Option<CheckReason>> {
+        // All places first: the processor then waits for the slots of several at a time. In one go, it
+        // hashed the next key only when the slot before had come from memory, five times as slow.
+        let places: Vec<_> = keys.map(|key| key.map(|key| self.place(key))).collect();
+        let reason = |place: &Option<Place<'_>>| {
+            let slot = self.find(place.as_ref()?)?;
+            SETTLED.get(usize::from(slot.settled[category as usize])).copied()
+        };
+        places.iter().map(reason).collect()
     }
 
     /// The row of an identity.
     pub(super) fn row(&self, key: &MatchKey, validity: &Validity) -> Result<Option<CheckRow>> {
-        let Some(slot) = self.find(key) else { return Ok(None) };
+        let Some(slot) = self.find(&self.place(key)) else { return Ok(None) };
         let record = self.record(slot).ok_or_else(|| Error::internal("a record is cut off"))?;
         let identity_id = IdentityId(Uuid::from_bytes(record.identity_id));
         let consent = IdentityConsent::decode(identity_id, record.consent);
@@ -145,11 +162,14 @@ impl Table {
         self.dead > (1 << 20) && self.dead > self.records.len() / 4
     }
 
-    fn find(&self, key: &MatchKey) -> Option<&Slot> {
-        let (tag, digits) = (self.tagger.tag(key.as_str()), digits(key));
-        self.slots.find(tag, |slot| match digits {
-            0 => slot.digits == 0 && key_of(&self.records, slot) == Some(key.as_str()),
-            _ => slot.digits == digits,
+    fn place<'k>(&self, key: &'k MatchKey) -> Place<'k> {
+        Place { key: key.as_str(), tag: self.tagger.tag(key.as_str()), digits: digits(key) }
+    }
+
+    fn find(&self, place: &Place<'_>) -> Option<&Slot> {
+        self.slots.find(place.tag, |slot| match place.digits {
+            0 => slot.digits == 0 && key_of(&self.records, slot) == Some(place.key),
+            digits => slot.digits == digits,
         })
     }
 
@@ -249,9 +269,13 @@ mod tests {
         for key in &keys {
             let row = table.row(key, &validity).expect("a record").expect("a row");
             assert_eq!(row.contact_id, Some(Uuid::from_u128(7)));
-            let settled = table.settled(key, MessageCategory::Marketing);
-            assert_eq!(settled, Some(CheckReason::NotAsked));
         }
+        let unknown = MatchKey::from_stored("p4915".into());
+        let asked = || keys.iter().map(Some).chain([None, Some(&unknown)]);
+        let settled = table.settled(asked(), MessageCategory::Marketing);
+        let (of_keys, of_others) = settled.split_at(keys.len());
+        assert!(of_keys.iter().all(|reason| *reason == Some(CheckReason::NotAsked)));
+        assert_eq!(of_others, [None, None]);
         let dead = table.dead;
         for key in keys.iter().step_by(2) {
             table.remove(tagger.tag(key.as_str()));
@@ -260,9 +284,11 @@ mod tests {
             let row = table.row(key, &validity).expect("a record");
             assert_eq!(row.is_some(), index % 2 == 1);
         }
+        let settled = table.settled(asked(), MessageCategory::Marketing);
+        for (index, reason) in settled.iter().enumerate() {
+            assert_eq!(reason.is_some(), index < keys.len() && index % 2 == 1);
+        }
         assert!(table.dead > dead);
-        assert!(
-            table.row(&MatchKey::from_stored("p4915".into()), &validity).expect("ok").is_none()
-        );
+        assert!(table.row(&unknown, &validity).expect("ok").is_none());
     }
 }
