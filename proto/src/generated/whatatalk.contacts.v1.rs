@@ -3646,6 +3646,7 @@ pub struct UpdateContactRequest {
     /// former ones. If the mask is absent, the fields of `contact` that are not empty
     /// change, except for the field that selects the contact: each attribute on its
     /// own, user ids are added, and an external id is set if the contact has none.
+    /// `*` stands for all of these fields: what `contact` does not have is cleared.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// Whether to create the contact if it does not exist.
@@ -4086,8 +4087,8 @@ pub struct ListContactsRequest {
     #[prost(string, tag = "3")]
     pub query: ::prost::alloc::string::String,
     /// Order: `create_time` (the default), `first_name` or `last_name`, optionally
-    /// followed by ` desc`. Names are ordered ignoring case and accents. Contacts
-    /// without a name come last.
+    /// followed by ` desc`. Names are ordered ignoring case and accents. Contacts whose
+    /// name has no letter and no digit come last, and with ` desc` first.
     #[prost(string, tag = "4")]
     pub order_by: ::prost::alloc::string::String,
     /// Which fields to return. UNSPECIFIED means FULL.
@@ -4433,10 +4434,12 @@ impl ::prost::Name for ImportConsent {
 }
 /// One row of an import.
 ///
-/// A row with several ids says that they are one person's. If somebody else opted out
-/// under one of them, contact or not, the opt-out is recorded for the contact that the
-/// row finds, too, and the row fails: also without a consent, and with
-/// ON_CONFLICT_SKIP. An opt-out of the row is recorded for all ids that can be read.
+/// A row with several ids says that they are one person's. If somebody else objected
+/// under one of them (an opt-out, a stop on the platform, an erasure), that is recorded
+/// for the contact that the row finds, too, and the row fails: also without a consent,
+/// and with ON_CONFLICT_SKIP. With ON_CONFLICT_MERGE, an id that is no contact's becomes
+/// the contact's together with what stands against it, and the row does not fail. An
+/// opt-out of the row is recorded for all ids that can be read.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImportRow {
     /// As in CreateContact. Output-only fields must be empty.
@@ -4853,7 +4856,8 @@ pub mod contact_service_client {
     /// ```
     ///
     /// * Fields: `tags`, `attributes.<id>`, `first_name`, `last_name`, `email`,
-    ///  `phone_number`, `create_time`, `update_time`.
+    ///  `phone_number`, `create_time`, `update_time`. A phone number equals its
+    ///  equivalent forms; `phone_number = "+55*"` compares its beginning as it is stored.
     /// * Fields of consent, also with `utility` or `authentication` for `marketing`:
     ///  `opt_in.marketing` or `opt_in` (OPTED_IN, OPTED_OUT or NOT_ASKED, as in
     ///  Contact.opt_in); `sendable.marketing` (true or false);
@@ -5899,7 +5903,8 @@ pub mod contact_service_server {
     /// ```
     ///
     /// * Fields: `tags`, `attributes.<id>`, `first_name`, `last_name`, `email`,
-    ///  `phone_number`, `create_time`, `update_time`.
+    ///  `phone_number`, `create_time`, `update_time`. A phone number equals its
+    ///  equivalent forms; `phone_number = "+55*"` compares its beginning as it is stored.
     /// * Fields of consent, also with `utility` or `authentication` for `marketing`:
     ///  `opt_in.marketing` or `opt_in` (OPTED_IN, OPTED_OUT or NOT_ASKED, as in
     ///  Contact.opt_in); `sendable.marketing` (true or false);
@@ -6823,9 +6828,11 @@ impl ::prost::Name for DecisionStatement {
 /// Reasons of errors.
 ///
 /// Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo in its
-/// details. The `domain` is `contacts.whatatalk`, the `reason` is one of the names
-/// below without the prefix `ERROR_REASON_`, and the `metadata` has the keys shown
-/// there. There may be more details:
+/// details, except what gRPC itself refuses: a message that is no valid Protobuf, or
+/// has text that is not UTF-8, ends with INTERNAL and without details. The `domain` is
+/// `contacts.whatatalk`, the `reason` is one of the names below without the prefix
+/// `ERROR_REASON_`, and the `metadata` has the keys shown there. There may be more
+/// details:
 ///
 /// * google.rpc.BadRequest with INVALID_ARGUMENT: the path of the field, and what to
 ///   send instead.
@@ -9270,7 +9277,7 @@ pub mod webhook_service_client {
         /// What is read:
         ///
         /// * `user_preferences`: a stop or a resume of marketing, of the sender in
-        ///  `metadata`, under all ids that name the person.
+        ///  `metadata`, under all ids that name the person, the parent user id included.
         /// * `statuses` with error 131050: a stop. Other errors say nothing of consent.
         /// * system messages `user_changed_number` and `user_changed_user_id`: the new
         ///  number and user id are linked to the contact, with what was permitted under
@@ -9355,7 +9362,7 @@ pub mod webhook_service_server {
         /// What is read:
         ///
         /// * `user_preferences`: a stop or a resume of marketing, of the sender in
-        ///  `metadata`, under all ids that name the person.
+        ///  `metadata`, under all ids that name the person, the parent user id included.
         /// * `statuses` with error 131050: a stop. Other errors say nothing of consent.
         /// * system messages `user_changed_number` and `user_changed_user_id`: the new
         ///  number and user id are linked to the contact, with what was permitted under
@@ -9593,8 +9600,8 @@ impl ::prost::Name for Workspace {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkspaceSettings {
     /// Words with which people opt out in a message, such as `STOP` and `PARAR`. The
-    /// whole message has to be the word; case, accents and punctuation around it do not
-    /// count. At most 50, each of 1 to 40 characters. Spaces around a word are removed,
+    /// whole message has to be the word; case, accents and punctuation or emoji around
+    /// it do not count. At most 50, each of 1 to 40 characters. Spaces around a word are removed,
     /// and a word that is listed twice is kept once. Without any, no message is read as
     /// an opt-out.
     #[prost(string, repeated, tag = "1")]

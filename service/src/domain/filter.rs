@@ -36,7 +36,7 @@
 //! | `consent.<category>.time`, `consent.<category>.expire_time` | time | all |
 //! | `consent.<category>.source` | `WEB_FORM`, `IMPORT` and so on, as OptInSource | `=` `!=` `:` `:*` `IN` |
 //! | `first_name`, `last_name`, `email` | text | all, prefix |
-//! | `phone_number` | text of digits; `+`, spaces, dashes, dots and parentheses are ignored | all, prefix |
+//! | `phone_number` | text of digits; `+`, spaces, dashes, dots and parentheses are ignored; a whole number equals its equivalent forms | all, prefix |
 //! | `create_time`, `update_time` | time | all |
 //! | `attributes.<id>`, STRING | text | all, prefix |
 //! | `attributes.<id>`, NUMBER | finite decimal without quotes | all |

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use crate::domain::consent::{NoEffect, OptInStatus, Outcome, Source, Statement};
+use crate::domain::Time;
+use crate::domain::consent::{
+    MessageCategory, NoEffect, OptInStatus, Outcome, PlatformStatement, Source, Statement,
+};
 use crate::domain::contact::{Recipient, validate_tags};
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::Definitions;
@@ -14,6 +17,7 @@ use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Bulk, Lock, LongWork, Operation, Transaction, Workspace};
 
 use super::contacts::{keep_external_id, keep_phone, people, refuse_former};
+use super::opt_in::{add_earlier_holders, keys_at, objected};
 use super::unit_of_work::{
     EntryId, Named, UnitOfWork, already_exists, consent_conflict, external_id_exists,
 };
@@ -75,6 +79,8 @@ impl Operation for ImportChunks {
             counts.push(all.len() - before);
         }
         let mut unit = UnitOfWork::load(tx, &workspace, &all).await?;
+        let objected = self.objected(&all, &counts, tx.now);
+        unit.load_earlier_holders(tx, &objected).await?;
         let (mut rest, mut counts) = (all.as_slice(), counts.into_iter());
         let mut outcomes = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
@@ -115,6 +121,24 @@ impl ImportChunks {
     /// Whether a row objects.
     pub fn any_objects(&self) -> bool {
         self.rows().any(|row| self.objection(row).is_some())
+    }
+
+    /// Whom rows object for, each with the time. `counts` tells how many of all each row names.
+    fn objected<'p>(
+        &self,
+        all: &'p [Recipient],
+        counts: &[usize],
+        now: Time,
+    ) -> Vec<(&'p MatchKey, Time)> {
+        let (mut rest, mut said) = (all, Vec::new());
+        for (row, count) in self.rows().zip(counts) {
+            let (named, others) = rest.split_at(*count);
+            rest = others;
+            if let Some(objection) = self.objection(row) {
+                said.extend(keys_at(named, objected(true, objection.occurred_time, now)));
+            }
+        }
+        said
     }
 
     /// Validates the options, which all rows share.
@@ -313,12 +337,15 @@ fn object(
             None => persons.push((entry, key.into_iter().collect())),
         }
     }
+    let named = |(entry, keys): (EntryId, Vec<_>)| match keys.is_empty() {
+        true => (entry, Named::Contact),
+        false => (entry, Named::Keys(keys)),
+    };
+    let mut persons: Vec<_> = persons.into_iter().map(named).collect();
+    let said = objected(true, objection.occurred_time, tx.now);
+    add_earlier_holders(unit, &mut persons, people, said);
     let mut changed = None;
-    for (entry, keys) in persons {
-        let named = match keys.is_empty() {
-            true => Named::Contact,
-            false => Named::Keys(keys),
-        };
+    for (entry, named) in persons {
         let one = object_one(tx, unit, entry, &named, objection)?;
         changed = Some(changed.unwrap_or(false) | one);
     }
@@ -355,8 +382,18 @@ fn refuse_hidden_objection(
 ) -> Result<()> {
     let others = people.iter().filter_map(|person| unit.find(person));
     for other in others.filter(|other| *other != entry) {
-        if let Some(event) = unit.standing_opt_out(other) {
-            return Err(consent_conflict(NoEffect::Objected { event }));
+        let standing = unit.objections(other);
+        let of_category = |category| {
+            let opt_out =
+                standing.opt_out(category).map(|it| NoEffect::Objected { event: it.event });
+            opt_out.or_else(|| Some(NoEffect::Erased { event: standing.erasure(category)?.event }))
+        };
+        let stopped = || {
+            let stop = standing.stops().iter().next()?;
+            Some(NoEffect::Objected { event: stop.objection.event })
+        };
+        if let Some(why) = MessageCategory::ALL.into_iter().find_map(of_category).or_else(stopped) {
+            return Err(consent_conflict(why));
         }
     }
     Ok(())
@@ -371,7 +408,10 @@ fn spread_objections(tx: &Transaction, unit: &mut UnitOfWork<'_>, row: &ImportRo
     };
     let others: Vec<_> = people.iter().filter_map(|person| unit.find(person)).collect();
     for other in others.into_iter().filter(|other| *other != entry) {
-        for (category, time) in unit.standing_opt_outs(other) {
+        let standing = unit.objections(other).clone();
+        for category in MessageCategory::ALL {
+            let both = standing.opt_out(category).into_iter().chain(standing.erasure(category));
+            let Some(time) = both.map(|objection| objection.time).max() else { continue };
             let objection = Statement {
                 status: OptInStatus::OptedOut,
                 categories: vec![category],
@@ -382,6 +422,18 @@ fn spread_objections(tx: &Transaction, unit: &mut UnitOfWork<'_>, row: &ImportRo
                 expire_time: None,
             };
             let recording = unit.consider(tx, entry, &Named::Contact, &objection, true)?;
+            if recording.is_effective() {
+                unit.accept(recording);
+            }
+        }
+        for stop in standing.stops().iter() {
+            let stop = PlatformStatement {
+                stopped: true,
+                sender_phone_number_id: stop.sender.clone(),
+                evidence: Default::default(),
+                occurred_time: Some(stop.objection.time),
+            };
+            let recording = unit.consider_on_platform(tx, entry, &Named::Contact, &stop)?;
             if recording.is_effective() {
                 unit.accept(recording);
             }

@@ -1,11 +1,13 @@
 //! Recording consent, and reading the ledger.
 
+use crate::domain::Time;
 use crate::domain::consent::{
-    ConsentEvent, NoEffect, OptInStatus, PlatformStatement, ShownConsent, Statement,
+    ConsentEvent, NoEffect, OptInStatus, PlatformStatement, Said, ShownConsent, Statement,
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Result};
 use crate::domain::ledger::Entry;
+use crate::domain::phone::MatchKey;
 use crate::store::{Lock, Operation, Store, Subjects, Transaction, decode_profile};
 
 use super::contacts::refuse_former;
@@ -34,6 +36,8 @@ impl Operation for RecordConsent {
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
+        let said = objected(self.is_objection(), self.statement.occurred_time, tx.now);
+        unit.load_earlier_holders(tx, &keys_at(&self.recipients, said)).await?;
         let events = record(&mut unit, tx, &self.recipients, &self.statement)?;
         let (event, entry) = events.into_iter().next().ok_or_else(Error::contact_not_found)?;
         let shown = unit.shown(entry);
@@ -54,8 +58,11 @@ pub(super) fn record(
         refuse_former(unit, recipients)?;
         unit.require_evidence(statement)?;
     }
+    let mut persons = persons(unit, recipients, objects)?;
+    let said = objected(objects, statement.occurred_time, tx.now);
+    add_earlier_holders(unit, &mut persons, recipients, said);
     let mut events = Vec::new();
-    for (entry, named) in persons(unit, recipients, objects)? {
+    for (entry, named) in persons {
         let recording = unit.consider(tx, entry, &named, statement, false)?;
         // Others claim what does not count. What a person said themselves is history even if it does not.
         if !objects
@@ -90,6 +97,8 @@ impl Operation for RecordPlatformPreference {
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let mut unit = UnitOfWork::load(tx, &workspace, &self.recipients).await?;
+        let said = objected(self.is_objection(), self.statement.occurred_time, tx.now);
+        unit.load_earlier_holders(tx, &keys_at(&self.recipients, said)).await?;
         let events = record_on_platform(&mut unit, tx, &self.recipients, &self.statement)?;
         let (event, entry) = events.into_iter().next().ok_or_else(Error::contact_not_found)?;
         let shown = unit.shown(entry);
@@ -108,13 +117,45 @@ pub(super) fn record_on_platform(
     if !statement.stopped {
         refuse_former(unit, recipients)?;
     }
-    let mut events = Vec::new();
     // Taken from anybody, a resume too: the stop it lifts may arrive later.
-    for (entry, named) in persons(unit, recipients, true)? {
+    let mut persons = persons(unit, recipients, true)?;
+    let said = objected(statement.stopped, statement.occurred_time, tx.now);
+    add_earlier_holders(unit, &mut persons, recipients, said);
+    let mut events = Vec::new();
+    for (entry, named) in persons {
         let recording = unit.consider_on_platform(tx, entry, &named, statement)?;
         events.push((unit.accept(recording).clone(), entry));
     }
     Ok(events)
+}
+
+/// When an objection was said, if that is known. None for what does not object.
+pub(super) fn objected(is_objection: bool, occurred: Option<Time>, now: Time) -> Option<Time> {
+    let said = Said::objection(occurred, now);
+    (is_objection && !said.after_all_known).then_some(said.time)
+}
+
+/// The keys among recipients, each with this time.
+pub(super) fn keys_at(recipients: &[Recipient], time: Option<Time>) -> Vec<(&MatchKey, Time)> {
+    let Some(time) = time else { return Vec::new() };
+    recipients.iter().filter_map(Recipient::key).map(|key| (key, time)).collect()
+}
+
+/// Adds the contacts that had the identities when an objection was said, or came to have them, and
+/// released them.
+pub(super) fn add_earlier_holders(
+    unit: &UnitOfWork<'_>,
+    persons: &mut Vec<(EntryId, Named)>,
+    recipients: &[Recipient],
+    said: Option<Time>,
+) {
+    for (key, said) in keys_at(recipients, said) {
+        for (entry, named) in unit.earlier_holders(key, said) {
+            if persons.iter().all(|(known, _)| *known != entry) {
+                persons.push((entry, named));
+            }
+        }
+    }
 }
 
 /// The persons that recipients name, each with the identities it is named by. With

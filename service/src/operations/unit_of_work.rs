@@ -1,6 +1,7 @@
 //! Unit of work: loads contacts and their consent, applies changes in memory, and
 //! writes them in one transaction. The only place that changes contacts or consent.
 
+mod earlier_holders;
 mod events;
 mod history;
 mod identities;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use self::persons::Entry;
 pub(super) use self::persons::new_identity;
 pub(super) use self::write::upsert_suppressions;
+use crate::domain::Time;
 use crate::domain::consent::fold::Own;
 use crate::domain::consent::{ConsentEvent, EventKind, ShownConsent};
 use crate::domain::contact::{Contact, Recipient};
@@ -46,6 +48,8 @@ pub struct UnitOfWork<'a> {
     claims: Vec<(MatchKey, Uuid)>,
     /// Events that are listed under an identity besides its contact.
     shared_events: Vec<(Listing, Uuid)>,
+    /// When contacts released identities that were asked for.
+    releases: HashMap<MatchKey, Vec<(Time, Uuid)>>,
 }
 
 /// One person of a [`UnitOfWork`].

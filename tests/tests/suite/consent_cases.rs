@@ -2,6 +2,7 @@
 //! given under, a no to the person. After each, `audit verify` has to agree with every row.
 
 mod found_by_attack;
+mod late_objections;
 
 use std::time::{Duration, SystemTime};
 

@@ -168,3 +168,24 @@ async fn similar_numbers_are_different_people(app: TestApp) {
         }
     }
 }
+
+#[apply(on_each_store!)]
+async fn filters_take_every_form(app: TestApp) {
+    for (stored, other) in SAME {
+        app.contacts().create(NewContact::new().phone(stored)).await.expect("a contact");
+        let count =
+            async |filter: String| app.contacts().count().filter(filter).await.expect("a count");
+        let all = count(String::new()).await;
+        for form in [stored, other] {
+            assert_eq!(count(format!("phone_number = \"{form}\"")).await, 1, "{form}");
+            assert_eq!(count(format!("phone_number IN (\"{form}\", 15550000001)")).await, 1);
+            assert_eq!(count(format!("phone_number != \"{form}\"")).await, all - 1, "{form}");
+            assert_eq!(count(format!("NOT phone_number = \"{form}\"")).await, all - 1, "{form}");
+        }
+    }
+    for (one, other) in DIFFERENT {
+        app.contacts().create(NewContact::new().phone(one)).await.ok();
+        let filter = format!("phone_number = \"{other}\" AND NOT phone_number IN (\"{one}\")");
+        assert_eq!(app.contacts().count().filter(filter).await.expect("a count"), 0, "{other}");
+    }
+}

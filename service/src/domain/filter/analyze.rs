@@ -2,7 +2,7 @@
 
 use strum::VariantArray;
 
-use super::ast::{CompareOp, ConsentTime, Expr, Field, Predicate, source_name, status_name};
+use super::ast::{CompareOp, ConsentTime, Expr, Field, Predicate, Value, source_name, status_name};
 use super::field_type::{FieldType, phone_digits};
 use super::lexer::{Literal, Star};
 use super::parse::{Comparison, Test, Tree, quotable};
@@ -12,6 +12,7 @@ use crate::domain::Time;
 use crate::domain::attribute::AttributeType;
 use crate::domain::consent::{MessageCategory, OptInStatus, Source};
 use crate::domain::ids::closest;
+use crate::domain::phone::PhoneNumber;
 
 const STATUSES: [OptInStatus; 3] =
     [OptInStatus::NotAsked, OptInStatus::OptedIn, OptInStatus::OptedOut];
@@ -32,7 +33,7 @@ pub(super) fn analyze(
         Tree::Comparison(comparison) => {
             let operand = Operand::resolve(&comparison, definitions)?;
             let analyzer = Analyzer { comparison: &comparison, definitions, now };
-            analyzer.predicate(operand).map(Expr::Is)
+            analyzer.predicate(operand).map(of_all_forms)
         }
     }
 }
@@ -288,8 +289,9 @@ impl Analyzer<'_> {
                 return Err(self.wrong_operator(message));
             }
             Test::In(literals) => {
-                let mut values =
-                    distinct(literals, |literal| field_type.value(&field, literal, self.now))?;
+                let mut values = distinct(literals, |literal| {
+                    field_type.whole_value(&field, literal, self.now)
+                })?;
                 return Ok(match values.len() {
                     1 => Predicate::Compare { field, op: CompareOp::Eq, value: values.remove(0) },
                     _ => Predicate::In { field, values },
@@ -317,8 +319,44 @@ impl Analyzer<'_> {
                 ))),
             };
         }
-        let value = field_type.value(&field, literal, self.now)?;
+        let value = match ordering {
+            true => field_type.value(&field, literal, self.now)?,
+            false => field_type.whole_value(&field, literal, self.now)?,
+        };
         Ok(Predicate::Compare { field, op, value })
+    }
+}
+
+/// The same of all forms of a phone number: each is the same number everywhere.
+fn of_all_forms(predicate: Predicate) -> Expr {
+    let field = Field::PhoneNumber;
+    let (values, is_excluded) = match &predicate {
+        Predicate::Compare { field: Field::PhoneNumber, op: CompareOp::Eq, value } => {
+            (vec![value.clone()], false)
+        }
+        Predicate::Compare { field: Field::PhoneNumber, op: CompareOp::Ne, value } => {
+            (vec![value.clone()], true)
+        }
+        Predicate::In { field: Field::PhoneNumber, values } => (values.clone(), false),
+        _ => return Expr::Is(predicate),
+    };
+    let mut all = values.clone();
+    for value in &values {
+        let Value::Text(digits) = value else { continue };
+        let forms = PhoneNumber::parse(digits).into_iter().flat_map(|number| number.variants());
+        for form in forms.map(|form| Value::Text(form.as_str().to_owned())) {
+            if !all.contains(&form) {
+                all.push(form);
+            }
+        }
+    }
+    if all.len() == values.len() {
+        return Expr::Is(predicate);
+    }
+    let any = Expr::Is(Predicate::In { field: field.clone(), values: all });
+    match is_excluded {
+        true => Expr::and(vec![Expr::Is(Predicate::IsSet(field)), Expr::negate(any)]),
+        false => any,
     }
 }
 

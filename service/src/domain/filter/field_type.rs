@@ -7,6 +7,7 @@ use super::lexer::{Literal, Star};
 use super::suggest::{is_field, listed, shortened};
 use super::{FilterError, FilterErrorKind, relative_time};
 use crate::domain::ids::closest;
+use crate::domain::phone::PhoneNumber;
 
 /// The type of a field, which its literals must have.
 #[derive(Clone, Copy)]
@@ -57,6 +58,22 @@ impl FieldType<'_> {
         };
         let message = format!("{field} needs {expected}, for example {}", self.example(field));
         FilterError::new(FilterErrorKind::WrongType, column, message)
+    }
+
+    /// A value that may be that of a contact: no part of a phone number.
+    pub(super) fn whole_value(
+        self,
+        field: &Field,
+        literal: &Literal,
+        now: DateTime<Utc>,
+    ) -> Result<Value, FilterError> {
+        let value = self.value(field, literal, now)?;
+        match (self, &value) {
+            (Self::Phone, Value::Text(digits)) if PhoneNumber::parse(digits).is_err() => {
+                Err(self.wrong_type(field, literal.column))
+            }
+            _ => Ok(value),
+        }
     }
 
     pub(super) fn value(

@@ -30,6 +30,11 @@ impl Identity {
         }
     }
 
+    /// Whether it is a user id of the parent form.
+    pub fn is_parent(&self) -> bool {
+        matches!(self, Self::User(id) if id.as_str().get(3..7) == Some("ENT."))
+    }
+
     fn as_str(&self) -> &str {
         match self {
             Self::Phone(number) => number.as_str(),

@@ -89,15 +89,11 @@ impl Contacts {
         let is_unique =
             pair.keys().iter().all(|key| self.by_key.get(key).is_some_and(Option::is_some));
         // A parent id that the contact does not have says nothing against it.
-        let mut plain = ids.filter(|id| !is_parent(id));
+        let mut plain = ids.filter(|id| !id.is_parent());
         if is_unique && plain.all(|id| pair.has(id)) {
             Found::Pair(pair)
         } else {
             Found::Contradiction
         }
     }
-}
-
-fn is_parent(identity: &Identity) -> bool {
-    matches!(identity, Identity::User(id) if id.as_str().get(3..7) == Some("ENT."))
 }

@@ -16,8 +16,9 @@ pub(super) type ActionResult = Result<Action, (&'static str, Fault)>;
 pub(super) fn resume(item: &Object, sender: Option<&str>) -> ActionResult {
     let phone = permission_phone(item, "wa_id").map_err(at("wa_id"))?;
     let user = permission_user(item, "user_id").map_err(at("user_id"))?;
-    let ids = phone.map(Identity::Phone).into_iter().chain(user.map(Identity::User));
-    let identities: Vec<_> = ids.collect();
+    let parent = permission_user(item, "parent_user_id").map_err(at("parent_user_id"))?;
+    let users = user.into_iter().chain(parent).map(Identity::User);
+    let identities: Vec<_> = phone.map(Identity::Phone).into_iter().chain(users).collect();
     if identities.is_empty() {
         return Err(("wa_id", Fault::Missing));
     }

@@ -90,13 +90,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// One entry of a `user_preferences` webhook. It is about the user id, not about its parent.
+    /// One entry of a `user_preferences` webhook.
     fn preference(&mut self, item: &Object, place: Place) {
-        const IDS: [&str; 2] = ["wa_id", "user_id"];
-        self.pair(item, &IDS, place);
+        const IDS: [&str; 3] = ["wa_id", "user_id", "parent_user_id"];
+        self.pair(item, &IDS[..2], place);
         // A repeated value stops if any of them does.
         if item.texts("value").any(|value| value.trim().eq_ignore_ascii_case("stop")) {
-            self.stop(item, &IDS, "parent_user_id", None, place);
+            self.stop(item, &IDS, None, place);
         } else if item.get("value").as_text() != Some("resume") {
             self.ignore(Ignored::UnknownPreference);
         } else if self.may_permit(item, place) {
@@ -109,19 +109,19 @@ impl Reader<'_> {
 
     /// What became of a message of the business's. Of a group's it is about one participant.
     fn status(&mut self, item: &Object, place: Place) {
-        const PERSON: [&str; 2] = ["recipient_id", "recipient_user_id"];
-        const PARTICIPANT: [&str; 2] =
-            ["recipient_participant_id", "recipient_participant_user_id"];
+        const PERSON: [&str; 3] = ["recipient_id", "recipient_user_id", "recipient_parent_user_id"];
+        const PARTICIPANT: [&str; 3] = [
+            "recipient_participant_id",
+            "recipient_participant_user_id",
+            "recipient_participant_parent_user_id",
+        ];
         let is_of_group = item.texts("recipient_type").any(|kind| kind == "group");
-        let (ids, parent) = match is_of_group {
-            true => (PARTICIPANT, "recipient_participant_parent_user_id"),
-            false => (PERSON, "recipient_parent_user_id"),
-        };
-        self.pair(item, &ids, place);
+        let ids = if is_of_group { PARTICIPANT } else { PERSON };
+        self.pair(item, &ids[..2], place);
         let errors = item.elements("errors").filter_map(Json::as_object);
         let mut codes = errors.flat_map(|error| error.all("code"));
         if codes.any(is_stopped_marketing) {
-            self.stop(item, &ids, parent, message_id(item), place);
+            self.stop(item, &ids, message_id(item), place);
         } else {
             self.ignore(Ignored::Status);
         }
@@ -129,7 +129,7 @@ impl Reader<'_> {
 
     /// A message of a person's, or one of WhatsApp's about them.
     fn message(&mut self, item: &Object, place: Place) {
-        const IDS: [&str; 2] = ["from", "from_user_id"];
+        const IDS: [&str; 3] = ["from", "from_user_id", "from_parent_user_id"];
         if item.texts("type").any(|kind| kind == "system") {
             self.system_message(item, place);
             // With a second type it may be a message of the person's all the same.
@@ -137,13 +137,12 @@ impl Reader<'_> {
                 return;
             }
         }
-        self.pair(item, &IDS, place);
+        self.pair(item, &IDS[..2], place);
         let word = message_texts(item).find_map(|text| self.stop_words.find(text));
         let Some(word) = word.map(str::to_owned) else {
             return self.ignore(Ignored::Message);
         };
-        let all = [IDS[0], IDS[1], "from_parent_user_id"];
-        if let Some(identities) = self.objectors(item, &all, place) {
+        if let Some(identities) = self.objectors(item, &IDS, place) {
             self.change.actions.push(Action::OptOutWord {
                 identities,
                 text: word,
@@ -170,8 +169,8 @@ impl Reader<'_> {
             // The form of the On-Premises API, which is gone: only its objection is taken.
             let mut said = system.texts("marketing");
             if said.any(|value| value.trim().eq_ignore_ascii_case("stop")) {
-                let ids = ["from", "from_user_id"];
-                self.stop(item, &ids, "from_parent_user_id", message_id(item), place);
+                let ids = ["from", "from_user_id", "from_parent_user_id"];
+                self.stop(item, &ids, message_id(item), place);
             } else {
                 self.ignore(Ignored::RetiredForm);
             }
@@ -240,14 +239,10 @@ impl Reader<'_> {
         &mut self,
         item: &Object,
         fields: &[&'static str],
-        parent: &'static str,
         message_id: Option<MessageId>,
         place: Place,
     ) {
-        // The parent id only names the person where nothing else does: Meta's stop is not about it.
-        let is_named = |field: &str| !item.all(field).all(Json::is_absent);
-        let by_parent = is_named(parent) && !fields.iter().any(|field| is_named(field));
-        let fields = if by_parent { &[parent] } else { fields };
+        // Meta keeps it for the user id, not for its parent; but it is the same person who said it.
         if let Some(identities) = self.objectors(item, fields, place) {
             self.change.actions.push(Action::PlatformStop {
                 sender_phone_number_id: self
@@ -280,8 +275,9 @@ impl Reader<'_> {
             self.report(place.field(fields[0]), Fault::Missing);
         }
         if let Found::Pair(pair) = self.contacts.find(ids.iter()) {
-            let both = [Identity::Phone(pair.phone_number), Identity::User(pair.user_id.clone())];
-            ids.extend(both);
+            ids.insert(Identity::Phone(pair.phone_number));
+            let user_ids = [&pair.user_id].into_iter().chain(&pair.parent_user_id);
+            ids.extend(user_ids.cloned().map(Identity::User));
         }
         (!ids.is_empty()).then(|| ids.into_iter().collect())
     }

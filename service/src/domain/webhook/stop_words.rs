@@ -93,8 +93,8 @@ impl StopWords {
         self.0.iter().map(|stop| stop.word.as_str())
     }
 
-    /// The word that the whole message is, as listed. Case, accents, spaces around and a full stop,
-    /// an exclamation mark, quotes or WhatsApp's own formatting around it make no difference.
+    /// The word that the whole message is, as listed. Case, accents and what is neither a letter nor a
+    /// digit around it make no difference: punctuation, WhatsApp's own formatting, emoji.
     pub fn find(&self, message: &str) -> Option<&str> {
         if self.is_empty() || message.len() > MAX_MESSAGE_BYTES {
             return None;
@@ -107,33 +107,10 @@ impl StopWords {
 /// What is compared of a word or a message.
 fn key(text: &str) -> String {
     let folded = folded(text);
-    let bare = folded.trim_matches(|c: char| c.is_whitespace() || is_trimming(c));
+    let bare = folded.trim_matches(|c: char| !c.is_alphanumeric());
     // "!" may be a stop word itself.
     let bare = if bare.is_empty() { folded.as_str() } else { bare };
     bare.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn is_trimming(c: char) -> bool {
-    matches!(
-        c,
-        '.' | '!'
-            | '…'
-            | '。'
-            | '¡'
-            | '"'
-            | '\''
-            | '“'
-            | '”'
-            | '„'
-            | '‘'
-            | '’'
-            | '«'
-            | '»'
-            | '*'
-            | '_'
-            | '~'
-            | '`'
-    )
 }
 
 #[cfg(test)]
@@ -158,7 +135,16 @@ mod tests {
             ("停止。", Some("停止")),
             ("🛑", Some("🛑")),
             ("!", Some("!")),
-            ("stop?", None),
+            ("stop?", Some("STOP")),
+            ("STOP,", Some("STOP")),
+            ("(stop)", Some("STOP")),
+            ("/stop", Some("STOP")),
+            ("¿Stop?", Some("STOP")),
+            ("- STOP -", Some("STOP")),
+            ("STOP।", Some("STOP")),
+            ("STOP 🙏", Some("STOP")),
+            ("stop\u{200B}", Some("STOP")),
+            ("stop 2", None),
             ("stop stop", None),
             ("please stop", None),
             ("don't stop", None),

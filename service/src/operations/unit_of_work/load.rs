@@ -40,6 +40,7 @@ impl<'a> UnitOfWork<'a> {
             merges: Vec::new(),
             claims: Vec::new(),
             shared_events: Vec::new(),
+            releases: HashMap::new(),
         };
         // Sorted: transactions that lock the same rows lock them in one order.
         let mut keys: Vec<MatchKey> = Vec::with_capacity(recipients.len());
@@ -53,13 +54,28 @@ impl<'a> UnitOfWork<'a> {
             }
         }
         let asked = in_order(keys);
-        let mut rows = fetch_consent(tx, workspace, &asked).await?;
+        let rows = fetch_consent(tx, workspace, &asked).await?;
         ids.extend(rows.values().filter_map(|row| row.contact_id));
         let external_ids = external_ids.into_iter().map(Recipient::ExternalId);
         let by_id: Vec<_> = ids.into_iter().map(Recipient::Id).chain(external_ids).collect();
-        let contacts = match by_id.as_slice() {
-            [] => Vec::new(),
-            some => tx.db.find_contacts(workspace, some).await?,
+        let rows = unit.load_contacts(tx, &by_id, rows).await?;
+        let is_owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
+        let non_contacts = asked.into_iter().filter(|key| !is_owned(key)).collect();
+        unit.load_non_contacts(tx, non_contacts).await?;
+        unit.load_merges(tx, recipients).await?;
+        Ok(unit)
+    }
+
+    /// Loads contacts. Returns these rows of consent, with those of all their identities.
+    pub(super) async fn load_contacts(
+        &mut self,
+        tx: &mut Transaction,
+        by_id: &[Recipient],
+        mut rows: HashMap<MatchKey, ConsentRow>,
+    ) -> Result<HashMap<MatchKey, ConsentRow>> {
+        let contacts = match by_id {
+            [] => return Ok(rows),
+            some => tx.db.find_contacts(self.workspace, some).await?,
         };
         let mut contacts =
             contacts.iter().flatten().map(decode_profile).collect::<Result<Vec<_>>>()?;
@@ -72,16 +88,11 @@ impl<'a> UnitOfWork<'a> {
             .flat_map(|contact| contact.profile.match_keys())
             .filter(|key| !rows.contains_key(key))
             .collect();
-        rows.extend(fetch_consent(tx, workspace, &in_order(unseen)).await?);
-
+        rows.extend(fetch_consent(tx, self.workspace, &in_order(unseen)).await?);
         for contact in contacts {
-            unit.add(entry(contact, &rows));
+            self.add(entry(contact, &rows));
         }
-        let is_owned = |key: &MatchKey| rows.get(key).is_some_and(|row| row.contact_id.is_some());
-        let non_contacts = asked.into_iter().filter(|key| !is_owned(key)).collect();
-        unit.load_non_contacts(tx, non_contacts).await?;
-        unit.load_merges(tx, recipients).await?;
-        Ok(unit)
+        Ok(rows)
     }
 
     /// Loads when contacts that are named by the id of a merged one were merged.

@@ -2,14 +2,12 @@
 
 use super::refusal::only_of;
 use super::{EntryId, UnitOfWork, consent_conflict, evidence_required};
-use crate::domain::consent::fold::{self, Word};
+use crate::domain::Time;
+use crate::domain::consent::fold::{self, Objections, Word};
 use crate::domain::consent::{
     ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory, NoEffect,
     OptInStatus, Outcome, Person, PlatformStatement, Said, Source, Statement,
 };
-use uuid::Uuid;
-
-use crate::domain::Time;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::store::Transaction;
@@ -332,17 +330,9 @@ impl UnitOfWork<'_> {
         })
     }
 
-    /// The opt-outs that stand, each with its time.
-    pub fn standing_opt_outs(&self, entry: EntryId) -> Vec<(MessageCategory, Time)> {
-        let objections = self.entries[entry.0].person.objections();
-        let standing = |category| Some((category, objections.opt_out(category)?.time));
-        MessageCategory::ALL.into_iter().filter_map(standing).collect()
-    }
-
-    /// The event of an opt-out that stands, if one does.
-    pub fn standing_opt_out(&self, entry: EntryId) -> Option<Uuid> {
-        let objections = self.entries[entry.0].person.objections();
-        MessageCategory::ALL.into_iter().find_map(|c| Some(objections.opt_out(c)?.event))
+    /// What stands against a person.
+    pub fn objections(&self, entry: EntryId) -> &Objections {
+        self.entries[entry.0].person.objections()
     }
 
     /// Adds a non-contact, to hold an objection.

@@ -18,7 +18,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::keyring::Keyring;
 use crate::domain::phone::MatchKey;
 use crate::domain::webhook::{Action, Identity, MessageId, left_ids};
-use crate::operations::opt_in::{record, record_on_platform};
+use crate::operations::opt_in::{objected, record, record_on_platform};
 use crate::operations::unit_of_work::{EntryId, UnitOfWork};
 use crate::operations::{ensure_same, lock_workspace};
 use crate::store::{Lock, Operation, Transaction, WebhookRecord, Workspace};
@@ -60,7 +60,17 @@ impl Operation for ApplyActions {
         let open = self.actions.iter().zip(&ids).filter(|(_, ids)| is_open(ids));
         let recipients: Vec<_> =
             open.flat_map(|(action, _)| action.match_keys()).map(Recipient::Key).collect();
-        let unit = UnitOfWork::load(tx, &workspace, &recipients).await?;
+        let mut unit = UnitOfWork::load(tx, &workspace, &recipients).await?;
+        let objections = self.actions.iter().filter_map(|action| {
+            let said = objected(!action.can_permit(), action.occurred_time(), tx.now)?;
+            Some((action.match_keys(), said))
+        });
+        let objections: Vec<_> = objections.collect();
+        let mut keys = Vec::new();
+        for (named, said) in &objections {
+            keys.extend(named.iter().map(|key| (key, *said)));
+        }
+        unit.load_earlier_holders(tx, &keys).await?;
         let (outcomes, records, unit, left) = {
             let mut applying = Applying { unit, tx, left, keyring };
             let (outcomes, records) = applying.apply_all(&self.actions, &ids, applied)?;
@@ -161,7 +171,12 @@ impl<'w> Applying<'_, 'w> {
                 self.record_on_platform(&recipients(identities), &statement)
             }
             Action::PlatformResume { sender_phone_number_id, identities, occurred_time } => {
-                let people = recipients(identities);
+                let mut people = recipients(identities);
+                // Meta keeps it for the user id: under its parent, somebody else may be known.
+                let plain = recipients(identities.iter().filter(|id| !id.is_parent()));
+                if !plain.is_empty() && self.contradiction(&people).is_some() {
+                    people = plain;
+                }
                 if let Some(outcome) = self.contradiction(&people) {
                     return Ok(outcome);
                 }
@@ -271,8 +286,8 @@ impl<'w> Applying<'_, 'w> {
     }
 }
 
-fn recipients(identities: &[Identity]) -> Vec<Recipient> {
-    identities.iter().map(|identity| Recipient::Key(identity.match_key())).collect()
+fn recipients<'i>(identities: impl IntoIterator<Item = &'i Identity>) -> Vec<Recipient> {
+    identities.into_iter().map(|identity| Recipient::Key(identity.match_key())).collect()
 }
 
 fn evidence(message_id: Option<&MessageId>) -> Evidence {

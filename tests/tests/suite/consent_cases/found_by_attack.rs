@@ -350,3 +350,42 @@ async fn a_late_opt_out_by_contact_id_is_lifted_by_what_came_after_it(app: TestA
     assert_eq!(check(&app, user()).await, CheckReason::OptedOut);
     audited(&app).await;
 }
+
+/// A row that says that two ids are one person's: what stands under one of them stands against the other's
+/// contact, whatever it is.
+#[apply(on_each_store!)]
+async fn every_objection_under_another_id_of_a_row_is_the_contacts(app: TestApp) {
+    for (n, sender, expected) in [
+        (1, "1063", CheckReason::PlatformOptedOut),
+        (2, "", CheckReason::PlatformOptedOut),
+        (3, "erased", CheckReason::OptedOut),
+    ] {
+        let user = Recipient::whatsapp_user_id(&format!("US.{n}"));
+        app.make_contact(phone(n)).await;
+        yes(&app, phone(n), 1000).await;
+        match sender {
+            "erased" => {
+                let other = NewContact::new().whatsapp_user_id(&format!("US.{n}"));
+                let other = app.contacts().create(other).await.expect("a contact");
+                app.contacts().delete(&other).await.expect("an erasure");
+            }
+            sender => platform(&app, user, PlatformPreference::Stop, sender, 10).await,
+        }
+        let row = NewContact::new().phone(phone(n)).whatsapp_user_id(&format!("US.{n}"));
+        for on_conflict in [OnConflict::Skip, OnConflict::Fail] {
+            let options = ImportOptions::new().on_conflict(on_conflict);
+            let rows = [ImportRow::new(row.clone())];
+            let summary = app.contacts().import(options).send(rows).await.expect("an import");
+            assert_eq!(summary.failures.len(), 1, "{n}");
+        }
+        assert_eq!(check_from(&app, phone(n), "1063").await, expected, "{n}");
+        assert_eq!(
+            check_from(&app, phone(n), "1064").await,
+            match n {
+                1 => CheckReason::OptedIn,
+                _ => expected,
+            }
+        );
+    }
+    audited(&app).await;
+}

@@ -33,6 +33,44 @@ async fn stop_and_resume_are_recorded_for_their_sender_and_both_ids(app: TestApp
     }
 }
 
+/// Under a parent id, too: it is the same person.
+#[apply(on_each_store!)]
+async fn a_stop_and_a_resume_are_of_the_parent_id_too(app: TestApp) {
+    const PARENT: &str = "US.ENT.11815799212886844830";
+    opted_in(&app, NewContact::new().whatsapp_user_id(PARENT)).await;
+    let said = |value, at| {
+        let mut item = preference(value, Some(PHONE), Some(USER), at);
+        item["parent_user_id"] = PARENT.into();
+        webhook([change("user_preferences", item)])
+    };
+    ingest(&app, &said("stop", ago(100))).await;
+    assert_eq!(from_sender(&app, user_id(PARENT), SENDER).await, PlatformOptedOut);
+    ingest(&app, &said("resume", ago(90))).await;
+    assert_eq!(from_sender(&app, user_id(PARENT), SENDER).await, OptedIn);
+    // One contact of the id itself, another of the parent.
+    known_by_user(&app).await;
+    ingest(&app, &said("stop", ago(80))).await;
+    for person in [user_id(USER), user_id(PARENT)] {
+        assert_eq!(from_sender(&app, person, SENDER).await, PlatformOptedOut);
+    }
+    ingest(&app, &said("resume", ago(70))).await;
+    assert_eq!(from_sender(&app, user_id(USER), SENDER).await, OptedIn);
+    assert_eq!(from_sender(&app, user_id(PARENT), SENDER).await, PlatformOptedOut);
+}
+
+/// Delivered after the number was released, it stands against who had it, too.
+#[apply(on_each_store!)]
+async fn a_late_stop_is_of_who_had_the_number(app: TestApp) {
+    let contact = known_by_both(&app).await;
+    let moved = app.contacts().link_identity(&contact).phone(NEW_PHONE).release(PHONE);
+    moved.await.expect("a release");
+    assert_eq!(from_sender(&app, user_id(USER), SENDER).await, OptedIn);
+    let late = preference("stop", Some(PHONE), None, ago(100));
+    ingest(&app, &webhook([change("user_preferences", late)])).await;
+    assert_eq!(from_sender(&app, user_id(USER), SENDER).await, PlatformOptedOut);
+    assert_eq!(from_sender(&app, user_id(USER), OTHER_SENDER).await, OptedIn);
+}
+
 #[apply(on_each_store!)]
 async fn stop_against_nobody_and_two_contacts_stands_against_each(app: TestApp) {
     // The number is one contact's, the user id another's.

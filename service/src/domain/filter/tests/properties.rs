@@ -55,7 +55,7 @@ fn microseconds() -> impl Strategy<Value = DateTime<Utc>> {
 fn typed() -> impl Strategy<Value = (Field, Value)> {
     prop_oneof![
         (text_field(), text().prop_map(Value::Text)),
-        (Just(Field::PhoneNumber), "[0-9]{1,15}".prop_map(Value::Text)),
+        (Just(Field::PhoneNumber), "1[0-9]{6,14}".prop_map(Value::Text)),
         (attribute("score", AttributeType::Number), number().prop_map(Value::Number)),
         (time_field(), microseconds().prop_map(Value::Time)),
     ]
@@ -157,6 +157,12 @@ proptest! {
     fn any_literal_compiles_or_is_rejected(literal in any::<String>()) {
         well_formed(&format!("first_name = {literal}"));
         well_formed(&format!("first_name = \"{literal}\" AND create_time > '{literal}'"));
+    }
+
+    #[test]
+    fn any_number_compiles_with_its_forms(numbers in prop::collection::vec("5[245][0-9]{5,11}", 1..4)) {
+        well_formed(&format!("phone_number IN ({})", numbers.join(", ")));
+        well_formed(&format!("NOT phone_number = {}", numbers.join(" AND phone_number != ")));
     }
 
     #[test]

@@ -29,14 +29,22 @@ fn an_objection_needs_only_one_readable_id() {
         stop(json!({"wa_id": "US.1349", "user_id": 16_505_551_234_u64})),
         ["stop 106540352242922 of 16505551234+US.1349 at 1767225600"]
     );
-    // The parent id names the person only if nothing else does.
+    // The parent id names the person, too.
+    assert_eq!(
+        stop(json!({"parent_user_id": "US.ENT.7"})),
+        ["stop 106540352242922 of 16505551234+US.1349+US.ENT.7 at 1767225600"]
+    );
     assert_eq!(
         stop(json!({"wa_id": "", "user_id": null, "parent_user_id": "US.ENT.7"})),
         ["stop 106540352242922 of US.ENT.7 at 1767225600"]
     );
     assert_eq!(
         stop(json!({"wa_id": "x", "user_id": [], "parent_user_id": "US.ENT.7"})),
-        [format!("{path}.wa_id is malformed"), format!("{path}.user_id is malformed")]
+        [
+            "stop 106540352242922 of US.ENT.7 at 1767225600",
+            &format!("{path}.wa_id is malformed"),
+            &format!("{path}.user_id is malformed")
+        ]
     );
     assert_eq!(stop(json!({"wa_id": null, "user_id": null})), [format!("{path}.wa_id is missing")]);
 }

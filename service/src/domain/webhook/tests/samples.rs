@@ -16,9 +16,10 @@ fn samples_say_what_they_are_named_for() {
         format!("pair {ana} at 1767225600"),
         format!("stop 106540352242922 of {ana} at 1767225600"),
     ];
-    let status_stopped =
-        vec![s("stop 106540352242922 of 14155550123+US.13491208655302741918 at 1767225700 by \
-         wamid.HBgLMTQxNTU1NTAxMjMVAgARGBJDNDc=")];
+    let status_stopped = vec![s(
+        "stop 106540352242922 of 14155550123+US.13491208655302741918+US.ENT.11815799212886844830 at 1767225700 by \
+         wamid.HBgLMTQxNTU1NTAxMjMVAgARGBJDNDc=",
+    )];
     let number_changed = vec![
         format!("number of {sheena} is 12195555358+US.55501208655302741918 {changed}"),
         format!(
@@ -30,7 +31,9 @@ fn samples_say_what_they_are_named_for() {
         ("preference_stop", preference_stop.clone()),
         (
             "preference_resume",
-            vec![s("resume 106540352242922 of DE.9F8E7D6C5B4A3921 at 1767225600")],
+            vec![s(
+                "resume 106540352242922 of DE.9F8E7D6C5B4A3921+DE.ENT.11815799212886844830 at 1767225600",
+            )],
         ),
         (
             "preference_before_user_ids",
