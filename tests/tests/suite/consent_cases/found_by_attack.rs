@@ -360,18 +360,18 @@ async fn every_objection_under_another_id_of_a_row_is_the_contacts(app: TestApp)
         (2, "", CheckReason::PlatformOptedOut),
         (3, "erased", CheckReason::OptedOut),
     ] {
-        let user = Recipient::whatsapp_user_id(&format!("US.{n}"));
+        let user = Recipient::whatsapp_user_id(format!("US.{n}"));
         app.make_contact(phone(n)).await;
         yes(&app, phone(n), 1000).await;
         match sender {
             "erased" => {
-                let other = NewContact::new().whatsapp_user_id(&format!("US.{n}"));
+                let other = NewContact::new().whatsapp_user_id(format!("US.{n}"));
                 let other = app.contacts().create(other).await.expect("a contact");
                 app.contacts().delete(&other).await.expect("an erasure");
             }
             sender => platform(&app, user, PlatformPreference::Stop, sender, 10).await,
         }
-        let row = NewContact::new().phone(phone(n)).whatsapp_user_id(&format!("US.{n}"));
+        let row = NewContact::new().phone(phone(n)).whatsapp_user_id(format!("US.{n}"));
         for on_conflict in [OnConflict::Skip, OnConflict::Fail] {
             let options = ImportOptions::new().on_conflict(on_conflict);
             let rows = [ImportRow::new(row.clone())];
