@@ -25,6 +25,8 @@
 //! - **Parting.** At a release or an erasure both sides keep what stood. An objection said under
 //!   an identity of the other side stands from then as if said under each identity of this side,
 //!   at the earliest at the parting: else nobody could ever lift it ([`Objection::kept_since`]).
+//!   One that is recorded after a release and was said before is an event of each side: whoever records it
+//!   finds the contacts that had the identity (`operations/unit_of_work/earlier_holders.rs`).
 //! - **Coming back.** What a former identity was permitted has ended when it is linked again, unless the
 //!   link carries ([`Own::ended`]): it may have been somebody else's in between. So words under it from then
 //!   ([`Own::left`], [`Own::returned`]) are nobody's, but for objections. In everything else it was there all the

@@ -13,8 +13,10 @@ use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 use crate::store::{Subjects, Transaction};
 
-/// Most times that identities changed hands that are looked at in a transaction, the last ones.
-const MAX_CHANGES: usize = 1000;
+/// How often an identity may have changed hands, on average, that all times are looked at; else the last ones.
+const CHANGES_EACH: usize = 100;
+/// The same of all identities of a transaction.
+const MAX_CHANGES: usize = 20_000;
 
 impl UnitOfWork<'_> {
     /// Loads the contacts that released these identities after these times. Of one that was erased nothing
@@ -39,8 +41,9 @@ impl UnitOfWork<'_> {
         }
         let subjects =
             Subjects { identities: asked.keys().copied().collect(), ..Subjects::default() };
+        let limit = MAX_CHANGES.min(asked.len() * CHANGES_EACH);
         let changes =
-            tx.db.ledger_entries_about(self.workspace, &subjects, i64::MAX, MAX_CHANGES).await?;
+            tx.db.ledger_entries_about(self.workspace, &subjects, i64::MAX, limit).await?;
         let mut contacts = BTreeSet::new();
         for fact in changes.into_iter().map(|entry| entry.fact) {
             let released = fact.kind == EventKind::Released as i64;
