@@ -8317,8 +8317,8 @@ pub mod token_service_client {
     /// * `contacts.read`: the reads of ContactService, TagService, AttributeService and
     ///  WorkspaceService, and ListOptInEvents.
     /// * `contacts.write`: the changes of ContactService, TagService and
-    ///  AttributeService. An import or upsert with a `consent` also needs
-    ///  `opt_in.write`. Responses show the contact that was changed.
+    ///  AttributeService. An import or upsert with a `consent`, and a LinkIdentity with
+    ///  `carry_opt_in`, also need `opt_in.write`. Responses show the contact that was changed.
     /// * `admin`: CreateWorkspace, UpdateWorkspace, DeleteWorkspace and this service. It
     ///  includes all other scopes.
     ///
@@ -8614,8 +8614,8 @@ pub mod token_service_server {
     /// * `contacts.read`: the reads of ContactService, TagService, AttributeService and
     ///  WorkspaceService, and ListOptInEvents.
     /// * `contacts.write`: the changes of ContactService, TagService and
-    ///  AttributeService. An import or upsert with a `consent` also needs
-    ///  `opt_in.write`. Responses show the contact that was changed.
+    ///  AttributeService. An import or upsert with a `consent`, and a LinkIdentity with
+    ///  `carry_opt_in`, also need `opt_in.write`. Responses show the contact that was changed.
     /// * `admin`: CreateWorkspace, UpdateWorkspace, DeleteWorkspace and this service. It
     ///  includes all other scopes.
     ///

@@ -199,6 +199,10 @@ impl Caller {
     pub fn require_workspaces(&self, workspaces: &TokenWorkspaces) -> Result<()> {
         match workspaces {
             TokenWorkspaces::All if self.workspaces().is_some() => Err(all_denied()),
+            // Of workspaces that are gone: nobody's of those there are.
+            TokenWorkspaces::Only(ids) if ids.is_empty() && self.workspaces().is_some() => {
+                Err(all_denied())
+            }
             TokenWorkspaces::All => Ok(()),
             TokenWorkspaces::Only(ids) => ids.iter().try_for_each(|id| self.require_workspace(id)),
         }

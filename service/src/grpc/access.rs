@@ -143,7 +143,6 @@ in_workspace! {
     BatchGetContactsRequest,
     UpdateContactRequest,
     DeleteContactRequest,
-    LinkIdentityRequest,
     MergeContactsRequest,
     ExportContactDataRequest,
     ListContactsRequest,
@@ -205,6 +204,17 @@ impl Targeted for v1::CreateWorkspaceRequest {
 impl Targeted for v1::UpdateWorkspaceRequest {
     fn target(&self) -> Target<'_> {
         Target::Workspace(self.workspace.as_ref().map_or("", |workspace| &workspace.workspace_id))
+    }
+}
+
+impl Targeted for v1::LinkIdentityRequest {
+    fn target(&self) -> Target<'_> {
+        Target::Workspace(&self.workspace_id)
+    }
+
+    /// A link that carries permits, as an opt-in does.
+    fn also_needs(&self) -> Option<Scope> {
+        self.carry_opt_in.then_some(Scope::OptInWrite)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Bulk, Lock, LongWork, Operation, Transaction, Workspace};
 
 use super::contacts::{keep_external_id, keep_phone, people, refuse_former};
-use super::opt_in::{add_earlier_holders, keys_at, objected};
+use super::opt_in::{earlier_holders, keys_at, objected};
 use super::unit_of_work::{
     EntryId, Named, UnitOfWork, already_exists, consent_conflict, external_id_exists,
 };
@@ -337,16 +337,19 @@ fn object(
             None => persons.push((entry, key.into_iter().collect())),
         }
     }
-    let named = |(entry, keys): (EntryId, Vec<_>)| match keys.is_empty() {
-        true => (entry, Named::Contact),
-        false => (entry, Named::Keys(keys)),
-    };
-    let mut persons: Vec<_> = persons.into_iter().map(named).collect();
-    let said = objected(true, objection.occurred_time, tx.now);
-    add_earlier_holders(unit, &mut persons, people, said);
     let mut changed = None;
-    for (entry, named) in persons {
+    for (entry, keys) in persons {
+        let named = match keys.is_empty() {
+            true => Named::Contact,
+            false => Named::Keys(keys),
+        };
         let one = object_one(tx, unit, entry, &named, objection)?;
+        changed = Some(changed.unwrap_or(false) | one);
+    }
+    let said = objected(true, objection.occurred_time, tx.now);
+    for (entry, named, released) in earlier_holders(unit, people, said) {
+        let objection = Statement { occurred_time: Some(released), ..objection.clone() };
+        let one = object_one(tx, unit, entry, &named, &objection)?;
         changed = Some(changed.unwrap_or(false) | one);
     }
     Ok(changed)

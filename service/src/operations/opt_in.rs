@@ -58,11 +58,8 @@ pub(super) fn record(
         refuse_former(unit, recipients)?;
         unit.require_evidence(statement)?;
     }
-    let mut persons = persons(unit, recipients, objects)?;
-    let said = objected(objects, statement.occurred_time, tx.now);
-    add_earlier_holders(unit, &mut persons, recipients, said);
     let mut events = Vec::new();
-    for (entry, named) in persons {
+    for (entry, named) in persons(unit, recipients, objects)? {
         let recording = unit.consider(tx, entry, &named, statement, false)?;
         // Others claim what does not count. What a person said themselves is history even if it does not.
         if !objects
@@ -71,6 +68,12 @@ pub(super) fn record(
         {
             return Err(conflict);
         }
+        events.push((unit.accept(recording).clone(), entry));
+    }
+    let said = objected(objects, statement.occurred_time, tx.now);
+    for (entry, named, released) in earlier_holders(unit, recipients, said) {
+        let statement = Statement { occurred_time: Some(released), ..statement.clone() };
+        let recording = unit.consider(tx, entry, &named, &statement, false)?;
         events.push((unit.accept(recording).clone(), entry));
     }
     Ok(events)
@@ -117,13 +120,16 @@ pub(super) fn record_on_platform(
     if !statement.stopped {
         refuse_former(unit, recipients)?;
     }
-    // Taken from anybody, a resume too: the stop it lifts may arrive later.
-    let mut persons = persons(unit, recipients, true)?;
-    let said = objected(statement.stopped, statement.occurred_time, tx.now);
-    add_earlier_holders(unit, &mut persons, recipients, said);
     let mut events = Vec::new();
-    for (entry, named) in persons {
+    // Taken from anybody, a resume too: the stop it lifts may arrive later.
+    for (entry, named) in persons(unit, recipients, true)? {
         let recording = unit.consider_on_platform(tx, entry, &named, statement)?;
+        events.push((unit.accept(recording).clone(), entry));
+    }
+    let said = objected(statement.stopped, statement.occurred_time, tx.now);
+    for (entry, named, released) in earlier_holders(unit, recipients, said) {
+        let statement = PlatformStatement { occurred_time: Some(released), ..statement.clone() };
+        let recording = unit.consider_on_platform(tx, entry, &named, &statement)?;
         events.push((unit.accept(recording).clone(), entry));
     }
     Ok(events)
@@ -141,21 +147,23 @@ pub(super) fn keys_at(recipients: &[Recipient], time: Option<Time>) -> Vec<(&Mat
     recipients.iter().filter_map(Recipient::key).map(|key| (key, time)).collect()
 }
 
-/// Adds the contacts that had the identities when an objection was said, or came to have them, and
-/// released them.
-pub(super) fn add_earlier_holders(
+/// The contacts that had the identities when an objection was said, or came to have them, and released
+/// them, each with the last time.
+pub(super) fn earlier_holders(
     unit: &UnitOfWork<'_>,
-    persons: &mut Vec<(EntryId, Named)>,
     recipients: &[Recipient],
     said: Option<Time>,
-) {
+) -> Vec<(EntryId, Named, Time)> {
+    let mut holders: Vec<(EntryId, Named, Time)> = Vec::new();
     for (key, said) in keys_at(recipients, said) {
-        for (entry, named) in unit.earlier_holders(key, said) {
-            if persons.iter().all(|(known, _)| *known != entry) {
-                persons.push((entry, named));
+        for (entry, named, released) in unit.earlier_holders(key, said) {
+            match holders.iter_mut().find(|(known, ..)| *known == entry) {
+                Some((.., last)) => *last = released.max(*last),
+                None => holders.push((entry, named, released)),
             }
         }
     }
+    holders
 }
 
 /// The persons that recipients name, each with the identities it is named by. With

@@ -30,7 +30,7 @@ impl UnitOfWork<'_> {
         for (key, time) in said {
             let entry = self.find(&Recipient::Key((*key).clone()));
             let since = entry.and_then(|entry| self.own(entry, key)?.since);
-            if let Some(entry) = entry.filter(|_| since.is_some_and(|since| *time < since))
+            if let Some(entry) = entry.filter(|_| since.is_some_and(|since| *time <= since))
                 && let Some(id) = self.entries[entry.0].ids.get(key)
             {
                 asked.insert(id, (*key).clone());
@@ -63,17 +63,18 @@ impl UnitOfWork<'_> {
     }
 
     /// The contacts that had an identity at a time, or came to have it since, and released it: an objection
-    /// under it stands against them, as if it had been recorded when it was said.
-    pub fn earlier_holders(&self, key: &MatchKey, said: Time) -> Vec<(EntryId, Named)> {
+    /// under it stands against them, too. Each with when it last did. Nothing that was permitted
+    /// before lifts it there: the identity is not among those that are the contact's now, by which the scope of
+    /// a permission is known.
+    pub fn earlier_holders(&self, key: &MatchKey, said: Time) -> Vec<(EntryId, Named, Time)> {
         let releases = self.releases.get(key).into_iter().flatten();
         let later = releases.filter(|(released, _)| said <= *released);
-        let holder = |contact: &Uuid| {
+        let holder = |(released, contact): &(Time, Uuid)| {
             let contact = Recipient::Id(*contact);
             let entry = self.find_contact(&contact)?;
-            let named =
-                if self.is_merged(entry, &contact) { Named::Merged } else { Named::Contact };
-            Some((entry, named))
+            let is_merged = self.is_merged(entry, &contact);
+            Some((entry, if is_merged { Named::Merged } else { Named::Contact }, *released))
         };
-        later.filter_map(|(_, contact)| holder(contact)).collect()
+        later.filter_map(holder).collect()
     }
 }

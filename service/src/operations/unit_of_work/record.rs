@@ -239,6 +239,7 @@ impl UnitOfWork<'_> {
             Named::Contact | Named::Merged => {
                 let person = &target.person;
                 let current = || person.current();
+                let all = || person.members().iter().map(|member| member.id).collect();
                 let ids = match (spoken, named, target.last_merge) {
                     (None, _, _) => current(),
                     (Some((said, true)), Named::Merged, merged)
@@ -252,6 +253,9 @@ impl UnitOfWork<'_> {
                         // No objection is lost: if nobody was there, it names everybody who is.
                         if there.is_empty() { current() } else { there }
                     }
+                    // That of the merged one has to be among them, a former one today or not: no permission
+                    // from before the merge lifts it there.
+                    (Some((said, false)), Named::Merged, _) if !said.after_all_known => all(),
                     (Some((_, false)), _, _) => current(),
                 };
                 Ok((ids, first))

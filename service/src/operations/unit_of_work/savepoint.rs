@@ -22,7 +22,7 @@ impl UnitOfWork<'_> {
     pub fn savepoint(&self, people: &[Recipient]) -> Savepoint {
         let keys = people.iter().filter_map(Recipient::key);
         let places: Vec<_> = keys.map(|key| (key.clone(), self.by_key.get(key).copied())).collect();
-        let earlier = |key| self.earlier_holders(key, Time::MIN_UTC).into_iter().map(|(it, _)| it);
+        let earlier = |key| self.earlier_holders(key, Time::MIN_UTC).into_iter().map(|(it, ..)| it);
         let earlier = people.iter().filter_map(Recipient::key).flat_map(earlier);
         let found = people.iter().filter_map(|person| self.find(person)).chain(earlier);
         let mut touched: Vec<_> = found.map(|EntryId(at)| at).collect();

@@ -160,6 +160,13 @@ async fn a_deleted_workspace_is_taken_from_all_tokens(app: TestApp) {
     let error = refused_soon(&client.with_workspace("acme")).await;
     assert_eq!(error.reason(), Some(reason::WORKSPACE_DENIED));
     client.with_workspace("other").contacts().count().await.expect("a count");
+    // A token without any is nobody's of another workspace.
+    let create = admin.api_tokens().create("an admin", [TokenScope::Admin]);
+    let other = create.workspaces(["other"]).await.expect("a token");
+    let other = app.client_with(&other.secret).with_workspace("other").api_tokens();
+    let seen = other.list().await.expect("tokens").items;
+    assert!(seen.iter().all(|token| token.token_id != one.token.token_id));
+    other.revoke(&one.token.token_id).await.refused_for(reason::TOKEN_NOT_FOUND);
 }
 
 #[apply(on_each_store!)]

@@ -91,3 +91,25 @@ async fn an_import_with_consent_needs_the_scope_for_it(app: TestApp) {
     let both = app.client_with(&secret);
     assert_eq!(run(&both, vec![ours(options(None)), rest(chunk(opted_out()))]).await, None);
 }
+
+/// It permits, as an opt-in does.
+#[apply(on_each_store!)]
+async fn a_link_that_carries_needs_the_scope_for_consent(app: TestApp) {
+    let client = limited(&app, &[Scope::ContactsWrite]).await;
+    let request = |carry_opt_in| contacts_proto::v1::LinkIdentityRequest {
+        workspace_id: "ours".to_owned(),
+        recipient: Some(contacts_proto::v1::link_identity_request::Recipient::PhoneNumber(phone(
+            1,
+        ))),
+        new_phone_number: phone(2),
+        carry_opt_in,
+        source: contacts_proto::v1::OptInSource::WebForm.into(),
+        ..Default::default()
+    };
+    client.raw_contacts().link_identity(request(true)).await.refused_for(reason::SCOPE_MISSING);
+    let without = client.raw_contacts().link_identity(request(false)).await;
+    without.refused_for(reason::CONTACT_NOT_FOUND);
+    let (_, secret) = app.make_token(&[Scope::ContactsWrite, Scope::OptInWrite], &["ours"]).await;
+    let both = app.client_with(&secret).raw_contacts().link_identity(request(true)).await;
+    both.refused_for(reason::CONTACT_NOT_FOUND);
+}

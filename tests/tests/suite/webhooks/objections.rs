@@ -55,6 +55,14 @@ async fn a_stop_and_a_resume_are_of_the_parent_id_too(app: TestApp) {
     }
     ingest(&app, &said("resume", ago(70))).await;
     assert_eq!(from_sender(&app, user_id(USER), SENDER).await, OptedIn);
+    known_by_phone(&app).await;
+    let mut item = preference("stop", Some(PHONE), None, ago(60));
+    item["parent_user_id"] = PARENT.into();
+    ingest(&app, &webhook([change("user_preferences", item.clone())])).await;
+    assert_eq!(from_sender(&app, phone_id(PHONE), SENDER).await, PlatformOptedOut);
+    (item["value"], item["timestamp"]) = ("resume".into(), ago(50).into());
+    ingest(&app, &webhook([change("user_preferences", item)])).await;
+    assert_eq!(from_sender(&app, phone_id(PHONE), SENDER).await, OptedIn);
     assert_eq!(from_sender(&app, user_id(PARENT), SENDER).await, PlatformOptedOut);
 }
 
