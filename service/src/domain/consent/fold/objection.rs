@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{IdentityId, Stop, Stops};
 use crate::domain::Time;
-use crate::domain::consent::{MessageCategory, Source};
+use crate::domain::consent::{MessageCategory, NoEffect, Source};
 
 /// An opt-out, a platform stop or an erasure that was not lifted.
 ///
@@ -79,6 +79,14 @@ impl Objections {
     /// The latest erasure that stands.
     pub fn erasure(&self, category: MessageCategory) -> Option<&Objection> {
         self.erasures[category as usize].iter().max_by_key(|objection| objection.rank())
+    }
+
+    /// Why nothing is permitted in a category, whatever was said on the platform.
+    pub fn standing(&self, category: MessageCategory) -> Option<NoEffect> {
+        let opt_out = self.opt_out(category);
+        opt_out
+            .map(|standing| NoEffect::Objected { event: standing.event })
+            .or_else(|| Some(NoEffect::Erased { event: self.erasure(category)?.event }))
     }
 
     /// The platform stops.

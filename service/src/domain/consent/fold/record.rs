@@ -67,7 +67,9 @@ impl Person {
     ) -> Outcome {
         let scope = match self.permitted_scope(spoken) {
             Ok(scope) => scope,
-            Err(reason) => return Outcome::NoEffect(self.standing(category).unwrap_or(reason)),
+            Err(reason) => {
+                return Outcome::NoEffect(self.objections.standing(category).unwrap_or(reason));
+            }
         };
         let said =
             Permission { event: spoken.event, time: spoken.time, expire, source: spoken.source };
@@ -90,7 +92,7 @@ impl Person {
                 (false, _) => permissions.add_reported(said),
             }
         }
-        if let Some(standing) = self.standing(category) {
+        if let Some(standing) = self.objections.standing(category) {
             return Outcome::NoEffect(standing);
         }
         let after = self.effective(&concerned, category);
@@ -197,14 +199,6 @@ impl Person {
             source: Some(spoken.source),
         };
         under.into_iter().map(said).collect()
-    }
-
-    fn standing(&self, category: MessageCategory) -> Option<NoEffect> {
-        let opt_out = self.objections.opt_out(category);
-        let erasure = self.objections.erasure(category);
-        opt_out
-            .map(|standing| NoEffect::Objected { event: standing.event })
-            .or_else(|| erasure.map(|standing| NoEffect::Erased { event: standing.event }))
     }
 
     fn objected(&self, before: &Objections, stands: bool) -> Outcome {
