@@ -94,7 +94,7 @@ async fn export_contacts(
     let (mut after, mut count) = (None, 0);
     loop {
         let page =
-            db.list_contacts(workspace, &everybody, BY_CREATION, after.as_ref(), PAGE).await?;
+            db.list_contacts(workspace, &everybody, BY_CREATION, after.as_ref(), PAGE).await?.rows;
         let Some(last) = page.last() else { return Ok(count) };
         after = Some(last.cursor());
         let contacts = page.iter().map(decode_profile).collect::<Result<Vec<_>>>()?;

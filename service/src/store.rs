@@ -56,7 +56,9 @@ pub use self::consent_changes::{
 };
 pub use self::contacts::{ContactColumns, ContactReader, ContactRow, ContactWriter};
 pub use self::definitions::{Counted, DefinitionReader, DefinitionWriter};
-pub use self::directory::{DirectoryReader, Order, OrderBy, PageCursor, Selection};
+pub use self::directory::{
+    ContactPage, DirectoryReader, Order, OrderBy, PAGE_BYTES, PageCursor, Selection,
+};
 pub use self::duplicates::{DuplicateCandidate, DuplicateKey, DuplicateReader};
 pub use self::ledger::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects};
 pub(crate) use self::log_redaction::loggable;
@@ -151,6 +153,7 @@ pub struct Store {
     pace: Arc<Pace>,
     queue: Arc<WriteQueue>,
     purging: Purging,
+    scans: TaskTracker,
     /// Where writes run, whoever asks for them.
     runtime: SideRuntime,
 }
@@ -183,6 +186,7 @@ impl Store {
             pace,
             queue,
             purging: Purging::default(),
+            scans: TaskTracker::new(),
             runtime,
         })
     }
@@ -201,6 +205,11 @@ impl Store {
         metrics.sample(move || jumps.absolute(clock.jumps()));
         let backend = Measured::new(Arc::clone(&self.backend), metrics);
         Self { backend, ..self }
+    }
+
+    /// Counts those who read page after page, each by a token.
+    pub(crate) fn scans(&self) -> &TaskTracker {
+        &self.scans
     }
 
     /// Tells the time.

@@ -1052,7 +1052,7 @@ pub struct Contact {
     #[prost(string, tag = "16")]
     pub email: ::prost::alloc::string::String,
     /// Values of custom attributes, by attribute id. Each value must match the type
-    /// of its attribute. At most 100.
+    /// of its attribute. At most 100, with at most 64 KiB of text in all (UTF-8).
     #[prost(btree_map = "string, message", tag = "17")]
     pub attributes: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,

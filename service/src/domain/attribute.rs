@@ -10,6 +10,8 @@ use super::{Time, ids, tag, text};
 pub const MAX_ATTRIBUTES: usize = 500;
 /// Maximum number of attributes of one contact.
 pub const MAX_ATTRIBUTES_PER_CONTACT: usize = 100;
+/// Maximum size of the values of the attributes of one contact, in bytes of text.
+pub const MAX_ATTRIBUTE_BYTES_PER_CONTACT: usize = 64 << 10;
 /// Maximum number of options of an ENUM attribute.
 pub const MAX_ENUM_OPTIONS: usize = 200;
 
@@ -117,6 +119,16 @@ pub enum AttributeValue {
     Boolean(bool),
     /// TIMESTAMP.
     Timestamp(Time),
+}
+
+impl AttributeValue {
+    /// The size of the text, 0 for what is none.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::String(text) => text.len(),
+            Self::Number(_) | Self::Boolean(_) | Self::Timestamp(_) => 0,
+        }
+    }
 }
 
 impl AttributeDefinition {

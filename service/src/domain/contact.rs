@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::Time;
-use super::attribute::{self, AttributeDefinition, AttributeValue, MAX_ATTRIBUTES_PER_CONTACT};
+use super::attribute::{
+    self, AttributeDefinition, AttributeValue, MAX_ATTRIBUTE_BYTES_PER_CONTACT,
+    MAX_ATTRIBUTES_PER_CONTACT,
+};
 use super::error::{Error, Reason, Result};
 use super::external_id::ExternalId;
 use super::filter::Definitions;
@@ -135,6 +138,15 @@ impl Profile {
         if self.attributes.len() > MAX_ATTRIBUTES_PER_CONTACT {
             let actual = self.attributes.len();
             return Err(Error::limit("attributes", MAX_ATTRIBUTES_PER_CONTACT, actual));
+        }
+        // All of a contact is in memory where any of it is read, beside up to 1000 others.
+        let bytes: usize = self.attributes.values().map(AttributeValue::text_bytes).sum();
+        let limit = MAX_ATTRIBUTE_BYTES_PER_CONTACT;
+        if bytes > limit {
+            let message = format!("attributes: at most {limit} bytes of text in all, got {bytes}");
+            return Err(Error::invalid(Reason::LimitExceeded, "attributes", message)
+                .with_metadata("limit", limit.to_string())
+                .with_metadata("actual", bytes.to_string()));
         }
         self.validate_merged_ids()
     }

@@ -82,7 +82,7 @@ async fn list(
     let after = tokens.open_page(&request.page_token)?.unwrap_or_default();
     let id = workspace.workspace_id.as_str();
     let mut found = attributes::list(&api.store, id, &after.text, size + 1).await?;
-    let next_page_token = pages::cut(&mut found, size, &tokens, |last| Cursor {
+    let next_page_token = pages::cut(&mut found, size, true, &tokens, |last| Cursor {
         text: last.definition.attribute_id.clone(),
         ..Cursor::default()
     });

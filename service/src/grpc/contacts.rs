@@ -17,7 +17,7 @@ use crate::operations::contacts::{CreateContact, DeleteContact};
 use crate::operations::read::{self, Query};
 use crate::operations::token::Cursor;
 use crate::operations::workspace;
-use crate::store::{ContactRow, OrderBy, PageCursor, Receipt, Store};
+use crate::store::{ContactPage, ContactRow, OrderBy, PageCursor, Receipt, Store};
 use crate::telemetry::call;
 
 #[tonic::async_trait]
@@ -199,9 +199,10 @@ async fn list(api: &Api, request: v1::ListContactsRequest) -> Result<v1::ListCon
     let selection = read::select(&api.store, &mut *session, &workspace, &query, asked_at).await?;
     let after = cursor.map(|Cursor { id, text, .. }| PageCursor { sort_key: text, contact_id: id });
     let after = after.as_ref();
-    let mut rows = session.list_contacts(&workspace, &selection, order, after, size + 1).await?;
+    let ContactPage { mut rows, is_last } =
+        session.list_contacts(&workspace, &selection, order, after, size + 1).await?;
     let size = size.min(pages::fitting(rows.iter().map(|row| row.record.len())));
-    let next_page_token = pages::cut(&mut rows, size, &tokens, |last| {
+    let next_page_token = pages::cut(&mut rows, size, is_last, &tokens, |last| {
         let PageCursor { sort_key, contact_id } = last.cursor();
         Cursor { id: contact_id, text: sort_key, count: 0, asked_at }
     });

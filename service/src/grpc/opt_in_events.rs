@@ -30,7 +30,8 @@ pub(super) async fn list(
     let encode = |(position, event)| (position, consent::encode_event(event));
     let mut events: Vec<(i64, v1::OptInEvent)> = events.into_iter().map(encode).collect();
     let size = size.min(pages::fitting(events.iter().map(|(_, event)| event.encoded_len())));
-    let next_page_token = pages::cut(&mut events, size, &tokens, |(position, _)| cursor(*position));
+    let next_page_token =
+        pages::cut(&mut events, size, true, &tokens, |(position, _)| cursor(*position));
     let events = events.into_iter().map(|(_, event)| event).collect();
     Ok(v1::ListOptInEventsResponse { events, next_page_token })
 }

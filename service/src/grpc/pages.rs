@@ -27,14 +27,16 @@ pub(super) fn negative(field: &str, meaning_of_zero: &str) -> Error {
 }
 
 /// Cuts items down to a page, and returns the token of the next page. It is
-/// empty on the last page, so callers read one item more than `size`.
+/// empty on the last page, so callers read one item more than `size`, or know that
+/// these are not the last ones.
 pub(super) fn cut<T>(
     items: &mut Vec<T>,
     size: usize,
+    are_last: bool,
     tokens: &Tokens,
     cursor: impl FnOnce(&T) -> Cursor,
 ) -> String {
-    if items.len() <= size {
+    if are_last && items.len() <= size {
         return String::new();
     }
     items.truncate(size);
@@ -69,9 +71,12 @@ mod tests {
         let cursor = |text: &&str| Cursor { text: (*text).to_owned(), ..Cursor::default() };
         let tokens = Tokens::new([0; 32], ["List"]);
         let mut items = vec!["a", "b", "c"];
-        let next = cut(&mut items, 2, &tokens, cursor);
+        let next = cut(&mut items, 2, true, &tokens, cursor);
         let opened = tokens.open_page(&next).expect("a token").expect("a cursor");
         assert_eq!((items.len(), opened.text.as_str()), (2, "b"));
-        assert_eq!(cut(&mut items, 2, &tokens, cursor), "");
+        assert_eq!(cut(&mut items, 2, true, &tokens, cursor), "");
+        let next = cut(&mut items, 2, false, &tokens, cursor);
+        let opened = tokens.open_page(&next).expect("a token").expect("a cursor");
+        assert_eq!((items.len(), opened.text.as_str()), (2, "b"));
     }
 }

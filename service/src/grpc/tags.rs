@@ -74,7 +74,7 @@ async fn list(api: &Api, request: &v1::ListTagsRequest) -> Result<v1::ListTagsRe
     let tokens = Tokens::of::<v1::ListTagsRequest>(&workspace, &[]);
     let after = tokens.open_page(&request.page_token)?.unwrap_or_default();
     let mut found = tags::list(&api.store, &workspace.workspace_id, &after.text, size + 1).await?;
-    let next_page_token = pages::cut(&mut found, size, &tokens, |last| Cursor {
+    let next_page_token = pages::cut(&mut found, size, true, &tokens, |last| Cursor {
         text: last.definition.tag_id.clone(),
         ..Cursor::default()
     });

@@ -2,20 +2,21 @@
 
 use std::collections::VecDeque;
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::filter::Expr;
 use crate::store::{
-    Bulk, ContactRow, Lock, LongWork, Operation, Order, OrderBy, PageCursor, Reader, Selection,
-    Store, Transaction, Workspace, decode_profile,
+    Bulk, ContactPage, ContactRow, Lock, LongWork, Operation, Order, OrderBy, PAGE_BYTES,
+    PageCursor, Reader, Selection, Store, Transaction, Workspace, decode_profile,
 };
 
 use super::{ensure_same, ensure_still_there, lock_workspace, workspace};
 
 /// How many contacts are read at a time where all are changed in one transaction.
-const REWRITE_PAGE: usize = 1000;
+const REWRITE_PAGE: usize = 100;
 
 /// Oldest first. In this order, contacts that are added during a scan come after
 /// its cursor.
@@ -24,9 +25,10 @@ pub const BY_CREATION: Order = Order { by: OrderBy::CreateTime, descending: fals
 /// Pages grow: a small first page arrives early, large ones cost less per contact.
 const FIRST_PAGE: usize = 500;
 const LARGEST_PAGE: usize = 8000;
-/// About the largest size of a page, in bytes of records. Each stream holds a few
-/// pages in memory.
-const PAGE_BYTES: usize = 4 << 20;
+/// The size of a page that the next one should have, in bytes, and of one page of all scans that there are. Each
+/// stream holds a few pages in memory, which are larger only where contacts suddenly are: up to [`PAGE_BYTES`].
+const USUAL_BYTES: usize = PAGE_BYTES / 2;
+const BYTES_OF_ALL: usize = 32 << 20;
 
 /// Reads all selected contacts. It holds no connection between pages, so a slow
 /// client does not keep one from others.
@@ -37,6 +39,7 @@ pub struct ContactScan {
     after: Option<PageCursor>,
     page_size: usize,
     finished: bool,
+    counted: TaskTrackerToken,
 }
 
 impl ContactScan {
@@ -47,7 +50,8 @@ impl ContactScan {
         selection: Selection,
         after: Option<PageCursor>,
     ) -> Self {
-        Self { store, workspace, selection, after, page_size: FIRST_PAGE, finished: false }
+        let (page_size, counted) = (FIRST_PAGE, store.scans().token());
+        Self { store, workspace, selection, after, page_size, finished: false, counted }
     }
 
     /// Returns the next page, empty at the end.
@@ -60,12 +64,13 @@ impl ContactScan {
         self.reload_policy(&mut *db).await?;
         let after = self.after.as_ref();
         let limit = self.page_size;
-        let rows =
+        let ContactPage { rows, is_last } =
             db.list_contacts(&self.workspace, &self.selection, BY_CREATION, after, limit).await?;
         ensure_still_there(&mut *db, &self.workspace).await?;
-        self.finished = rows.len() < limit;
-        let bytes: usize = rows.iter().map(|row| row.record.len()).sum();
-        let fitting = PAGE_BYTES * rows.len() / bytes.max(1);
+        self.finished = is_last;
+        let bytes: usize = rows.iter().map(|row| size_of_val(row) + row.record.len()).sum();
+        let share = BYTES_OF_ALL / self.counted.task_tracker().len();
+        let fitting = USUAL_BYTES.min(share) * rows.len() / bytes.max(1);
         self.page_size = (limit * 4).min(LARGEST_PAGE).min(fitting.max(1));
         if let Some(last) = rows.last() {
             self.after = Some(last.cursor());
@@ -165,14 +170,13 @@ pub async fn each_selected(
     let selection = Selection { filter: Some(filter), words: Vec::new(), now: tx.now };
     let mut after = None;
     loop {
-        let page = tx
+        let ContactPage { rows, is_last } = tx
             .db
             .list_contacts(workspace, &selection, BY_CREATION, after.as_ref(), REWRITE_PAGE)
             .await?;
-        let full = page.len() == REWRITE_PAGE;
-        after = page.last().map(ContactRow::cursor);
-        rewrite(tx, workspace, &page, |contact| Ok(edit(contact))).await?;
-        if !full {
+        after = rows.last().map(ContactRow::cursor);
+        rewrite(tx, workspace, &rows, |contact| Ok(edit(contact))).await?;
+        if is_last {
             return Ok(());
         }
     }

@@ -49,11 +49,23 @@ pub struct PageCursor {
     pub contact_id: Uuid,
 }
 
+/// About the largest size of a page, in bytes of records: a page of larger contacts ends before its limit.
+pub const PAGE_BYTES: usize = 8 << 20;
+
+/// A page of contacts.
+#[derive(Debug, Default)]
+pub struct ContactPage {
+    /// At least one, unless there is none.
+    pub rows: Vec<ContactRow>,
+    /// Whether no contact is left after these. A page that is full may be the last one and not know it.
+    pub is_last: bool,
+}
+
 /// Reads pages of contacts.
 #[async_trait]
 pub trait DirectoryReader {
-    /// Returns a page of the selected contacts after the cursor `after`. In a
-    /// write transaction the contacts are locked until it ends.
+    /// Returns a page of the selected contacts after the cursor `after`: so many, or fewer where they are
+    /// larger than [`PAGE_BYTES`]. In a write transaction the contacts are locked until it ends.
     async fn list_contacts(
         &mut self,
         workspace: &Workspace,
@@ -61,7 +73,7 @@ pub trait DirectoryReader {
         order: Order,
         after: Option<&PageCursor>,
         limit: usize,
-    ) -> Result<Vec<ContactRow>>;
+    ) -> Result<ContactPage>;
     /// Returns how many contacts are selected.
     async fn count_contacts(&mut self, workspace: &Workspace, selection: &Selection)
     -> Result<i64>;

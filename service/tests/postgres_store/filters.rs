@@ -371,10 +371,10 @@ async fn page_through(
     let mut after = None;
     loop {
         let page = db.list_contacts(workspace, selection, order, after.as_ref(), 4).await.unwrap();
-        contacts.extend(page.iter().map(|row| decode_profile(row).unwrap()));
-        match page.last() {
-            Some(last) if page.len() == 4 => after = Some(last.cursor()),
-            _ => return contacts,
+        contacts.extend(page.rows.iter().map(|row| decode_profile(row).unwrap()));
+        after = page.rows.last().map(|last| last.cursor());
+        if page.is_last {
+            return contacts;
         }
     }
 }

@@ -74,10 +74,10 @@ async fn found(store: &Store, query: &str) -> Vec<String> {
     let now = store.now();
     let selection = read::select(store, &mut *db, &workspace, &asked, now).await.unwrap();
     let order = Order { by: OrderBy::CreateTime, descending: false };
-    let rows = db.list_contacts(&workspace, &selection, order, None, 1000).await.unwrap();
+    let page = db.list_contacts(&workspace, &selection, order, None, 1000).await.unwrap();
     let number =
         |row| decode_profile(row).unwrap().profile.phone_number.map(|number| number.to_string());
-    rows.iter().filter_map(number).collect()
+    page.rows.iter().filter_map(number).collect()
 }
 
 #[test]

@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use contacts_sdk::NewContact;
+use contacts_sdk::{AttributeType, NewContact};
 use tokio::time::sleep;
 
 use super::super::target::Target;
 use super::super::{Result, data};
 
 const TAG: &str = "of_all";
+/// Attributes of a large contact, of 4 KB each.
+const NOTES: usize = 16;
+const LARGE_CONTACTS: u64 = 2000;
 const PERSON: &str = "15558880000";
 
 pub async fn create_tag(target: &mut Target) -> Result {
@@ -34,6 +37,24 @@ pub async fn edit_all(target: &Target, time: Duration) -> Result {
 pub async fn erase_and_restart(target: &mut Target) -> Result {
     target.client()?.contacts().delete(data::phone(0)).await?;
     target.server.restart();
+    Ok(())
+}
+
+/// Contacts as large as they can be, nearly.
+pub async fn create_large(target: &mut Target) -> Result {
+    let client = target.client()?;
+    let notes: Vec<_> = (0..NOTES).map(|note| format!("note_{note}")).collect();
+    for note in &notes {
+        client.attributes().create(note, AttributeType::String).await?;
+    }
+    let text = "𝒂".repeat(1000);
+    let contact = |n| {
+        let contact = NewContact::new().phone(data::phone(n));
+        notes.iter().fold(contact, |contact, note| contact.attribute(note, text.as_str()))
+    };
+    for n in (0..LARGE_CONTACTS).step_by(50) {
+        client.contacts().batch_upsert((n..n + 50).map(contact)).await?;
+    }
     Ok(())
 }
 

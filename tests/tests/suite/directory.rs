@@ -1,5 +1,6 @@
 //! ListContacts and CountContacts: pages, orders and name search.
 
+mod large;
 mod order;
 mod pages;
 mod property;

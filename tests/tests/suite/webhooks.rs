@@ -182,9 +182,9 @@ impl Operation for MakeOlder {
         let workspace = lock_workspace(tx, &self.0, Lock::Exclusive).await?;
         let all = Selection { filter: None, words: Vec::new(), now: Time::UNIX_EPOCH };
         let order = Order { by: OrderBy::CreateTime, descending: false };
-        let rows = tx.db.list_contacts(&workspace, &all, order, None, 1000).await?;
+        let page = tx.db.list_contacts(&workspace, &all, order, None, 1000).await?;
         let mut changes = Vec::new();
-        for row in &rows {
+        for row in &page.rows {
             let before = decode_profile(row)?;
             let mut after = before.clone();
             after.create_time -= Duration::from_secs(7200);

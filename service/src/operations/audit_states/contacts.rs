@@ -31,6 +31,7 @@ impl Audit<'_> {
             let workspace = self.workspace;
             let page =
                 self.db.list_contacts(workspace, &everybody, order, after.as_ref(), PAGE).await?;
+            let page = page.rows;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.cursor());
             let mut contacts = Vec::with_capacity(page.len());

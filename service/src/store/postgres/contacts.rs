@@ -109,9 +109,15 @@ impl ContactLookup for PostgresSession {
         let columns = columns(policy);
         let query = sqlx::query(AssertSqlSafe(format!("SELECT {columns} {found} {lock}")));
         let contact_ids: Vec<_> = contact_ids.iter().copied().collect();
-        let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(contact_ids)).await?;
-        let decode = |row| decode(row, policy, String::new()).map(|row| (row.contact_id, row));
-        rows.iter().map(decode).collect()
+        let mut found = HashMap::with_capacity(contact_ids.len());
+        let query = query.bind(&workspace.workspace_id).bind(contact_ids);
+        self.fetch_each(query, |row| {
+            let row = decode(row, policy, String::new())?;
+            found.insert(row.contact_id, row);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
     }
 
     async fn redirects(

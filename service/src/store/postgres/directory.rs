@@ -17,7 +17,10 @@ use super::filter;
 use super::session::{PostgresSession, expect_rows};
 use super::values::row_limit;
 use crate::domain::error::Result;
-use crate::store::{ContactRow, DirectoryReader, Order, OrderBy, PageCursor, Selection, Workspace};
+use crate::store::{
+    ContactPage, ContactRow, DirectoryReader, Order, OrderBy, PAGE_BYTES, PageCursor, Selection,
+    Workspace,
+};
 
 /// How many contacts a walk reads per contact of the page before it gives up, and
 /// how many at least, which takes about 10 ms.
@@ -42,18 +45,19 @@ impl DirectoryReader for PostgresSession {
         order: Order,
         after: Option<&PageCursor>,
         limit: usize,
-    ) -> Result<Vec<ContactRow>> {
+    ) -> Result<ContactPage> {
         let page = Page { workspace, selection, order, after, limit };
-        let rows = read(self, page).await?;
+        let found = read(self, page).await?;
         if !self.locks_rows() {
-            return Ok(rows);
+            return Ok(found.into());
         }
         // A second step, because FOR UPDATE would lock every contact that a short
         // walk reads.
-        let ids = rows.iter().map(|row| row.contact_id).collect();
-        let locked = page.fetch(self, page.locked(ids)).await?;
-        expect_rows(locked.len() as u64, rows.len())?;
-        Ok(locked)
+        let ids = found.rows.iter().map(|row| row.contact_id).collect();
+        let mut locked = Found::default();
+        page.fetch(self, page.locked(ids), &mut locked).await?;
+        expect_rows(locked.rows.len() as u64, found.rows.len())?;
+        Ok(ContactPage { rows: locked.rows, is_last: !found.is_full })
     }
 
     async fn count_contacts(
@@ -79,54 +83,94 @@ struct Page<'a> {
     limit: usize,
 }
 
-async fn read(db: &mut PostgresSession, page: Page<'_>) -> Result<Vec<ContactRow>> {
-    if !is_indexed(page.selection) || !db.finds_by_index() {
-        return page.walk(db).await;
-    }
-    let rows = page.fetch(db, page.short_walk()).await?;
-    match rows.len() == page.limit {
-        true => Ok(rows),
-        false => page.fetch(db, page.sorted()).await,
+/// What was found of a page.
+#[derive(Default)]
+struct Found {
+    rows: Vec<ContactRow>,
+    bytes: usize,
+    /// Whether more was found than fits into [`PAGE_BYTES`].
+    is_cut: bool,
+    is_full: bool,
+}
+
+impl Found {
+    fn add(&mut self, row: ContactRow, limit: usize) {
+        self.bytes += row.record.len();
+        self.is_cut |= self.bytes > PAGE_BYTES && !self.rows.is_empty();
+        if !self.is_cut {
+            self.rows.push(row);
+        }
+        self.is_full = self.is_cut || self.rows.len() >= limit;
     }
 }
 
+impl From<Found> for ContactPage {
+    fn from(Found { rows, is_full, .. }: Found) -> Self {
+        Self { rows, is_last: !is_full }
+    }
+}
+
+async fn read(db: &mut PostgresSession, page: Page<'_>) -> Result<Found> {
+    let mut found = Found::default();
+    if !is_indexed(page.selection) || !db.finds_by_index() {
+        page.walk(db, &mut found).await?;
+        return Ok(found);
+    }
+    page.fetch(db, page.short_walk(), &mut found).await?;
+    if !found.is_full {
+        found = Found::default();
+        page.fetch(db, page.sorted(), &mut found).await?;
+    }
+    Ok(found)
+}
+
 impl Page<'_> {
+    /// Reads all rows that a statement finds, because only then the connection is free again, and adds to
+    /// `found` those that fit.
     async fn fetch(
         &self,
         db: &mut PostgresSession,
         mut sql: QueryBuilder<Postgres>,
-    ) -> Result<Vec<ContactRow>> {
+        found: &mut Found,
+    ) -> Result<()> {
         let policy = &self.workspace.settings.opt_in_policy;
         let sort_key = |row: &_| match self.sort_key() {
             Some(_) => Row::get(row, column_count(policy)),
             None => String::new(),
         };
         let query = sql.build().persistent(selects_all(self.selection));
-        db.fetch_decoded(query, |row| decode(row, policy, sort_key(row))).await
+        db.fetch_each(query, |row| {
+            if !found.is_cut {
+                found.add(decode(row, policy, sort_key(row))?, self.limit);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Walks along the order until the page is full.
-    async fn walk(&self, db: &mut PostgresSession) -> Result<Vec<ContactRow>> {
+    async fn walk(&self, db: &mut PostgresSession, found: &mut Found) -> Result<()> {
         if selects_all(self.selection) {
-            return self.fetch(db, self.ordered("", None)).await;
+            return self.fetch(db, self.ordered("", None, self.limit), found).await;
         }
         let part = self.limit.saturating_mul(PART_PER_ROW);
         let mut part = part.clamp(PART_AT_LEAST, LARGEST_PART);
-        let mut rows = self.fetch(db, self.walk_over(part)).await?;
-        let mut after = rows.last().map(ContactRow::cursor).or_else(|| self.after.cloned());
-        while rows.len() < self.limit {
-            let rest = Page { after: after.as_ref(), limit: self.limit - rows.len(), ..*self };
+        self.fetch(db, self.walk_over(part), found).await?;
+        let mut after = found.rows.last().map(ContactRow::cursor).or_else(|| self.after.cloned());
+        while !found.is_full {
+            let rest = Page { after: after.as_ref(), ..*self };
             // Where the first part ended is not known: its rest is read again. Of the others that is asked
             // first, so that what is added or deleted meanwhile shifts no other contact out of it.
             let end = rest.end_of_part(db, part).await?;
-            rows.extend(rest.fetch(db, rest.ordered("", end.as_ref())).await?);
+            let missing = self.limit - found.rows.len();
+            rest.fetch(db, rest.ordered("", end.as_ref(), missing), found).await?;
             if end.is_none() {
                 break;
             }
             after = end;
             part = part.saturating_mul(PART_PER_ROW).min(LARGEST_PART);
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// The contact with which a part of this length ends. None if so many are not left.
@@ -172,11 +216,16 @@ impl Page<'_> {
     /// Finds all matches by an index and sorts them. The order is one that no index
     /// has, so that the planner cannot walk along one.
     fn sorted(&self) -> QueryBuilder<Postgres> {
-        self.ordered("::text || ''", None)
+        self.ordered("::text || ''", None, self.limit)
     }
 
-    /// All matches up to this contact, or all.
-    fn ordered(&self, suffix: &'static str, end: Option<&PageCursor>) -> QueryBuilder<Postgres> {
+    /// So many of all matches up to this contact, or of all.
+    fn ordered(
+        &self,
+        suffix: &'static str,
+        end: Option<&PageCursor>,
+        limit: usize,
+    ) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         push_contacts(&mut sql, self.workspace);
         self.push_after(&mut sql);
@@ -185,7 +234,7 @@ impl Page<'_> {
         }
         push_selection(&mut sql, self.workspace, self.selection);
         self.push_order(&mut sql, suffix);
-        push_limit(&mut sql, self.limit);
+        push_limit(&mut sql, limit);
         sql
     }
 

@@ -146,24 +146,21 @@ impl PostgresSession {
         self.watch.over(self.connection.fetch_all(query)).await
     }
 
-    /// Decodes each row when it arrives, while the database sends the next ones.
-    pub(super) async fn fetch_decoded<'q, T>(
+    /// Decodes each row when it arrives, while the database sends the next ones. `take` keeps what it wants.
+    pub(super) async fn fetch_each<'q>(
         &mut self,
         query: impl Execute<'q, Postgres> + 'q,
-        decode: impl Fn(&PgRow) -> Result<T>,
-    ) -> Result<Vec<T>> {
+        mut take: impl FnMut(&PgRow) -> Result<()>,
+    ) -> Result<()> {
         self.ensure_reach()?;
         let mut rows = self.connection.fetch(query);
         let decoding = async {
-            let (mut decoded, mut damaged) = (Vec::new(), None);
+            let mut damaged = None;
             while let Some(row) = rows.try_next().await? {
-                match decode(&row) {
-                    Ok(row) => decoded.push(row),
-                    // Not the connection's fault, which is used on once it has read all rows.
-                    Err(error) => damaged = damaged.or(Some(error)),
-                }
+                // Not the connection's fault, which is used on once it has read all rows.
+                damaged = damaged.or(take(&row).err());
             }
-            Ok::<_, sqlx::Error>(damaged.map_or(Ok(decoded), Err))
+            Ok::<_, sqlx::Error>(damaged.map_or(Ok(()), Err))
         };
         self.watch.over(decoding).await?
     }

@@ -121,11 +121,24 @@ impl ContactLookup for SqliteSession {
         contact_ids: &BTreeSet<Uuid>,
     ) -> Result<HashMap<Uuid, ContactRow>> {
         let sequences: Vec<_> = contact_ids.iter().map(|id| seq(*id)).collect();
-        let mut sql = row_batch::select("''", &workspace.settings.opt_in_policy);
-        sql.push(" FROM json_each(").push_bind(json(&sequences)?);
-        sql.push(") AS asked CROSS JOIN contact AS c ON c.workspace_key = ");
-        sql.push_bind(workspace.row_key).push(" AND c.seq = asked.value");
-        let found = row_batch::fetch(self, sql, &workspace.settings.opt_in_policy).await?;
+        let policy = &workspace.settings.opt_in_policy;
+        let (mut found, mut left) = (Vec::new(), sequences.as_slice());
+        let mut at_once = left.len();
+        while !left.is_empty() {
+            let (asked, rest) = left.split_at(at_once.min(left.len()));
+            let mut sql = row_batch::select("''", policy);
+            sql.push(" FROM json_each(").push_bind(json(asked)?);
+            sql.push(") AS asked CROSS JOIN contact AS c ON c.workspace_key = ");
+            sql.push_bind(workspace.row_key).push(" AND c.seq = asked.value");
+            match row_batch::fetch(self, sql, policy).await? {
+                Some(rows) => found.extend(rows),
+                None => {
+                    at_once = row_batch::fewer(at_once)?;
+                    continue;
+                }
+            }
+            left = rest;
+        }
         // Two ids may share a sequence; only the whole id identifies a contact.
         Ok(found
             .into_iter()

@@ -8,7 +8,9 @@ use super::values::{json, row_limit, seq};
 use super::{filter, row_batch};
 use crate::domain::error::Result;
 use crate::domain::filter::{Expr, Predicate};
-use crate::store::{ContactRow, DirectoryReader, Order, OrderBy, PageCursor, Selection, Workspace};
+use crate::store::{
+    ContactPage, DirectoryReader, Order, OrderBy, PageCursor, Selection, Workspace,
+};
 
 /// A tag of at most this many contacts is used to find them. With a more frequent
 /// one, reading all contacts in order finds a page sooner.
@@ -23,38 +25,20 @@ impl DirectoryReader for SqliteSession {
         order: Order,
         after: Option<&PageCursor>,
         limit: usize,
-    ) -> Result<Vec<ContactRow>> {
-        let sort_key = match order.by {
-            OrderBy::CreateTime => None,
-            OrderBy::FirstName => Some("c.first_name_key"),
-            OrderBy::LastName => Some("c.last_name_key"),
-        };
-        let (beyond, direction) = if order.descending { (" < ", " DESC") } else { (" > ", "") };
+    ) -> Result<ContactPage> {
         let source = Source::choose(self, workspace, selection).await?;
-        let seq_column = source.seq_column();
-
-        let mut sql =
-            row_batch::select(sort_key.unwrap_or("''"), &workspace.settings.opt_in_policy);
-        source.push(&mut sql, workspace, selection);
-        match (after, sort_key) {
-            (Some(cursor), Some(column)) => {
-                sql.push(" AND (").push(column).push(", c.seq)").push(beyond).push("(");
-                sql.push_bind(cursor.sort_key.clone()).push(", ");
-                sql.push_bind(seq(cursor.contact_id)).push(")");
+        let policy = &workspace.settings.opt_in_policy;
+        let mut asked = limit;
+        loop {
+            let sql = source.page(workspace, selection, order, after, asked);
+            match row_batch::fetch(self, sql, policy).await? {
+                Some(rows) => {
+                    let is_last = rows.len() < asked;
+                    return Ok(ContactPage { rows, is_last });
+                }
+                None => asked = row_batch::fewer(asked)?,
             }
-            (Some(cursor), None) => {
-                sql.push(" AND ").push(seq_column).push(beyond);
-                sql.push_bind(seq(cursor.contact_id));
-            }
-            (None, _) => {}
         }
-        sql.push(" ORDER BY ");
-        match sort_key {
-            Some(column) => sql.push(column).push(direction).push(", c.seq"),
-            None => sql.push(seq_column),
-        };
-        sql.push(direction).push(" LIMIT ").push_bind(row_limit(limit));
-        row_batch::fetch(self, sql, &workspace.settings.opt_in_policy).await
     }
 
     async fn count_contacts(
@@ -101,6 +85,46 @@ impl Source {
             Self::Names => "n.rowid",
             Self::Tag(_) => "t.seq",
         }
+    }
+
+    /// The statement that reads a page.
+    fn page(
+        &self,
+        workspace: &Workspace,
+        selection: &Selection,
+        order: Order,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> QueryBuilder<Sqlite> {
+        let sort_key = match order.by {
+            OrderBy::CreateTime => None,
+            OrderBy::FirstName => Some("c.first_name_key"),
+            OrderBy::LastName => Some("c.last_name_key"),
+        };
+        let (beyond, direction) = if order.descending { (" < ", " DESC") } else { (" > ", "") };
+        let seq_column = self.seq_column();
+        let policy = &workspace.settings.opt_in_policy;
+        let mut sql = row_batch::select(sort_key.unwrap_or("''"), policy);
+        self.push(&mut sql, workspace, selection);
+        match (after, sort_key) {
+            (Some(cursor), Some(column)) => {
+                sql.push(" AND (").push(column).push(", c.seq)").push(beyond).push("(");
+                sql.push_bind(cursor.sort_key.clone()).push(", ");
+                sql.push_bind(seq(cursor.contact_id)).push(")");
+            }
+            (Some(cursor), None) => {
+                sql.push(" AND ").push(seq_column).push(beyond);
+                sql.push_bind(seq(cursor.contact_id));
+            }
+            (None, _) => {}
+        }
+        sql.push(" ORDER BY ");
+        match sort_key {
+            Some(column) => sql.push(column).push(direction).push(", c.seq"),
+            None => sql.push(seq_column),
+        };
+        sql.push(direction).push(" LIMIT ").push_bind(row_limit(limit));
+        sql
     }
 
     /// Appends `FROM … WHERE …`. With CROSS JOIN, SQLite keeps the order of tables.

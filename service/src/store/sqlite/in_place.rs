@@ -4,8 +4,10 @@
 
 use std::ptr::NonNull;
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, Statement, ToSql, ffi};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::LockedSqliteHandle;
 
 use super::session::SqliteSession;
 use crate::domain::error::Result;
@@ -58,6 +60,13 @@ async fn locked<T>(
         false => runtime::beside_others(|| run(&connection)),
     };
     Ok(result?)
+}
+
+/// Limits the size of a value or row that a connection reads or makes, in bytes. A statement with a larger
+/// one fails.
+pub(super) fn limit_values(handle: &mut LockedSqliteHandle<'_>, bytes: i32) -> Result<()> {
+    borrow(handle.as_raw_handle())?.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes)?;
+    Ok(())
 }
 
 #[expect(unsafe_code, reason = "the only way to the handle of a connection of the driver")]

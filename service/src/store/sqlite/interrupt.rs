@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 
+use super::in_place::limit_values;
 use crate::domain::error::Result;
 use crate::runtime::give_way;
+use crate::store::PAGE_BYTES;
 
 /// How many instructions of SQLite run between two looks: some 0.1 ms.
 const INSTRUCTIONS: i32 = 10_000;
@@ -24,8 +26,11 @@ thread_local! {
     static GIVES_WAY: Once = const { Once::new() };
 }
 
-/// Interrupts the statement of a connection when dropped, and statements that run too long.
-/// It takes a round trip to the connection's thread, so point reads do without.
+/// The largest value that SQLite can make.
+const ANY_SIZE: i32 = i32::MAX;
+
+/// Interrupts the statement of a connection when dropped, and statements that run too long. A page of
+/// contacts is one value: one that is larger than [`PAGE_BYTES`] ends its statement as well. It takes a round trip to the connection's thread, so point reads do without.
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
@@ -40,15 +45,18 @@ impl Interrupt {
             }
             !seen.load(Ordering::Relaxed) && Instant::now() < end
         };
-        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(INSTRUCTIONS, goes_on);
+        limit_values(&mut handle, PAGE_BYTES as i32)?;
         Ok(Self(is_gone))
     }
 
     /// Takes away what the last session left on its connection, which would end the statements
     /// of the next one.
     pub(super) async fn remove(connection: &mut SqliteConnection) -> Result<()> {
-        connection.lock_handle().await?.remove_progress_handler();
-        Ok(())
+        let mut handle = connection.lock_handle().await?;
+        handle.remove_progress_handler();
+        limit_values(&mut handle, ANY_SIZE)
     }
 }
 

@@ -32,18 +32,30 @@ pub(super) fn select(sort_key: &str, policy: &OptInPolicy) -> QueryBuilder<Sqlit
     sql
 }
 
-/// Runs a statement that [`select`] began.
+/// Runs a statement that [`select`] began. None if the contacts are larger than this session may read at
+/// once: then the caller asks for fewer.
 pub(super) async fn fetch(
     db: &mut SqliteSession,
     mut sql: QueryBuilder<Sqlite>,
     policy: &OptInPolicy,
-) -> Result<Vec<ContactRow>> {
-    let row = db.fetch_one(sql.push(")").build()).await?;
-    let Some(about) = row.get::<Option<&str>, _>(0) else { return Ok(Vec::new()) };
+) -> Result<Option<Vec<ContactRow>>> {
+    let Some(row) = db.fetch_unless_too_large(sql.push(")").build()).await? else {
+        return Ok(None);
+    };
+    let Some(about) = row.get::<Option<&str>, _>(0) else { return Ok(Some(Vec::new())) };
     let records: Vec<u8> = row.get(1);
     let mut records = Bytes::from(records);
     let decode = |about| decode(about, &mut records, policy).ok_or_else(damaged)?;
-    about.split(';').map(decode).collect()
+    about.split(';').map(decode).collect::<Result<_>>().map(Some)
+}
+
+/// How many contacts to ask for after so many were too large. Far fewer, because what was read in vain costs as much
+/// as a page.
+pub(super) fn fewer(asked: usize) -> Result<usize> {
+    match asked {
+        0 | 1 => Err(Error::internal("a contact is larger than a page can be")),
+        _ => Ok(asked.div_ceil(16)),
+    }
 }
 
 fn decode(about: &str, records: &mut Bytes, policy: &OptInPolicy) -> Option<Result<ContactRow>> {

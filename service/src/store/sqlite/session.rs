@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::ffi;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Execute, Executor, Sqlite, SqliteConnection};
@@ -102,6 +103,19 @@ impl SqliteSession {
         self.note(result)
     }
 
+    /// Returns None if a value is larger than this session may read.
+    pub(super) async fn fetch_unless_too_large<'q>(
+        &mut self,
+        query: impl Execute<'q, Sqlite> + 'q,
+    ) -> Result<Option<SqliteRow>> {
+        self.prepare().await?;
+        let result = match self.connection.fetch_one(query).await {
+            Err(error) if is_too_large(&error) => Ok(None),
+            result => result.map(Some),
+        };
+        self.note(result)
+    }
+
     pub(super) async fn fetch_optional<'q>(
         &mut self,
         query: impl Execute<'q, Sqlite> + 'q,
@@ -173,4 +187,9 @@ impl Writer for SqliteSession {
     async fn rollback(self: Box<Self>) {
         self.roll_back().await;
     }
+}
+
+fn is_too_large(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == ffi::SQLITE_TOOBIG.to_string())
 }
