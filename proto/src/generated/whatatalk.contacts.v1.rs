@@ -4434,10 +4434,11 @@ impl ::prost::Name for ImportConsent {
 }
 /// One row of an import.
 ///
-/// A row with several ids says that they are one person's. If somebody else objected
-/// under one of them (an opt-out, a stop on the platform, an erasure), that is recorded
-/// for the contact that the row finds, too, and the row fails: also without a consent,
-/// and with ON_CONFLICT_SKIP. With ON_CONFLICT_MERGE, an id that is no contact's becomes
+/// A row with several ids says that they are one person's. If they name several, and
+/// one of them objected (an opt-out, a stop on the platform, an erasure), that is
+/// recorded for all other contacts of the row, too, as said at the import, and the row
+/// fails: also without a consent, and with ON_CONFLICT_SKIP. The same row again does not
+/// record it again. With ON_CONFLICT_MERGE, an id that is no contact's becomes
 /// the contact's together with what stands against it, and the row does not fail. An
 /// opt-out of the row is recorded for all ids that can be read.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -3,7 +3,7 @@
 mod objections;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::domain::Time;
 use crate::domain::consent::{NoEffect, OptInStatus, Statement};
@@ -16,7 +16,7 @@ use crate::domain::phone::MatchKey;
 use crate::domain::tag::{MAX_TAGS, Tag};
 use crate::store::{Bulk, Lock, LongWork, Operation, Transaction, Workspace};
 
-use self::objections::{object, refuse_hidden_objection, spread_objections};
+use self::objections::{divided, object, pass_on_objections, refuse_hidden_objection};
 use super::contacts::{keep_external_id, keep_phone, people, refuse_former};
 use super::opt_in::{keys_at, objected};
 use super::unit_of_work::{
@@ -82,6 +82,13 @@ impl Operation for ImportChunks {
         let mut unit = UnitOfWork::load(tx, &workspace, &all).await?;
         let objected = self.objected(&all, &counts, tx.now);
         unit.load_earlier_holders(tx, &objected).await?;
+        let (mut rest, mut divided_persons) = (all.as_slice(), HashSet::new());
+        for count in &counts {
+            let (named, others) = rest.split_at(*count);
+            rest = others;
+            divided_persons.extend(divided(&unit, named));
+        }
+        unit.load_passed_on(tx, &divided_persons).await?;
         let (mut rest, mut counts) = (all.as_slice(), counts.into_iter());
         let mut outcomes = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
@@ -101,7 +108,7 @@ impl Operation for ImportChunks {
                     Err(error) => {
                         unit.roll_back(savepoint);
                         let error = self.keep_objection(tx, &mut unit, row, error);
-                        spread_objections(tx, &mut unit, row)?;
+                        pass_on_objections(tx, &mut unit, named)?;
                         outcome.failures.push((*index, error));
                     }
                 }
@@ -224,7 +231,7 @@ impl ImportChunks {
                 unit.update(tx, entry, merged, None).map_err(below)?
             }
         };
-        refuse_hidden_objection(unit, entry, people).map_err(below)?;
+        refuse_hidden_objection(unit, people).map_err(below)?;
         let skipped = self.options.on_conflict == OnConflict::Skip && !objects;
         if let Some(claim) = statement.filter(|_| skipped) {
             // Skipped, but not silently if it claims what the person objected to.

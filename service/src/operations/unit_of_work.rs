@@ -6,6 +6,7 @@ mod events;
 mod history;
 mod identities;
 mod load;
+mod passed_on;
 mod persons;
 mod record;
 mod refusal;
@@ -15,12 +16,13 @@ mod write;
 use std::collections::HashMap;
 
 pub use identities::Carry;
-pub use record::Named;
+pub use record::{Named, Recording};
 pub use refusal::{
     already_exists, consent_conflict, evidence_required, external_id_exists, former_identity,
 };
 use uuid::Uuid;
 
+use self::passed_on::PassedOn;
 use self::persons::Entry;
 pub(super) use self::persons::new_identity;
 pub(super) use self::write::upsert_suppressions;
@@ -50,10 +52,11 @@ pub struct UnitOfWork<'a> {
     shared_events: Vec<(Listing, Uuid)>,
     /// When contacts released identities that were asked for.
     releases: HashMap<MatchKey, Vec<(Time, Uuid)>>,
+    passed_on: PassedOn,
 }
 
 /// One person of a [`UnitOfWork`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(usize);
 
 impl UnitOfWork<'_> {

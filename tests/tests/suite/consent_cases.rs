@@ -3,6 +3,7 @@
 
 mod found_by_attack;
 mod late_objections;
+mod rows_of_two;
 
 use std::time::{Duration, SystemTime};
 

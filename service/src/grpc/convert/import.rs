@@ -54,23 +54,26 @@ pub(crate) fn decode_rows(field: &str, rows: Vec<v1::ImportRow>) -> Result<Rows>
 
 fn decode_row(row: v1::ImportRow) -> Result<ImportRow> {
     let contact = row.contact.ok_or_else(empty_row)?;
-    let consent = consent::decode_import(row.consent)?;
+    let (consent, fault) = match consent::decode_import(row.consent) {
+        Ok(consent) => (consent, None),
+        Err(error) => (None, Some(error)),
+    };
     let named = v1::Contact {
         phone_number: contact.phone_number.clone(),
         whatsapp_user_ids: contact.whatsapp_user_ids.clone(),
         external_id: contact.external_id.clone(),
         ..v1::Contact::default()
     };
-    match contact::decode_new(contact) {
-        Ok(profile) => Ok(ImportRow { profile, consent, fault: None }),
-        Err(error) => {
-            // An opt-out is stored even if the rest of its row is invalid.
-            let profile = contact::decode_readable_ids(&named);
-            match profile == Profile::default() {
-                true => Err(error),
-                false => Ok(ImportRow { profile, consent, fault: Some(Arc::new(error)) }),
-            }
-        }
+    let fault = match (contact::decode_new(contact), fault) {
+        (Ok(profile), None) => return Ok(ImportRow { profile, consent, fault: None }),
+        (_, Some(fault)) | (Err(fault), None) => fault,
+    };
+    // An opt-out is stored even if the rest of its row is invalid, and what others whom the row names
+    // objected to counts for all of them.
+    let profile = contact::decode_readable_ids(&named);
+    match profile == Profile::default() {
+        true => Err(fault),
+        false => Ok(ImportRow { profile, consent, fault: Some(Arc::new(fault)) }),
     }
 }
 

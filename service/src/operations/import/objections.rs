@@ -1,17 +1,18 @@
 //! What rows object: recorded whatever becomes of the row, and against everybody whom the row says to be one person.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use uuid::Uuid;
+
+use crate::domain::consent::fold::Objections;
 use crate::domain::consent::{
-    MessageCategory, NoEffect, OptInStatus, Outcome, PlatformStatement, Source, Statement,
+    Evidence, MessageCategory, NoEffect, OptInStatus, Outcome, PlatformStatement, Source, Statement,
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
-use crate::domain::import::ImportRow;
 use crate::domain::phone::MatchKey;
-use crate::operations::contacts::people;
 use crate::operations::opt_in::{earlier_holders, objected};
-use crate::operations::unit_of_work::{EntryId, Named, UnitOfWork, consent_conflict};
+use crate::operations::unit_of_work::{EntryId, Named, Recording, UnitOfWork, consent_conflict};
 use crate::store::Transaction;
 
 /// Records the objection of a row against the persons of all ids that it names, without
@@ -78,16 +79,34 @@ fn object_one(
     Ok(is_effective && !stood)
 }
 
-/// Refuses a row with an id that is not the contact's and under which somebody objected:
-/// the row says that it is the same person.
-pub(super) fn refuse_hidden_objection(
-    unit: &UnitOfWork<'_>,
-    entry: EntryId,
-    people: &[Recipient],
-) -> Result<()> {
-    let others = people.iter().filter_map(|person| unit.find(person));
-    for other in others.filter(|other| *other != entry) {
-        let standing = unit.objections(other);
+/// Those whom a row names, contacts or not, each once.
+fn named(unit: &UnitOfWork<'_>, people: &[Recipient]) -> Vec<EntryId> {
+    let mut persons: Vec<_> = people.iter().filter_map(|person| unit.find(person)).collect();
+    persons.sort_unstable();
+    persons.dedup();
+    persons
+}
+
+/// Those among whom a row has objections to pass on: it says that they are one person, and one of them
+/// objected, or was erased, and another is a contact. Empty if there are none.
+pub(super) fn divided(unit: &UnitOfWork<'_>, people: &[Recipient]) -> Vec<EntryId> {
+    // Of nearly all rows. They name nobody else.
+    if people.len() < 2 {
+        return Vec::new();
+    }
+    let persons = named(unit, people);
+    let objects = |other: &EntryId| !unit.objections(*other).is_empty();
+    let is_divided = |person: &EntryId| {
+        unit.contact(*person).is_some()
+            && persons.iter().any(|other| other != person && objects(other))
+    };
+    if persons.iter().any(is_divided) { persons } else { Vec::new() }
+}
+
+/// Refuses a row that names somebody who objected, as another person.
+pub(super) fn refuse_hidden_objection(unit: &UnitOfWork<'_>, people: &[Recipient]) -> Result<()> {
+    for person in divided(unit, people) {
+        let standing = unit.objections(person);
         let stopped = || {
             let stop = standing.stops().iter().next()?;
             Some(NoEffect::Objected { event: stop.objection.event })
@@ -101,49 +120,81 @@ pub(super) fn refuse_hidden_objection(
     Ok(())
 }
 
-/// What stands against one id of a failed row stands against the contact that another of
-/// its ids names: a no belongs to the person, and the row says that they are one.
-pub(super) fn spread_objections(
+/// What stands against one person of a failed row stands against the contacts that its other ids name:
+/// a no belongs to the person, and the row says that they are one. Nothing that a contact agreed to before
+/// lifts it there, because the id under which it was said is none of the contact's.
+pub(super) fn pass_on_objections(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
-    row: &ImportRow,
+    people: &[Recipient],
 ) -> Result<()> {
-    let people = people(&row.profile);
-    let Some(entry) = people.iter().find_map(|person| unit.find_contact(person)) else {
-        return Ok(());
-    };
-    let others: Vec<_> = people.iter().filter_map(|person| unit.find(person)).collect();
-    for other in others.into_iter().filter(|other| *other != entry) {
-        let standing = unit.objections(other).clone();
-        for category in MessageCategory::ALL {
-            let both = standing.opt_out(category).into_iter().chain(standing.erasure(category));
-            let Some(time) = both.map(|objection| objection.time).max() else { continue };
-            let objection = Statement {
-                status: OptInStatus::OptedOut,
-                categories: vec![category],
-                source: Source::Import,
-                evidence: Default::default(),
-                reason_text: String::new(),
-                occurred_time: Some(time),
-                expire_time: None,
-            };
-            let recording = unit.consider(tx, entry, &Named::Contact, &objection, true)?;
-            if recording.is_effective() {
-                unit.accept(recording);
-            }
-        }
-        for stop in standing.stops().iter() {
-            let stop = PlatformStatement {
-                stopped: true,
-                sender_phone_number_id: stop.sender.clone(),
-                evidence: Default::default(),
-                occurred_time: Some(stop.objection.time),
-            };
-            let recording = unit.consider_on_platform(tx, entry, &Named::Contact, &stop)?;
-            if recording.is_effective() {
-                unit.accept(recording);
-            }
+    let persons = divided(unit, people);
+    let objections: Vec<_> =
+        persons.iter().map(|person| unit.objections(*person).clone()).collect();
+    for to in persons.iter().copied().filter(|to| unit.contact(*to).is_some()).collect::<Vec<_>>() {
+        for (_, objections) in persons.iter().zip(&objections).filter(|(of, _)| **of != to) {
+            pass_on(tx, unit, objections, to)?;
         }
     }
     Ok(())
+}
+
+fn pass_on(
+    tx: &Transaction,
+    unit: &mut UnitOfWork<'_>,
+    objections: &Objections,
+    to: EntryId,
+) -> Result<()> {
+    let mut opt_outs: BTreeMap<Uuid, Vec<MessageCategory>> = BTreeMap::new();
+    for category in MessageCategory::ALL {
+        for objection in objections.business(category) {
+            let categories = opt_outs.entry(objection.event).or_default();
+            if !categories.contains(&category) {
+                categories.push(category);
+            }
+        }
+    }
+    for (event, categories) in opt_outs {
+        let Some(evidence) = unit.pass_on(event, to) else { continue };
+        let objection = Statement {
+            status: OptInStatus::OptedOut,
+            categories,
+            source: Source::Import,
+            evidence: evidence.clone(),
+            reason_text: String::new(),
+            occurred_time: None,
+            expire_time: None,
+        };
+        let recording = unit.consider(tx, to, &Named::Contact, &objection, true)?;
+        accept(unit, recording, &evidence);
+    }
+    let mut stops: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
+    for stop in objections.stops().iter() {
+        let senders = stops.entry(stop.objection.event).or_default();
+        if !senders.contains(&stop.sender) {
+            senders.push(stop.sender.clone());
+        }
+    }
+    for (event, senders) in stops {
+        let Some(evidence) = unit.pass_on(event, to) else { continue };
+        for sender_phone_number_id in senders {
+            let evidence = evidence.clone();
+            let stop = PlatformStatement {
+                stopped: true,
+                sender_phone_number_id,
+                evidence: evidence.clone(),
+                occurred_time: None,
+            };
+            let recording = unit.consider_on_platform(tx, to, &Named::Contact, &stop)?;
+            accept(unit, recording, &evidence);
+        }
+    }
+    Ok(())
+}
+
+fn accept(unit: &mut UnitOfWork<'_>, recording: Recording, evidence: &Evidence) {
+    if recording.is_effective() {
+        let event = unit.accept(recording).event_id;
+        unit.passed_on(event, evidence);
+    }
 }

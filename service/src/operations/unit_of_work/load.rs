@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::UnitOfWork;
+use super::passed_on::PassedOn;
 use super::persons::{Entry, new_identity};
 use crate::domain::Time;
 use crate::domain::consent::{EventKind, Person, Role};
@@ -41,6 +42,7 @@ impl<'a> UnitOfWork<'a> {
             claims: Vec::new(),
             shared_events: Vec::new(),
             releases: HashMap::new(),
+            passed_on: PassedOn::default(),
         };
         // Sorted: transactions that lock the same rows lock them in one order.
         let mut keys: Vec<MatchKey> = Vec::with_capacity(recipients.len());

@@ -81,6 +81,11 @@ impl Objections {
         self.erasures[category as usize].iter().max_by_key(|objection| objection.rank())
     }
 
+    /// What stands in a category: opt-outs and erasures.
+    pub fn business(&self, category: MessageCategory) -> impl Iterator<Item = &Objection> {
+        self.opt_outs[category as usize].iter().chain(&self.erasures[category as usize])
+    }
+
     /// Why nothing is permitted in a category, whatever was said on the platform.
     pub fn standing(&self, category: MessageCategory) -> Option<NoEffect> {
         let opt_out = self.opt_out(category);

@@ -1,0 +1,143 @@
+//! Rows of imports with ids of two persons: they say that these are one, so an objection of either stands
+//! against both, and nothing agreed to before lifts it for the other.
+
+use contacts_proto::v1;
+use contacts_proto::v1::contact_service_client::ContactServiceClient;
+
+use super::*;
+
+const ALL: [OnConflict; 3] = [OnConflict::Skip, OnConflict::Merge, OnConflict::Fail];
+
+fn user() -> Recipient {
+    Recipient::whatsapp_user_id("US.1")
+}
+
+/// Imports a row that says that the phone number and the user id are one person's. It fails.
+async fn row_of_both(app: &TestApp, on_conflict: OnConflict) {
+    let contact = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    let options = ImportOptions::new().on_conflict(on_conflict);
+    let outcome =
+        app.contacts().batch_upsert([contact]).options(options).await.expect("an outcome");
+    assert_eq!(outcome.failures.len(), 1, "{on_conflict:?}");
+}
+
+/// Two contacts, of which the one with the phone number agreed after the other objected.
+async fn two(app: &TestApp) {
+    app.make_contact(phone(1)).await;
+    app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await.expect("a contact");
+    no(app, user(), 3000).await;
+    yes(app, phone(1), 2000).await;
+    assert_eq!(check(app, phone(1)).await, CheckReason::OptedIn);
+}
+
+async fn events(app: &TestApp, person: impl Into<Recipient>) -> usize {
+    app.opt_in().events(person).await.expect("events").items.len()
+}
+
+#[apply(on_each_store!)]
+async fn what_one_agreed_to_does_not_lift_what_the_other_objected_to(app: TestApp) {
+    two(&app).await;
+    for on_conflict in ALL {
+        row_of_both(&app, on_conflict).await;
+        assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    }
+    // Said before the import, and recorded after it.
+    yes(&app, phone(1), 1000).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    assert_eq!(check(&app, user()).await, CheckReason::OptedOut);
+    audited(&app).await;
+}
+
+#[apply(on_each_store!)]
+async fn it_is_passed_on_once(app: TestApp) {
+    two(&app).await;
+    row_of_both(&app, OnConflict::Merge).await;
+    let (first, second) = (events(&app, phone(1)).await, events(&app, user()).await);
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    for _ in 0..2 {
+        for on_conflict in ALL {
+            row_of_both(&app, on_conflict).await;
+        }
+    }
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
+    assert_eq!(events(&app, phone(1)).await, first + 1);
+    // Nor back to who said it, whatever they agreed to since.
+    app.opt_in().record_opt_in(user(), OptInSource::WebForm).await.expect("an opt-in");
+    app.opt_in().record_opt_out(phone(1)).await.expect("an opt-out");
+    for _ in 0..2 {
+        row_of_both(&app, OnConflict::Skip).await;
+    }
+    assert_eq!(events(&app, user()).await, second + 2);
+    assert_eq!(check(&app, user()).await, CheckReason::OptedOut);
+    app.opt_in().record_opt_in(user(), OptInSource::WebForm).await.expect("an opt-in");
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    row_of_both(&app, OnConflict::Merge).await;
+    assert_eq!(check(&app, user()).await, CheckReason::OptedIn);
+    // A new one is.
+    no(&app, user(), 0).await;
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    audited(&app).await;
+}
+
+#[apply(on_each_store!)]
+async fn stops_and_erasures_are_passed_on(app: TestApp) {
+    two(&app).await;
+    yes(&app, user(), 2500).await;
+    platform(&app, user(), PlatformPreference::Stop, "1063", 2400).await;
+    platform(&app, phone(1), PlatformPreference::Resume, "1063", 100).await;
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check_from(&app, phone(1), "1063").await, CheckReason::PlatformOptedOut);
+    assert_eq!(check_from(&app, phone(1), "1064").await, CheckReason::OptedIn);
+    platform(&app, phone(1), PlatformPreference::Resume, "1063", 0).await;
+    app.contacts().delete(user()).await.expect("an erasure");
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    for category in [MARKETING, MessageCategory::Utility] {
+        let allowed = app.opt_in().check(phone(1), category).await.expect("a check");
+        assert_eq!(allowed.reason, CheckReason::OptedIn);
+    }
+    row_of_both(&app, OnConflict::Fail).await;
+    for category in [MARKETING, MessageCategory::Utility] {
+        let denied = app.opt_in().check(phone(1), category).await.expect("a check");
+        assert_eq!(denied.reason, CheckReason::OptedOut);
+    }
+    audited(&app).await;
+}
+
+/// Whichever of the ids finds the contact.
+#[apply(on_each_store!)]
+async fn they_stand_against_all_contacts_of_the_row(app: TestApp) {
+    let who_objects = NewContact::new().whatsapp_user_id("US.1").external_id("crm-1");
+    app.contacts().create(who_objects).await.expect("a contact");
+    app.make_contact(phone(1)).await;
+    yes(&app, phone(1), 2000).await;
+    no(&app, user(), 3000).await;
+    let contact = NewContact::new().phone(phone(1)).external_id("crm-1");
+    let options = ImportOptions::new().on_conflict(OnConflict::Skip);
+    let outcome =
+        app.contacts().batch_upsert([contact]).options(options).await.expect("an outcome");
+    let error = &outcome.failures[0].error;
+    assert_eq!(error.reason(), Some(reason::CONSENT_CONFLICT));
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    audited(&app).await;
+}
+
+/// Also of a row whose own consent block makes no sense.
+#[apply(on_each_store!)]
+async fn a_malformed_block_of_consent_changes_nothing_about_it(app: TestApp) {
+    two(&app).await;
+    let contact = v1::Contact {
+        phone_number: phone(1),
+        whatsapp_user_ids: vec!["US.1".to_owned()],
+        ..v1::Contact::default()
+    };
+    let status = v1::OptInStatus::NotAsked as i32;
+    let consent = Some(v1::ImportConsent { status, ..v1::ImportConsent::default() });
+    let rows = vec![v1::ImportRow { contact: Some(contact), consent }];
+    let request = v1::BatchUpsertContactsRequest { rows, ..Default::default() };
+    let mut client = ContactServiceClient::new(app.narrow_channel().await);
+    let outcome = client.batch_upsert_contacts(request).await.expect("an outcome");
+    assert_eq!(outcome.into_inner().failures.len(), 1);
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    audited(&app).await;
+}
