@@ -192,9 +192,8 @@ fn pass_on(
     Ok(())
 }
 
+/// Without effect too: the contact knows it from then on.
 fn accept(unit: &mut UnitOfWork<'_>, recording: Recording, evidence: &Evidence) {
-    if recording.is_effective() {
-        let event = unit.accept(recording).event_id;
-        unit.passed_on(event, evidence);
-    }
+    let event = unit.accept(recording).event_id;
+    unit.passed_on(event, evidence);
 }

@@ -21,14 +21,16 @@ const MAX_EVENTS: usize = 20_000;
 
 #[derive(Default)]
 pub(super) struct PassedOn {
-    /// Objections that persons know, their own or others'.
-    known: HashSet<(EntryId, Uuid)>,
+    /// The events with which persons objected.
+    own: HashSet<(EntryId, Uuid)>,
+    /// Those of others that were passed on to them.
+    passed: HashSet<(EntryId, Uuid)>,
     /// Of an event that passes one on, the event of the person who objected.
     origins: HashMap<Uuid, Uuid>,
 }
 
 impl UnitOfWork<'_> {
-    /// Loads which objections these persons know.
+    /// Loads which objections were passed on to these persons.
     pub async fn load_passed_on(
         &mut self,
         tx: &mut Transaction,
@@ -54,21 +56,27 @@ impl UnitOfWork<'_> {
             let objects =
                 matches!(event.change.kind(), EventKind::OptOut | EventKind::PlatformStop);
             if let Some(person) = person.filter(|_| objects) {
-                self.passed_on.known.insert((person, event.event_id));
-                if let Some(origin) = origin(&event.evidence) {
-                    self.passed_on.known.insert((person, origin));
-                    self.passed_on.origins.insert(event.event_id, origin);
+                match origin(&event.evidence) {
+                    None => drop(self.passed_on.own.insert((person, event.event_id))),
+                    Some(origin) => {
+                        self.passed_on.passed.insert((person, origin));
+                        self.passed_on.origins.insert(event.event_id, origin);
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// The evidence with which an objection is passed on to a person. None if the person knows it.
+    /// The evidence with which an objection is passed on to a person. None if it was, or comes back to who said it.
+    /// One that stands against somebody else because an id was released is not their own any more.
     pub fn pass_on(&mut self, event: Uuid, to: EntryId) -> Option<Evidence> {
-        let origin = self.passed_on.origins.get(&event).copied().unwrap_or(event);
-        let stands = self.objections(to).events().iter().any(|known| *known == origin);
-        let is_new = self.passed_on.known.insert((to, origin)) && !stands;
+        let copied_of = self.passed_on.origins.get(&event);
+        if copied_of.is_some_and(|origin| self.passed_on.own.contains(&(to, *origin))) {
+            return None;
+        }
+        let origin = *copied_of.unwrap_or(&event);
+        let is_new = self.passed_on.passed.insert((to, origin));
         is_new.then(|| Evidence { actor: format!("{ACTOR}{origin}"), ..Evidence::default() })
     }
 

@@ -80,6 +80,42 @@ async fn it_is_passed_on_once(app: TestApp) {
     audited(&app).await;
 }
 
+/// Two that were said under different ids: of the second nothing changes.
+#[apply(on_each_store!)]
+async fn all_that_stand_are_passed_on_at_once(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    let other = NewContact::new().whatsapp_user_id("US.1").whatsapp_user_id("US.2");
+    app.contacts().create(other).await.expect("a contact");
+    no(&app, user(), 3000).await;
+    no(&app, Recipient::whatsapp_user_id("US.2"), 2000).await;
+    row_of_both(&app, OnConflict::Merge).await;
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    let recorded = events(&app, phone(1)).await;
+    row_of_both(&app, OnConflict::Merge).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
+    assert_eq!(events(&app, phone(1)).await, recorded);
+    audited(&app).await;
+}
+
+/// What stands against an id that was released stands against its next holder by itself.
+#[apply(on_each_store!)]
+async fn what_came_with_a_released_id_is_passed_on_to_who_said_it(app: TestApp) {
+    let both = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    let first = app.contacts().create(both).await.expect("a contact");
+    no(&app, &first, 3000).await;
+    app.contacts().link_identity(&first).release("US.1").await.expect("a release");
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await.expect("a contact");
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
+    assert_eq!(check(&app, user()).await, CheckReason::OptedOut);
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
+    audited(&app).await;
+}
+
 #[apply(on_each_store!)]
 async fn stops_and_erasures_are_passed_on(app: TestApp) {
     two(&app).await;
