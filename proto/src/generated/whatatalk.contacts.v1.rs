@@ -4569,7 +4569,8 @@ pub struct BatchUpsertContactsRequest {
     /// Workspace of the call. Empty means `default`.
     #[prost(string, tag = "1")]
     pub workspace_id: ::prost::alloc::string::String,
-    /// The rows. At most 1000.
+    /// The rows. At most 1000; of rows with more than 3 user ids fewer: of rows with 20
+    /// at most 100 (LIMIT_EXCEEDED).
     #[prost(message, repeated, tag = "2")]
     pub rows: ::prost::alloc::vec::Vec<ImportRow>,
     /// What to do with a row whose contact already exists. UNSPECIFIED means SKIP.

@@ -7,8 +7,8 @@ mod policy;
 mod summary;
 
 pub use event::{
-    ConsentEvent, EventChange, EventKind, Evidence, MAX_CLOCK_SKEW, PlatformStatement, Source,
-    Statement,
+    ConsentEvent, EventChange, EventKind, Evidence, MAX_CLOCK_SKEW, PASSED_ON_ACTOR,
+    PlatformStatement, Source, Statement,
 };
 pub use fold::{
     Change, Check, CheckReason, Clock, IdentityConsent, IdentityId, NoEffect, Outcome, Person,

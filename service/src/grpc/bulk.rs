@@ -21,6 +21,8 @@ use crate::operations::tag_edit::{EditTags, TagChanges, TagTarget};
 
 /// Most recipients of one request.
 const MAX_RECIPIENTS: usize = 1000;
+/// See [`ImportRow::weight`](crate::domain::import::ImportRow::weight).
+const MAX_WEIGHT: usize = 1000;
 
 /// The decoded recipients and the errors of the others, each with its index in
 /// the request.
@@ -80,6 +82,13 @@ pub(super) async fn upsert(
     let _place = api.places.enter(&request.workspace_id)?;
     let key = IdempotencyKey::of(&request)?;
     let rows = import::decode_rows("rows", request.rows)?;
+    // All are one transaction, for which others wait.
+    let weight: usize = rows.valid.iter().map(|(_, row)| row.weight()).sum();
+    if weight > MAX_WEIGHT {
+        let message =
+            "rows: together they have too many whatsapp_user_ids for one call; send fewer rows";
+        return Err(Error::invalid(Reason::LimitExceeded, "rows", message));
+    }
     let upsert = ImportChunks {
         workspace_id: request.workspace_id,
         began_in: None,

@@ -293,7 +293,7 @@ async fn write(
     let mut first = 0;
     loop {
         // Of the same length, so that the last one is not short.
-        let rows: usize = import.chunks.iter().map(Vec::len).sum();
+        let rows = import.chunks.iter().flatten().map(|(_, row)| row.weight()).sum::<usize>();
         let transactions = rows.div_ceil(store.rows_of(LongWork::Import)).max(1);
         let rest = take_after(&mut import.chunks, rows.div_ceil(transactions));
         let next = ImportChunks {
@@ -319,18 +319,21 @@ async fn write(
     }
 }
 
-/// Takes what follows this many rows. What is left ends with a part of the chunk that what is
-/// taken begins with. None if there are no more rows.
-fn take_after(chunks: &mut Vec<ValidRows>, rows: usize) -> Option<Vec<ValidRows>> {
-    let mut left = rows.max(1);
-    let cut = chunks.iter().position(|chunk| {
-        let is_cut = chunk.len() > left;
-        left = left.saturating_sub(chunk.len());
-        is_cut
+/// Takes what follows rows of this weight, or the first one. What is left ends with a part of the chunk that
+/// what is taken begins with. None if there are no more rows.
+fn take_after(chunks: &mut Vec<ValidRows>, weight: usize) -> Option<Vec<ValidRows>> {
+    let (mut left, mut is_first) = (weight, true);
+    let (cut, row) = chunks.iter().enumerate().find_map(|(index, chunk)| {
+        let row = chunk.iter().position(|(_, row)| {
+            let fits = is_first || row.weight() <= left;
+            is_first = false;
+            left = left.saturating_sub(row.weight());
+            !fits
+        });
+        Some((index, row?))
     })?;
-    let before: usize = chunks[..cut].iter().map(Vec::len).sum();
     let mut rest = chunks.split_off(cut);
-    let after = rest[0].split_off(rows.max(1) - before);
+    let after = rest[0].split_off(row);
     chunks.push(std::mem::replace(&mut rest[0], after));
     Some(rest)
 }
@@ -360,6 +363,8 @@ fn decode_chunk(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::contact::Profile;
+    use crate::domain::phone::WhatsAppUserId;
 
     #[test]
     fn chunks_are_cut_where_a_transaction_is_full() {
@@ -392,6 +397,21 @@ mod tests {
                 let all: usize = sizes.iter().sum();
                 assert_eq!(transactions, all.div_ceil(limit.max(1)).max(1), "{sizes:?} {limit}");
             }
+        }
+    }
+
+    #[test]
+    fn rows_of_many_ids_count_for_several() {
+        let id = |n: usize| WhatsAppUserId::parse(&format!("US.{n}")).expect("an id");
+        let row = |index| {
+            let whatsapp_user_ids = (0..8).map(|n| id(10 * index + n)).collect();
+            let profile = Profile { whatsapp_user_ids, ..Profile::default() };
+            (index, ImportRow { profile, consent: None, fault: None })
+        };
+        for (limit, expected) in [(1, 1), (7, 1), (8, 2), (12, 3)] {
+            let mut chunks: Vec<ValidRows> = vec![(0..3).map(row).collect()];
+            let rest = take_after(&mut chunks, limit);
+            assert_eq!((chunks[0].len(), rest.is_some()), (expected, expected < 3), "{limit}");
         }
     }
 

@@ -51,7 +51,7 @@ impl Operation for ImportChunks {
     type Output = Vec<ChunkOutcome>;
 
     fn bulk(&self) -> Option<Bulk<'_>> {
-        let rows = self.chunks.iter().map(Vec::len).sum();
+        let rows = self.rows().map(ImportRow::weight).sum();
         Some(Bulk { workspace_id: &self.workspace_id, rows: Some((LongWork::Import, rows)) })
     }
 

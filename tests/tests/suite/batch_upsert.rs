@@ -92,4 +92,14 @@ async fn rows_of_a_call_are_limited(app: TestApp) {
     assert_eq!(app.contacts().count().await.expect("a count"), 0);
     let most = raw.batch_upsert_contacts(request(1000, 0)).await.expect("an outcome").into_inner();
     assert_eq!(most.created, 1000);
+
+    // Each id may be another contact's, and others wait for all of them.
+    let many_ids = |n: usize| {
+        let ids = (0..20).map(|id| format!("US.{n}{id:02}"));
+        ids.fold(NewContact::new(), NewContact::whatsapp_user_id)
+    };
+    let refused = app.contacts().batch_upsert((0..101).map(many_ids)).await;
+    refused.refused_at(reason::LIMIT_EXCEEDED, "rows");
+    let outcome = app.contacts().batch_upsert((0..100).map(many_ids)).await.expect("an outcome");
+    assert_eq!(outcome.created, 100);
 }

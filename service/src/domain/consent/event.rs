@@ -56,6 +56,10 @@ pub struct Evidence {
     pub actor: String,
 }
 
+/// How the actor of an event begins that passes on an objection to another person, which a row of an import
+/// named beside the one who objected. The id of the objection's event follows. Nobody else's actor begins so.
+pub const PASSED_ON_ACTOR: &str = "a row of an import, for event ";
+
 /// What an event says. The numbers are those of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {

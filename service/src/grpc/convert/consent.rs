@@ -5,7 +5,8 @@ use contacts_proto::v1;
 use super::{decode_enum, time};
 use crate::domain::consent::{
     ALL_SENDERS, CheckReason, ConsentEvent, Decision, EventChange, EventKind, Evidence,
-    MessageCategory, OptInStatus, PlatformStatement, Sending, Source, Statement, is_sender,
+    MessageCategory, OptInStatus, PASSED_ON_ACTOR, PlatformStatement, Sending, Source, Statement,
+    is_sender,
 };
 use crate::domain::error::{Error, Reason, Result};
 use crate::domain::text;
@@ -226,7 +227,11 @@ pub(super) fn decode_evidence(evidence: Option<&v1::OptInEvidence>) -> Result<Ev
         business_name: business_name.clone(),
         url: url.clone(),
         message_id: message_id.clone(),
-        actor: actor.clone(),
+        // An event that is copied from an export passes nothing on.
+        actor: match actor.starts_with(PASSED_ON_ACTOR) {
+            true => String::new(),
+            false => actor.clone(),
+        },
     })
 }
 

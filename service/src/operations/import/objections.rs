@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::domain::consent::fold::Objections;
 use crate::domain::consent::{
-    Evidence, MessageCategory, NoEffect, OptInStatus, Outcome, PlatformStatement, Source, Statement,
+    MessageCategory, NoEffect, OptInStatus, Outcome, PlatformStatement, Source, Statement,
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 use crate::operations::opt_in::{earlier_holders, objected};
-use crate::operations::unit_of_work::{EntryId, Named, Recording, UnitOfWork, consent_conflict};
+use crate::operations::unit_of_work::{EntryId, Forbidden, Named, UnitOfWork, consent_conflict};
 use crate::store::Transaction;
 
 /// Records the objection of a row against the persons of all ids that it names, without
@@ -114,7 +114,9 @@ pub(super) fn refuse_hidden_objection(unit: &UnitOfWork<'_>, people: &[Recipient
         if let Some(why) =
             MessageCategory::ALL.into_iter().find_map(|c| standing.standing(c)).or_else(stopped)
         {
-            return Err(consent_conflict(why));
+            let advice = "it was said under one of the row's ids and counts for all its contacts; leave \
+                          out of the row what is somebody else's";
+            return Err(consent_conflict(why).with_advice(advice));
         }
     }
     Ok(())
@@ -129,71 +131,66 @@ pub(super) fn pass_on_objections(
     people: &[Recipient],
 ) -> Result<()> {
     let persons = divided(unit, people);
-    let objections: Vec<_> =
-        persons.iter().map(|person| unit.objections(*person).clone()).collect();
+    let standing: Vec<_> =
+        persons.iter().map(|person| standing(unit.objections(*person))).collect();
     for to in persons.iter().copied().filter(|to| unit.contact(*to).is_some()).collect::<Vec<_>>() {
-        for (_, objections) in persons.iter().zip(&objections).filter(|(of, _)| **of != to) {
-            pass_on(tx, unit, objections, to)?;
+        for (from, standing) in persons.iter().zip(&standing).filter(|(from, _)| **from != to) {
+            pass_on(tx, unit, *from, standing, to)?;
         }
     }
     Ok(())
 }
 
+/// What stands, with the events.
+fn standing(objections: &Objections) -> Vec<(Uuid, Forbidden)> {
+    let business = MessageCategory::ALL.into_iter().flat_map(|category| {
+        let standing = objections.business(category);
+        standing.map(move |objection| (objection.event, Forbidden::Category(category)))
+    });
+    let stops = objections.stops().iter();
+    business
+        .chain(stops.map(|stop| (stop.objection.event, Forbidden::Sender(stop.sender.clone()))))
+        .collect()
+}
+
+/// Without effect too: the contact knows it from then on.
 fn pass_on(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
-    objections: &Objections,
+    from: EntryId,
+    standing: &[(Uuid, Forbidden)],
     to: EntryId,
 ) -> Result<()> {
     let mut opt_outs: BTreeMap<Uuid, Vec<MessageCategory>> = BTreeMap::new();
-    for category in MessageCategory::ALL {
-        for objection in objections.business(category) {
-            let categories = opt_outs.entry(objection.event).or_default();
-            if !categories.contains(&category) {
-                categories.push(category);
+    for (origin, forbidden) in unit.to_pass_on(from, standing, to) {
+        match forbidden {
+            Forbidden::Category(category) => opt_outs.entry(origin).or_default().push(category),
+            Forbidden::Sender(sender_phone_number_id) => {
+                let stop = PlatformStatement {
+                    stopped: true,
+                    sender_phone_number_id,
+                    evidence: UnitOfWork::evidence_of(origin),
+                    occurred_time: None,
+                };
+                let recording = unit.consider_on_platform(tx, to, &Named::Contact, &stop)?;
+                let event = unit.accept(recording).clone();
+                unit.passed_on(to, &event);
             }
         }
     }
-    for (event, categories) in opt_outs {
-        let Some(evidence) = unit.pass_on(event, to) else { continue };
+    for (origin, categories) in opt_outs {
         let objection = Statement {
             status: OptInStatus::OptedOut,
             categories,
             source: Source::Import,
-            evidence: evidence.clone(),
+            evidence: UnitOfWork::evidence_of(origin),
             reason_text: String::new(),
             occurred_time: None,
             expire_time: None,
         };
         let recording = unit.consider(tx, to, &Named::Contact, &objection, true)?;
-        accept(unit, recording, &evidence);
-    }
-    let mut stops: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
-    for stop in objections.stops().iter() {
-        let senders = stops.entry(stop.objection.event).or_default();
-        if !senders.contains(&stop.sender) {
-            senders.push(stop.sender.clone());
-        }
-    }
-    for (event, senders) in stops {
-        let Some(evidence) = unit.pass_on(event, to) else { continue };
-        for sender_phone_number_id in senders {
-            let evidence = evidence.clone();
-            let stop = PlatformStatement {
-                stopped: true,
-                sender_phone_number_id,
-                evidence: evidence.clone(),
-                occurred_time: None,
-            };
-            let recording = unit.consider_on_platform(tx, to, &Named::Contact, &stop)?;
-            accept(unit, recording, &evidence);
-        }
+        let event = unit.accept(recording).clone();
+        unit.passed_on(to, &event);
     }
     Ok(())
-}
-
-/// Without effect too: the contact knows it from then on.
-fn accept(unit: &mut UnitOfWork<'_>, recording: Recording, evidence: &Evidence) {
-    let event = unit.accept(recording).event_id;
-    unit.passed_on(event, evidence);
 }

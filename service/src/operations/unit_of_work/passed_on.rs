@@ -8,23 +8,34 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::{EntryId, UnitOfWork};
-use crate::domain::consent::{EventKind, Evidence};
+use crate::domain::consent::{
+    ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory, PASSED_ON_ACTOR,
+};
 use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::store::{Subjects, Transaction};
 
-/// How the actor of an event begins that passes one on. The id of the other event follows.
-const ACTOR: &str = "a row of an import, for event ";
 /// How many events of a contact are looked at, on average, the last ones; and how many of all contacts.
 const EVENTS_EACH: usize = 100;
 const MAX_EVENTS: usize = 20_000;
 
+/// What an objection forbids.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Forbidden {
+    /// Messages of a category.
+    Category(MessageCategory),
+    /// Marketing of a sender, or of all, on the platform.
+    Sender(String),
+}
+
 #[derive(Default)]
 pub(super) struct PassedOn {
-    /// The events with which persons objected.
+    /// The events with which persons objected themselves.
     own: HashSet<(EntryId, Uuid)>,
-    /// Those of others that were passed on to them.
-    passed: HashSet<(EntryId, Uuid)>,
+    /// Of each person the last of these.
+    last_own: HashMap<(EntryId, Forbidden), Uuid>,
+    /// Those of others that were passed on to a person, with the identities it had then.
+    passed: HashMap<(EntryId, Uuid, Forbidden), HashSet<IdentityId>>,
     /// Of an event that passes one on, the event of the person who objected.
     origins: HashMap<Uuid, Uuid>,
 }
@@ -46,46 +57,108 @@ impl UnitOfWork<'_> {
         if contact_ids.is_empty() {
             return Ok(());
         }
+        let members = |person: &EntryId| self.entries[person.0].person.members().to_vec();
+        let of_person = |person: &EntryId| {
+            members(person).into_iter().map(|member| (member.id, *person)).collect::<Vec<_>>()
+        };
+        let by_identity: HashMap<_, _> = persons.iter().flat_map(of_person).collect();
         let limit = MAX_EVENTS.min(persons.len() * EVENTS_EACH);
         let subjects = Subjects { contact_ids, ..Subjects::default() };
         let entries = tx.db.ledger_entries_about(self.workspace, &subjects, i64::MAX, limit);
+        // The newest first.
         for entry in entries.await? {
+            let named = entry.fact.identity_ids();
             let event = entry.event()?;
-            let contact = event.contact_id.map(Recipient::Id);
-            let person = contact.and_then(|contact| self.find_contact(&contact));
-            let objects =
-                matches!(event.change.kind(), EventKind::OptOut | EventKind::PlatformStop);
-            if let Some(person) = person.filter(|_| objects) {
-                match origin(&event.evidence) {
-                    None => drop(self.passed_on.own.insert((person, event.event_id))),
-                    Some(origin) => {
-                        self.passed_on.passed.insert((person, origin));
-                        self.passed_on.origins.insert(event.event_id, origin);
-                    }
-                }
+            let of_contact = event.contact_id.and_then(|id| self.find_contact(&Recipient::Id(id)));
+            // Said before the person was a contact, or of one that was erased.
+            let of_identities = named.iter().filter_map(|id| by_identity.get(id).copied());
+            for person in of_identities.chain(of_contact).collect::<HashSet<_>>() {
+                self.note(person, &event, &named);
             }
         }
         Ok(())
     }
 
-    /// The evidence with which an objection is passed on to a person. None if it was, or comes back to who said it.
-    /// One that stands against somebody else because an id was released is not their own any more.
-    pub fn pass_on(&mut self, event: Uuid, to: EntryId) -> Option<Evidence> {
-        let copied_of = self.passed_on.origins.get(&event);
-        if copied_of.is_some_and(|origin| self.passed_on.own.contains(&(to, *origin))) {
-            return None;
+    /// Notes an objection that is a person's.
+    fn note(&mut self, person: EntryId, event: &ConsentEvent, named: &[IdentityId]) {
+        let forbidden = forbidden(event);
+        let known = &mut self.passed_on;
+        match origin(&event.evidence) {
+            None => {
+                if !forbidden.is_empty() {
+                    known.own.insert((person, event.event_id));
+                }
+                for forbidden in forbidden {
+                    known.last_own.entry((person, forbidden)).or_insert(event.event_id);
+                }
+            }
+            Some(origin) => {
+                known.origins.insert(event.event_id, origin);
+                for forbidden in forbidden {
+                    let passed = known.passed.entry((person, origin, forbidden)).or_default();
+                    passed.extend(named);
+                }
+            }
         }
-        let origin = *copied_of.unwrap_or(&event);
-        let is_new = self.passed_on.passed.insert((to, origin));
-        is_new.then(|| Evidence { actor: format!("{ACTOR}{origin}"), ..Evidence::default() })
     }
 
-    /// Notes that an event passed one on.
-    pub fn passed_on(&mut self, event: Uuid, evidence: &Evidence) {
-        self.passed_on.origins.extend(origin(evidence).map(|origin| (event, origin)));
+    /// What of one person is to be passed on to another, by the event with which somebody objected. Not what
+    /// was, to all identities that the other has, nor what comes back to who said it.
+    pub fn to_pass_on(
+        &self,
+        from: EntryId,
+        standing: &[(Uuid, Forbidden)],
+        to: EntryId,
+    ) -> Vec<(Uuid, Forbidden)> {
+        let known = &self.passed_on;
+        let current: HashSet<_> = self.entries[to.0].person.current().into_iter().collect();
+        let mut found = Vec::new();
+        for (event, forbidden) in standing {
+            let origin = known.origins.get(event);
+            // What was passed on to somebody replaces what they said themselves.
+            let own = origin.and_then(|_| known.last_own.get(&(from, forbidden.clone())));
+            let copied = origin.filter(|origin| !known.own.contains(&(to, **origin)));
+            for event in own.into_iter().chain(origin.is_none().then_some(event)).chain(copied) {
+                let passed = known.passed.get(&(to, *event, forbidden.clone()));
+                if !passed.is_some_and(|passed| passed.is_superset(&current)) {
+                    found.push((*event, forbidden.clone()));
+                }
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// The evidence with which an objection is passed on.
+    pub fn evidence_of(origin: Uuid) -> Evidence {
+        Evidence { actor: format!("{PASSED_ON_ACTOR}{origin}"), ..Evidence::default() }
+    }
+
+    /// Notes an event that passes one on.
+    pub fn passed_on(&mut self, to: EntryId, event: &ConsentEvent) {
+        let named = match &event.change {
+            EventChange::Said { named, .. } => named.clone(),
+            _ => Vec::new(),
+        };
+        self.note(to, event, &named);
+    }
+}
+
+/// What an event forbids. Nothing if it is no objection.
+fn forbidden(event: &ConsentEvent) -> Vec<Forbidden> {
+    match (&event.change, event.change.kind()) {
+        (_, EventKind::Erased) => MessageCategory::ALL.map(Forbidden::Category).to_vec(),
+        (_, EventKind::OptOut) => {
+            event.categories.iter().copied().map(Forbidden::Category).collect()
+        }
+        (EventChange::Said { sender_phone_number_id, .. }, EventKind::PlatformStop) => {
+            vec![Forbidden::Sender(sender_phone_number_id.clone())]
+        }
+        _ => Vec::new(),
     }
 }
 
 fn origin(evidence: &Evidence) -> Option<Uuid> {
-    evidence.actor.strip_prefix(ACTOR)?.parse().ok()
+    evidence.actor.strip_prefix(PASSED_ON_ACTOR)?.parse().ok()
 }

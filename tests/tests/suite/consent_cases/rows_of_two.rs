@@ -3,6 +3,7 @@
 
 use contacts_proto::v1;
 use contacts_proto::v1::contact_service_client::ContactServiceClient;
+use contacts_sdk::Evidence;
 
 use super::*;
 
@@ -14,7 +15,15 @@ fn user() -> Recipient {
 
 /// Imports a row that says that the phone number and the user id are one person's. It fails.
 async fn row_of_both(app: &TestApp, on_conflict: OnConflict) {
-    let contact = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+    row_of(app, NewContact::new().phone(phone(1)).whatsapp_user_id("US.1"), on_conflict).await;
+}
+
+async fn row_of_users(app: &TestApp, one: &str, other: &str) {
+    let contact = NewContact::new().whatsapp_user_id(one).whatsapp_user_id(other);
+    row_of(app, contact, OnConflict::Skip).await;
+}
+
+async fn row_of(app: &TestApp, contact: NewContact, on_conflict: OnConflict) {
     let options = ImportOptions::new().on_conflict(on_conflict);
     let outcome =
         app.contacts().batch_upsert([contact]).options(options).await.expect("an outcome");
@@ -137,6 +146,98 @@ async fn stops_and_erasures_are_passed_on(app: TestApp) {
         let denied = app.opt_in().check(phone(1), category).await.expect("a check");
         assert_eq!(denied.reason, CheckReason::OptedOut);
     }
+    audited(&app).await;
+}
+
+/// What was passed on to somebody hides nothing that they said themselves.
+#[apply(on_each_store!)]
+async fn an_own_objection_is_passed_on_beside_that_of_others(app: TestApp) {
+    for id in ["US.1", "US.2", "US.3"] {
+        app.contacts().create(NewContact::new().whatsapp_user_id(id)).await.expect("a contact");
+    }
+    let [first, second, third] = ["US.1", "US.2", "US.3"].map(Recipient::whatsapp_user_id);
+    app.opt_in().record_opt_out(first.clone()).await.expect("an opt-out");
+    app.opt_in().record_opt_out(second.clone()).await.expect("an opt-out");
+    row_of_users(&app, "US.3", "US.2").await;
+    app.opt_in().record_opt_in(third.clone(), OptInSource::WebForm).await.expect("an opt-in");
+    assert_eq!(check(&app, third.clone()).await, CheckReason::OptedIn);
+    row_of_users(&app, "US.1", "US.2").await;
+    row_of_users(&app, "US.1", "US.3").await;
+    assert_eq!(check(&app, third.clone()).await, CheckReason::OptedOut);
+    app.opt_in().record_opt_in(third.clone(), OptInSource::WebForm).await.expect("an opt-in");
+    for _ in 0..2 {
+        for (one, other) in [("US.1", "US.2"), ("US.1", "US.3"), ("US.3", "US.2")] {
+            row_of_users(&app, one, other).await;
+        }
+    }
+    assert_eq!(check(&app, third).await, CheckReason::OptedIn);
+    audited(&app).await;
+}
+
+/// One objection may stand in other categories at another person.
+#[apply(on_each_store!)]
+async fn each_category_is_passed_on(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    yes(&app, phone(1), 1000).await;
+    let both = NewContact::new().whatsapp_user_id("US.1").whatsapp_user_id("US.2");
+    let both = app.contacts().create(both).await.expect("a contact");
+    no(&app, &both, 3000).await;
+    app.contacts().link_identity(&both).release("US.2").await.expect("a release");
+    let agreed = app.opt_in().record_opt_in(user(), OptInSource::WebForm);
+    agreed.categories([MARKETING]).await.expect("an opt-in");
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
+    let row = NewContact::new().phone(phone(1)).whatsapp_user_id("US.2");
+    row_of(&app, row, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    audited(&app).await;
+}
+
+/// What a client says of itself is no proof.
+#[apply(on_each_store!)]
+async fn the_evidence_of_a_client_passes_nothing_on(app: TestApp) {
+    two(&app).await;
+    let objection = app.opt_in().record_opt_out(user()).await.expect("an opt-out");
+    let actor = format!("a row of an import, for event {}", objection.event.event_id);
+    let mut evidence = Evidence::default();
+    evidence.actor = actor;
+    let block = ImportConsent::opted_out().evidence(evidence);
+    let row = ImportRow::new(NewContact::new().phone(phone(1))).consent(block);
+    assert_eq!(import(&app, row).await, None);
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedIn);
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    audited(&app).await;
+}
+
+/// Of what was passed on before a merge, the ids of the other contact know nothing.
+#[apply(on_each_store!)]
+async fn after_a_merge_it_is_passed_on_to_the_ids_of_both(app: TestApp) {
+    two(&app).await;
+    row_of_both(&app, OnConflict::Skip).await;
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    let survivor = app.make_contact(phone(2)).await;
+    yes(&app, phone(2), 9000).await;
+    app.contacts().merge(&survivor, phone(1)).await.expect("merged");
+    assert_eq!(check(&app, phone(2)).await, CheckReason::OptedIn);
+    let row = NewContact::new().phone(phone(2)).whatsapp_user_id("US.1");
+    row_of(&app, row, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(2)).await, CheckReason::OptedOut);
+    audited(&app).await;
+}
+
+/// Also from before that person was a contact.
+#[apply(on_each_store!)]
+async fn it_does_not_come_back_to_who_was_erased(app: TestApp) {
+    two(&app).await;
+    app.contacts().delete(user()).await.expect("an erasure");
+    app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await.expect("a contact");
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    app.opt_in().record_opt_in(user(), OptInSource::WebForm).await.expect("an opt-in");
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, user()).await, CheckReason::OptedIn);
     audited(&app).await;
 }
 
