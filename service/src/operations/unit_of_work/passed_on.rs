@@ -115,8 +115,9 @@ impl UnitOfWork<'_> {
         let mut found = Vec::new();
         for (event, forbidden) in standing {
             let origin = known.origins.get(event);
-            // What was passed on to somebody replaces what they said themselves.
-            let own = origin.and_then(|_| known.last_own.get(&(from, forbidden.clone())));
+            // What was passed on to somebody hides what they said themselves, and what is later hides what was
+            // recorded since.
+            let own = known.last_own.get(&(from, forbidden.clone()));
             let copied = origin.filter(|origin| !known.own.contains(&(to, **origin)));
             for event in own.into_iter().chain(origin.is_none().then_some(event)).chain(copied) {
                 let passed = known.passed.get(&(to, *event, forbidden.clone()));

@@ -174,6 +174,18 @@ async fn an_own_objection_is_passed_on_beside_that_of_others(app: TestApp) {
     audited(&app).await;
 }
 
+/// Also one that is recorded late, and older than what is known.
+#[apply(on_each_store!)]
+async fn what_is_recorded_since_is_passed_on(app: TestApp) {
+    two(&app).await;
+    row_of_both(&app, OnConflict::Skip).await;
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    no(&app, user(), 4000).await;
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    audited(&app).await;
+}
+
 /// One objection may stand in other categories at another person.
 #[apply(on_each_store!)]
 async fn each_category_is_passed_on(app: TestApp) {
