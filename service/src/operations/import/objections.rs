@@ -1,12 +1,13 @@
 //! What rows object: recorded whatever becomes of the row, and against everybody whom the row says to be one person.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use uuid::Uuid;
 
 use crate::domain::consent::fold::Objections;
 use crate::domain::consent::{
-    MessageCategory, NoEffect, OptInStatus, Outcome, PlatformStatement, Source, Statement,
+    ALL_SENDERS, MessageCategory, NoEffect, OptInStatus, Outcome, PlatformStatement, Source,
+    Statement,
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
@@ -133,12 +134,41 @@ pub(super) fn pass_on_objections(
     let persons = divided(unit, people);
     let standing: Vec<_> =
         persons.iter().map(|person| standing(unit.objections(*person))).collect();
-    for to in persons.iter().copied().filter(|to| unit.contact(*to).is_some()).collect::<Vec<_>>() {
-        for (from, standing) in persons.iter().zip(&standing).filter(|(from, _)| **from != to) {
-            pass_on(tx, unit, *from, standing, to)?;
-        }
+    let contacts = persons.iter().copied().filter(|person| unit.contact(*person).is_some());
+    for to in contacts.collect::<Vec<_>>() {
+        let others = persons.iter().copied().zip(&standing).filter(|(from, _)| *from != to);
+        let found = unit.to_pass_on(others, to);
+        pass_on(tx, unit, at_most(found, COPIES / persons.len()), to)?;
     }
     Ok(())
+}
+
+/// How many events pass objections on for one row, beside those that it takes. Of a row with many persons who
+/// objected each contact gets the latest objection, and the others by the next import of the row: else there
+/// were as many events as pairs.
+const COPIES: usize = 64;
+/// How many senders are stopped one by one. Whoever stopped more stops all.
+const SENDERS: usize = 8;
+
+/// Of each thing that is forbidden the latest event, and so many others.
+fn at_most(mut found: Vec<(Uuid, Forbidden)>, others: usize) -> Vec<(Uuid, Forbidden)> {
+    // By event, which grows with time; the latest first.
+    found.sort_by(|one, other| other.cmp(one));
+    let (mut seen, mut left) = (HashSet::new(), others);
+    found.retain(|(_, forbidden)| {
+        let is_latest = seen.insert(forbidden.clone());
+        let is_kept = is_latest || left > 0;
+        left = left.saturating_sub(usize::from(!is_latest));
+        is_kept
+    });
+    let is_stop = |forbidden: &Forbidden| matches!(forbidden, Forbidden::Sender(_));
+    if seen.iter().filter(|forbidden| is_stop(forbidden)).count() > SENDERS {
+        let latest =
+            found.iter().find(|(_, forbidden)| is_stop(forbidden)).map(|(event, _)| *event);
+        found.retain(|(_, forbidden)| !is_stop(forbidden));
+        found.extend(latest.map(|event| (event, Forbidden::Sender(ALL_SENDERS.to_owned()))));
+    }
+    found
 }
 
 /// What stands, with the events.
@@ -157,12 +187,11 @@ fn standing(objections: &Objections) -> Vec<(Uuid, Forbidden)> {
 fn pass_on(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
-    from: EntryId,
-    standing: &[(Uuid, Forbidden)],
+    found: Vec<(Uuid, Forbidden)>,
     to: EntryId,
 ) -> Result<()> {
     let mut opt_outs: BTreeMap<Uuid, Vec<MessageCategory>> = BTreeMap::new();
-    for (origin, forbidden) in unit.to_pass_on(from, standing, to) {
+    for (origin, forbidden) in found {
         match forbidden {
             Forbidden::Category(category) => opt_outs.entry(origin).or_default().push(category),
             Forbidden::Sender(sender_phone_number_id) => {
@@ -178,7 +207,8 @@ fn pass_on(
             }
         }
     }
-    for (origin, categories) in opt_outs {
+    for (origin, mut categories) in opt_outs {
+        categories.sort_unstable();
         let objection = Statement {
             status: OptInStatus::OptedOut,
             categories,

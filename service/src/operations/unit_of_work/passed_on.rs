@@ -102,18 +102,19 @@ impl UnitOfWork<'_> {
         }
     }
 
-    /// What of one person is to be passed on to another, by the event with which somebody objected. Not what
-    /// was, to all identities that the other has, nor what comes back to who said it.
-    pub fn to_pass_on(
+    /// What stands against these persons and is to be passed on to another, by the event with which somebody
+    /// objected. Not what was, to all identities that the other has, nor what comes back to who said it.
+    pub fn to_pass_on<'s>(
         &self,
-        from: EntryId,
-        standing: &[(Uuid, Forbidden)],
+        others: impl Iterator<Item = (EntryId, &'s Vec<(Uuid, Forbidden)>)>,
         to: EntryId,
     ) -> Vec<(Uuid, Forbidden)> {
         let known = &self.passed_on;
         let current: HashSet<_> = self.entries[to.0].person.current().into_iter().collect();
-        let mut found = Vec::new();
-        for (event, forbidden) in standing {
+        let mut found = HashSet::new();
+        let standing =
+            others.flat_map(|(from, standing)| standing.iter().map(move |one| (from, one)));
+        for (from, (event, forbidden)) in standing {
             let origin = known.origins.get(event);
             // What was passed on to somebody hides what they said themselves, and what is later hides what was
             // recorded since.
@@ -122,13 +123,11 @@ impl UnitOfWork<'_> {
             for event in own.into_iter().chain(origin.is_none().then_some(event)).chain(copied) {
                 let passed = known.passed.get(&(to, *event, forbidden.clone()));
                 if !passed.is_some_and(|passed| passed.is_superset(&current)) {
-                    found.push((*event, forbidden.clone()));
+                    found.insert((*event, forbidden.clone()));
                 }
             }
         }
-        found.sort();
-        found.dedup();
-        found
+        found.into_iter().collect()
     }
 
     /// The evidence with which an objection is passed on.

@@ -290,3 +290,29 @@ async fn a_malformed_block_of_consent_changes_nothing_about_it(app: TestApp) {
     assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
     audited(&app).await;
 }
+
+/// However many persons a row names, and whatever they stopped: the number of events is that of the persons.
+#[apply(on_each_store!)]
+async fn a_row_of_many_adds_no_event_for_each_pair(app: TestApp) {
+    const PERSONS: usize = 20;
+    let id = |n: usize| format!("US.{n:02}");
+    for n in 0..PERSONS {
+        app.contacts().create(NewContact::new().whatsapp_user_id(id(n))).await.expect("a contact");
+        no(&app, Recipient::whatsapp_user_id(id(n)), 100).await;
+    }
+    for sender in 0..20 {
+        let sender = format!("10{sender}");
+        platform(&app, Recipient::whatsapp_user_id(id(0)), PlatformPreference::Stop, &sender, 50)
+            .await;
+    }
+    let row = (0..PERSONS).fold(NewContact::new(), |row, n| row.whatsapp_user_id(id(n)));
+    row_of(&app, row, OnConflict::Skip).await;
+    for n in 1..PERSONS {
+        let person = Recipient::whatsapp_user_id(id(n));
+        // Of its own, of others with 64 / 20 more, and of all senders.
+        assert!(events(&app, person.clone()).await <= 6, "{n}");
+        app.opt_in().record_opt_in(person.clone(), OptInSource::WebForm).await.expect("an opt-in");
+        assert_eq!(check_from(&app, person, "106").await, CheckReason::PlatformOptedOut);
+    }
+    audited(&app).await;
+}
