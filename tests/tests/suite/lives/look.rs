@@ -309,7 +309,7 @@ async fn events_about(
     for event in &events {
         let contact = event.contact_id.as_deref().map(|id| names.replace(id));
         told.push(format!(
-            "{who:?} {} {contact:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?}",
+            "{who:?} {} {contact:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {}",
             names.replace(&event.event_id),
             event.kind,
             event.status,
@@ -319,7 +319,8 @@ async fn events_about(
             names.time(event.occurred_time),
             names.time(event.expire_time),
             event.sender_phone_number_id,
-            event.evidence,
+            // It may name an event that was passed on.
+            names.replace(&format!("{:?}", event.evidence)),
         ));
     }
     Ok(told)
