@@ -52,6 +52,11 @@ pub struct Contact {
 }
 
 impl Contact {
+    /// Its id, and those of the contacts that were merged into it.
+    pub fn all_ids(&self) -> impl Iterator<Item = Uuid> {
+        std::iter::once(self.contact_id).chain(self.profile.merged_contact_ids.iter().copied())
+    }
+
     /// The etag. A caller that sends it back with a change is protected from overwriting a concurrent
     /// change.
     pub fn etag(&self) -> String {
@@ -141,12 +146,14 @@ impl Profile {
         }
         // All of a contact is in memory where any of it is read, beside up to 1000 others.
         let bytes: usize = self.attributes.values().map(AttributeValue::text_bytes).sum();
-        let limit = MAX_ATTRIBUTE_BYTES_PER_CONTACT;
-        if bytes > limit {
-            let message = format!("attributes: at most {limit} bytes of text in all, got {bytes}");
-            return Err(Error::invalid(Reason::LimitExceeded, "attributes", message)
-                .with_metadata("limit", limit.to_string())
-                .with_metadata("actual", bytes.to_string()));
+        if bytes > MAX_ATTRIBUTE_BYTES_PER_CONTACT {
+            let unit = " bytes of text in all";
+            return Err(Error::limit_of(
+                "attributes",
+                unit,
+                MAX_ATTRIBUTE_BYTES_PER_CONTACT,
+                bytes,
+            ));
         }
         self.validate_merged_ids()
     }

@@ -63,8 +63,13 @@ impl Error {
 
     /// Creates an error for a field that exceeds a limit.
     pub fn limit(field: impl Into<String>, limit: usize, actual: usize) -> Self {
+        Self::limit_of(field, "", limit, actual)
+    }
+
+    /// The same, of what is counted in a unit: it is part of the message.
+    pub fn limit_of(field: impl Into<String>, unit: &str, limit: usize, actual: usize) -> Self {
         let field = field.into();
-        let message = format!("{field}: at most {limit}, got {actual}");
+        let message = format!("{field}: at most {limit}{unit}, got {actual}");
         Self::invalid(Reason::LimitExceeded, field, message)
             .with_metadata("limit", limit.to_string())
             .with_metadata("actual", actual.to_string())

@@ -82,13 +82,6 @@ pub(super) async fn upsert(
     let _place = api.places.enter(&request.workspace_id)?;
     let key = IdempotencyKey::of(&request)?;
     let rows = import::decode_rows("rows", request.rows)?;
-    // All are one transaction, for which others wait.
-    let weight: usize = rows.valid.iter().map(|(_, row)| row.weight()).sum();
-    if weight > MAX_WEIGHT {
-        let message =
-            "rows: together they have too many whatsapp_user_ids for one call; send fewer rows";
-        return Err(Error::invalid(Reason::LimitExceeded, "rows", message));
-    }
     let upsert = ImportChunks {
         workspace_id: request.workspace_id,
         began_in: None,
@@ -101,6 +94,12 @@ pub(super) async fn upsert(
         chunks: vec![rows.valid],
         others_object: false,
     };
+    // All are one transaction, for which others wait.
+    if upsert.weight() > MAX_WEIGHT {
+        let message =
+            "rows: together they have too many whatsapp_user_ids for one call; send fewer rows";
+        return Err(Error::invalid(Reason::LimitExceeded, "rows", message));
+    }
     let malformed = rows.failures;
     let counted = api.import_rows.clone();
     api.run(key, upsert, move |outcomes| {

@@ -293,9 +293,9 @@ async fn write(
     let mut first = 0;
     loop {
         // Of the same length, so that the last one is not short.
-        let rows = import.chunks.iter().flatten().map(|(_, row)| row.weight()).sum::<usize>();
-        let transactions = rows.div_ceil(store.rows_of(LongWork::Import)).max(1);
-        let rest = take_after(&mut import.chunks, rows.div_ceil(transactions));
+        let weight = import.weight();
+        let transactions = weight.div_ceil(store.rows_of(LongWork::Import)).max(1);
+        let rest = take_after(&mut import.chunks, weight.div_ceil(transactions));
         let next = ImportChunks {
             workspace_id: import.workspace_id.clone(),
             began_in: import.began_in.clone(),

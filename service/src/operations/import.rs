@@ -51,8 +51,8 @@ impl Operation for ImportChunks {
     type Output = Vec<ChunkOutcome>;
 
     fn bulk(&self) -> Option<Bulk<'_>> {
-        let rows = self.rows().map(ImportRow::weight).sum();
-        Some(Bulk { workspace_id: &self.workspace_id, rows: Some((LongWork::Import, rows)) })
+        let rows = Some((LongWork::Import, self.weight()));
+        Some(Bulk { workspace_id: &self.workspace_id, rows })
     }
 
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {
@@ -82,20 +82,15 @@ impl Operation for ImportChunks {
         let mut unit = UnitOfWork::load(tx, &workspace, &all).await?;
         let objected = self.objected(&all, &counts, tx.now);
         unit.load_earlier_holders(tx, &objected).await?;
-        let (mut rest, mut divided_persons) = (all.as_slice(), HashSet::new());
-        for count in &counts {
-            let (named, others) = rest.split_at(*count);
-            rest = others;
-            divided_persons.extend(divided(&unit, named));
-        }
-        unit.load_passed_on(tx, &divided_persons).await?;
-        let (mut rest, mut counts) = (all.as_slice(), counts.into_iter());
+        let divided: HashSet<_> =
+            by_row(&all, &counts).flat_map(|named| divided(&unit, named)).collect();
+        unit.load_passed_on(tx, &divided).await?;
+        let mut by_row = by_row(&all, &counts);
         let mut outcomes = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
             let mut outcome = ChunkOutcome::default();
             for (index, row) in chunk {
-                let (named, others) = rest.split_at(counts.next().unwrap_or_default());
-                rest = others;
+                let named = by_row.next().unwrap_or_default();
                 let savepoint = unit.savepoint(named);
                 let imported = match &fault {
                     Some(fault) => Err(fault.for_another_caller()),
@@ -126,6 +121,11 @@ impl ImportChunks {
         self.chunks.iter().flatten().map(|(_, row)| row)
     }
 
+    /// What it costs, see [`ImportRow::weight`].
+    pub fn weight(&self) -> usize {
+        self.rows().map(ImportRow::weight).sum()
+    }
+
     /// Whether a row objects.
     pub fn any_objects(&self) -> bool {
         self.rows().any(|row| self.objection(row).is_some())
@@ -138,10 +138,8 @@ impl ImportChunks {
         counts: &[usize],
         now: Time,
     ) -> Vec<(&'p MatchKey, Time)> {
-        let (mut rest, mut said) = (all, Vec::new());
-        for (row, count) in self.rows().zip(counts) {
-            let (named, others) = rest.split_at(*count);
-            rest = others;
+        let mut said = Vec::new();
+        for (row, named) in self.rows().zip(by_row(all, counts)) {
             if let Some(objection) = self.objection(row) {
                 said.extend(keys_at(named, objected(true, objection.occurred_time, now)));
             }
@@ -297,6 +295,16 @@ impl ImportChunks {
         definitions.tags.extend(tags.into_iter().map(|tag| tag.tag_id));
         Ok(())
     }
+}
+
+/// Whom each row names, of whom all name and how many each does.
+fn by_row<'p>(all: &'p [Recipient], counts: &[usize]) -> impl Iterator<Item = &'p [Recipient]> {
+    let mut rest = all;
+    counts.iter().map(move |count| {
+        let (named, others) = rest.split_at(*count);
+        rest = others;
+        named
+    })
 }
 
 /// Records what a row says of consent. False if nothing came of it, so that sending a

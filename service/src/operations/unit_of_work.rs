@@ -71,8 +71,7 @@ impl UnitOfWork<'_> {
             self.by_key.insert(key, entry);
         }
         if let Some(contact) = &self.entries[entry].after {
-            self.by_id.insert(contact.contact_id, entry);
-            self.by_id.extend(contact.profile.merged_contact_ids.iter().map(|id| (*id, entry)));
+            self.by_id.extend(contact.all_ids().map(|id| (id, entry)));
             let external_ids = contact.profile.external_ids();
             self.by_external_id.extend(external_ids.map(|id| (id.clone(), entry)));
         }

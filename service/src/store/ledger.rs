@@ -27,8 +27,7 @@ impl Subjects {
     /// The subjects of a contact. Entries from before the person became a
     /// contact are under hashed keys.
     pub fn of(contact: &Contact, keyring: &Keyring, workspace: &Workspace) -> Self {
-        let mut contact_ids = vec![contact.contact_id];
-        contact_ids.extend(&contact.profile.merged_contact_ids);
+        let contact_ids = contact.all_ids().collect();
         let hashed =
             |key: &MatchKey| keyring.hashed_all(&workspace.workspace_id, key).collect::<Vec<_>>();
         let keys = contact.profile.match_keys().iter().flat_map(hashed).collect();

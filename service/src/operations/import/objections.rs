@@ -183,7 +183,6 @@ fn standing(objections: &Objections) -> Vec<(Uuid, Forbidden)> {
         .collect()
 }
 
-/// Without effect too: the contact knows it from then on.
 fn pass_on(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
@@ -202,8 +201,7 @@ fn pass_on(
                     occurred_time: None,
                 };
                 let recording = unit.consider_on_platform(tx, to, &Named::Contact, &stop)?;
-                let event = unit.accept(recording).clone();
-                unit.passed_on(to, &event);
+                unit.accept_passed_on(recording);
             }
         }
     }
@@ -219,8 +217,7 @@ fn pass_on(
             expire_time: None,
         };
         let recording = unit.consider(tx, to, &Named::Contact, &objection, true)?;
-        let event = unit.accept(recording).clone();
-        unit.passed_on(to, &event);
+        unit.accept_passed_on(recording);
     }
     Ok(())
 }

@@ -7,11 +7,12 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
+use super::record::Recording;
 use super::{EntryId, UnitOfWork};
 use crate::domain::consent::{
     ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory, PASSED_ON_ACTOR,
 };
-use crate::domain::contact::Recipient;
+use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::store::{Subjects, Transaction};
 
@@ -48,20 +49,15 @@ impl UnitOfWork<'_> {
         persons: &HashSet<EntryId>,
     ) -> Result<()> {
         let contacts = persons.iter().filter_map(|person| self.contact(*person));
-        let contact_ids: Vec<_> = contacts
-            .flat_map(|contact| {
-                let merged = contact.profile.merged_contact_ids.iter();
-                merged.chain([&contact.contact_id]).copied().collect::<Vec<_>>()
-            })
-            .collect();
+        let contact_ids: Vec<_> = contacts.flat_map(Contact::all_ids).collect();
         if contact_ids.is_empty() {
             return Ok(());
         }
-        let members = |person: &EntryId| self.entries[person.0].person.members().to_vec();
-        let of_person = |person: &EntryId| {
-            members(person).into_iter().map(|member| (member.id, *person)).collect::<Vec<_>>()
-        };
-        let by_identity: HashMap<_, _> = persons.iter().flat_map(of_person).collect();
+        let mut by_identity = HashMap::new();
+        for person in persons {
+            let members = self.entries[person.0].person.members();
+            by_identity.extend(members.iter().map(|member| (member.id, *person)));
+        }
         let limit = MAX_EVENTS.min(persons.len() * EVENTS_EACH);
         let subjects = Subjects { contact_ids, ..Subjects::default() };
         let entries = tx.db.ledger_entries_about(self.workspace, &subjects, i64::MAX, limit);
@@ -73,14 +69,21 @@ impl UnitOfWork<'_> {
             // Said before the person was a contact, or of one that was erased.
             let of_identities = named.iter().filter_map(|id| by_identity.get(id).copied());
             for person in of_identities.chain(of_contact).collect::<HashSet<_>>() {
-                self.note(person, &event, &named);
+                self.note(person, &event);
             }
         }
         Ok(())
     }
 
+    /// Makes an objection count that is passed on to a person, without effect too: they know it from then on.
+    pub fn accept_passed_on(&mut self, recording: Recording) {
+        let to = recording.entry;
+        let event = self.accept(recording).clone();
+        self.note(to, &event);
+    }
+
     /// Notes an objection that is a person's.
-    fn note(&mut self, person: EntryId, event: &ConsentEvent, named: &[IdentityId]) {
+    fn note(&mut self, person: EntryId, event: &ConsentEvent) {
         let forbidden = forbidden(event);
         let known = &mut self.passed_on;
         match origin(&event.evidence) {
@@ -94,6 +97,7 @@ impl UnitOfWork<'_> {
             }
             Some(origin) => {
                 known.origins.insert(event.event_id, origin);
+                let EventChange::Said { named, .. } = &event.change else { return };
                 for forbidden in forbidden {
                     let passed = known.passed.entry((person, origin, forbidden)).or_default();
                     passed.extend(named);
@@ -133,15 +137,6 @@ impl UnitOfWork<'_> {
     /// The evidence with which an objection is passed on.
     pub fn evidence_of(origin: Uuid) -> Evidence {
         Evidence { actor: format!("{PASSED_ON_ACTOR}{origin}"), ..Evidence::default() }
-    }
-
-    /// Notes an event that passes one on.
-    pub fn passed_on(&mut self, to: EntryId, event: &ConsentEvent) {
-        let named = match &event.change {
-            EventChange::Said { named, .. } => named.clone(),
-            _ => Vec::new(),
-        };
-        self.note(to, event, &named);
     }
 }
 

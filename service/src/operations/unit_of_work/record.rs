@@ -26,7 +26,7 @@ pub enum Named {
 
 /// A statement and what would come of it. Nothing is changed before it is accepted.
 pub struct Recording {
-    entry: EntryId,
+    pub(super) entry: EntryId,
     person: Person,
     event: ConsentEvent,
     /// What comes of it, by category.

@@ -48,8 +48,9 @@ impl DirectoryReader for PostgresSession {
     ) -> Result<ContactPage> {
         let page = Page { workspace, selection, order, after, limit };
         let found = read(self, page).await?;
+        let is_last = !found.is_full(limit);
         if !self.locks_rows() {
-            return Ok(found.into());
+            return Ok(ContactPage { rows: found.rows, is_last });
         }
         // A second step, because FOR UPDATE would lock every contact that a short
         // walk reads.
@@ -57,7 +58,7 @@ impl DirectoryReader for PostgresSession {
         let mut locked = Found::default();
         page.fetch(self, page.locked(ids), &mut locked).await?;
         expect_rows(locked.rows.len() as u64, found.rows.len())?;
-        Ok(ContactPage { rows: locked.rows, is_last: !found.is_full })
+        Ok(ContactPage { rows: locked.rows, is_last })
     }
 
     async fn count_contacts(
@@ -90,23 +91,19 @@ struct Found {
     bytes: usize,
     /// Whether more was found than fits into [`PAGE_BYTES`].
     is_cut: bool,
-    is_full: bool,
 }
 
 impl Found {
-    fn add(&mut self, row: ContactRow, limit: usize) {
+    fn add(&mut self, row: ContactRow) {
         self.bytes += row.record.len();
         self.is_cut |= self.bytes > PAGE_BYTES && !self.rows.is_empty();
         if !self.is_cut {
             self.rows.push(row);
         }
-        self.is_full = self.is_cut || self.rows.len() >= limit;
     }
-}
 
-impl From<Found> for ContactPage {
-    fn from(Found { rows, is_full, .. }: Found) -> Self {
-        Self { rows, is_last: !is_full }
+    fn is_full(&self, limit: usize) -> bool {
+        self.is_cut || self.rows.len() >= limit
     }
 }
 
@@ -117,7 +114,7 @@ async fn read(db: &mut PostgresSession, page: Page<'_>) -> Result<Found> {
         return Ok(found);
     }
     page.fetch(db, page.short_walk(), &mut found).await?;
-    if !found.is_full {
+    if !found.is_full(page.limit) {
         found = Found::default();
         page.fetch(db, page.sorted(), &mut found).await?;
     }
@@ -141,7 +138,7 @@ impl Page<'_> {
         let query = sql.build().persistent(selects_all(self.selection));
         db.fetch_each(query, |row| {
             if !found.is_cut {
-                found.add(decode(row, policy, sort_key(row))?, self.limit);
+                found.add(decode(row, policy, sort_key(row))?);
             }
             Ok(())
         })
@@ -157,7 +154,7 @@ impl Page<'_> {
         let mut part = part.clamp(PART_AT_LEAST, LARGEST_PART);
         self.fetch(db, self.walk_over(part), found).await?;
         let mut after = found.rows.last().map(ContactRow::cursor).or_else(|| self.after.cloned());
-        while !found.is_full {
+        while !found.is_full(self.limit) {
             let rest = Page { after: after.as_ref(), ..*self };
             // Where the first part ended is not known: its rest is read again. Of the others that is asked
             // first, so that what is added or deleted meanwhile shifts no other contact out of it.
