@@ -133,3 +133,21 @@ fn pool(size: u32, wait: Duration) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    /// Whether SQLite was compiled with `.cargo/config.toml`.
+    #[test]
+    fn connections_share_no_page_cache() {
+        let db = Connection::open_in_memory().expect("a database");
+        let used = |option: &str| -> bool {
+            db.query_row("SELECT sqlite_compileoption_used(?)", [option], |row| row.get(0))
+                .expect("an answer")
+        };
+        assert!(used("THREADSAFE"), "options are told");
+        assert!(!used("ENABLE_MEMORY_MANAGEMENT"));
+        assert!(used("DEFAULT_MEMSTATUS=0"));
+    }
+}

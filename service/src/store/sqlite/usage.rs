@@ -64,14 +64,13 @@ async fn count_tags(
     workspace: &Workspace,
     counts: &HashMap<i64, i64>,
 ) -> Result<()> {
-    for (key, change) in counts {
-        let query = sqlx::query(
-            "UPDATE tag SET contact_count = contact_count + ?
-             WHERE workspace_key = ? AND tag_key = ?",
-        );
-        db.execute(query.bind(*change).bind(workspace.row_key).bind(*key)).await?;
-    }
-    Ok(())
+    let sql = "UPDATE tag SET contact_count = contact_count + ?
+         WHERE workspace_key = ? AND tag_key = ?";
+    let counts: Vec<_> = counts.iter().collect();
+    db.for_each(sql, &counts, |values, (key, change)| {
+        values.bind(change)?.bind(workspace.row_key)?.bind(key).map(drop)
+    })
+    .await
 }
 
 async fn count_attributes(
@@ -88,12 +87,11 @@ async fn count_attributes(
             *counts.entry(id).or_default() -= 1;
         }
     }
-    for (id, change) in counts {
-        let query = sqlx::query(
-            "UPDATE attribute SET contact_count = contact_count + ?
-             WHERE workspace_key = ? AND attribute_id = ?",
-        );
-        db.execute(query.bind(change).bind(workspace.row_key).bind(id)).await?;
-    }
-    Ok(())
+    let sql = "UPDATE attribute SET contact_count = contact_count + ?
+         WHERE workspace_key = ? AND attribute_id = ?";
+    let counts: Vec<_> = counts.into_iter().collect();
+    db.for_each(sql, &counts, |values, (id, change)| {
+        values.bind(change)?.bind(workspace.row_key)?.bind(*id).map(drop)
+    })
+    .await
 }
