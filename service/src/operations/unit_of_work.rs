@@ -16,7 +16,7 @@ mod write;
 use std::collections::HashMap;
 
 pub use identities::Carry;
-pub use passed_on::Forbidden;
+pub use passed_on::{Forbidden, id_of_all};
 pub use record::Named;
 pub use refusal::{
     already_exists, consent_conflict, evidence_required, external_id_exists, former_identity,

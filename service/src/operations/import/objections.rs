@@ -13,7 +13,9 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
 use crate::domain::phone::MatchKey;
 use crate::operations::opt_in::{earlier_holders, objected};
-use crate::operations::unit_of_work::{EntryId, Forbidden, Named, UnitOfWork, consent_conflict};
+use crate::operations::unit_of_work::{
+    EntryId, Forbidden, Named, UnitOfWork, consent_conflict, id_of_all,
+};
 use crate::store::Transaction;
 
 /// Records the objection of a row against the persons of all ids that it names, without
@@ -73,7 +75,7 @@ fn object_one(
     let is_effective = recording.is_effective();
     let is_known = recording.outcomes.iter().all(|(_, outcome)| *outcome == Outcome::AlreadySo);
     match is_effective || !is_known {
-        true if is_effective => drop(unit.accept(recording)),
+        true if is_effective => unit.accept_objection(recording),
         true => unit.accept_history(recording),
         false => {}
     }
@@ -150,25 +152,36 @@ const COPIES: usize = 64;
 /// How many senders are stopped one by one. Whoever stopped more stops all.
 const SENDERS: usize = 8;
 
+/// What is passed on: an event, what it forbids, and what names it together with others.
+type PassedOn = (Uuid, Forbidden, Option<Uuid>);
+
 /// Of each thing that is forbidden the latest event, and so many others.
-fn at_most(mut found: Vec<(Uuid, Forbidden)>, others: usize) -> Vec<(Uuid, Forbidden)> {
+fn at_most(mut found: Vec<(Uuid, Forbidden)>, others: usize) -> Vec<PassedOn> {
     // By event, which grows with time; the latest first.
     found.sort_by(|one, other| other.cmp(one));
     let (mut seen, mut left) = (HashSet::new(), others);
-    found.retain(|(_, forbidden)| {
+    let mut latest_stops = Vec::new();
+    found.retain(|(event, forbidden)| {
         let is_latest = seen.insert(forbidden.clone());
+        if is_latest && is_stop(forbidden) {
+            latest_stops.push((*event, forbidden.clone()));
+        }
         let is_kept = is_latest || left > 0;
         left = left.saturating_sub(usize::from(!is_latest));
         is_kept
     });
-    let is_stop = |forbidden: &Forbidden| matches!(forbidden, Forbidden::Sender(_));
-    if seen.iter().filter(|forbidden| is_stop(forbidden)).count() > SENDERS {
-        let latest =
-            found.iter().find(|(_, forbidden)| is_stop(forbidden)).map(|(event, _)| *event);
-        found.retain(|(_, forbidden)| !is_stop(forbidden));
-        found.extend(latest.map(|event| (event, Forbidden::Sender(ALL_SENDERS.to_owned()))));
+    let stops_all = latest_stops.len() > SENDERS;
+    found.retain(|(_, forbidden)| !(stops_all && is_stop(forbidden)));
+    let mut kept: Vec<_> = found.into_iter().map(|(event, of)| (event, of, None)).collect();
+    if stops_all && let Some((latest, _)) = latest_stops.first() {
+        let all_senders = Forbidden::Sender(ALL_SENDERS.to_owned());
+        kept.push((*latest, all_senders, Some(id_of_all(latest_stops))));
     }
-    found
+    kept
+}
+
+fn is_stop(forbidden: &Forbidden) -> bool {
+    matches!(forbidden, Forbidden::Sender(_))
 }
 
 /// What stands, with the events.
@@ -186,18 +199,21 @@ fn standing(objections: &Objections) -> Vec<(Uuid, Forbidden)> {
 fn pass_on(
     tx: &Transaction,
     unit: &mut UnitOfWork<'_>,
-    found: Vec<(Uuid, Forbidden)>,
+    found: Vec<PassedOn>,
     to: EntryId,
 ) -> Result<()> {
     let mut opt_outs: BTreeMap<Uuid, Vec<MessageCategory>> = BTreeMap::new();
-    for (origin, forbidden) in found {
+    for (origin, forbidden, all_of) in found {
+        if all_of.is_some_and(|all| unit.was_passed_on(to, all, &forbidden)) {
+            continue;
+        }
         match forbidden {
             Forbidden::Category(category) => opt_outs.entry(origin).or_default().push(category),
             Forbidden::Sender(sender_phone_number_id) => {
                 let stop = PlatformStatement {
                     stopped: true,
                     sender_phone_number_id,
-                    evidence: UnitOfWork::evidence_of(origin),
+                    evidence: UnitOfWork::evidence_of(origin, all_of),
                     occurred_time: None,
                 };
                 let recording = unit.consider_on_platform(tx, to, &Named::Contact, &stop)?;
@@ -211,7 +227,7 @@ fn pass_on(
             status: OptInStatus::OptedOut,
             categories,
             source: Source::Import,
-            evidence: UnitOfWork::evidence_of(origin),
+            evidence: UnitOfWork::evidence_of(origin, None),
             reason_text: String::new(),
             occurred_time: None,
             expire_time: None,

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::record::Recording;
@@ -14,11 +15,12 @@ use crate::domain::consent::{
 };
 use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
-use crate::store::{Subjects, Transaction};
+use crate::domain::ledger::Entry;
+use crate::store::{ListedUnder, Listing, Subjects, Transaction};
 
 /// How many events of a contact are looked at, on average, the last ones; and how many of all contacts.
 const EVENTS_EACH: usize = 100;
-const MAX_EVENTS: usize = 20_000;
+const MAX_EVENTS: usize = 5_000;
 
 /// What an objection forbids.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,18 +63,48 @@ impl UnitOfWork<'_> {
         let limit = MAX_EVENTS.min(persons.len() * EVENTS_EACH);
         let subjects = Subjects { contact_ids, ..Subjects::default() };
         let entries = tx.db.ledger_entries_about(self.workspace, &subjects, i64::MAX, limit);
+        let entries = entries.await?;
+        let erased = self.erased(tx, &entries, &subjects.contact_ids).await?;
         // The newest first.
-        for entry in entries.await? {
+        for entry in entries {
             let named = entry.fact.identity_ids();
+            let of_erased = erased.get(&entry.position).into_iter().flatten().copied();
             let event = entry.event()?;
             let of_contact = event.contact_id.and_then(|id| self.find_contact(&Recipient::Id(id)));
             // Said before the person was a contact, or of one that was erased.
             let of_identities = named.iter().filter_map(|id| by_identity.get(id).copied());
-            for person in of_identities.chain(of_contact).collect::<HashSet<_>>() {
+            let persons = of_identities.chain(of_contact).chain(of_erased);
+            for person in persons.collect::<HashSet<_>>() {
                 self.note(person, &event);
             }
         }
         Ok(())
+    }
+
+    /// Whose identities these entries erased, by position. An erasure names one identity, and is listed under
+    /// whoever has another one now.
+    async fn erased(
+        &self,
+        tx: &mut Transaction,
+        entries: &[Entry],
+        contact_ids: &[Uuid],
+    ) -> Result<HashMap<i64, Vec<EntryId>>> {
+        let erasures = entries.iter().filter(|entry| entry.fact.kind == EventKind::Erased as i64);
+        let listed = |id: &Uuid, position| (ListedUnder::Also(Listing::Contact(*id)), position);
+        let asked: Vec<_> = erasures
+            .flat_map(|entry| contact_ids.iter().map(|id| (*id, entry.position)))
+            .take(MAX_EVENTS)
+            .collect();
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        if asked.is_empty() {
+            return Ok(found);
+        }
+        let under: Vec<_> = asked.iter().map(|(id, position)| listed(id, *position)).collect();
+        let are_listed = tx.db.are_listed(self.workspace, &under).await?;
+        for ((id, position), _) in asked.into_iter().zip(are_listed).filter(|(_, listed)| *listed) {
+            found.entry(position).or_default().extend(self.find_contact(&Recipient::Id(id)));
+        }
+        Ok(found)
     }
 
     /// Makes an objection count that is passed on to a person, without effect too: they know it from then on.
@@ -80,6 +112,16 @@ impl UnitOfWork<'_> {
         let to = recording.entry;
         let event = self.accept(recording).clone();
         self.note(to, &event);
+    }
+
+    /// Makes an objection of a person count, which is their last.
+    pub fn accept_objection(&mut self, recording: Recording) {
+        let person = recording.entry;
+        let event = self.accept(recording).clone();
+        for forbidden in forbidden(&event) {
+            self.passed_on.last_own.insert((person, forbidden), event.event_id);
+        }
+        self.note(person, &event);
     }
 
     /// Notes an objection that is a person's.
@@ -95,12 +137,14 @@ impl UnitOfWork<'_> {
                     known.last_own.entry((person, forbidden)).or_insert(event.event_id);
                 }
             }
-            Some(origin) => {
+            Some((origin, all_of)) => {
                 known.origins.insert(event.event_id, origin);
                 let EventChange::Said { named, .. } = &event.change else { return };
                 for forbidden in forbidden {
-                    let passed = known.passed.entry((person, origin, forbidden)).or_default();
-                    passed.extend(named);
+                    for origin in all_of.into_iter().chain([origin]) {
+                        let key = (person, origin, forbidden.clone());
+                        known.passed.entry(key).or_default().extend(named);
+                    }
                 }
             }
         }
@@ -114,7 +158,6 @@ impl UnitOfWork<'_> {
         to: EntryId,
     ) -> Vec<(Uuid, Forbidden)> {
         let known = &self.passed_on;
-        let current: HashSet<_> = self.entries[to.0].person.current().into_iter().collect();
         let mut found = HashSet::new();
         let standing =
             others.flat_map(|(from, standing)| standing.iter().map(move |one| (from, one)));
@@ -125,8 +168,7 @@ impl UnitOfWork<'_> {
             let own = known.last_own.get(&(from, forbidden.clone()));
             let copied = origin.filter(|origin| !known.own.contains(&(to, **origin)));
             for event in own.into_iter().chain(origin.is_none().then_some(event)).chain(copied) {
-                let passed = known.passed.get(&(to, *event, forbidden.clone()));
-                if !passed.is_some_and(|passed| passed.is_superset(&current)) {
+                if !self.was_passed_on(to, *event, forbidden) {
                     found.insert((*event, forbidden.clone()));
                 }
             }
@@ -134,10 +176,34 @@ impl UnitOfWork<'_> {
         found.into_iter().collect()
     }
 
-    /// The evidence with which an objection is passed on.
-    pub fn evidence_of(origin: Uuid) -> Evidence {
-        Evidence { actor: format!("{PASSED_ON_ACTOR}{origin}"), ..Evidence::default() }
+    /// Whether this was passed on to all identities that a person has.
+    pub fn was_passed_on(&self, to: EntryId, event: Uuid, forbidden: &Forbidden) -> bool {
+        let passed = self.passed_on.passed.get(&(to, event, forbidden.clone()));
+        let current = || self.entries[to.0].person.current().into_iter();
+        passed.is_some_and(|passed| current().all(|identity| passed.contains(&identity)))
     }
+
+    /// The evidence with which an objection is passed on, or several as one: their last, and what
+    /// [`id_of_all`] says.
+    pub fn evidence_of(origin: Uuid, all_of: Option<Uuid>) -> Evidence {
+        let others = all_of.map(|all| format!("{AND_OTHERS}{all}")).unwrap_or_default();
+        Evidence { actor: format!("{PASSED_ON_ACTOR}{origin}{others}"), ..Evidence::default() }
+    }
+}
+
+/// What tells in an actor that an event stands for several objections.
+const AND_OTHERS: &str = " and others, together ";
+
+/// Names several objections that are passed on as one: the same for the same ones, in any order.
+pub fn id_of_all(mut objections: Vec<(Uuid, Forbidden)>) -> Uuid {
+    objections.sort_unstable();
+    let mut hash = Sha256::new();
+    for (event, _) in &objections {
+        hash.update(event.as_bytes());
+    }
+    let hash: [u8; 32] = hash.finalize().into();
+    let (id, _) = hash.split_first_chunk().expect("32 bytes");
+    uuid::Builder::from_custom_bytes(*id).into_uuid()
 }
 
 /// What an event forbids. Nothing if it is no objection.
@@ -154,6 +220,11 @@ fn forbidden(event: &ConsentEvent) -> Vec<Forbidden> {
     }
 }
 
-fn origin(evidence: &Evidence) -> Option<Uuid> {
-    evidence.actor.strip_prefix(PASSED_ON_ACTOR)?.parse().ok()
+/// What was passed on, and what names it together with others.
+fn origin(evidence: &Evidence) -> Option<(Uuid, Option<Uuid>)> {
+    let origin = evidence.actor.strip_prefix(PASSED_ON_ACTOR)?;
+    match origin.split_once(AND_OTHERS) {
+        None => Some((origin.parse().ok()?, None)),
+        Some((last, all)) => Some((last.parse().ok()?, Some(all.parse().ok()?))),
+    }
 }

@@ -316,3 +316,68 @@ async fn a_row_of_many_adds_no_event_for_each_pair(app: TestApp) {
     }
     audited(&app).await;
 }
+
+/// Also where so many senders are stopped that it becomes a stop of all, in whatever calls the row comes.
+#[apply(on_each_store!)]
+async fn a_stop_of_all_is_passed_on_once(app: TestApp) {
+    two(&app).await;
+    for sender in 0..9 {
+        platform(&app, user(), PlatformPreference::Stop, &format!("10{sender}"), 50).await;
+    }
+    row_of_both(&app, OnConflict::Merge).await;
+    app.opt_in().record_opt_in(phone(1), OptInSource::WebForm).await.expect("an opt-in");
+    assert_eq!(check_from(&app, phone(1), "999").await, CheckReason::PlatformOptedOut);
+    let resume = PlatformPreference::Resume;
+    app.opt_in().record_platform_preference(phone(1), resume).await.expect("a resume");
+    let known = events(&app, phone(1)).await;
+    for on_conflict in ALL {
+        row_of_both(&app, on_conflict).await;
+    }
+    assert_eq!(check_from(&app, phone(1), "101").await, CheckReason::OptedIn);
+    assert_eq!(events(&app, phone(1)).await, known);
+    // Another sender's is.
+    platform(&app, user(), PlatformPreference::Stop, "200", 0).await;
+    row_of_both(&app, OnConflict::Merge).await;
+    assert_eq!(check_from(&app, phone(1), "200").await, CheckReason::PlatformOptedOut);
+    audited(&app).await;
+}
+
+/// An erasure names one of the identities that it erased.
+#[apply(on_each_store!)]
+async fn it_does_not_come_back_to_another_id_of_who_was_erased(app: TestApp) {
+    let erased = NewContact::new().phone(phone(9)).whatsapp_user_id("US.1");
+    app.contacts().create(erased).await.expect("a contact");
+    app.contacts().delete(user()).await.expect("an erasure");
+    let again = NewContact::new().phone(phone(2)).whatsapp_user_id("US.1");
+    app.contacts().create(again).await.expect("a contact");
+    app.make_contact(phone(1)).await;
+    yes(&app, phone(1), 2000).await;
+    row_of_both(&app, OnConflict::Skip).await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    app.opt_in().record_opt_in(phone(2), OptInSource::WebForm).await.expect("an opt-in");
+    for on_conflict in ALL {
+        row_of_both(&app, on_conflict).await;
+    }
+    assert_eq!(check(&app, phone(2)).await, CheckReason::OptedIn);
+    audited(&app).await;
+}
+
+/// What a row itself objects is passed on by that row, as it is by the next import of it.
+#[apply(on_each_store!)]
+async fn the_rows_own_objection_is_passed_on_at_once(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await.expect("a contact");
+    let marketing = app.opt_in().record_opt_out(phone(1)).categories([MARKETING]);
+    marketing.await.expect("an opt-out");
+    row_of_both(&app, OnConflict::Skip).await;
+    app.opt_in().record_opt_in(user(), OptInSource::WebForm).await.expect("an opt-in");
+    assert_eq!(check(&app, user()).await, CheckReason::OptedIn);
+    let objection = || ImportConsent::opted_out().occurred_time(ago(14_400));
+    for _ in 0..2 {
+        let row = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+        let row = ImportRow::new(row).consent(objection());
+        app.contacts().batch_upsert([row]).await.expect("an outcome");
+        assert_eq!(check(&app, user()).await, CheckReason::OptedOut);
+    }
+    audited(&app).await;
+}
