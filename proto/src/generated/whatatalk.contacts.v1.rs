@@ -5496,6 +5496,12 @@ pub mod contact_service_client {
         }
         /// Imports a single chunk, for clients without streaming.
         ///
+        /// Errors: INVALID_ARGUMENT (LIMIT_EXCEEDED) if all rows together have more than
+        /// 2000 user ids, or if rows name several persons, of whom some objected, and
+        /// there are more than 500 of these, or it would take more than 1000 events to
+        /// record the objections for the others. Then nothing is stored, opt-outs
+        /// neither: send fewer rows, or use ImportContacts.
+        ///
         /// Example:
         ///
         /// ```text
@@ -5856,6 +5862,12 @@ pub mod contact_service_server {
             tonic::Status,
         >;
         /// Imports a single chunk, for clients without streaming.
+        ///
+        /// Errors: INVALID_ARGUMENT (LIMIT_EXCEEDED) if all rows together have more than
+        /// 2000 user ids, or if rows name several persons, of whom some objected, and
+        /// there are more than 500 of these, or it would take more than 1000 events to
+        /// record the objections for the others. Then nothing is stored, opt-outs
+        /// neither: send fewer rows, or use ImportContacts.
         ///
         /// Example:
         ///

@@ -41,13 +41,10 @@ pub struct ImportRow {
     pub fault: Option<Arc<Error>>,
 }
 
-/// User ids of a row that cost about as much as a row by itself does.
-const IDS_OF_A_ROW: usize = 2;
-
 impl ImportRow {
-    /// What it costs to import, in rows of a few ids: each id may be another person's.
+    /// What it costs to import, in rows of a few ids: each user id may be another person's.
     pub fn weight(&self) -> usize {
-        (self.profile.whatsapp_user_ids.len() / IDS_OF_A_ROW).max(1)
+        self.profile.whatsapp_user_ids.len().max(1)
     }
 }
 

@@ -1,7 +1,7 @@
 //! ContactService: the unary methods for many contacts at once.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use contacts_proto::v1;
 use contacts_proto::v1::batch_get_contacts_result::Result as Item;
@@ -22,7 +22,7 @@ use crate::operations::tag_edit::{EditTags, TagChanges, TagTarget};
 /// Most recipients of one request.
 const MAX_RECIPIENTS: usize = 1000;
 /// See [`ImportRow::weight`](crate::domain::import::ImportRow::weight).
-const MAX_WEIGHT: usize = 1000;
+const MAX_WEIGHT: usize = 2000;
 
 /// The decoded recipients and the errors of the others, each with its index in
 /// the request.
@@ -91,7 +91,7 @@ pub(super) async fn upsert(
             add_tags: request.add_tags,
             consent: request.consent,
         })?,
-        chunks: vec![rows.valid],
+        chunks: Arc::new(vec![rows.valid]),
         others_object: false,
     };
     // All are one transaction, for which others wait.

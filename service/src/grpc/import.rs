@@ -8,6 +8,8 @@
 //! the first, but only if the two are about different people, so that their order
 //! does not matter.
 
+mod transactions;
+
 use std::collections::{HashSet, VecDeque};
 
 use contacts_proto::v1;
@@ -26,9 +28,8 @@ use super::api::{Api, ImportRows, shutting_down};
 use super::convert::import::{self as convert, Rows};
 use super::workspace_places::{WorkspacePlace, WorkspacePlaces};
 use crate::domain::error::{Error, Reason, Result};
-use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow};
+use crate::domain::import::ImportOptions;
 use crate::domain::phone::MatchKey;
-use crate::operations::import::ImportChunks;
 use crate::operations::workspaces;
 use crate::runtime::off_worker;
 use crate::store::{LongWork, Store, Workspace};
@@ -45,9 +46,6 @@ const BYTES_PER_TRANSACTION: usize = 8 << 20;
 type ChunkResponse = Result<v1::ImportContactsResponse, Status>;
 /// The responses to the chunks of one commit.
 type CommitResponses = Result<Vec<v1::ImportContactsResponse>, Status>;
-
-/// The valid rows of a chunk, with their index in it.
-type ValidRows = Vec<(usize, ImportRow)>;
 
 /// Begins an import, and returns before the first message arrives: some clients
 /// send it only after they received the response's headers.
@@ -257,7 +255,7 @@ impl Target {
         }
         let (workspace, options) = (self.workspace.clone(), self.options.clone());
         async move {
-            let outcomes = write(&store, &workspace, &options, valid).await?;
+            let outcomes = transactions::write(&store, &workspace, &options, valid).await?;
             let response = |(outcome, (chunk_id, failures))| {
                 let encoded = convert::encode(&outcome, failures);
                 counted.count(&encoded);
@@ -272,70 +270,6 @@ impl Target {
             Ok(outcomes.into_iter().zip(pending).map(response).collect())
         }
     }
-}
-
-/// Stores chunks, in as many transactions as it takes for none to be long.
-async fn write(
-    store: &Store,
-    workspace: &Workspace,
-    options: &ImportOptions,
-    chunks: Vec<ValidRows>,
-) -> Result<Vec<ChunkOutcome>> {
-    let mut outcomes: Vec<_> = chunks.iter().map(|_| ChunkOutcome::default()).collect();
-    let mut import = ImportChunks {
-        workspace_id: workspace.workspace_id.clone(),
-        began_in: Some(workspace.clone()),
-        options: options.clone(),
-        chunks,
-        others_object: false,
-    };
-    import.others_object = import.any_objects();
-    let mut first = 0;
-    loop {
-        // Of the same length, so that the last one is not short.
-        let weight = import.weight();
-        let transactions = weight.div_ceil(store.rows_of(LongWork::Import)).max(1);
-        let rest = take_after(&mut import.chunks, weight.div_ceil(transactions));
-        let next = ImportChunks {
-            workspace_id: import.workspace_id.clone(),
-            began_in: import.began_in.clone(),
-            options: import.options.clone(),
-            chunks: rest.unwrap_or_default(),
-            others_object: import.others_object,
-        };
-        let parts = import.chunks.len();
-        for (outcome, part) in outcomes[first..].iter_mut().zip(store.write(import).await?) {
-            outcome.created += part.created;
-            outcome.updated += part.updated;
-            outcome.unchanged += part.unchanged;
-            outcome.failures.extend(part.failures);
-        }
-        if next.chunks.is_empty() {
-            return Ok(outcomes);
-        }
-        // The chunk that was cut is the first of the next ones.
-        first += parts - 1;
-        import = next;
-    }
-}
-
-/// Takes what follows rows of this weight, or the first one. What is left ends with a part of the chunk that
-/// what is taken begins with. None if there are no more rows.
-fn take_after(chunks: &mut Vec<ValidRows>, weight: usize) -> Option<Vec<ValidRows>> {
-    let (mut left, mut is_first) = (weight, true);
-    let (cut, row) = chunks.iter().enumerate().find_map(|(index, chunk)| {
-        let row = chunk.iter().position(|(_, row)| {
-            let fits = is_first || row.weight() <= left;
-            is_first = false;
-            left = left.saturating_sub(row.weight());
-            !fits
-        });
-        Some((index, row?))
-    })?;
-    let mut rest = chunks.split_off(cut);
-    let after = rest[0].split_off(row);
-    chunks.push(std::mem::replace(&mut rest[0], after));
-    Some(rest)
 }
 
 /// Decodes a message that has to be a chunk. None at the end.
@@ -363,57 +297,6 @@ fn decode_chunk(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::contact::Profile;
-    use crate::domain::phone::WhatsAppUserId;
-
-    #[test]
-    fn chunks_are_cut_where_a_transaction_is_full() {
-        let row = |index| {
-            let profile = Default::default();
-            (index, ImportRow { profile, consent: None, fault: None })
-        };
-        for sizes in [&[5_usize, 0, 3][..], &[0, 0], &[], &[1], &[3, 3, 3], &[4, 1], &[9, 0]] {
-            for limit in [0, 1, 2, 3, 4, 8, 100] {
-                let mut chunks: Vec<ValidRows> =
-                    sizes.iter().map(|size| (0..*size).map(row).collect()).collect();
-                let mut found: Vec<Vec<usize>> = sizes.iter().map(|_| Vec::new()).collect();
-                let (mut first, mut transactions) = (0, 0);
-                loop {
-                    let rest = take_after(&mut chunks, limit);
-                    let rows: usize = chunks.iter().map(Vec::len).sum();
-                    assert!(rows <= limit.max(1), "{sizes:?} {limit}");
-                    for (found, part) in found[first..].iter_mut().zip(&chunks) {
-                        found.extend(part.iter().map(|(index, _)| *index));
-                    }
-                    transactions += 1;
-                    let Some(rest) = rest else { break };
-                    assert_eq!(rows, limit.max(1), "{sizes:?} {limit}");
-                    first += chunks.len() - 1;
-                    chunks = rest;
-                }
-                let expected: Vec<Vec<usize>> =
-                    sizes.iter().map(|size| (0..*size).collect()).collect();
-                assert_eq!(found, expected, "{sizes:?} {limit}");
-                let all: usize = sizes.iter().sum();
-                assert_eq!(transactions, all.div_ceil(limit.max(1)).max(1), "{sizes:?} {limit}");
-            }
-        }
-    }
-
-    #[test]
-    fn rows_of_many_ids_count_for_several() {
-        let id = |n: usize| WhatsAppUserId::parse(&format!("US.{n}")).expect("an id");
-        let row = |index| {
-            let whatsapp_user_ids = (0..8).map(|n| id(10 * index + n)).collect();
-            let profile = Profile { whatsapp_user_ids, ..Profile::default() };
-            (index, ImportRow { profile, consent: None, fault: None })
-        };
-        for (limit, expected) in [(1, 1), (7, 1), (8, 2), (12, 3)] {
-            let mut chunks: Vec<ValidRows> = vec![(0..3).map(row).collect()];
-            let rest = take_after(&mut chunks, limit);
-            assert_eq!((chunks[0].len(), rest.is_some()), (expected, expected < 3), "{limit}");
-        }
-    }
 
     #[test]
     fn only_chunks_follow_the_options() {

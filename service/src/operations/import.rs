@@ -3,7 +3,8 @@
 mod objections;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::domain::Time;
 use crate::domain::consent::{NoEffect, OptInStatus, Statement};
@@ -24,6 +25,14 @@ use super::unit_of_work::{
 };
 use super::{definitions, ensure_same, lock_workspace};
 
+/// The valid rows of a chunk, with their index in it.
+pub type ValidRows = Vec<(usize, ImportRow)>;
+
+/// Most persons among whom the rows of a transaction divide ids so that objections have to be passed on, counted
+/// for each row, and most events that pass them on. Each costs as much as some rows, and others wait for all.
+const MAX_DIVIDED: usize = 500;
+const MAX_PASSED_ON: usize = 1000;
+
 /// Creates and updates the contacts of some chunks of an import, or of parts of them.
 #[derive(Debug)]
 pub struct ImportChunks {
@@ -34,7 +43,7 @@ pub struct ImportChunks {
     /// The options of the import.
     pub options: ImportOptions,
     /// The valid rows of each chunk, with their index in it.
-    pub chunks: Vec<Vec<(usize, ImportRow)>>,
+    pub chunks: Arc<Vec<ValidRows>>,
     /// Whether a row of these chunks that another transaction stores objects.
     pub others_object: bool,
 }
@@ -82,12 +91,14 @@ impl Operation for ImportChunks {
         let mut unit = UnitOfWork::load(tx, &workspace, &all).await?;
         let objected = self.objected(&all, &counts, tx.now);
         unit.load_earlier_holders(tx, &objected).await?;
-        let divided: HashSet<_> =
+        let divided: Vec<_> =
             by_row(&all, &counts).flat_map(|named| divided(&unit, named)).collect();
-        unit.load_passed_on(tx, &divided).await?;
+        ensure_at_most(MAX_DIVIDED, divided.len())?;
+        unit.load_passed_on(tx, &divided.into_iter().collect()).await?;
+        let is_one = counts.len() == 1;
         let mut by_row = by_row(&all, &counts);
         let mut outcomes = Vec::with_capacity(self.chunks.len());
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             let mut outcome = ChunkOutcome::default();
             for (index, row) in chunk {
                 let named = by_row.next().unwrap_or_default();
@@ -104,6 +115,9 @@ impl Operation for ImportChunks {
                         unit.roll_back(savepoint);
                         let error = self.keep_objection(tx, &mut unit, row, error);
                         pass_on_objections(tx, &mut unit, named)?;
+                        // Whatever one row takes is stored.
+                        let most = if is_one { usize::MAX } else { MAX_PASSED_ON };
+                        ensure_at_most(most, unit.count_passed_on())?;
                         outcome.failures.push((*index, error));
                     }
                 }
@@ -114,6 +128,25 @@ impl Operation for ImportChunks {
         unit.write(tx).await?;
         Ok(outcomes)
     }
+}
+
+/// Refuses rows that pass on more objections than fit in one transaction, or between more persons.
+fn ensure_at_most(limit: usize, passed_on: usize) -> Result<()> {
+    if passed_on <= limit {
+        return Ok(());
+    }
+    let message = "rows: too many of them have ids of several persons of whom some objected, and what stands \
+                   against one is recorded for the others; send fewer rows";
+    Err(Error::invalid(Reason::LimitExceeded, FEWER_ROWS, message)
+        .with_metadata("limit", limit.to_string()))
+}
+
+/// Field of the error of rows that are too many for one transaction.
+const FEWER_ROWS: &str = "rows";
+
+/// Whether a part of the rows is stored where all of them are not: nothing else is wrong with them.
+pub fn takes_fewer_rows(error: &Error) -> bool {
+    error.reason() == Reason::LimitExceeded && error.field() == Some(FEWER_ROWS)
 }
 
 impl ImportChunks {

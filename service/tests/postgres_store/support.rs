@@ -213,7 +213,7 @@ pub async fn import_rows(store: &Store, rows: Vec<ImportRow>) -> ChunkOutcome {
         add_tags: Vec::new(),
         consent: None,
     };
-    let chunks = vec![rows.into_iter().enumerate().collect()];
+    let chunks = Arc::new(vec![rows.into_iter().enumerate().collect()]);
     let import = import::ImportChunks {
         workspace_id: String::new(),
         began_in: None,

@@ -41,6 +41,8 @@ pub(super) struct PassedOn {
     passed: HashMap<(EntryId, Uuid, Forbidden), HashSet<IdentityId>>,
     /// Of an event that passes one on, the event of the person who objected.
     origins: HashMap<Uuid, Uuid>,
+    /// How many were passed on since.
+    accepted: usize,
 }
 
 impl UnitOfWork<'_> {
@@ -112,6 +114,12 @@ impl UnitOfWork<'_> {
         let to = recording.entry;
         let event = self.accept(recording).clone();
         self.note(to, &event);
+        self.passed_on.accepted += 1;
+    }
+
+    /// How many objections were passed on.
+    pub fn count_passed_on(&self) -> usize {
+        self.passed_on.accepted
     }
 
     /// Makes an objection of a person count, which is their last.

@@ -381,3 +381,65 @@ async fn the_rows_own_objection_is_passed_on_at_once(app: TestApp) {
     }
     audited(&app).await;
 }
+
+/// Objections are passed on between so many persons that one transaction would keep others waiting: a batch is
+/// refused, and an import takes several transactions.
+#[apply(on_each_store!)]
+async fn many_rows_of_several_persons_take_several_transactions(app: TestApp) {
+    const ROWS: usize = 300;
+    let id = |n: usize| format!("US.{n}");
+    let phones = (0..ROWS).map(|n| NewContact::new().phone(phone(n)));
+    app.contacts().batch_upsert(phones).await.expect("contacts");
+    let opted_out = (0..ROWS).map(|n| {
+        ImportRow::new(NewContact::new().whatsapp_user_id(id(n)))
+            .consent(ImportConsent::opted_out())
+    });
+    app.contacts().batch_upsert(opted_out).await.expect("contacts");
+    yes(&app, phone(ROWS - 1), 60).await;
+
+    let row = move |n: usize| NewContact::new().phone(phone(n)).whatsapp_user_id(id(n));
+    let refused = app.contacts().batch_upsert((0..ROWS).map(row)).await;
+    refused.refused_at(reason::LIMIT_EXCEEDED, "rows");
+    assert_eq!(check(&app, phone(ROWS - 1)).await, CheckReason::OptedIn, "nothing was stored");
+
+    let import = app.contacts().import(ImportOptions::new().on_conflict(OnConflict::Merge));
+    let summary = import.send((0..ROWS).map(row)).await.expect("an import");
+    assert_eq!(summary.failures.len(), ROWS);
+    for n in 0..ROWS {
+        assert_eq!(check(&app, phone(n)).await, CheckReason::OptedOut, "{n}");
+    }
+    audited(&app).await;
+}
+
+/// Rows of fewer persons, too, if there is much to pass on.
+#[apply(on_each_store!)]
+async fn many_objections_take_several_transactions(app: TestApp) {
+    const ROWS: usize = 12;
+    const IDS: usize = 20;
+    let id = |n: usize| format!("US.{n}");
+    for category in [MARKETING, MessageCategory::Utility, MessageCategory::Authentication] {
+        let objection = move || ImportConsent::opted_out().categories([category]);
+        let rows = (0..ROWS * IDS).map(|n| {
+            ImportRow::new(NewContact::new().whatsapp_user_id(id(n))).consent(objection())
+        });
+        let options = ImportOptions::new().on_conflict(OnConflict::Skip);
+        let stored = app.contacts().batch_upsert(rows).options(options).await.expect("contacts");
+        assert_eq!(stored.failures.len(), 0);
+    }
+    let row = move |n: usize| {
+        (0..IDS).fold(NewContact::new(), |row, other| row.whatsapp_user_id(id(n * IDS + other)))
+    };
+    app.contacts()
+        .batch_upsert((0..ROWS).map(row))
+        .await
+        .refused_at(reason::LIMIT_EXCEEDED, "rows");
+    assert_eq!(events(&app, user()).await, 3, "nothing was stored");
+    let import = app.contacts().import(ImportOptions::new().on_conflict(OnConflict::Merge));
+    let summary = import.send((0..ROWS).map(row)).await.expect("an import");
+    assert_eq!(summary.failures.len(), ROWS);
+    for n in 0..ROWS * IDS {
+        let person = Recipient::whatsapp_user_id(format!("US.{n}"));
+        assert!(events(&app, person).await >= 6, "{n}");
+    }
+    audited(&app).await;
+}
