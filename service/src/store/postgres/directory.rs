@@ -30,6 +30,9 @@ const WALKED_AT_LEAST: usize = 10_000;
 /// neighbours on disk.
 const WALKED_PER_NAME: usize = 10;
 const WALKED_AT_LEAST_BY_NAME: usize = 2000;
+/// The first part of a walk that an index may follow. It goes on only if that finds so much that the whole may
+/// fill half of the page: of rare words and tags it finds next to nothing.
+const FIRST_OF_WALK: usize = 5;
 /// How many contacts the first part of a walk has that goes on, per contact of the page and at least; each part has
 /// this many times as many as the one before; and how many a part has at most.
 const PART_PER_ROW: usize = 4;
@@ -113,7 +116,14 @@ async fn read(db: &mut PostgresSession, page: Page<'_>) -> Result<Found> {
         page.walk(db, &mut found).await?;
         return Ok(found);
     }
-    page.fetch(db, page.short_walk(), &mut found).await?;
+    let walked = page.walked();
+    page.fetch(db, page.walk_over(walked / FIRST_OF_WALK), &mut found).await?;
+    if !found.is_full(page.limit) && found.rows.len() * FIRST_OF_WALK >= page.limit / 2 {
+        let last = found.rows.last().map(ContactRow::cursor);
+        let after = last.as_ref().or(page.after);
+        let rest = Page { after, limit: page.limit - found.rows.len(), ..page };
+        rest.fetch(db, rest.walk_over(walked), &mut found).await?;
+    }
     if !found.is_full(page.limit) {
         found = Found::default();
         page.fetch(db, page.sorted(), &mut found).await?;
@@ -186,16 +196,16 @@ impl Page<'_> {
         Ok(row.map(|row| PageCursor { contact_id: row.get(0), sort_key: row.get(1) }))
     }
 
-    /// Walks along the order with a limit.
-    fn short_walk(&self) -> QueryBuilder<Postgres> {
+    /// How many contacts a walk reads before it gives up.
+    fn walked(&self) -> usize {
         let (per_row, at_least) = match self.order.by {
             OrderBy::CreateTime => (WALKED_PER_ROW, WALKED_AT_LEAST),
             OrderBy::FirstName | OrderBy::LastName => (WALKED_PER_NAME, WALKED_AT_LEAST_BY_NAME),
         };
-        let walked = self.limit.saturating_mul(per_row).max(at_least);
-        self.walk_over(walked)
+        self.limit.saturating_mul(per_row).max(at_least)
     }
 
+    /// Walks along the order with a limit.
     fn walk_over(&self, length: usize) -> QueryBuilder<Postgres> {
         let mut sql = self.select();
         sql.push(" FROM (SELECT c.*");

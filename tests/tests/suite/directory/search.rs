@@ -1,7 +1,9 @@
 //! Name search by word prefixes, in any script.
 
 use contacts_sdk::{NewContact, reason};
+use contacts_service::domain::search;
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
+use futures::TryStreamExt;
 
 use super::{first_names, make_people};
 
@@ -85,6 +87,44 @@ async fn search_combines_with_filter_order_and_pages(app: TestApp) {
     }
     let expected: Vec<_> = (0..10).map(|n| format!("L{:02}", 4 + 4 * n)).collect();
     assert_eq!(last_names, expected);
+}
+
+/// The words of these are frequent or rare, and longer than what an index lists, in each combination: each
+/// engine has a plan for some. Whichever it is, all pages together are all matches.
+#[apply(on_each_store!)]
+async fn pages_of_frequent_and_rare_words_have_no_gap(app: TestApp) {
+    let name = |n: usize| {
+        let first = match n {
+            n if n % 900 == 1 => "Alexandra",
+            n if n % 50 == 2 => "Alexander",
+            n if n % 20 == 3 => "Александр",
+            _ => "Ana",
+        };
+        (first, if n % 3 == 0 { "Fernandes" } else { "Fernandez" })
+    };
+    let people = (0..3000).map(|n| {
+        let (first, last) = name(n);
+        NewContact::new().phone(phone(n)).first_name(first).last_name(last)
+    });
+    app.make_many(people).await;
+    let queries =
+        ["alexander", "alexandra", "alexand", "fernandez ana", "fernandes alex", "александр ferna"];
+    for query in queries {
+        let words = search::query_words(query).expect("words");
+        let matches = |n: &usize| {
+            let (first, last) = name(*n);
+            search::matches(&search::words(&format!("{first} {last}")), &words)
+        };
+        let mut expected: Vec<_> = (0..3000).filter(matches).map(phone).collect();
+        for order in ["create_time", "create_time desc"] {
+            let list = app.contacts().list().query(query).order_by(order).page_size(30);
+            let found = list.stream().map_ok(|contact| contact.phone_number.unwrap_or_default());
+            let found: Vec<_> = found.try_collect().await.expect("pages");
+            let found: Vec<_> = found.iter().map(|number| number.trim_start_matches('+')).collect();
+            assert_eq!(found, expected, "{query} {order}");
+            expected.reverse();
+        }
+    }
 }
 
 #[apply(on_each_store!)]
