@@ -35,8 +35,9 @@ pub(super) async fn write(
         let chunks = Arc::new(chunks);
         let next = import(&chunks, others_object);
         let written = next.weight();
+        let is_several = chunks.iter().map(Vec::len).sum::<usize>() > 1;
         match store.write(next).await {
-            Err(error) if takes_fewer_rows(&error) && written > 1 => {
+            Err(error) if takes_fewer_rows(&error) && is_several => {
                 most = written / 2;
                 left = Arc::new(put_back(Arc::unwrap_or_clone(chunks), rest));
                 continue;
