@@ -1,6 +1,7 @@
 //! Erasures as lines of JSON. They are stored apart from backups, and repeated on a database that was
 //! restored from one. A line contains no personal data.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead};
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use crate::domain::Time;
 use crate::domain::consent::MessageCategory;
 use crate::domain::error::{Error, Result};
-use crate::domain::keyring::Keyring;
+use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::phone::MatchKey;
 use crate::operations::erasure::{self, Erasure, RepeatErasure, Repeated};
 use crate::operations::workspaces;
@@ -69,7 +70,7 @@ async fn list_one(
         let page = erasure::page(store, id, since, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.receipt.receipt_id;
-        page.iter().for_each(|erasure| out(encode_line(id, erasure)));
+        page.iter().for_each(|erasure| out(encode_line(id, erasure, store.keyring())));
     }
 }
 
@@ -106,7 +107,13 @@ pub async fn replay(
     Ok(summary)
 }
 
-fn encode_line(workspace_id: &str, Erasure { receipt, opted_out }: &Erasure) -> String {
+fn encode_line(
+    workspace_id: &str,
+    Erasure { receipt, opted_out }: &Erasure,
+    keyring: &Keyring,
+) -> String {
+    let keys: BTreeSet<_> =
+        receipt.hashed_keys.iter().filter_map(|key| keyring.key_of(key)).collect();
     let reason = DeleteReason::try_from(receipt.reason).unwrap_or_default();
     let opted_out: Vec<_> =
         opted_out.iter().map(|category| CATEGORIES[*category as usize]).collect();
@@ -119,6 +126,7 @@ fn encode_line(workspace_id: &str, Erasure { receipt, opted_out }: &Erasure) -> 
         "reason": reason.as_str_name(),
         "delete_time": receipt.delete_time.to_rfc3339_opts(SecondsFormat::Micros, true),
         "hashed_keys": receipt.hashed_keys.iter().map(MatchKey::as_str).collect::<Vec<_>>(),
+        "keys": keys.iter().map(KeyId::to_string).collect::<Vec<_>>(),
         "opted_out": opted_out,
     })
     .to_string()
@@ -140,7 +148,9 @@ fn decode_line(line: &[u8], keyring: &Keyring) -> Decoded<RepeatErasure> {
         .into_iter()
         .map(|key| MatchKey::from_stored(key.to_owned()))
         .collect();
-    if hashed_keys.iter().any(|key| keyring.key_of(key).is_none()) {
+    let keys: Vec<_> = texts("keys")?.into_iter().map(str::to_owned).collect();
+    let is_known = |key: &MatchKey| keyring.key_of(key).is_some();
+    if !keyring.has_all(&keys) || !hashed_keys.iter().all(is_known) {
         return Err("the key file lacks the key that its hashed_keys are under");
     }
     let delete_time = DateTime::parse_from_rfc3339(text("delete_time")?).map_err(|_| MALFORMED)?;

@@ -13,7 +13,7 @@ use self::line::{ContactLine, EventLine, Header, Line, PolicyLine, SuppressionLi
 use crate::domain::Time;
 use crate::domain::consent::fold::World;
 use crate::domain::consent::{Change, EventChange, IdentityId, PolicyPeriod};
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::{ERASURE, Entry, Head, Verifier};
 use crate::operations::contact_scan::BY_CREATION;
 use crate::operations::restore::{
@@ -44,7 +44,7 @@ pub struct Summary {
 /// each suppression, in one state of the database, and at last one that says that this was all.
 ///
 /// # Errors
-/// When there is no such workspace, or the database cannot be read.
+/// When there is no such workspace, its ledger ends before `after`, or the database cannot be read.
 pub async fn export(
     store: &Store,
     workspace_id: &str,
@@ -64,8 +64,14 @@ async fn export_in(
     mut out: impl FnMut(String) + Send,
 ) -> Result<Summary> {
     let workspace = workspace(db, workspace_id).await?;
+    let length = workspace.ledger.length;
+    if after > length {
+        let message = format!("the ledger ends at {length}: nothing comes after {after}");
+        return Err(Error::invalid(Reason::InvalidArgument, "after", message));
+    }
     let policies = db.opt_in_policies(&workspace).await?;
-    out(Line::Header(Header::of(FORMAT, &workspace)).encode()?);
+    let keys = db.suppression_keys(&workspace.workspace_id).await?;
+    out(Line::Header(Header::of(FORMAT, &workspace, &keys)).encode()?);
     for period in &policies {
         out(Line::Policy(PolicyLine::of(period)).encode()?);
     }
@@ -153,7 +159,7 @@ pub enum RestoreError {
     Read(#[from] std::io::Error),
     /// The database refused.
     #[error("{0}")]
-    Store(#[from] crate::domain::error::Error),
+    Store(#[from] Error),
 }
 
 /// Makes a workspace again from the lines of its export, which may be several runs one after the
@@ -191,11 +197,11 @@ pub async fn restore(store: &Store, lines: impl BufRead) -> Result<Summary, Rest
 
 enum Refused {
     Line(String),
-    Store(crate::domain::error::Error),
+    Store(Error),
 }
 
-impl From<crate::domain::error::Error> for Refused {
-    fn from(error: crate::domain::error::Error) -> Self {
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
         Self::Store(error)
     }
 }
@@ -277,6 +283,7 @@ impl<'a> Restore<'a> {
         if self.header.as_ref().is_some_and(|known| !known.is_same_workspace(&header)) {
             return Err(Refused::Line("is of another workspace".to_owned()));
         }
+        header.ensure_keys(self.store.keyring()).map_err(Refused::Line)?;
         self.verifier.get_or_insert_with(|| Verifier::new(&header.workspace_id, None));
         self.policies.clear();
         self.contacts.clear();

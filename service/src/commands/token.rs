@@ -38,10 +38,12 @@ pub async fn token(command: TokenCommand) -> Outcome {
             listed?;
         }
         TokenCommand::Revoke { database, token_id } => {
+            let token_id = id(&token_id)?;
             let store = open(&database.database, Access::Write).await?;
             write(store, RevokeToken { by, token_id }).await?;
         }
         TokenCommand::Rotate { database, token_id, overlap, expires_in } => {
+            let token_id = id(&token_id)?;
             let store = open(&database.database, Access::Write).await?;
             let expire_time = expiry(&store, expires_in);
             let overlap = TimeDelta::from_std(overlap)?;
@@ -53,6 +55,14 @@ pub async fn token(command: TokenCommand) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The id of a token. The error does not repeat the text, which may be a secret by mistake.
+fn id(text: &str) -> Result<Uuid, String> {
+    Uuid::try_parse(text).map_err(|_| {
+        "TOKEN_ID is not the id of a token: `token list` shows the ids, which are no secrets"
+            .to_owned()
+    })
 }
 
 fn expiry(store: &Store, Kept(expires_in): Kept) -> Option<Time> {

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use contacts_proto::receipt::PublicKey;
 use uuid::Uuid;
 
-use super::value::{Kept, Unrepeated, duration, retention_or_forever};
+use super::value::{Kept, Unrepeated, overlap, retention_or_forever};
 use super::{Config, Database, Switch};
 use crate::domain::Time;
 use crate::domain::access::Scope;
@@ -325,7 +325,7 @@ pub enum TokenCommand {
     /// Revoke a token. Servers refuse it within a second.
     Revoke {
         /// Id of the token, not its secret.
-        token_id: Uuid,
+        token_id: String,
         /// The database to change.
         #[command(flatten)]
         database: DatabaseArgs,
@@ -335,12 +335,12 @@ pub enum TokenCommand {
     /// Prints the new secret as `token create` does.
     Rotate {
         /// Id of the token to replace, not its secret.
-        token_id: Uuid,
-        /// How long the replaced token stays valid, at most 24h.
+        token_id: String,
+        /// How long the replaced token stays valid, from 0s to 30d.
         #[arg(
             long,
             value_name = "DURATION",
-            value_parser = duration,
+            value_parser = overlap,
             default_value = "24h"
         )]
         overlap: Duration,

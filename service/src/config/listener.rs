@@ -21,8 +21,9 @@ pub struct Listener {
 
     /// Address to serve metrics for Prometheus on, as HOST:PORT.
     ///
-    /// Under /metrics, over HTTP. It has to be one of this machine's own (loopback) unless
-    /// --insecure is set. Without it, nothing is measured.
+    /// Under /metrics, over HTTP and without a token, also where --listen needs both: give one that only
+    /// Prometheus reaches. Like --listen, one that other machines can reach needs --auth tokens,
+    /// --tls-cert and --tls-key, or --insecure. Without it, nothing is measured.
     #[arg(long, env = "CONTACTS_METRICS_LISTEN", value_name = "ADDRESS")]
     pub metrics_listen: Option<String>,
 

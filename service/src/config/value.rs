@@ -30,6 +30,13 @@ pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long a token is valid beside the one that replaces it.
+pub(super) fn overlap(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_hours(30 * 24);
+    let overlap = humantime::parse_duration(text).ok().filter(|overlap| *overlap <= LONGEST);
+    overlap.ok_or_else(|| "expected a duration of at most 30d with a unit, such as 24h".to_owned())
+}
+
 /// A time that something is kept for, such as `24h` or `30d`.
 pub(super) fn retention(text: &str) -> Result<TimeDelta, String> {
     let duration = humantime::parse_duration(text).ok();
@@ -142,6 +149,15 @@ mod tests {
         assert!(duration_or_zero("-1s").is_err());
         for text in ["", "0s", "-1s", "60", "NaN", "inf", "25h", "1ns", "1e9s"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_replaced_token_is_valid_for_30_days_at_most() {
+        assert_eq!(overlap("0s"), Ok(Duration::ZERO));
+        assert_eq!(overlap("30d"), Ok(Duration::from_hours(720)));
+        for text in ["31d", "-1s", "7", ""] {
+            assert!(overlap(text).is_err(), "{text}");
         }
     }
 

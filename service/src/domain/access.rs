@@ -242,7 +242,9 @@ fn scope_missing(scope: Scope) -> Error {
 
 fn workspace_denied(workspace_id: &str) -> Error {
     let shown: String = workspace_id.chars().take(64).collect();
-    let message = format!("the token is not for the workspace {shown:?}");
+    let message = format!(
+        "the token is not for the workspace {shown:?}: send the workspace_id of one that it is for"
+    );
     Error::new(Reason::WorkspaceDenied, message).with_metadata("workspace_id", shown)
 }
 

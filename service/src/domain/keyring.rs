@@ -30,6 +30,12 @@ pub struct KeyId {
     pub fingerprint: [u8; 16],
 }
 
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{:032x}", self.version, u128::from_be_bytes(self.fingerprint))
+    }
+}
+
 /// All versions of the key. New rows are written under the latest version. Rows written under an
 /// older version are found as long as that version is in the keyring.
 #[derive(Clone)]
@@ -126,6 +132,11 @@ impl Keyring {
     /// The first of the registered keys that is not in the keyring.
     pub fn missing(&self, registered: &[KeyId]) -> Option<KeyId> {
         registered.iter().find(|key| self.ids().all(|id| id != **key)).copied()
+    }
+
+    /// Whether these, as [`KeyId`] displays them, are all in the keyring.
+    pub fn has_all(&self, keys: &[String]) -> bool {
+        keys.iter().all(|key| self.ids().any(|id| id.to_string() == *key))
     }
 
     /// The key of a hashed match key. Returns `None` if it is not in the keyring.

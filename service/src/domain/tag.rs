@@ -104,7 +104,11 @@ pub fn unknown(tag_id: &str, definitions: &Definitions) -> Error {
         None => String::new(),
     };
     let shown: String = tag_id.chars().take(64).collect();
-    let message = format!("unknown tag {shown:?}; {hint}create it with TagService.CreateTag");
+    let advice = match ids::validate_slug("the id of a tag", tag_id) {
+        Ok(()) => "create it with TagService.CreateTag".to_owned(),
+        Err(error) => error.message().to_owned(),
+    };
+    let message = format!("unknown tag {shown:?}; {hint}{advice}");
     let error = Error::invalid(Reason::UnknownTag, "tags", message).with_metadata("tag_id", shown);
     match suggestion {
         Some(close) => error.with_metadata("suggestion", close),

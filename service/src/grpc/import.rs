@@ -206,7 +206,7 @@ impl Import {
                     permit.send(Ok(response));
                 }
                 request = self.requests.message(), if receives => {
-                    match decode_chunk(request) {
+                    match decode_chunk(request, &target.workspace.workspace_id) {
                         Ok(Some(chunk)) => decoded.push(chunk),
                         Ok(None) => ending = Some(Ok(())),
                         Err(status) => ending = Some(Err(status)),
@@ -272,14 +272,21 @@ impl Target {
     }
 }
 
-/// Decodes a message that has to be a chunk. None at the end.
+/// Decodes a message that has to be a chunk for this workspace. None at the end.
 fn decode_chunk(
     request: Result<Option<v1::ImportContactsRequest>, Status>,
+    workspace_id: &str,
 ) -> Result<Option<Chunk>, Status> {
     let invalid = |field: &str, message: &str| {
         Err(Error::invalid(Reason::InvalidArgument, field, message).into())
     };
     let Some(request) = request? else { return Ok(None) };
+    if !["", workspace_id].contains(&request.workspace_id.as_str()) {
+        return invalid(
+            "workspace_id",
+            "rows go to the workspace of the first message; for another one, begin another import",
+        );
+    }
     let bytes = request.encoded_len();
     let v1::ImportChunk { chunk_id, rows } = match request.message {
         Some(Message::Chunk(chunk)) => chunk,
@@ -302,7 +309,7 @@ mod tests {
     fn only_chunks_follow_the_options() {
         let decode = |message| {
             let request = v1::ImportContactsRequest { message, ..Default::default() };
-            decode_chunk(Ok(Some(request))).map_err(|status| status.message().to_owned())
+            decode_chunk(Ok(Some(request)), "acme").map_err(|status| status.message().to_owned())
         };
         assert!(decode(Some(Message::Chunk(v1::ImportChunk::default()))).is_ok());
         assert!(decode(Some(Message::Options(v1::ImportOptions::default()))).is_err());
@@ -310,6 +317,13 @@ mod tests {
         let chunk_id = "x".repeat(256);
         let error = decode(Some(Message::Chunk(v1::ImportChunk { chunk_id, rows: vec![] })));
         assert!(error.err().expect("too long").contains("255"));
-        assert!(matches!(decode_chunk(Ok(None)), Ok(None)));
+        assert!(matches!(decode_chunk(Ok(None), "acme"), Ok(None)));
+        for (workspace_id, is_decoded) in [("", true), ("acme", true), ("default", false)] {
+            let message = Some(Message::Chunk(v1::ImportChunk::default()));
+            let request =
+                v1::ImportContactsRequest { workspace_id: workspace_id.to_owned(), message };
+            let decoded = decode_chunk(Ok(Some(request)), "acme");
+            assert_eq!(decoded.is_ok(), is_decoded, "{workspace_id}");
+        }
     }
 }

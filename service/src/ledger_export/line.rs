@@ -13,7 +13,7 @@ use crate::domain::consent::{
 use crate::domain::contact::{Contact, Profile};
 use crate::domain::error::{Error, Result as StoreResult};
 use crate::domain::external_id::ExternalId;
-use crate::domain::keyring::Keyring;
+use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::ledger::{Detail, Entry, Fact, Hash, Positions};
 use crate::domain::phone::{MatchKey, PhoneNumber, WhatsAppUserId};
 use crate::domain::workspace::WorkspaceSettings;
@@ -56,16 +56,29 @@ pub(super) struct Header {
     display_name: String,
     create_time: String,
     stop_words: Vec<String>,
+    /// Under which suppressions are hashed. With others nobody of them is found again.
+    keys: Vec<String>,
 }
 
 impl Header {
-    pub(super) fn of(format: &str, workspace: &Workspace) -> Self {
+    pub(super) fn of(format: &str, workspace: &Workspace, keys: &[KeyId]) -> Self {
         Self {
             format: format.to_owned(),
             workspace_id: workspace.workspace_id.clone(),
             display_name: workspace.display_name.clone(),
             create_time: written(workspace.create_time),
             stop_words: workspace.settings.stop_words.clone(),
+            keys: texts(keys),
+        }
+    }
+
+    /// Refuses an export with suppressions of keys that are not in the key file.
+    pub(super) fn ensure_keys(&self, keyring: &Keyring) -> Decoded<()> {
+        match keyring.has_all(&self.keys) {
+            true => Ok(()),
+            false => Err("is of a database with another key file, without which nobody is found who objected \
+                          and is no contact: name that file with --key-file"
+                .to_owned()),
         }
     }
 

@@ -183,6 +183,11 @@ fn persons(
                 Some(entry) => entry,
                 // The others it names may be known: no objection is lost.
                 None if anybody && recipients.len() > 1 => continue,
+                None if anybody => {
+                    let advice = "or name the person by phone_number or whatsapp_user_id, whether or not \
+                                  there is a contact";
+                    return Err(Error::contact_not_found().with_advice(advice));
+                }
                 None => return Err(Error::contact_not_found()),
             },
         };

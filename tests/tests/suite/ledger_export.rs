@@ -248,6 +248,26 @@ async fn export_of_an_unknown_workspace_is_refused(app: TestApp) {
     assert!(refused.expect_err("no workspace").message().contains("nowhere"));
 }
 
+/// With another key file nobody would be found again who objected without being a contact.
+#[apply(on_each_store!)]
+async fn an_export_is_restored_with_its_own_key_file_only(app: TestApp) {
+    app.workspaces().create(ACME).await.expect("a workspace");
+    let client = app.client().with_workspace(ACME);
+    client.opt_in().record_opt_out(phone(0)).await.expect("an opt-out");
+    let (mut lines, exported) = export(&app, 0).await;
+    let store = app.open_store(Access::Read).await;
+    let past = ledger_export::export(&store, ACME, exported.head.length + 1, drop).await;
+    past.expect_err("nothing comes after the end");
+    store.close().await;
+    let (before, fingerprint) = lines[0].split_once("\"keys\":[\"1:").expect("a key");
+    lines[0] = format!("{before}\"keys\":[\"1:{}{}", "0".repeat(32), &fingerprint[32..]);
+    let lost = after_the_loss(&app).await;
+    let error = restore(&lost, &lines).await.expect_err("another key file").to_string();
+    assert!(error.starts_with("line 1: ") && error.contains("--key-file"), "{error}");
+    let workspaces = lost.workspaces().list().await.expect("workspaces").items;
+    assert!(workspaces.iter().all(|workspace| workspace.workspace_id != ACME));
+}
+
 /// Also of a contact that was merged and then erased with the survivor, and of a number that it had
 /// released before.
 #[apply(on_each_store!)]

@@ -100,7 +100,7 @@ async fn pages_of_frequent_and_rare_words_have_no_gap(app: TestApp) {
             n if n % 20 == 3 => "Александр",
             _ => "Ana",
         };
-        (first, if n % 3 == 0 { "Fernandes" } else { "Fernandez" })
+        (first, if n.is_multiple_of(3) { "Fernandes" } else { "Fernandez" })
     };
     let people = (0..3000).map(|n| {
         let (first, last) = name(n);
