@@ -5502,10 +5502,11 @@ pub mod contact_service_client {
         /// Imports a single chunk, for clients without streaming.
         ///
         /// Errors: INVALID_ARGUMENT (LIMIT_EXCEEDED) if all rows together have more than
-        /// 2000 user ids, or if rows name several persons, of whom some objected, and
-        /// there are more than 500 of these, or it would take more than 1000 events to
-        /// record the objections for the others. Then nothing is stored, opt-outs
-        /// neither: send fewer rows, or use ImportContacts.
+        /// 2000 user ids, or if rows name several persons of whom some objected, and
+        /// these have more than 1000 numbers and user ids, former ones included, or too
+        /// many events are needed to record the objections for the others (1000 if each
+        /// has two ids). Then nothing is stored, opt-outs neither: send fewer rows, or use
+        /// ImportContacts.
         ///
         /// Example:
         ///
@@ -5869,10 +5870,11 @@ pub mod contact_service_server {
         /// Imports a single chunk, for clients without streaming.
         ///
         /// Errors: INVALID_ARGUMENT (LIMIT_EXCEEDED) if all rows together have more than
-        /// 2000 user ids, or if rows name several persons, of whom some objected, and
-        /// there are more than 500 of these, or it would take more than 1000 events to
-        /// record the objections for the others. Then nothing is stored, opt-outs
-        /// neither: send fewer rows, or use ImportContacts.
+        /// 2000 user ids, or if rows name several persons of whom some objected, and
+        /// these have more than 1000 numbers and user ids, former ones included, or too
+        /// many events are needed to record the objections for the others (1000 if each
+        /// has two ids). Then nothing is stored, opt-outs neither: send fewer rows, or use
+        /// ImportContacts.
         ///
         /// Example:
         ///

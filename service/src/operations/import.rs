@@ -28,10 +28,11 @@ use super::{definitions, ensure_same, lock_workspace};
 /// The valid rows of a chunk, with their index in it.
 pub type ValidRows = Vec<(usize, ImportRow)>;
 
-/// Most persons among whom the rows of a transaction divide ids so that objections have to be passed on, counted
-/// for each row, and most events that pass them on. Each costs as much as some rows, and others wait for all.
-const MAX_DIVIDED: usize = 500;
-const MAX_PASSED_ON: usize = 1000;
+/// Most identities, current and former, of the persons among whom the rows of a transaction divide ids so that
+/// objections have to be passed on, counted for each row; and most of those that the events name which pass them
+/// on. Each costs as much as some rows, and others wait for all.
+const MAX_DIVIDED: usize = 1000;
+const MAX_PASSED_ON: usize = 2000;
 
 /// Creates and updates the contacts of some chunks of an import, or of parts of them.
 #[derive(Debug)]
@@ -93,9 +94,12 @@ impl Operation for ImportChunks {
         unit.load_earlier_holders(tx, &objected).await?;
         let divided: Vec<_> =
             by_row(&all, &counts).flat_map(|named| divided(&unit, named)).collect();
-        ensure_at_most(MAX_DIVIDED, divided.len())?;
-        unit.load_passed_on(tx, &divided.into_iter().collect()).await?;
+        // Whatever one row takes is stored.
         let is_one = counts.len() == 1;
+        let most = |limit| if is_one { usize::MAX } else { limit };
+        let identities = divided.iter().map(|person| unit.count_identities(*person)).sum();
+        ensure_at_most(most(MAX_DIVIDED), identities)?;
+        unit.load_passed_on(tx, &divided.into_iter().collect()).await?;
         let mut by_row = by_row(&all, &counts);
         let mut outcomes = Vec::with_capacity(self.chunks.len());
         for chunk in self.chunks.iter() {
@@ -115,9 +119,7 @@ impl Operation for ImportChunks {
                         unit.roll_back(savepoint);
                         let error = self.keep_objection(tx, &mut unit, row, error);
                         pass_on_objections(tx, &mut unit, named)?;
-                        // Whatever one row takes is stored.
-                        let most = if is_one { usize::MAX } else { MAX_PASSED_ON };
-                        ensure_at_most(most, unit.count_passed_on())?;
+                        ensure_at_most(most(MAX_PASSED_ON), unit.count_passed_on())?;
                         outcome.failures.push((*index, error));
                     }
                 }
@@ -273,6 +275,10 @@ impl ImportChunks {
             }
         }
         let said = !skipped && state(tx, unit, entry, (&named, people), statement)?;
+        if objects {
+            // It objects for all.
+            refuse_hidden_objection(unit, people).map_err(below)?;
+        }
         Ok(if changed || said { RowOutcome::Updated } else { RowOutcome::Unchanged })
     }
 

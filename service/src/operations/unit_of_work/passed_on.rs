@@ -41,7 +41,7 @@ pub(super) struct PassedOn {
     passed: HashMap<(EntryId, Uuid, Forbidden), HashSet<IdentityId>>,
     /// Of an event that passes one on, the event of the person who objected.
     origins: HashMap<Uuid, Uuid>,
-    /// How many were passed on since.
+    /// How many identities the events name that passed one on since.
     accepted: usize,
 }
 
@@ -114,10 +114,15 @@ impl UnitOfWork<'_> {
         let to = recording.entry;
         let event = self.accept(recording).clone();
         self.note(to, &event);
-        self.passed_on.accepted += 1;
+        self.passed_on.accepted += self.count_identities(to);
     }
 
-    /// How many objections were passed on.
+    /// How many identities a person has, current and former, each of which an event costs.
+    pub fn count_identities(&self, person: EntryId) -> usize {
+        self.entries[person.0].person.members().len().max(1)
+    }
+
+    /// How much was passed on: events, each times the identities of the person.
     pub fn count_passed_on(&self) -> usize {
         self.passed_on.accepted
     }

@@ -70,6 +70,8 @@ impl UnitOfWork<'_> {
             }
         }
         for (gone, into) in &self.merges {
+            // What the surviving contact has of these is written, the rest was released.
+            rows.dropped.extend(gone.profile.match_keys());
             subjects.push(Subjects::of(gone, &keyring, workspace));
             tx.db.redirect_contact(workspace, gone.contact_id, *into).await?;
             tx.db.delete_contacts(workspace, std::slice::from_ref(gone)).await?;

@@ -389,3 +389,42 @@ async fn every_objection_under_another_id_of_a_row_is_the_contacts(app: TestApp)
     }
     audited(&app).await;
 }
+
+/// A merge lets the oldest former ids go if there are too many, those of either contact. What stands against
+/// the person stands against them, and nothing of them is left of the contact that is gone.
+#[apply(on_each_store!)]
+async fn ids_that_a_merge_releases_keep_what_stood_against_them(app: TestApp) {
+    let ids = |person: usize, round: usize| {
+        (0..20).map(move |n| format!("US.{}", 10_000 * (person + 1) + 100 * round + n))
+    };
+    for person in 0..2 {
+        let contact = NewContact::new().phone(phone(person)).external_id(format!("x{person}"));
+        let contact = ids(person, 0).fold(contact, NewContact::whatsapp_user_id);
+        app.contacts().create(contact).await.expect("a contact");
+        for round in 1..3 {
+            let update = app.contacts().update(phone(person));
+            update.whatsapp_user_ids(ids(person, round)).await.expect("a contact");
+        }
+    }
+    no(&app, phone(0), 60).await;
+    app.contacts().merge(phone(0), phone(1)).await.expect("a contact");
+    audited(&app).await;
+    let mut released = 0;
+    for id in (0..2).flat_map(|person| ids(person, 0).chain(ids(person, 1))) {
+        let user = Recipient::whatsapp_user_id(id);
+        assert_eq!(check(&app, user.clone()).await, CheckReason::OptedOut);
+        let Recipient::WhatsAppUserId(id) = &user else { unreachable!() };
+        // Former ids that the contact still has are taken.
+        if app.contacts().create(NewContact::new().whatsapp_user_id(id)).await.is_err() {
+            continue;
+        }
+        released += 1;
+        assert_eq!(check(&app, user.clone()).await, CheckReason::OptedOut);
+        app.opt_in()
+            .record_opt_in(user, OptInSource::Api)
+            .await
+            .refused_for(reason::CONSENT_CONFLICT);
+    }
+    assert_eq!(released, 50);
+    audited(&app).await;
+}

@@ -386,7 +386,7 @@ async fn the_rows_own_objection_is_passed_on_at_once(app: TestApp) {
 /// refused, and an import takes several transactions.
 #[apply(on_each_store!)]
 async fn many_rows_of_several_persons_take_several_transactions(app: TestApp) {
-    const ROWS: usize = 300;
+    const ROWS: usize = 600;
     let id = |n: usize| format!("US.{n}");
     let phones = (0..ROWS).map(|n| NewContact::new().phone(phone(n)));
     app.contacts().batch_upsert(phones).await.expect("contacts");
@@ -414,7 +414,7 @@ async fn many_rows_of_several_persons_take_several_transactions(app: TestApp) {
 /// Rows of fewer persons, too, if there is much to pass on.
 #[apply(on_each_store!)]
 async fn many_objections_take_several_transactions(app: TestApp) {
-    const ROWS: usize = 12;
+    const ROWS: usize = 24;
     const IDS: usize = 20;
     let id = |n: usize| format!("US.{n}");
     for category in [MARKETING, MessageCategory::Utility, MessageCategory::Authentication] {
@@ -441,5 +441,29 @@ async fn many_objections_take_several_transactions(app: TestApp) {
         let person = Recipient::whatsapp_user_id(format!("US.{n}"));
         assert!(events(&app, person).await >= 6, "{n}");
     }
+    audited(&app).await;
+}
+
+/// With SKIP as with the others, where the row itself has nothing else to fail for.
+#[apply(on_each_store!)]
+async fn a_skipped_rows_own_objection_is_passed_on_at_once(app: TestApp) {
+    app.make_contact(phone(1)).await;
+    app.contacts().create(NewContact::new().whatsapp_user_id("US.1")).await.expect("a contact");
+    app.opt_in().record_opt_in(user(), OptInSource::WebForm).await.expect("an opt-in");
+    let said = ago(240);
+    let import = async || {
+        let row = NewContact::new().phone(phone(1)).whatsapp_user_id("US.1");
+        let row = ImportRow::new(row).consent(ImportConsent::opted_out().occurred_time(said));
+        let options = ImportOptions::new().on_conflict(OnConflict::Skip);
+        let outcome =
+            app.contacts().batch_upsert([row]).options(options).await.expect("an outcome");
+        assert_eq!(outcome.failures.len(), 1);
+    };
+    import().await;
+    assert_eq!(check(&app, phone(1)).await, CheckReason::OptedOut);
+    assert_eq!(check(&app, user()).await, CheckReason::OptedOut);
+    app.opt_in().record_opt_in(user(), OptInSource::WebForm).await.expect("an opt-in");
+    import().await;
+    assert_eq!(check(&app, user()).await, CheckReason::OptedIn);
     audited(&app).await;
 }
