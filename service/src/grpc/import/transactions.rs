@@ -138,7 +138,7 @@ mod tests {
             let profile = Profile { whatsapp_user_ids, ..Profile::default() };
             (index, ImportRow { profile, consent: None, fault: None })
         };
-        for (limit, expected) in [(1, 1), (7, 1), (8, 2), (12, 3)] {
+        for (limit, expected) in [(1, 1), (15, 1), (16, 2), (24, 3)] {
             let mut chunks: Vec<ValidRows> = vec![(0..3).map(row).collect()];
             let rest = take_after(&mut chunks, limit);
             assert_eq!((chunks[0].len(), rest.is_some()), (expected, expected < 3), "{limit}");
