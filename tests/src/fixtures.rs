@@ -12,6 +12,12 @@ use crate::app::TestApp;
 /// The options of the attribute `tier`.
 pub const TIERS: [&str; 3] = ["Bronze", "Silver", "Gold"];
 
+/// A line of an export or a list of erasures, as of a database with another key of the same version.
+pub fn of_another_key(line: &str) -> String {
+    let (before, fingerprint) = line.split_once("\"keys\":[\"1:").expect("a key");
+    format!("{before}\"keys\":[\"1:{}{}", "0".repeat(32), &fingerprint[32..])
+}
+
 /// Phone number `n`.
 pub fn phone(n: usize) -> String {
     format!("1555{n:07}")

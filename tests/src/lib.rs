@@ -44,7 +44,7 @@ pub use dump::{Column, contains};
 pub use errors::{Refused, rpc_error};
 #[cfg(debug_assertions)]
 pub use faults::{Fault, Faults};
-pub use fixtures::{TIERS, ids, phone, phones, raw_contact, timestamp};
+pub use fixtures::{TIERS, ids, of_another_key, phone, phones, raw_contact, timestamp};
 pub use integrity::assert_consistent;
 pub use logs::logged;
 pub use macro_rules_attribute::apply;

@@ -9,6 +9,8 @@ use chrono::TimeDelta;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 
+use crate::operations::api_tokens::OVERLAP;
+
 /// Shortest time that something may be kept for.
 const MIN_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Longest time that something may be kept for: a hundred years.
@@ -32,8 +34,10 @@ pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
 
 /// How long a token is valid beside the one that replaces it.
 pub(super) fn overlap(text: &str) -> Result<Duration, String> {
-    const LONGEST: Duration = Duration::from_hours(30 * 24);
-    let overlap = humantime::parse_duration(text).ok().filter(|overlap| *overlap <= LONGEST);
+    let is_valid = |overlap: &Duration| {
+        TimeDelta::from_std(*overlap).is_ok_and(|overlap| OVERLAP.contains(&overlap))
+    };
+    let overlap = humantime::parse_duration(text).ok().filter(is_valid);
     overlap.ok_or_else(|| "expected a duration of at most 30d with a unit, such as 24h".to_owned())
 }
 

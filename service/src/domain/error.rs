@@ -77,11 +77,8 @@ impl Error {
 
     /// Creates an error for a contact that does not exist.
     pub fn contact_not_found() -> Self {
-        Self::new(
-            Reason::ContactNotFound,
-            "no such contact; check what names it and workspace_id, or create it with CreateContact",
-        )
-            .with_resource("contact", "")
+        let message = "no such contact; check what names it and workspace_id, or create it with CreateContact";
+        Self::new(Reason::ContactNotFound, message).with_resource("contact", "")
     }
 
     /// Creates an error for a conflict with a concurrent write. The caller may retry.

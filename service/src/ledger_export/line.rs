@@ -76,8 +76,8 @@ impl Header {
     pub(super) fn ensure_keys(&self, keyring: &Keyring) -> Decoded<()> {
         match keyring.has_all(&self.keys) {
             true => Ok(()),
-            false => Err("is of a database with another key file, without which nobody is found who objected \
-                          and is no contact: name that file with --key-file"
+            false => Err("is of a database with another key file, without which nobody is found \
+                          who objected and is no contact: name that file with --key-file"
                 .to_owned()),
         }
     }

@@ -22,7 +22,7 @@ const ROWS_PER_READ: usize = 1000;
 /// How long tokens that have ended are kept.
 const KEPT: TimeDelta = TimeDelta::days(90);
 /// How long a rotated token may stay valid.
-const OVERLAP: RangeInclusive<TimeDelta> = TimeDelta::zero()..=TimeDelta::days(30);
+pub const OVERLAP: RangeInclusive<TimeDelta> = TimeDelta::zero()..=TimeDelta::days(30);
 /// How long it does unless the request says otherwise.
 pub const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
 

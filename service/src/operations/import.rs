@@ -28,6 +28,11 @@ use super::{definitions, ensure_same, lock_workspace};
 /// The valid rows of a chunk, with their index in it.
 pub type ValidRows = Vec<(usize, ImportRow)>;
 
+/// What these rows cost to import, see [`ImportRow::weight`].
+pub fn weight(chunks: &[ValidRows]) -> usize {
+    chunks.iter().flatten().map(|(_, row)| row.weight()).sum()
+}
+
 /// Most identities, current and former, of the persons among whom the rows of a transaction divide ids so that
 /// objections have to be passed on, counted for each row; and most of those that the events name which pass them
 /// on. Each costs as much as some rows, and others wait for all.
@@ -35,7 +40,7 @@ const MAX_DIVIDED: usize = 1000;
 const MAX_PASSED_ON: usize = 2000;
 
 /// Creates and updates the contacts of some chunks of an import, or of parts of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ImportChunks {
     /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
@@ -156,9 +161,9 @@ impl ImportChunks {
         self.chunks.iter().flatten().map(|(_, row)| row)
     }
 
-    /// What it costs, see [`ImportRow::weight`].
+    /// What it costs, see [`weight`].
     pub fn weight(&self) -> usize {
-        self.rows().map(ImportRow::weight).sum()
+        weight(&self.chunks)
     }
 
     /// Whether a row objects.

@@ -3,6 +3,8 @@
 
 mod found_by_attack;
 mod late_objections;
+mod merges;
+mod rows_of_many;
 mod rows_of_two;
 
 use std::time::{Duration, SystemTime};

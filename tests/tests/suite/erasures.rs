@@ -6,7 +6,7 @@ use contacts_sdk::{
 use contacts_service::erasures::{self, Summary};
 use contacts_service::operations::{audit, audit_states};
 use contacts_service::store::sqlite::Access;
-use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, apply, of_another_key, on_each_store, phone};
 
 async fn list(app: &TestApp) -> Vec<String> {
     let store = app.open_store(Access::Read).await;
@@ -37,12 +37,6 @@ async fn reason_of(app: &TestApp, n: usize) -> CheckReason {
 
 async fn erase(app: &TestApp, n: usize) {
     app.contacts().delete(phone(n)).await.expect("a receipt");
-}
-
-/// The same line, of a database with another key of the same version.
-fn of_another_key(line: &str) -> String {
-    let (before, fingerprint) = line.split_once("\"keys\":[\"1:").expect("a key");
-    format!("{before}\"keys\":[\"1:{}{}", "0".repeat(32), &fingerprint[32..])
 }
 
 #[apply(on_each_store!)]

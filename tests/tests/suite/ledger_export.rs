@@ -9,7 +9,7 @@ use contacts_sdk::{
 use contacts_service::ledger_export::{self, RestoreError, Summary};
 use contacts_service::operations::{audit, audit_states};
 use contacts_service::store::sqlite::Access;
-use contacts_tests::{Refused, TestApp, TestDatabase, apply, on_each_store, phone};
+use contacts_tests::{Refused, TestApp, TestDatabase, apply, of_another_key, on_each_store, phone};
 
 const CATEGORIES: [MessageCategory; 3] =
     [MessageCategory::Marketing, MessageCategory::Utility, MessageCategory::Authentication];
@@ -259,8 +259,7 @@ async fn an_export_is_restored_with_its_own_key_file_only(app: TestApp) {
     let past = ledger_export::export(&store, ACME, exported.head.length + 1, drop).await;
     past.expect_err("nothing comes after the end");
     store.close().await;
-    let (before, fingerprint) = lines[0].split_once("\"keys\":[\"1:").expect("a key");
-    lines[0] = format!("{before}\"keys\":[\"1:{}{}", "0".repeat(32), &fingerprint[32..]);
+    lines[0] = of_another_key(&lines[0]);
     let lost = after_the_loss(&app).await;
     let error = restore(&lost, &lines).await.expect_err("another key file").to_string();
     assert!(error.starts_with("line 1: ") && error.contains("--key-file"), "{error}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::error::Result;
 use crate::domain::import::{ChunkOutcome, ImportOptions};
-use crate::operations::import::{ImportChunks, ValidRows, takes_fewer_rows};
+use crate::operations::import::{ImportChunks, ValidRows, takes_fewer_rows, weight};
 use crate::store::{LongWork, Store, Workspace};
 
 /// Stores chunks, in as many transactions as it takes for none to be long.
@@ -15,31 +15,31 @@ pub(super) async fn write(
     chunks: Vec<ValidRows>,
 ) -> Result<Vec<ChunkOutcome>> {
     let mut outcomes: Vec<_> = chunks.iter().map(|_| ChunkOutcome::default()).collect();
-    let import = |chunks: &Arc<Vec<ValidRows>>, others_object| ImportChunks {
+    let mut import = ImportChunks {
         workspace_id: workspace.workspace_id.clone(),
         began_in: Some(workspace.clone()),
         options: options.clone(),
-        chunks: Arc::clone(chunks),
-        others_object,
+        chunks: Arc::new(chunks),
+        others_object: false,
     };
-    let mut left = Arc::new(chunks);
-    let others_object = import(&left, false).any_objects();
+    import.others_object = import.any_objects();
+    let mut left = Arc::unwrap_or_clone(std::mem::take(&mut import.chunks));
     let (mut first, mut most) = (0, usize::MAX);
     loop {
         // Of the same length, so that the last one is not short.
-        let weight = import(&left, others_object).weight();
+        let all = weight(&left);
         let rows = store.rows_of(LongWork::Import).min(most);
-        let transactions = weight.div_ceil(rows).max(1);
-        let mut chunks = Arc::unwrap_or_clone(left);
-        let rest = take_after(&mut chunks, weight.div_ceil(transactions));
+        let transactions = all.div_ceil(rows).max(1);
+        let mut chunks = left;
+        let rest = take_after(&mut chunks, all.div_ceil(transactions));
         let chunks = Arc::new(chunks);
-        let next = import(&chunks, others_object);
+        let next = ImportChunks { chunks: Arc::clone(&chunks), ..import.clone() };
         let written = next.weight();
         let is_several = chunks.iter().map(Vec::len).sum::<usize>() > 1;
         match store.write(next).await {
             Err(error) if takes_fewer_rows(&error) && is_several => {
                 most = written / 2;
-                left = Arc::new(put_back(Arc::unwrap_or_clone(chunks), rest));
+                left = put_back(Arc::unwrap_or_clone(chunks), rest);
                 continue;
             }
             parts => {
@@ -54,7 +54,7 @@ pub(super) async fn write(
         let Some(rest) = rest else { return Ok(outcomes) };
         // The chunk that was cut is the first of the next ones.
         first += chunks.len() - 1;
-        left = Arc::new(rest);
+        left = rest;
     }
 }
 
