@@ -96,11 +96,12 @@ impl MergeRules {
         if self.takes(&MergeField::WhatsAppUserIds) {
             ids.reverse();
         }
-        let mut ids = ids.concat();
-        // Those beyond what a contact has room for are found, and allow nothing.
-        let beyond = ids.split_off(ids.len().min(MAX_USER_IDS));
-        profile.set_whatsapp_user_ids(ids);
-        profile.former_whatsapp_user_ids.extend(beyond);
+        let ids = ids.concat();
+        let kept = ids[..ids.len().min(MAX_USER_IDS)].to_vec();
+        // Those beyond what a contact has room for are left out, whoever had them: they are found, and
+        // allow nothing.
+        profile.whatsapp_user_ids = ids;
+        profile.set_whatsapp_user_ids(kept);
     }
 
     /// The survivor is found by all external ids of both.
@@ -207,6 +208,26 @@ mod tests {
         let back = rules.merge(&two, &one);
         assert_eq!(back.phone_number, one.profile.phone_number);
         assert_eq!(back.match_keys().len(), 4);
+    }
+
+    #[test]
+    fn user_ids_without_room_are_former_once() {
+        let with_ids = |contact_id: u128, count: usize| {
+            let id = |n| WhatsAppUserId::parse(&format!("US.{contact_id}{n:02}")).expect("an id");
+            let whatsapp_user_ids = (0..count).map(id).collect();
+            contact(contact_id, Profile { whatsapp_user_ids, ..Profile::default() })
+        };
+        for take in [vec![], vec![MergeField::WhatsAppUserIds]] {
+            let rules = MergeRules { take, keep_survivor_tags: false };
+            for (survivor, merged) in [(19, 2), (20, 2), (2, 20), (20, 20), (20, 0)] {
+                let (one, two) = (with_ids(1, survivor), with_ids(2, merged));
+                let both = rules.merge(&one, &two);
+                assert_eq!(both.whatsapp_user_ids.len(), 20, "{survivor} {merged}");
+                assert_eq!(both.former_whatsapp_user_ids.len(), survivor + merged - 20);
+                let all: BTreeSet<_> = both.match_keys().into_iter().collect();
+                assert_eq!(all.len(), survivor + merged, "{survivor} {merged}");
+            }
+        }
     }
 
     #[test]
