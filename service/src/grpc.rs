@@ -87,7 +87,8 @@ pub(crate) async fn serve(
         Auth::Tokens => Some(Authenticator::new(store.clone(), timeouts.check_timeout)),
     };
     let drain = shutdown.drain.clone();
-    let api = Arc::new(Api::new(store.clone(), webhook_secrets, drain, config, &metrics));
+    let running = (background.clone(), drain);
+    let api = Arc::new(Api::new(store.clone(), webhook_secrets, running, config, &metrics));
     let ready = metrics.gauge(&READY, &[]);
     let health = health::reporter(&ready).await;
     let routes = routes(api, &health, config)?;

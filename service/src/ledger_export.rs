@@ -3,24 +3,29 @@
 //! before. They contain personal data.
 
 mod line;
+mod seal;
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use uuid::Uuid;
 
-use self::line::{ContactLine, EventLine, Header, Line, PolicyLine, SuppressionLine};
+use self::line::{ContactLine, EndLine, EventLine, Header, Line, PolicyLine, SuppressionLine};
+use self::seal::Seal;
 use crate::domain::Time;
 use crate::domain::consent::fold::World;
 use crate::domain::consent::{Change, EventChange, IdentityId, PolicyPeriod};
 use crate::domain::error::{Error, Reason, Result};
+use crate::domain::keyring::Keyring;
 use crate::domain::ledger::{ERASURE, Entry, Head, Verifier};
 use crate::operations::contact_scan::BY_CREATION;
 use crate::operations::restore::{
     EraseDetails, RestoreEntries, RestorePeople, RestoredContact, RestoredSuppression,
 };
 use crate::operations::workspace;
-use crate::store::{ConsentRow, Listing, Reader, Selection, Store, Workspace, decode_profile};
+use crate::store::{
+    ConsentRow, Listing, Reader, Selection, Store, Workspace, decode_profile, require_keys,
+};
 
 /// Entries, contacts and suppressions read and written at a time.
 const PAGE: usize = 1000;
@@ -52,15 +57,15 @@ pub async fn export(
     out: impl FnMut(String) + Send,
 ) -> Result<Summary> {
     let mut db = store.read_snapshot().await?;
-    let exported = export_in(&mut *db, workspace_id, after, out).await;
+    let exported = export_in(&mut *db, store.keyring(), (workspace_id, after), out).await;
     db.close().await;
     exported
 }
 
 async fn export_in(
     db: &mut dyn Reader,
-    workspace_id: &str,
-    after: i64,
+    keyring: &Keyring,
+    (workspace_id, after): (&str, i64),
     mut out: impl FnMut(String) + Send,
 ) -> Result<Summary> {
     let workspace = workspace(db, workspace_id).await?;
@@ -70,10 +75,21 @@ async fn export_in(
         return Err(Error::invalid(Reason::InvalidArgument, "after", message));
     }
     let policies = db.opt_in_policies(&workspace).await?;
-    let keys = db.suppression_keys(&workspace.workspace_id).await?;
-    out(Line::Header(Header::of(FORMAT, &workspace, &keys)).encode()?);
+    let mut keys = db.suppression_keys(&workspace.workspace_id).await?;
+    require_keys(keyring, &keys)?;
+    if !keys.contains(&keyring.current()) {
+        keys.push(keyring.current());
+    }
+    let mut seal = Seal::default();
+    let mut put = |line: Line| {
+        let text = line.encode()?;
+        seal.add(text.as_bytes());
+        out(text);
+        Ok(())
+    };
+    put(Line::Header(Header::of(FORMAT, &workspace, &keys)))?;
     for period in &policies {
-        out(Line::Policy(PolicyLine::of(period)).encode()?);
+        put(Line::Policy(PolicyLine::of(period)))?;
     }
     let mut position = after;
     loop {
@@ -81,20 +97,21 @@ async fn export_in(
         let Some(last) = entries.last() else { break };
         position = last.position;
         for entry in &entries {
-            out(Line::Event(EventLine::of(entry)).encode()?);
+            put(Line::Event(EventLine::of(entry)))?;
         }
     }
     let head = workspace.ledger;
-    let contacts = export_contacts(db, &workspace, &mut out).await?;
-    let suppressions = export_suppressions(db, &workspace, &mut out).await?;
-    out(Line::End { head: head.to_string(), contacts, suppressions }.encode()?);
+    let contacts = export_contacts(db, &workspace, &mut put).await?;
+    let suppressions = export_suppressions(db, &workspace, &mut put).await?;
+    let end = EndLine { head: head.to_string(), contacts, suppressions, seal: String::new() };
+    out(Line::End(seal.end(end, keyring)?).encode()?);
     Ok(Summary { head, contacts, suppressions })
 }
 
 async fn export_contacts(
     db: &mut dyn Reader,
     workspace: &Workspace,
-    out: &mut (impl FnMut(String) + Send),
+    put: &mut (impl FnMut(Line) -> Result<()> + Send),
 ) -> Result<u64> {
     let everybody = Selection { filter: None, words: Vec::new(), now: Time::UNIX_EPOCH };
     let (mut after, mut count) = (None, 0);
@@ -108,7 +125,7 @@ async fn export_contacts(
         let mut rows = db.consent(workspace, &keys).await?.into_iter();
         for contact in &contacts {
             let rows: Vec<_> = rows.by_ref().take(contact.profile.match_keys().len()).collect();
-            out(Line::Contact(ContactLine::of(contact, &rows)).encode()?);
+            put(Line::Contact(ContactLine::of(contact, &rows)))?;
             count += 1;
         }
     }
@@ -117,7 +134,7 @@ async fn export_contacts(
 async fn export_suppressions(
     db: &mut dyn Reader,
     workspace: &Workspace,
-    out: &mut (impl FnMut(String) + Send),
+    put: &mut (impl FnMut(Line) -> Result<()> + Send),
 ) -> Result<u64> {
     let (mut after, mut count) = (String::new(), 0);
     loop {
@@ -125,7 +142,7 @@ async fn export_suppressions(
         let Some(last) = rows.last() else { return Ok(count) };
         last.match_key.as_str().clone_into(&mut after);
         for row in rows.iter().filter(|row| row.contact_id.is_none()) {
-            out(Line::Suppression(SuppressionLine::of(row)).encode()?);
+            put(Line::Suppression(SuppressionLine::of(row)))?;
             count += 1;
         }
     }
@@ -187,7 +204,7 @@ pub async fn restore(store: &Store, lines: impl BufRead) -> Result<Summary, Rest
             continue;
         }
         let line = Line::decode(&text).map_err(at)?;
-        restore.take(line).await.map_err(|refused| match refused {
+        restore.take(text.trim_ascii(), line).await.map_err(|refused| match refused {
             Refused::Line(what) => at(what),
             Refused::Store(error) => RestoreError::Store(error),
         })?;
@@ -214,6 +231,8 @@ struct Restore<'a> {
     policies: Vec<PolicyPeriod>,
     is_made: bool,
     verifier: Option<Verifier>,
+    /// Of the run that is read.
+    seal: Seal,
     world: World,
     /// Where events are, for the lists of those for whom they count.
     places: HashMap<Uuid, Place>,
@@ -237,6 +256,7 @@ impl<'a> Restore<'a> {
             policies: Vec::new(),
             is_made: false,
             verifier: None,
+            seal: Seal::default(),
             world: World::default(),
             places: HashMap::new(),
             late_erasures: HashSet::new(),
@@ -249,8 +269,14 @@ impl<'a> Restore<'a> {
         }
     }
 
-    async fn take(&mut self, line: Line) -> Result<(), Refused> {
+    async fn take(&mut self, text: &[u8], line: Line) -> Result<(), Refused> {
         let refuse = |what: &str| Err(Refused::Line(what.to_owned()));
+        if matches!(line, Line::Header(_)) {
+            self.seal = Seal::default();
+        }
+        if !matches!(line, Line::End(_)) {
+            self.seal.add(text);
+        }
         match line {
             Line::Header(header) => return self.begin(header),
             _ if self.header.is_none() => return refuse("comes before the header of an export"),
@@ -259,15 +285,21 @@ impl<'a> Restore<'a> {
             Line::Event(event) => return self.event(event).await,
             Line::Contact(contact) => self.contacts.push(contact),
             Line::Suppression(suppression) => self.suppressions.push(suppression),
-            Line::End { head, contacts, suppressions } => {
+            Line::End(end) => {
                 let there = self.verifier.as_ref().map(Verifier::head);
-                let head = head.parse::<Head>().ok().filter(|head| Some(*head) == there);
+                let head = end.head.parse::<Head>().ok().filter(|head| Some(*head) == there);
                 let Some(head) = head else {
                     return refuse("says that the ledger ends elsewhere: lines are missing");
                 };
+                let EndLine { contacts, suppressions, .. } = end;
                 let counted = (self.contacts.len() as u64, self.suppressions.len() as u64);
                 if (contacts, suppressions) != counted {
                     return refuse("counts other contacts or suppressions than there were");
+                }
+                if !std::mem::take(&mut self.seal).is_of(&end, self.store.keyring())? {
+                    return refuse(
+                        "has another seal than its lines: the export was edited or damaged",
+                    );
                 }
                 self.end = Some(Summary { head, contacts, suppressions });
             }

@@ -23,6 +23,7 @@ use crate::domain::contact::Recipient;
 use crate::domain::error::{Error, Result};
 use crate::domain::phone::MatchKey;
 use crate::operations::named;
+use crate::runtime::off_worker;
 use crate::store::{CheckRow, ConnectionPlaces, Store};
 use crate::telemetry::metrics::Metrics;
 use coalescer::Coalescer;
@@ -136,7 +137,7 @@ impl Checker {
     async fn answer(&self, query: &CheckQuery<'_>) -> Result<CheckOutcome> {
         let workspace_id = named(query.workspace_id)?;
         if let Some(time) = query.as_of_time {
-            return self.check_as_of(workspace_id, query, time).await;
+            return off_worker(self.check_as_of(workspace_id, query, time)).await;
         }
         if let (Recipient::Key(key), []) = (query.recipient, query.also) {
             let row = self.read_key(workspace_id, key).await?;

@@ -2452,7 +2452,8 @@ pub mod opt_in_service_client {
         /// With `as_of_time`, it answers what a check would have answered then: from what had
         /// been recorded by then, and with the expiries and the policy of that time. Later
         /// links, merges, releases and erasures change nothing in it. See docs/consent.md for
-        /// what an erasure makes stricter.
+        /// what an erasure makes stricter. It is read and limited like the calls about many
+        /// people, so that checks of now never wait for it.
         ///
         /// Errors: INVALID_ARGUMENT for a malformed number or id, for more than 10 in `also`
         /// (LIMIT_EXCEEDED), for an `as_of_time` in the future (INVALID_TIME) or of people with
@@ -2801,7 +2802,8 @@ pub mod opt_in_service_server {
         /// With `as_of_time`, it answers what a check would have answered then: from what had
         /// been recorded by then, and with the expiries and the policy of that time. Later
         /// links, merges, releases and erasures change nothing in it. See docs/consent.md for
-        /// what an erasure makes stricter.
+        /// what an erasure makes stricter. It is read and limited like the calls about many
+        /// people, so that checks of now never wait for it.
         ///
         /// Errors: INVALID_ARGUMENT for a malformed number or id, for more than 10 in `also`
         /// (LIMIT_EXCEEDED), for an `as_of_time` in the future (INVALID_TIME) or of people with

@@ -16,6 +16,7 @@ use super::workspace_places::WorkspacePlaces;
 use crate::config::{Config, bytes};
 use crate::domain::error::{Error, Reason, Result};
 use crate::opt_in::{Checker, MirrorLimits};
+use crate::runtime::SideRuntime;
 use crate::store::{Operation, Store};
 use crate::telemetry::metrics::{IMPORT_ROWS, Metrics};
 use crate::webhook_secrets::WebhookSecrets;
@@ -28,6 +29,8 @@ pub(super) struct Api {
     in_flight: InFlight,
     /// Verify webhooks.
     pub(super) webhook_secrets: Arc<WebhookSecrets>,
+    /// Runs what must not take the processor from checks of now.
+    pub(super) background: SideRuntime,
     /// Cancelled when the server stops: streams end.
     pub(super) drain: CancellationToken,
     /// Places of bulk calls, by workspace.
@@ -70,7 +73,7 @@ impl Api {
     pub(super) fn new(
         store: Store,
         webhook_secrets: WebhookSecrets,
-        drain: CancellationToken,
+        (background, drain): (SideRuntime, CancellationToken),
         config: &Config,
         metrics: &Metrics,
     ) -> Self {
@@ -86,6 +89,7 @@ impl Api {
             checker,
             in_flight: InFlight::default(),
             webhook_secrets: Arc::new(webhook_secrets),
+            background,
             drain,
             places: WorkspacePlaces::new(config.limits.max_workspace_bulk),
             import_rows: ImportRows::new(metrics),

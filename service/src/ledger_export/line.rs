@@ -32,7 +32,7 @@ pub(super) enum Line {
     Event(EventLine),
     Contact(ContactLine),
     Suppression(SuppressionLine),
-    End { head: String, contacts: u64, suppressions: u64 },
+    End(EndLine),
 }
 
 impl Line {
@@ -48,6 +48,16 @@ impl Line {
     }
 }
 
+/// The end of a run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EndLine {
+    pub(super) head: String,
+    pub(super) contacts: u64,
+    pub(super) suppressions: u64,
+    /// See [`Seal`](super::seal::Seal). Empty while it is made.
+    pub(super) seal: String,
+}
+
 /// The workspace.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Header {
@@ -56,7 +66,8 @@ pub(super) struct Header {
     display_name: String,
     create_time: String,
     stop_words: Vec<String>,
-    /// Under which suppressions are hashed. With others nobody of them is found again.
+    /// Under which suppressions are hashed, and the run is sealed. With others nobody of them is
+    /// found again.
     keys: Vec<String>,
 }
 
@@ -428,7 +439,7 @@ fn time(text: &str) -> Decoded<Time> {
     parsed.map(|time| time.with_timezone(&Utc)).map_err(|_| "has what is no time".to_owned())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -212,6 +212,34 @@ async fn changed_or_incomplete_exports_are_refused(app: TestApp) {
         ("no line of an export", changed(&|lines| lines.insert(3, "{\"type\":\"x\"}".to_owned()))),
         ("no JSON", changed(&|lines| lines.insert(3, "[[[[".to_owned()))),
         (
+            "a policy under which more has expired",
+            changed(&|lines| {
+                let at = find(lines, "\"type\":\"policy\"");
+                lines[at] = lines[at].replace("[null,null,null]", "[30,null,null]");
+            }),
+        ),
+        (
+            "a number of another contact",
+            changed(&|lines| {
+                let at = find(lines, "\"type\":\"contact\"");
+                lines[at] = lines[at].replace(&phone(0), &phone(99));
+            }),
+        ),
+        (
+            "the hash of somebody else",
+            changed(&|lines| {
+                let at = find(lines, "\"type\":\"suppression\"");
+                lines[at] = lines[at].replacen("\"h1:", "\"h1:A", 1);
+            }),
+        ),
+        (
+            "a seal of another run",
+            changed(&|lines| {
+                let at = find(lines, "\"seal\":");
+                lines[at] = lines[at].replace("\"seal\":\"", "\"seal\":\"00");
+            }),
+        ),
+        (
             "a hash that is no text of bytes",
             changed(&|lines| {
                 let at = find(lines, "\"type\":\"event\"");
@@ -219,8 +247,9 @@ async fn changed_or_incomplete_exports_are_refused(app: TestApp) {
             }),
         ),
     ];
-    for (case, lines) in cases {
-        let refused = restore(&new, &lines).await.expect_err(case);
+    for (case, changed) in cases {
+        assert_ne!(changed, lines, "{case}");
+        let refused = restore(&new, &changed).await.expect_err(case);
         let told = refused.to_string();
         assert!(!told.contains(&phone(1)) && !told.contains("Stop"), "{case}: {told}");
         if new.workspaces().get(ACME).await.is_ok() {

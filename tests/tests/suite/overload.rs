@@ -192,6 +192,15 @@ async fn one_workspace_leaves_room_for_others(app: TestApp) {
     let stream = refused.check_opt_in_stream(futures::stream::iter([batch("")])).await;
     let response = stream.expect("a stream").into_inner().next().await.expect("an error");
     response.refused_for(reason::OVERLOADED);
+    let of_the_past = |workspace_id: &str| v1::CheckOptInRequest {
+        workspace_id: workspace_id.to_owned(),
+        recipient: Some(v1::check_opt_in_request::Recipient::PhoneNumber(phone(1))),
+        as_of_time: Some(prost_types::Timestamp::default()),
+        ..Default::default()
+    };
+    let error = refused.check_opt_in(of_the_past("")).await;
+    error.refused_for(reason::OVERLOADED);
+    refused.check_opt_in(of_the_past("acme")).await.expect("another workspace's");
 
     let acme = v1::CountContactsRequest { workspace_id: "acme".to_owned(), ..Default::default() };
     raw.count_contacts(acme).await.expect("a count");

@@ -162,21 +162,24 @@ impl Objections {
     /// What the identities `here` keep when the persons part: what was said under
     /// one that is not here stands as if said under each.
     pub(super) fn kept_by(&self, here: &[IdentityId], parted: Time) -> Self {
-        let moved = |objection: &Objection| -> Vec<Objection> {
-            match here.contains(&objection.identity) {
-                true => vec![*objection],
-                false => here.iter().map(|identity| objection.under(*identity, parted)).collect(),
-            }
-        };
+        let mut here = here.to_vec();
+        here.sort_unstable();
+        let Some(&first) = here.first() else { return Self::default() };
         let kept = |standing: &Standing| {
-            let mut result = Standing::new();
-            standing.iter().flat_map(moved).for_each(|objection| add(&mut result, objection));
-            result
+            let is_here = |objection: &Objection| here.binary_search(&objection.identity).is_ok();
+            let (mut kept, gone): (Standing, Standing) =
+                standing.iter().copied().partition(is_here);
+            // The same one of them decides under each.
+            let moved = gone.into_iter().map(|objection| objection.under(first, parted));
+            if let Some(decides) = moved.reduce(Objection::later) {
+                here.iter().for_each(|&identity| add(&mut kept, Objection { identity, ..decides }));
+            }
+            kept
         };
         Self {
             opt_outs: self.opt_outs.each_ref().map(kept),
             erasures: self.erasures.each_ref().map(kept),
-            stops: self.stops.moved(moved),
+            stops: self.stops.kept_by(&here, first, parted),
         }
     }
 

@@ -65,10 +65,9 @@ impl Stops {
             self.widen(stop.objection);
             return;
         }
-        let Some(at) = self.0.iter().position(|known| known.key() == stop.key()) else {
-            let at = self.0.partition_point(|known| known.key() < stop.key());
-            self.0.insert(at, stop);
-            return;
+        let at = match self.find(&stop.key()) {
+            Ok(at) => at,
+            Err(at) => return self.0.insert(at, stop),
         };
         let known = &mut self.0[at];
         if stop.objection.rank() > known.objection.rank() {
@@ -112,15 +111,22 @@ impl Stops {
         }
     }
 
-    /// The same, with each stop said under other identities: [`Objection::under`].
-    pub(super) fn moved(&self, moved: impl Fn(&Objection) -> Vec<Objection>) -> Self {
-        let mut result = Self::default();
-        for stop in &self.0 {
-            for objection in moved(&stop.objection) {
-                result.add(Stop { objection, ..stop.clone() });
-            }
+    /// The same as [`Objections::kept_by`](super::Objections::kept_by), of identities in order.
+    pub(super) fn kept_by(&self, here: &[IdentityId], first: IdentityId, parted: Time) -> Self {
+        let is_here = |stop: &&Stop| here.binary_search(&stop.objection.identity).is_ok();
+        let (kept, gone): (Vec<_>, Vec<_>) = self.0.iter().partition(is_here);
+        let mut kept = Self(kept.into_iter().cloned().collect());
+        // The same of them decide under each.
+        let mut moved = Self::default();
+        for stop in gone {
+            let objection = stop.objection.under(first, parted);
+            moved.add(Stop { objection, ..stop.clone() });
         }
-        result
+        for (identity, stop) in here.iter().flat_map(|id| moved.0.iter().map(move |it| (*id, it))) {
+            let objection = Objection { identity, ..stop.objection };
+            kept.add(Stop { objection, ..stop.clone() });
+        }
+        kept
     }
 
     /// Whether nothing is stopped.
@@ -128,23 +134,38 @@ impl Stops {
         self.0.is_empty()
     }
 
+    // A person of many identities has thousands of stops: every look at one is a binary search.
+    fn find(&self, key: &(&str, IdentityId)) -> Result<usize, usize> {
+        self.0.binary_search_by(|known| known.key().cmp(key))
+    }
+
     fn has_room_for(&self, sender: &str) -> bool {
-        let mut senders: Vec<_> = self.0.iter().map(|stop| stop.sender.as_str()).collect();
-        senders.retain(|known| *known != ALL_SENDERS);
-        senders.dedup();
-        senders.len() < MAX_SENDERS || senders.contains(&sender)
+        let at = self.0.partition_point(|stop| stop.sender.as_str() < sender);
+        let is_known = self.0.get(at).is_some_and(|stop| stop.sender == sender);
+        is_known || self.sender_count() < MAX_SENDERS
+    }
+
+    fn sender_count(&self) -> usize {
+        let of_all = self.0.partition_point(Stop::is_of_all);
+        let (mut rest, mut count) = (&self.0[of_all..], 0);
+        while let Some(first) = rest.first() {
+            rest = &rest[rest.partition_point(|stop| stop.sender == first.sender)..];
+            count += 1;
+        }
+        count
     }
 
     /// Takes a stop for one of all senders, none excepted.
     fn widen(&mut self, objection: Objection) {
-        let key = (ALL_SENDERS, objection.identity);
-        match self.0.iter_mut().find(|known| known.key() == key) {
-            Some(known) => {
+        match self.find(&(ALL_SENDERS, objection.identity)) {
+            Ok(at) => {
+                let known = &mut self.0[at];
                 known.except.clear();
                 known.objection = known.objection.later(objection);
             }
-            None => {
-                self.add(Stop { sender: ALL_SENDERS.to_owned(), objection, except: Vec::new() })
+            Err(at) => {
+                let sender = ALL_SENDERS.to_owned();
+                self.0.insert(at, Stop { sender, objection, except: Vec::new() });
             }
         }
     }
