@@ -60,7 +60,7 @@ pub use resume::Resumes;
 pub use said::{Clock, Said, TimeRefused};
 pub use settled::settled;
 pub use statement::{NoEffect, Outcome, Recorded, Statement, Word};
-pub use stop::{MAX_SENDERS, Stop, Stops};
+pub use stop::{MAX_SENDERS, MAX_STOPS, Stop, Stops};
 
 #[cfg(test)]
 mod tests;

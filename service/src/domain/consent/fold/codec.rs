@@ -192,7 +192,7 @@ impl IdentityConsent {
                 let sender = input.text()?;
                 let excepted = if sender == ALL_SENDERS { input.number()? } else { 0 };
                 let except = (0..excepted).map(|_| input.text()).collect::<Result<_, _>>()?;
-                self.objections.add_stop(Stop { sender, objection, except });
+                self.objections.stops.add_stored(Stop { sender, objection, except });
             }
             _ => return Err(DecodeError::Malformed),
         }

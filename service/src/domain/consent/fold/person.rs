@@ -49,7 +49,12 @@ impl Person {
     pub fn load(rows: impl IntoIterator<Item = (IdentityId, Role, IdentityConsent)>) -> Self {
         let mut person = Self::default();
         for (id, role, row) in rows {
-            person.objections.add_all(&row.objections);
+            // Mostly all rows have the same.
+            if person.members.is_empty() {
+                person.objections = row.objections;
+            } else if person.objections != row.objections {
+                person.objections.add_all(&row.objections);
+            }
             person.members.push(Member { id, role, own: row.own });
         }
         person

@@ -7,6 +7,9 @@ use crate::domain::consent::ALL_SENDERS;
 /// How many senders are told apart. A stop of a further one is taken for a stop
 /// of all, which is stricter.
 pub const MAX_SENDERS: usize = 64;
+/// How many stops and exceptions of them a person has. All of them are on the row of each identity. One more
+/// stop is taken for a stop of all, too, and one more exception is not made.
+pub const MAX_STOPS: usize = 512;
 
 /// A stop of one sender or of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +64,14 @@ impl Stops {
 
     /// Adds a stop. Of one sender and identity the latest is kept.
     pub(super) fn add(&mut self, mut stop: Stop) {
-        if !stop.is_of_all() && !self.has_room_for(&stop.sender) {
-            self.widen(stop.objection);
-            return;
+        if stop.except.len() > self.room() {
+            stop.except.clear();
         }
         let at = match self.find(&stop.key()) {
             Ok(at) => at,
+            Err(_) if !stop.is_of_all() && !self.has_room_for(&stop.sender) => {
+                return self.widen(stop.objection);
+            }
             Err(at) => return self.0.insert(at, stop),
         };
         let known = &mut self.0[at];
@@ -84,6 +89,7 @@ impl Stops {
     /// Lifts what a resume of this sender, or of all, is after. Whether it lifted anything.
     pub(super) fn lift(&mut self, scope: &[IdentityId], sender: &str, time: Time) -> bool {
         let before = self.0.len();
+        let mut room = self.room();
         let mut excepted = false;
         self.0.retain_mut(|stop| {
             if !stop.objection.is_lifted_by(scope, time) {
@@ -94,10 +100,12 @@ impl Stops {
             }
             if stop.is_of_all()
                 && stop.except.len() < MAX_SENDERS
+                && room > 0
                 && let Err(at) = stop.except.binary_search_by(|known| known.as_str().cmp(sender))
             {
                 stop.except.insert(at, sender.to_owned());
                 excepted = true;
+                room -= 1;
             }
             true
         });
@@ -134,7 +142,14 @@ impl Stops {
         self.0.is_empty()
     }
 
-    // A person of many identities has thousands of stops: every look at one is a binary search.
+    /// Adds a stop that was stored after those that are there.
+    pub(super) fn add_stored(&mut self, stop: Stop) {
+        match self.0.last().is_some_and(|last| last.key() >= stop.key()) {
+            true => self.add(stop),
+            false => self.0.push(stop),
+        }
+    }
+
     fn find(&self, key: &(&str, IdentityId)) -> Result<usize, usize> {
         self.0.binary_search_by(|known| known.key().cmp(key))
     }
@@ -142,7 +157,12 @@ impl Stops {
     fn has_room_for(&self, sender: &str) -> bool {
         let at = self.0.partition_point(|stop| stop.sender.as_str() < sender);
         let is_known = self.0.get(at).is_some_and(|stop| stop.sender == sender);
-        is_known || self.sender_count() < MAX_SENDERS
+        self.room() > 0 && (is_known || self.sender_count() < MAX_SENDERS)
+    }
+
+    fn room(&self) -> usize {
+        let taken: usize = self.0.iter().map(|stop| 1 + stop.except.len()).sum();
+        MAX_STOPS.saturating_sub(taken)
     }
 
     fn sender_count(&self) -> usize {

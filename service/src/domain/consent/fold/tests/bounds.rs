@@ -57,6 +57,44 @@ fn a_merge_of_many_senders_stops_all() {
     }
 }
 
+/// Of a contact of many identities each stop is of all of them, and on the row of each.
+#[test]
+fn stops_of_a_person_are_bounded() {
+    let all: Vec<_> = (100..170).map(|n| IdentityId(Uuid::from_u128(n))).collect();
+    let of_all = |word| Act::Say(all.clone(), word, None);
+    let sender = |n: usize| format!("sender {n:03}");
+    let mut acts = vec![(0.0, create(&all))];
+    for n in 1..=MAX_SENDERS {
+        acts.push((n as f64, of_all(Word::Stop { sender: sender(n) })));
+        let row = taken(&acts, &all);
+        let standing = |from: &str| row.objections.stops().standing(from).is_some();
+        assert!((1..=n).all(|n| standing(&sender(n))), "{n}");
+        // Seven are told apart.
+        assert_eq!(standing("another"), n > MAX_STOPS / all.len(), "{n}");
+    }
+    acts.push((100.0, of_all(Word::Resume { sender: ALL.to_owned() })));
+    acts.push((200.0, of_all(Word::Stop { sender: ALL.to_owned() })));
+    for n in 1..=MAX_SENDERS {
+        acts.push((200.0 + n as f64, of_all(Word::Resume { sender: sender(n) })));
+        let row = taken(&acts, &all);
+        let is_excepted = n <= (MAX_STOPS - all.len()) / all.len();
+        assert_eq!(row.objections.stops().standing(&sender(n)).is_none(), is_excepted, "{n}");
+    }
+    acts.push((300.0, merge(all[0], B)));
+    acts.push((301.0, release(all[0])));
+    let row = taken(&acts, &all[1..]);
+    assert!(row.objections.stops().standing("another").is_some());
+}
+
+/// The row of the first identity, where the person has no more stops than it may.
+fn taken(acts: &[(f64, Act)], all: &[IdentityId]) -> IdentityConsent {
+    let row = told(acts).row(all[0]).expect("a row");
+    assert_eq!(IdentityConsent::decode(all[0], &row.encode(all[0])), Ok(row.clone()));
+    let taken: usize = row.objections.stops().iter().map(|stop| 1 + stop.except.len()).sum();
+    assert!(taken <= MAX_STOPS + all.len(), "{taken}");
+    row
+}
+
 #[test]
 fn resumes_of_too_many_senders_are_forgotten_and_late_stops_stand() {
     let mut acts = vec![(0.0, yes(A, 0.0))];
