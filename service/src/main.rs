@@ -60,6 +60,10 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     telemetry::init(&config.log)?;
+    let unknown = Cli::unknown_variables(std::env::vars_os().map(|(name, _)| name));
+    if !unknown.is_empty() {
+        tracing::warn!(variables = unknown.join(" "), "no settings have these names");
+    }
     let stopped = shutdown::signal()?;
     #[cfg(unix)]
     shutdown::exit_after_signal(config.timeouts.longest_shutdown())?;

@@ -3655,7 +3655,8 @@ pub struct UpdateContactRequest {
     /// `*` stands for all of these fields: what `contact` does not have is cleared.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
-    /// Whether to create the contact if it does not exist.
+    /// Whether to create the contact if it does not exist. Not one that is selected by
+    /// `contact_id`, which the server makes.
     #[prost(bool, tag = "4")]
     pub allow_missing: bool,
     /// Idempotency key, as in CreateContactRequest.
@@ -3818,6 +3819,7 @@ pub struct LinkIdentityRequest {
     #[prost(bool, tag = "10")]
     pub carry_opt_in: bool,
     /// With carry_opt_in, required: WEB_FORM, INBOUND_MESSAGE, IVR, PAPER or PLATFORM.
+    /// Without it, not allowed, nor is `evidence`.
     #[prost(enumeration = "OptInSource", tag = "11")]
     pub source: i32,
     /// With carry_opt_in: what shows it.
@@ -4089,7 +4091,7 @@ pub struct ListContactsRequest {
     #[prost(string, tag = "2")]
     pub filter: ::prost::alloc::string::String,
     /// Name search. Each word must be a prefix of a word of the contact's first or
-    /// last name, ignoring case and accents. At most 8 words.
+    /// last name, ignoring case and accents. At most 8 words and 256 characters.
     #[prost(string, tag = "3")]
     pub query: ::prost::alloc::string::String,
     /// Order: `create_time` (the default), `first_name` or `last_name`, optionally
@@ -4884,6 +4886,7 @@ pub mod contact_service_client {
     ///  `attributes.city:*` (has a value); `first_name = "An*"` (prefix);
     ///  `IN ("a", "b")`; `NOT` or `-`; `AND`, `OR` and parentheses. Combining AND and
     ///  OR requires parentheses.
+    /// * Text is compared as it is, with its case and accents. `query` ignores both in names.
     /// * A missing value matches no comparison, not even `!=`; `NOT email:*` matches
     ///  contacts without one.
     /// * Times: RFC 3339 in quotes, a date (midnight UTC), or relative to the request:
@@ -5945,6 +5948,7 @@ pub mod contact_service_server {
     ///  `attributes.city:*` (has a value); `first_name = "An*"` (prefix);
     ///  `IN ("a", "b")`; `NOT` or `-`; `AND`, `OR` and parentheses. Combining AND and
     ///  OR requires parentheses.
+    /// * Text is compared as it is, with its case and accents. `query` ignores both in names.
     /// * A missing value matches no comparison, not even `!=`; `NOT email:*` matches
     ///  contacts without one.
     /// * Times: RFC 3339 in quotes, a date (midnight UTC), or relative to the request:
@@ -6883,13 +6887,14 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT: the id is reserved, such as `opted_in` for an attribute.
     /// Metadata: {"field": "attribute.attribute_id", "id": "opted_in"}
     ReservedId = 5,
-    /// INVALID_ARGUMENT: the text contains a NUL or too many combining marks.
+    /// INVALID_ARGUMENT: the text contains a control character or too many combining marks.
     /// Metadata: {"field": "contact.first_name"}
     InvalidText = 6,
     /// INVALID_ARGUMENT: the value is not an email address.
     /// Metadata: {"field": "contact.email"}
     InvalidEmail = 7,
-    /// INVALID_ARGUMENT: the value is too long, or there are too many values.
+    /// INVALID_ARGUMENT: the value is too long, or there are too many values. Of a text, the
+    /// message has the limit.
     /// Metadata: {"field": "rows", "limit": "1000", "actual": "1001"}
     LimitExceeded = 8,
     /// INVALID_ARGUMENT: this call cannot change the field. For example, only
@@ -6908,7 +6913,8 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT: the request refers to an attribute that does not exist.
     /// Metadata: {"field": "contact.attributes", "attribute_id": "cty", "suggestion": "city"}
     UnknownAttribute = 13,
-    /// INVALID_ARGUMENT: the value does not match the type of the attribute.
+    /// INVALID_ARGUMENT: the value does not match the type of the attribute, or is empty (then
+    /// without `expected_type`).
     /// Metadata: {"field": "contact.attributes.orders", "expected_type": "NUMBER"}
     WrongAttributeType = 14,
     /// INVALID_ARGUMENT: the value is not an option of the ENUM attribute.

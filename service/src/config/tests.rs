@@ -16,6 +16,13 @@ fn the_command_line_is_well_formed() {
 }
 
 #[test]
+fn variables_that_are_no_settings_are_found() {
+    let names =
+        ["CONTACTS_LISEN", "CONTACTS_LISTEN", "CONTACTS_KEY_FILE", "CONTACTS_TOKEN", "LISEN"];
+    assert_eq!(Cli::unknown_variables(names.map(Into::into)), ["CONTACTS_LISEN"]);
+}
+
+#[test]
 fn defaults_are_those_of_the_store() {
     let config = Config::defaults();
     let shown = format!("{:?}", config.postgres.options());

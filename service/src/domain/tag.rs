@@ -83,7 +83,9 @@ impl Tag {
 /// Derives an id from a display name.
 pub fn derive_id(field: &'static str, display_name: &str) -> Result<String> {
     if display_name.is_empty() {
-        return Err(Error::required(field));
+        return Err(
+            Error::required(field).with_advice("or send display_name, from which it is made")
+        );
     }
     ids::slug(display_name).ok_or_else(|| {
         let message = format!("no id can be made from this display_name; send {field} too");

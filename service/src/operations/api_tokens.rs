@@ -79,6 +79,7 @@ impl Operation for CreateToken {
         // Before it is told whether they exist.
         by.require_workspaces(workspaces)?;
         lock_workspaces(tx, workspaces).await?;
+        require_future("token.expire_time", *expire_time, tx.now)?;
         add(tx, name.clone(), *scopes, workspaces.clone(), *expire_time, by).await
     }
 }
@@ -94,6 +95,18 @@ async fn lock_workspaces(tx: &mut Transaction, workspaces: &TokenWorkspaces) -> 
     Ok(())
 }
 
+fn require_future(field: &str, expire_time: Option<Time>, now: Time) -> Result<()> {
+    match expire_time {
+        Some(time) if time <= now => {
+            let message = format!(
+                "{field} has to be in the future, or absent for a token that does not expire"
+            );
+            Err(Error::invalid(Reason::InvalidTime, field, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn add(
     tx: &mut Transaction,
     name: String,
@@ -102,11 +115,6 @@ async fn add(
     expire_time: Option<Time>,
     by: &Caller,
 ) -> Result<NewToken> {
-    if expire_time.is_some_and(|time| time <= tx.now) {
-        let message = "token.expire_time has to be in the future, or absent for a token that does \
-                       not expire";
-        return Err(Error::invalid(Reason::InvalidTime, "token.expire_time", message));
-    }
     tx.db.delete_api_tokens(tx.kept_since(KEPT)).await?;
     let count = usize::try_from(tx.db.count_api_tokens().await?).unwrap_or(usize::MAX);
     if count >= MAX_TOKENS {
@@ -184,6 +192,7 @@ impl Operation for RotateToken {
         if !replaced.is_valid(tx.now) {
             return Err(not_found("the token was revoked or has expired; create a new one"));
         }
+        require_future("expire_time", self.expire_time, tx.now)?;
         let ends = tx.now + self.overlap;
         replaced.expire_time = Some(replaced.expire_time.map_or(ends, |time| time.min(ends)));
         tx.db.update_api_token(&replaced).await?;

@@ -70,7 +70,8 @@ impl Operation for UpdateAttribute {
     async fn run(&self, tx: &mut Transaction) -> Result<Self::Output> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let existing = tx.db.attributes(&workspace).await?;
-        let mut attribute = find(&existing, &self.attribute_id)?.clone();
+        let before = find(&existing, &self.attribute_id)?;
+        let mut attribute = before.clone();
         if self.attribute_type.is_some_and(|sent| sent != attribute.attribute_type) {
             let message = format!(
                 "{} is of type {}, and a type never changes: make another attribute",
@@ -89,10 +90,12 @@ impl Operation for UpdateAttribute {
                 }
             }
         }
-        attribute.update_time = tx.now;
-        let attribute = attribute.completed().map_err(|error| error.in_parent("attribute"))?;
-        ensure_unique(&attribute, &existing, false)?;
-        tx.db.upsert_attribute(&workspace, &attribute).await?;
+        let mut attribute = attribute.completed().map_err(|error| error.in_parent("attribute"))?;
+        if attribute != *before {
+            attribute.update_time = tx.now;
+            ensure_unique(&attribute, &existing, false)?;
+            tx.db.upsert_attribute(&workspace, &attribute).await?;
+        }
         counted(&mut *tx.db, &workspace, attribute).await
     }
 }

@@ -55,6 +55,21 @@ pub struct UpdateContact {
     pub if_missing: Option<Profile>,
 }
 
+impl UpdateContact {
+    /// The contact to make, or why none is made.
+    fn missing(&self) -> Result<Profile> {
+        let missing = self.if_missing.clone().ok_or_else(Error::contact_not_found)?;
+        match self.names.as_slice() {
+            // Of somebody who was erased or merged, for example: a further contact would not be found by it.
+            [Recipient::Id(_)] if !missing.match_keys().is_empty() => {
+                let advice = "to create a contact leave contact_id out: the server makes it";
+                Err(Error::contact_not_found().with_advice(advice))
+            }
+            _ => Ok(missing),
+        }
+    }
+}
+
 impl Operation for UpdateContact {
     type Output = ContactRow;
 
@@ -101,7 +116,7 @@ impl Operation for UpdateContact {
                 }
                 profile
             }
-            None => self.if_missing.clone().ok_or_else(Error::contact_not_found)?,
+            None => self.missing()?,
         };
         for change in &self.changes {
             change.apply(&mut profile);

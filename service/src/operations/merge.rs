@@ -51,8 +51,8 @@ impl Operation for MergeContacts {
             let message = format!("survivor and merged are one contact already: {id}");
             return Err(Error::invalid(Reason::InvalidArgument, "merged", message));
         }
-        kept.validate_etag(&self.survivor_etag)?;
-        gone.validate_etag(&self.merged_etag)?;
+        kept.validate_etag(&self.survivor_etag).map_err(|e| e.with_field("survivor_etag"))?;
+        gone.validate_etag(&self.merged_etag).map_err(|e| e.with_field("merged_etag"))?;
         let profile = self.rules.merge(kept, gone);
         profile.validate()?;
         unit.merge(tx, survivor, merged, profile)?;

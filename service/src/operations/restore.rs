@@ -41,7 +41,16 @@ impl Operation for RestoreWorkspace {
                 ..WorkspaceSettings::default()
             },
         };
-        create.run_at(tx, self.create_time).await
+        create.run_at(tx, self.create_time).await.map_err(|error| match error.reason() {
+            Reason::WorkspaceAlreadyExists => {
+                let message = format!(
+                    "workspace {} exists; restore into a database without it, or delete it first",
+                    self.workspace_id
+                );
+                Error::new(Reason::WorkspaceAlreadyExists, message)
+            }
+            _ => error,
+        })
     }
 }
 

@@ -64,7 +64,8 @@ impl Operation for UpdateTag {
     async fn run(&self, tx: &mut Transaction) -> Result<Counted<Tag>> {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let existing = tx.db.tags(&workspace).await?;
-        let mut tag = find(&existing, &self.tag_id)?.clone();
+        let before = find(&existing, &self.tag_id)?;
+        let mut tag = before.clone();
         for change in &self.changes {
             match change.clone() {
                 TagChange::DisplayName(name) => tag.display_name = name,
@@ -72,10 +73,12 @@ impl Operation for UpdateTag {
                 TagChange::Color(color) => tag.color = color,
             }
         }
-        tag.update_time = tx.now;
-        let tag = tag.completed().map_err(|error| error.in_parent("tag"))?;
-        ensure_unique(&tag, &existing, false)?;
-        tx.db.upsert_tags(&workspace, std::slice::from_ref(&tag)).await?;
+        let mut tag = tag.completed().map_err(|error| error.in_parent("tag"))?;
+        if tag != *before {
+            tag.update_time = tx.now;
+            ensure_unique(&tag, &existing, false)?;
+            tx.db.upsert_tags(&workspace, std::slice::from_ref(&tag)).await?;
+        }
         counted(&mut *tx.db, &workspace, tag).await
     }
 }

@@ -18,7 +18,7 @@ const LATELY: Duration = Duration::from_secs(2);
 
 /// Fewest rows of a transaction. What it costs by itself is that of some hundred rows.
 const FEWEST: usize = 100;
-/// Rows of the first one.
+/// Rows of the first one, if nobody else writes.
 const FIRST: usize = 1000;
 
 /// A kind of long work: its rows cost the same.
@@ -60,12 +60,12 @@ impl Pace {
     /// How many rows the next transaction of this work may write.
     pub(super) fn rows(&self, work: LongWork, now: Instant) -> usize {
         let state = self.state();
-        let Some(per_row) = state.per_row[work as usize] else { return FIRST };
         let is_lately = |at| now.saturating_duration_since(at) < LATELY;
-        let time = match state.writing > 0 || state.others.is_some_and(is_lately) {
-            true => BESIDE_OTHERS,
-            false => ALONE,
+        let is_alone = state.writing == 0 && !state.others.is_some_and(is_lately);
+        let Some(per_row) = state.per_row[work as usize] else {
+            return if is_alone { FIRST } else { FEWEST };
         };
+        let time = if is_alone { ALONE } else { BESIDE_OTHERS };
         let fitting = time.as_nanos() / per_row.as_nanos().max(1);
         let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
         let step = state.steps[work as usize].unwrap_or(FIRST);
@@ -146,7 +146,8 @@ mod tests {
         assert_eq!(pace.rows(IMPORT, now), 1000, "somebody wrote");
         assert_eq!(pace.rows(IMPORT, now + LATELY + millis(60_000)), 10_000);
         // Edits are another kind of work.
-        assert_eq!(pace.rows(LongWork::Edit, now), FIRST);
+        assert_eq!(pace.rows(LongWork::Edit, now), FEWEST);
+        assert_eq!(pace.rows(LongWork::Edit, now + LATELY + millis(60_000)), FIRST);
     }
 
     #[test]

@@ -298,9 +298,11 @@ async fn invalid_merges_are_rejected(app: TestApp) {
     let both = app.contacts().merge(&one, &two).take(["tags"]).keep_survivor_tags().await;
     both.refused_at(reason::INVALID_ARGUMENT, "keep_survivor_tags");
     let stale = app.contacts().merge(&one, &two).survivor_etag(&two.etag).await;
-    stale.refused_for(reason::ETAG_MISMATCH);
+    let error = stale.refused_for(reason::ETAG_MISMATCH);
+    assert_eq!(error.metadata("field"), Some("survivor_etag"));
     let stale = app.contacts().merge(&one, &two).merged_etag(&one.etag).await;
-    stale.refused_for(reason::ETAG_MISMATCH);
+    let error = stale.refused_for(reason::ETAG_MISMATCH);
+    assert_eq!(error.metadata("field"), Some("merged_etag"));
     assert_eq!(app.contacts().get(&two).await.expect("still there"), two);
 
     // A contact of another workspace is not found.

@@ -73,6 +73,8 @@ async fn renaming_a_tag_does_not_change_contacts(app: TestApp) {
     assert!(renamed.update_time > renamed.create_time);
     assert_eq!(app.contacts().get(&contact).await.expect("a contact"), contact);
 
+    let same = app.tags().update("vip").color("#000000").await.expect("a tag");
+    assert_eq!(same, renamed, "nothing changed");
     let cleared = app.tags().update("vip").color("").await.expect("a tag");
     assert_eq!((&*cleared.color, &*cleared.display_name), ("", "Very important"));
 }

@@ -107,8 +107,12 @@ pub(super) fn decode_user_ids(contact: &v1::Contact) -> Result<Vec<WhatsAppUserI
         return Err(Error::limit("contact.whatsapp_user_ids", MAX_USER_IDS, ids.len()));
     }
     let mut decoded = Vec::with_capacity(ids.len());
-    for id in ids {
-        let id = parse_user_id("contact.whatsapp_user_ids", id)?;
+    for (index, id) in ids.iter().enumerate() {
+        let id =
+            parse_user_id("contact.whatsapp_user_ids", id).map_err(|error| match ids.len() {
+                1 => error,
+                _ => error.with_advice(&format!("it is whatsapp_user_ids[{index}]")),
+            })?;
         if !decoded.contains(&id) {
             decoded.push(id);
         }

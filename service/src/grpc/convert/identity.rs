@@ -71,7 +71,15 @@ pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdenti
 /// Who says that the opt-in is the new identity's, too, and what shows it.
 fn decode_carry(request: &v1::LinkIdentityRequest) -> Result<Option<(Source, Evidence)>> {
     if !request.carry_opt_in {
-        return Ok(None);
+        let sent = [("source", request.source != 0), ("evidence", request.evidence.is_some())];
+        return match sent.into_iter().find(|(_, is_sent)| *is_sent) {
+            Some((field, _)) => {
+                let message =
+                    format!("{field} is of an opt-in that carries over: set carry_opt_in");
+                Err(Error::invalid(Reason::InvalidArgument, field, message))
+            }
+            None => Ok(None),
+        };
     }
     let source = consent::decode_source("source", request.source)?
         .filter(|source| source.is_the_person() || *source == Source::Platform);
@@ -175,6 +183,19 @@ mod tests {
             let (reason, message) = take(&[path]).expect_err("no field");
             assert_eq!(reason, Reason::InvalidUpdateMask, "{path}");
             assert!(message.contains("first_name"), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_shows_an_opt_in_needs_one_that_carries_over() {
+        let source = v1::LinkIdentityRequest { source: 1, ..Default::default() };
+        let evidence = v1::LinkIdentityRequest {
+            evidence: Some(v1::OptInEvidence::default()),
+            ..Default::default()
+        };
+        for (request, field) in [(source, "source"), (evidence, "evidence")] {
+            let error = decode_carry(&request).expect_err("nothing carries over");
+            assert_eq!(error.field(), Some(field));
         }
     }
 

@@ -89,6 +89,8 @@ async fn a_rotated_token_is_valid_until_the_overlap_ends(app: TestApp) {
     let ended = admin.api_tokens().rotate(&old.token.token_id).await;
     ended.refused_for(reason::TOKEN_NOT_FOUND);
     let long = Duration::from_secs(31 * 24 * 3600);
+    let past = admin.api_tokens().rotate(&new.token.token_id).expire_time(SystemTime::UNIX_EPOCH);
+    past.await.refused_at(reason::INVALID_TIME, "expire_time");
     let refused = admin.api_tokens().rotate(&new.token.token_id).overlap(long).await;
     refused.refused_at(reason::INVALID_ARGUMENT, "overlap");
 }

@@ -96,14 +96,14 @@ async fn an_import_with_consent_needs_the_scope_for_it(app: TestApp) {
 #[apply(on_each_store!)]
 async fn a_link_that_carries_needs_the_scope_for_consent(app: TestApp) {
     let client = limited(&app, &[Scope::ContactsWrite]).await;
-    let request = |carry_opt_in| contacts_proto::v1::LinkIdentityRequest {
+    let request = |carry_opt_in: bool| contacts_proto::v1::LinkIdentityRequest {
         workspace_id: "ours".to_owned(),
         recipient: Some(contacts_proto::v1::link_identity_request::Recipient::PhoneNumber(phone(
             1,
         ))),
         new_phone_number: phone(2),
         carry_opt_in,
-        source: contacts_proto::v1::OptInSource::WebForm.into(),
+        source: i32::from(carry_opt_in) * contacts_proto::v1::OptInSource::WebForm as i32,
         ..Default::default()
     };
     client.raw_contacts().link_identity(request(true)).await.refused_for(reason::SCOPE_MISSING);

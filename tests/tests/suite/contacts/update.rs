@@ -1,5 +1,6 @@
 //! UpdateContact through the SDK.
 
+use contacts_proto::v1;
 use contacts_sdk::{Contact, NewContact, OptInStatus, Recipient, reason};
 use contacts_tests::{Refused, TestApp, apply, on_each_store, phone};
 
@@ -112,6 +113,17 @@ async fn update_creates_a_missing_contact_only_if_allowed(app: TestApp) {
     let by_id = Recipient::contact_id(uuid::Uuid::now_v7().to_string());
     let by_id = app.contacts().update(by_id).first_name("Bo").allow_missing(true).await;
     by_id.refused_at(reason::REQUIRED_FIELD_MISSING, "contact.phone_number");
+    // The server makes the ids: one that is gone does not come back.
+    let contact = v1::Contact {
+        contact_id: uuid::Uuid::now_v7().to_string(),
+        phone_number: phone(2),
+        ..Default::default()
+    };
+    let contact = Some(contact);
+    let request = v1::UpdateContactRequest { contact, allow_missing: true, ..Default::default() };
+    let error = app.client().raw_contacts().update_contact(request).await;
+    let error = error.refused_for(reason::CONTACT_NOT_FOUND);
+    assert!(error.message().contains("leave contact_id out"), "{error}");
 }
 
 #[apply(on_each_store!)]
