@@ -296,7 +296,7 @@ impl<'a> Restore<'a> {
                 if (contacts, suppressions) != counted {
                     return refuse("counts other contacts or suppressions than there were");
                 }
-                if !std::mem::take(&mut self.seal).is_of(&end, self.store.keyring())? {
+                if !std::mem::take(&mut self.seal).matches(&end, self.store.keyring())? {
                     return refuse(
                         "has another seal than its lines: the export was edited or damaged",
                     );

@@ -64,8 +64,8 @@ pub use self::ledger::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subject
 pub(crate) use self::log_redaction::loggable;
 use self::measured::Measured;
 pub(crate) use self::measured::PoolState;
-pub use self::pace::LongWork;
 use self::pace::Pace;
+pub use self::pace::{LongWork, WaitingObjections};
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub(crate) use self::purging::Purge;
 use self::purging::Purging;

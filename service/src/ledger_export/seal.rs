@@ -32,7 +32,7 @@ impl Seal {
     }
 
     /// Whether this last line has the seal of the lines, made under any key.
-    pub(super) fn is_of(self, end: &EndLine, keyring: &Keyring) -> Result<bool> {
+    pub(super) fn matches(self, end: &EndLine, keyring: &Keyring) -> Result<bool> {
         let hash = self.finish(end)?;
         Ok(keyring.seals(&hash).any(|seal| hex(&seal) == end.seal))
     }

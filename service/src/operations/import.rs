@@ -110,6 +110,9 @@ impl Operation for ImportChunks {
         for chunk in self.chunks.iter() {
             let mut outcome = ChunkOutcome::default();
             for (index, row) in chunk {
+                if tx.db.is_in_the_way() {
+                    return Err(Error::write_conflict());
+                }
                 let named = by_row.next().unwrap_or_default();
                 let savepoint = unit.savepoint(named);
                 let imported = match &fault {

@@ -17,7 +17,7 @@ use super::{
     ConsentWriter, ContactReader, ContactWriter, DefinitionReader, DefinitionWriter,
     DirectoryReader, DuplicateReader, LedgerReader, LedgerWriter, PoolState, ReceiptReader,
     ReceiptWriter, ResponseReader, ResponseWriter, SuppressionReader, SuppressionWriter, Validity,
-    WebhookReader, WebhookWriter, WorkspaceReader, WorkspaceWriter,
+    WaitingObjections, WebhookReader, WebhookWriter, WorkspaceReader, WorkspaceWriter,
 };
 use crate::domain::error::Result;
 
@@ -48,9 +48,9 @@ pub(crate) trait Backend: Send + Sync {
     fn write_timeout(&self) -> Duration;
     /// From how many rows on a transaction of long work gains nothing by more of them.
     fn most_rows(&self) -> usize;
-    /// Called after each transaction of long work, which wrote this many rows: does what would hold
-    /// up others if it were left to a transaction of theirs.
-    async fn tidy(&self, rows: usize) -> Result<()>;
+    /// Called after each transaction of long work, which wrote this many rows, maybe while nobody else
+    /// writes: does what would hold up others if it were left to a transaction of theirs.
+    async fn tidy(&self, rows: usize, is_alone: bool) -> Result<()>;
     /// Overwrites what erasures left in unused parts of the database files. Does
     /// nothing on engines that do this themselves, nor where writes would have to
     /// wait for it noticeably, unless they `may_wait`.
@@ -124,6 +124,15 @@ pub trait Writer:
     /// How long others may have waited for it, if it began this long ago.
     fn held(&self, since_begin: Duration) -> Duration {
         since_begin
+    }
+    /// Makes this transaction fail with a write conflict as soon as an objection waits for it: on SQLite,
+    /// where one writes at a time.
+    async fn give_way_to(&mut self, _objections: &WaitingObjections) -> Result<()> {
+        Ok(())
+    }
+    /// Whether it fails for that with its next statement.
+    fn is_in_the_way(&self) -> bool {
+        false
     }
     /// Fails if the database began this transaction, and would take no change in it.
     async fn ensure_writable(&mut self) -> Result<()> {

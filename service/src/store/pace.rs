@@ -4,8 +4,10 @@
 //! A transaction of long work writes as many rows as fit into [`BESIDE_OTHERS`], by what those
 //! before it took, if somebody else writes too, and into [`ALONE`] if nobody does: a write that
 //! comes then waits for the rest of one. Long work also takes turns, so that a write never
-//! waits for several of them.
+//! waits for several of them. On SQLite, a transaction of long work that an objection meets is
+//! given up, and runs again after it: once, then it runs to its end.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +40,18 @@ pub(super) struct Pace {
     /// Most rows of a transaction. From some number on, more gain nothing.
     most: usize,
     state: Mutex<State>,
+    objections: WaitingObjections,
+}
+
+/// The objections that wait or are recorded.
+#[derive(Clone, Debug, Default)]
+pub struct WaitingObjections(Arc<AtomicUsize>);
+
+impl WaitingObjections {
+    /// Whether there are any.
+    pub fn are_waiting(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
 }
 
 #[derive(Debug, Default)]
@@ -54,14 +68,13 @@ struct State {
 
 impl Pace {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, state: Mutex::default() }
+        Self { most, state: Mutex::default(), objections: WaitingObjections::default() }
     }
 
     /// How many rows the next transaction of this work may write.
     pub(super) fn rows(&self, work: LongWork, now: Instant) -> usize {
         let state = self.state();
-        let is_lately = |at| now.saturating_duration_since(at) < LATELY;
-        let is_alone = state.writing == 0 && !state.others.is_some_and(is_lately);
+        let is_alone = state.is_alone(now);
         let Some(per_row) = state.per_row[work as usize] else {
             return if is_alone { FIRST } else { FEWEST };
         };
@@ -70,6 +83,11 @@ impl Pace {
         let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
         let step = state.steps[work as usize].unwrap_or(FIRST);
         fitting.min(step).min(self.most).max(FEWEST)
+    }
+
+    /// Whether nobody else writes or wrote lately.
+    pub(super) fn is_alone(&self, now: Instant) -> bool {
+        self.state().is_alone(now)
     }
 
     /// Notes that a transaction of long work wrote this many rows, and for how long others may
@@ -95,9 +113,14 @@ impl Pace {
     }
 
     /// Notes a write of somebody else, until the guard is dropped.
-    pub(super) fn other(self: &Arc<Self>) -> Other {
+    pub(super) fn other(self: &Arc<Self>, is_objection: bool) -> Other {
         self.state().writing += 1;
-        Other(Arc::clone(self))
+        self.objections.0.fetch_add(is_objection.into(), Ordering::Relaxed);
+        Other { pace: Arc::clone(self), is_objection }
+    }
+
+    pub(super) fn objections(&self) -> &WaitingObjections {
+        &self.objections
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -105,12 +128,23 @@ impl Pace {
     }
 }
 
+impl State {
+    fn is_alone(&self, now: Instant) -> bool {
+        let is_lately = |at| now.saturating_duration_since(at) < LATELY;
+        self.writing == 0 && !self.others.is_some_and(is_lately)
+    }
+}
+
 /// A write that is not long work, under way.
-pub(super) struct Other(Arc<Pace>);
+pub(super) struct Other {
+    pace: Arc<Pace>,
+    is_objection: bool,
+}
 
 impl Drop for Other {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        self.pace.objections.0.fetch_sub(self.is_objection.into(), Ordering::Relaxed);
+        let mut state = self.pace.state();
         state.writing -= 1;
         state.others = Some(Instant::now());
     }
@@ -140,9 +174,13 @@ mod tests {
         let now = Instant::now();
         let pace = Arc::new(Pace::new(20_000));
         assert_eq!(write(&pace, 20, Duration::from_micros(20), now), 10_000, "nobody else writes");
-        let other = pace.other();
+        let other = pace.other(false);
         assert_eq!(pace.rows(IMPORT, now), 1000, "somebody waits");
-        drop(other);
+        assert!(!pace.objections().are_waiting());
+        let objection = pace.other(true);
+        assert!(pace.objections().are_waiting());
+        drop((other, objection));
+        assert!(!pace.objections().are_waiting());
         assert_eq!(pace.rows(IMPORT, now), 1000, "somebody wrote");
         assert_eq!(pace.rows(IMPORT, now + LATELY + millis(60_000)), 10_000);
         // Edits are another kind of work.

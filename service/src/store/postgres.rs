@@ -203,7 +203,7 @@ impl Backend for PostgresBackend {
         5000
     }
 
-    async fn tidy(&self, rows: usize) -> Result<()> {
+    async fn tidy(&self, rows: usize, _is_alone: bool) -> Result<()> {
         match self.nodes {
             // The workers have statistics of their own.
             Some(_) => Ok(()),

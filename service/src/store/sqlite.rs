@@ -16,6 +16,8 @@ mod external_ids;
 #[doc(hidden)]
 pub mod fail_point;
 mod filter;
+#[cfg(test)]
+mod giving_way;
 mod in_place;
 mod interrupt;
 mod ledger;
@@ -240,8 +242,8 @@ impl Backend for SqliteBackend {
         20_000
     }
 
-    async fn tidy(&self, _rows: usize) -> Result<()> {
-        self.checkpoints.relieve(&self.writer).await
+    async fn tidy(&self, _rows: usize, is_alone: bool) -> Result<()> {
+        self.checkpoints.relieve(&self.writer, is_alone).await
     }
 
     async fn vacuum(&self, may_wait: bool) -> Result<()> {

@@ -90,7 +90,8 @@ impl Store {
     /// Once it has begun, the operation finishes even if the caller is dropped: cancelling it in
     /// the middle would cost its connection.
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
-        let other = operation.bulk().is_none().then(|| self.pace.other());
+        let is_bulk = operation.bulk().is_some();
+        let other = (!is_bulk).then(|| self.pace.other(operation.is_objection()));
         self.write_beside(operation, other).await
     }
 
@@ -127,7 +128,7 @@ impl Store {
         }
         let mut attempt = 1;
         loop {
-            match self.write_once(operation, caller).await {
+            match self.write_once(operation, caller, attempt == 1).await {
                 Err(error)
                     if error.reason() == Reason::WriteConflict && attempt < WRITE_ATTEMPTS =>
                 {
@@ -143,11 +144,15 @@ impl Store {
         &self,
         operation: &O,
         caller: &CancellationToken,
+        gives_way: bool,
     ) -> Result<O::Output> {
         let bulk = operation.bulk();
         let turn = caller.run_until_cancelled(self.queue.enter(operation)).await;
         let _turn = turn.ok_or_else(|| Error::unavailable(Abandoned))??;
-        let db = self.begin().await?;
+        let mut db = self.begin().await?;
+        if gives_way && bulk.is_some() {
+            db.give_way_to(self.pace.objections()).await?;
+        }
         let began = Instant::now();
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
         let times = (self.now(), self.clock.earliest());
@@ -164,7 +169,8 @@ impl Store {
                 tx.db.commit().await?;
                 if let Some((work, rows)) = bulk.and_then(|bulk| bulk.rows) {
                     self.pace.wrote(work, rows, held + committing.elapsed());
-                    if let Err(error) = self.backend.tidy(rows).await {
+                    let is_alone = self.pace.is_alone(Instant::now());
+                    if let Err(error) = self.backend.tidy(rows, is_alone).await {
                         // What was written is committed.
                         tracing::warn!(error.reason = ?error.reason(), "tidying up failed");
                     }

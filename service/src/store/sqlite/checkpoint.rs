@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 use super::connection::PAGE_SIZE;
 use crate::domain::error::Result;
 
+/// How much less is copied at a time while others write.
+const BESIDE_OTHERS: i64 = 4;
+
 pub(super) struct Checkpoints {
     /// Two connections: one may be copying when another asks how long the log is.
     pool: SqlitePool,
@@ -30,24 +33,27 @@ impl Checkpoints {
         Self { pool, limit, begun: Mutex::default() }
     }
 
-    /// Begins a checkpoint if the log has become long, or brings one to its end.
-    pub(super) async fn relieve(&self, writer: &SqlitePool) -> Result<()> {
+    /// Begins a checkpoint if the log has become long, or brings one to its end. Long work that is alone
+    /// copies more at a time, which is less in all; while others write, each commit would wait for what
+    /// the disk still has to write of it.
+    pub(super) async fn relieve(&self, writer: &SqlitePool, is_alone: bool) -> Result<()> {
+        let limit = if is_alone { self.limit } else { self.limit / BESIDE_OTHERS };
         let mut connection = self.pool.acquire().await?;
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
         let next = match begun {
             Some(begun) if begun.is_finished() => {
-                return end(&mut connection, writer, self.limit).await;
+                return end(&mut connection, writer, limit).await;
             }
             Some(begun) => {
                 if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? > self.limit / 4 * 5
                 {
                     // The disk is slower than the writer. That it ended is all that counts.
                     drop(begun.await);
-                    return end(&mut connection, writer, self.limit).await;
+                    return end(&mut connection, writer, limit).await;
                 }
                 begun
             }
-            None if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < self.limit => {
+            None if left(&mut connection, "PRAGMA wal_checkpoint(NOOP)").await? < limit => {
                 return Ok(());
             }
             None => tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Ending statements whose caller is gone. SQLite works on a thread of its own, which
+//! Ending statements whose caller is gone, or who have to give way. SQLite works on a thread of its own, which
 //! does not notice that nobody waits for its answer any more.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use super::in_place::limit_values;
 use crate::domain::error::Result;
 use crate::runtime::give_way;
-use crate::store::PAGE_BYTES;
+use crate::store::{PAGE_BYTES, WaitingObjections};
 
 /// How many instructions of SQLite run between two looks: some 0.1 ms.
 const INSTRUCTIONS: i32 = 10_000;
@@ -57,6 +57,44 @@ impl Interrupt {
         let mut handle = connection.lock_handle().await?;
         handle.remove_progress_handler();
         limit_values(&mut handle, ANY_SIZE)
+    }
+}
+
+/// Interrupts the statements of a connection that writes when an objection waits for it, until this is
+/// dropped.
+pub(super) struct GivesWay {
+    objections: WaitingObjections,
+    is_over: Arc<AtomicBool>,
+    /// Whether a statement was interrupted, for an objection that may have gone away since.
+    has_ended: Arc<AtomicBool>,
+}
+
+impl GivesWay {
+    pub(super) async fn to(
+        objections: &WaitingObjections,
+        connection: &mut SqliteConnection,
+    ) -> Result<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let (waiting, over) = (objections.clone(), Arc::clone(&is_over));
+        let ended = Arc::clone(&has_ended);
+        let goes_on = move || {
+            let goes_on = over.load(Ordering::Relaxed) || !waiting.are_waiting();
+            ended.fetch_or(!goes_on, Ordering::Relaxed);
+            goes_on
+        };
+        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
+        Ok(Self { objections: objections.clone(), is_over, has_ended })
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.objections.are_waiting() || self.has_ended.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for GivesWay {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 

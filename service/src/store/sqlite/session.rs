@@ -10,10 +10,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Execute, Executor, Sqlite, SqliteConnection};
 
 use super::fail_point::FailPoint;
-use super::interrupt::Interrupt;
+use super::interrupt::{GivesWay, Interrupt};
 use super::watch::FileWatch;
 use crate::domain::error::{Error, Result};
-use crate::store::{ChangedConsent, Reader, Writer};
+use crate::store::{ChangedConsent, Reader, WaitingObjections, Writer};
 
 /// Rows bound in one statement. SQLite allows 32,766 values.
 pub(super) const ROWS: usize = 500;
@@ -36,14 +36,23 @@ pub(super) struct SqliteSession {
     fail_point: FailPoint,
     /// Ends what runs when this session is dropped.
     _interrupt: Option<Interrupt>,
+    gives_way: Option<GivesWay>,
 }
 
 impl SqliteSession {
     /// Reads outside of a transaction.
     pub(super) fn autocommit(connection: PoolConnection<Sqlite>, file: Arc<FileWatch>) -> Self {
         let (changed_consent, fail_point) = Default::default();
-        let (in_transaction, failed, _interrupt) = (false, false, None);
-        Self { connection, file, in_transaction, failed, changed_consent, fail_point, _interrupt }
+        Self {
+            connection,
+            file,
+            in_transaction: false,
+            failed: false,
+            changed_consent,
+            fail_point,
+            _interrupt: None,
+            gives_way: None,
+        }
     }
 
     /// Reads outside of a transaction, and stops when it is dropped.
@@ -71,9 +80,20 @@ impl SqliteSession {
 
     /// Has to be called before each statement, and [`note`](Self::note) after it.
     pub(super) async fn prepare(&mut self) -> Result<()> {
+        self.give_way()?;
         let ready = self.fail_point.before(&mut self.connection, self.file.path()).await;
         self.failed |= ready.is_err();
         Ok(ready?)
+    }
+
+    fn give_way(&mut self) -> Result<()> {
+        match self.is_in_the_way() {
+            true => {
+                self.failed = true;
+                Err(Error::write_conflict())
+            }
+            false => Ok(()),
+        }
     }
 
     pub(super) fn note<T, E>(&mut self, result: std::result::Result<T, E>) -> Result<T>
@@ -82,6 +102,10 @@ impl SqliteSession {
     {
         let result = self.fail_point.after(result.map_err(Error::from));
         self.failed |= result.is_err();
+        if result.is_err() {
+            // Perhaps it was interrupted.
+            self.give_way()?;
+        }
         result
     }
 
@@ -137,6 +161,7 @@ impl SqliteSession {
 
     /// Ends the transaction, if there is one.
     async fn end(&mut self, statement: &'static str) -> Result<()> {
+        self.gives_way = None;
         if self.in_transaction {
             self.execute(statement).await?;
             self.in_transaction = false;
@@ -171,6 +196,15 @@ impl Reader for SqliteSession {
 
 #[async_trait]
 impl Writer for SqliteSession {
+    async fn give_way_to(&mut self, objections: &WaitingObjections) -> Result<()> {
+        self.gives_way = Some(GivesWay::to(objections, &mut self.connection).await?);
+        Ok(())
+    }
+
+    fn is_in_the_way(&self) -> bool {
+        self.gives_way.as_ref().is_some_and(GivesWay::is_wanted)
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<()> {
         if self.failed {
             self.roll_back().await;

@@ -1,0 +1,127 @@
+//! Long work that gives way to objections, on real files.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::session::SqliteSession;
+use super::{Access, SqliteOptions, open, open_backend};
+use crate::domain::error::{Reason, Result};
+use crate::domain::keyring::Keyring;
+use crate::store::pace::Pace;
+use crate::store::{Backend, Bulk, Clock, Operation, Transaction, Writer};
+
+/// A test that waits longer has failed.
+const LONG: Duration = Duration::from_secs(60);
+const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+                       SELECT count(*) FROM n";
+/// Many times the instructions between two looks.
+const LENGTHY: &str =
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+     SELECT max(i) FROM n";
+
+#[tokio::test]
+async fn a_statement_ends_when_an_objection_waits_and_the_next_transaction_does_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("contacts.db");
+    let opened = open_backend(&path, Access::Create, &SqliteOptions::default()).await;
+    let backend = opened.expect("a database");
+    let pace = Arc::new(Pace::new(1000));
+    let begin = async || {
+        let writer = backend.writer.acquire().await.expect("the writer");
+        let session = SqliteSession::autocommit(writer, Arc::clone(&backend.file));
+        session.begin("BEGIN IMMEDIATE").await.expect("a transaction")
+    };
+
+    let mut long = begin().await;
+    long.give_way_to(pace.objections()).await.expect("a handler");
+    long.fetch_one(LENGTHY).await.expect("nobody waits");
+    let objecting = Arc::clone(&pace);
+    let (interrupted, objection) = tokio::join!(long.fetch_one(ENDLESS), async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        objecting.other(true)
+    });
+    // Also if it went away meanwhile.
+    drop(objection);
+    assert_eq!(interrupted.map(drop).expect_err("no end").reason(), Reason::WriteConflict);
+    assert!(long.is_in_the_way());
+    let next = long.fetch_one("SELECT 1").await.map(drop);
+    assert_eq!(next.expect_err("given up").reason(), Reason::WriteConflict);
+    Box::new(long).rollback().await;
+
+    let objection = pace.other(true);
+    let mut short = begin().await;
+    short.fetch_one(LENGTHY).await.expect("it does not give way to itself");
+    Box::new(short).commit().await.expect("a commit");
+    let mut dropped = begin().await;
+    dropped.give_way_to(pace.objections()).await.expect("a handler");
+    drop(dropped);
+    let mut short = begin().await;
+    short.fetch_one(LENGTHY).await.expect("nor to one that was dropped");
+    Box::new(short).rollback().await;
+    drop(objection);
+    backend.close().await;
+}
+
+/// Works until somebody waits, or until its second time.
+struct Work {
+    began: Arc<Semaphore>,
+    times: Arc<AtomicUsize>,
+}
+
+impl Operation for Work {
+    /// How often it ran.
+    type Output = usize;
+
+    fn bulk(&self) -> Option<Bulk<'_>> {
+        Some(Bulk { workspace_id: "", rows: None })
+    }
+
+    async fn run(&self, tx: &mut Transaction) -> Result<usize> {
+        let time = 1 + self.times.fetch_add(1, Ordering::SeqCst);
+        self.began.add_permits(1);
+        let statements = if time == 1 { usize::MAX } else { 100 };
+        for _ in 0..statements {
+            tx.db.is_listed("nobody").await?;
+        }
+        Ok(time)
+    }
+}
+
+/// An objection that tells how often the work had run before it.
+struct Objection(Arc<AtomicUsize>);
+
+impl Operation for Objection {
+    type Output = usize;
+
+    fn is_objection(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, tx: &mut Transaction) -> Result<usize> {
+        tx.db.is_listed("nobody").await?;
+        Ok(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Else it would wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_objection_goes_before_long_work_that_runs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("contacts.db");
+    let keyring = Keyring::new(&[7; 32]);
+    let opened =
+        open(&path, Access::Create, &SqliteOptions::default(), Clock::system(), keyring).await;
+    let store = opened.expect("a store");
+    let (began, times) = (Arc::new(Semaphore::new(0)), Arc::default());
+    let work = Work { began: Arc::clone(&began), times: Arc::clone(&times) };
+    let (work, objection) = tokio::join!(tokio::time::timeout(LONG, store.write(work)), async {
+        began.acquire().await.expect("it begins").forget();
+        tokio::time::timeout(LONG, store.write(Objection(times))).await
+    });
+    assert_eq!(objection.expect("in time").expect("recorded"), 1);
+    assert_eq!(work.expect("in time").expect("done"), 2);
+    store.close().await;
+}
