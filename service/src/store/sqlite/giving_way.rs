@@ -17,6 +17,8 @@ use crate::store::{Backend, Bulk, Clock, Operation, Transaction, Writer};
 const LONG: Duration = Duration::from_secs(60);
 const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
                        SELECT count(*) FROM n";
+const ENDLESS_WRITE: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+     INSERT INTO of_this_connection SELECT i FROM n";
 /// Many times the instructions between two looks.
 const LENGTHY: &str =
     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
@@ -35,21 +37,32 @@ async fn a_statement_ends_when_an_objection_waits_and_the_next_transaction_does_
         session.begin("BEGIN IMMEDIATE").await.expect("a transaction")
     };
 
-    let mut long = begin().await;
-    long.give_way_to(pace.objections()).await.expect("a handler");
-    long.fetch_one(LENGTHY).await.expect("nobody waits");
-    let objecting = Arc::clone(&pace);
-    let (interrupted, objection) = tokio::join!(long.fetch_one(ENDLESS), async move {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        objecting.other(true)
-    });
-    // Also if it went away meanwhile.
-    drop(objection);
-    assert_eq!(interrupted.map(drop).expect_err("no end").reason(), Reason::WriteConflict);
-    assert!(long.is_in_the_way());
-    let next = long.fetch_one("SELECT 1").await.map(drop);
-    assert_eq!(next.expect_err("given up").reason(), Reason::WriteConflict);
-    Box::new(long).rollback().await;
+    let mut first = begin().await;
+    first.execute("CREATE TEMP TABLE of_this_connection (i)").await.expect("a table");
+    Box::new(first).commit().await.expect("a commit");
+    for statement in [ENDLESS, ENDLESS_WRITE] {
+        let mut long = begin().await;
+        long.give_way_to(pace.objections()).await.expect("a handler");
+        long.fetch_one(LENGTHY).await.expect("nobody waits");
+        let objecting = Arc::clone(&pace);
+        let (interrupted, objection) = tokio::join!(long.execute(statement), async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            objecting.other(true)
+        });
+        // Also if it went away meanwhile.
+        drop(objection);
+        assert_eq!(interrupted.expect_err("no end").reason(), Reason::WriteConflict);
+        assert!(long.is_in_the_way());
+        let next = long.fetch_one("SELECT 1").await.map(drop);
+        assert_eq!(next.expect_err("given up").reason(), Reason::WriteConflict);
+        Box::new(long).rollback().await;
+        // A connection opened anew would have none, nor anything in its cache.
+        let mut same = begin().await;
+        let count = "SELECT count(*) FROM of_this_connection WHERE i > 0";
+        let row = same.fetch_one(count).await.expect("the same connection");
+        assert_eq!(sqlx::Row::get::<i64, _>(&row, 0), 0, "what it wrote is gone");
+        Box::new(same).commit().await.expect("a commit");
+    }
 
     let objection = pace.other(true);
     let mut short = begin().await;

@@ -62,6 +62,11 @@ async fn locked<T>(
     Ok(result?)
 }
 
+/// Whether a connection has certainly no transaction.
+pub(super) async fn has_no_transaction(connection: &mut SqliteConnection) -> bool {
+    locked(connection, 0, |db| Ok(db.is_autocommit())).await.unwrap_or(false)
+}
+
 /// Limits the size of a value or row that a connection reads or makes, in bytes. A statement with a larger
 /// one fails.
 pub(super) fn limit_values(handle: &mut LockedSqliteHandle<'_>, bytes: i32) -> Result<()> {

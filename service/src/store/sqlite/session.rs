@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Execute, Executor, Sqlite, SqliteConnection};
 
 use super::fail_point::FailPoint;
+use super::in_place::has_no_transaction;
 use super::interrupt::{GivesWay, Interrupt};
 use super::watch::FileWatch;
 use crate::domain::error::{Error, Result};
@@ -170,6 +171,10 @@ impl SqliteSession {
     }
 
     async fn roll_back(mut self) {
+        // SQLite ends the transaction of a statement that writes and is interrupted.
+        if self.is_in_the_way() && has_no_transaction(&mut self.connection).await {
+            self.in_transaction = false;
+        }
         if let Err(error) = self.end("ROLLBACK").await {
             // Dropped in a transaction, the connection is closed.
             tracing::warn!(error.reason = ?error.reason(), "rollback failed");
