@@ -1,9 +1,10 @@
-//! Accepts connections, and closes those that send no HTTP/2 preface.
+//! Accepts connections, closes those that send no HTTP/2 preface, and closes the others so that
+//! their clients get everything.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,6 +19,11 @@ const PREFACE_BYTES: usize = 24;
 /// How long to wait after a connection could not be accepted, for example for
 /// lack of file descriptors. An immediate retry would keep a core busy.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// How long a client may take to close its side of a connection that was closed here. When it sends
+/// something after that, it learns that nobody is there, and drops what it has not read yet: the end of
+/// a stream, for example.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Accepts the next connection.
 pub(super) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -45,12 +51,31 @@ pub(super) struct Connection {
     preface_left: usize,
     /// Fires when the preface has to be there. None once it is.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Fires when the client should have closed its side. None until this side is closed.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
     pub(super) fn new(stream: Stream, timeouts: &Timeouts) -> Self {
         let timer = Some(Box::pin(tokio::time::sleep(timeouts.preface_timeout)));
-        Self { stream, preface_left: PREFACE_BYTES, timer }
+        Self { stream, preface_left: PREFACE_BYTES, timer, linger: None }
+    }
+
+    /// Reads until the client closes its side, but not for long.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timer =
+            self.linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER))).as_mut();
+        if timer.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut bytes = [0; 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
     }
 
     /// Fails if the preface is late; otherwise the timer wakes the caller, so that a
@@ -97,7 +122,10 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_timeout(cx)?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        self.poll_linger(cx).map(Ok)
     }
 
     fn poll_write_vectored(
@@ -141,6 +169,37 @@ mod tests {
         let read = connection.read_exact(&mut [0; PREFACE_BYTES]).await;
         assert_eq!(read.expect_err("closed").kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed().as_secs(), PREFACE_TIMEOUT.as_secs());
+    }
+
+    /// As a client's acknowledgements do, which come after the last frame was sent.
+    #[tokio::test]
+    async fn a_client_may_send_after_the_end_until_it_closes() {
+        let (mut connection, mut client) = pair().await;
+        client.write_all(&[b'x'; PREFACE_BYTES]).await.expect("sent");
+        let server = tokio::spawn(async move {
+            connection.read_exact(&mut [0; PREFACE_BYTES]).await.expect("a preface");
+            connection.write_all(b"the end").await.expect("sent");
+            connection.shutdown().await
+        });
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).await.expect("all of it");
+        assert_eq!(read, b"the end");
+        for _ in 0..5 {
+            client.write_all(b"thank you").await.expect("somebody is there");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drop(client);
+        server.await.expect("no panic").expect("closed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_close_is_not_waited_for() {
+        let (mut connection, mut client) = pair().await;
+        client.write_all(&[b'x'; PREFACE_BYTES]).await.expect("sent");
+        connection.read_exact(&mut [0; PREFACE_BYTES]).await.expect("a preface");
+        let began = Instant::now();
+        connection.shutdown().await.expect("closed");
+        assert_eq!(began.elapsed().as_secs(), LINGER.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
