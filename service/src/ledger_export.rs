@@ -238,6 +238,8 @@ struct Restore<'a> {
     places: HashMap<Uuid, Place>,
     /// Positions of details that a later run of the export says are erased.
     late_erasures: HashSet<i64>,
+    /// What stood against identities when they came to a contact.
+    claimed: HashMap<Uuid, Vec<i64>>,
     /// The last event that made an identity nobody's.
     partings: HashMap<IdentityId, i64>,
     /// Entries listed under what they let go.
@@ -260,6 +262,7 @@ impl<'a> Restore<'a> {
             world: World::default(),
             places: HashMap::new(),
             late_erasures: HashSet::new(),
+            claimed: HashMap::new(),
             partings: HashMap::new(),
             listings: Vec::new(),
             entries: Vec::new(),
@@ -375,6 +378,15 @@ impl<'a> Restore<'a> {
                 Vec::new()
             }
             EventChange::Forgotten(identities) => identities,
+            EventChange::Identities(Change::Claimed { identity }) => {
+                let standing = self.world.row(identity).map(|row| row.objections.events());
+                let places = standing.iter().flatten().filter_map(|event| self.places.get(event));
+                let positions = places.map(|place| place.position).collect::<Vec<_>>();
+                if let Some(contact_id) = entry.fact.contact_id {
+                    self.claimed.entry(contact_id).or_default().extend(positions);
+                }
+                Vec::new()
+            }
             EventChange::Identities(_) | EventChange::Said { .. } => Vec::new(),
         };
         let listing = |id| (Listing::Identity(id), entry.position);
@@ -427,10 +439,12 @@ impl<'a> Restore<'a> {
         }
         for lines in self.contacts.chunks(PAGE) {
             let decode = |line: &ContactLine| self.contact(line);
-            let contacts = lines.iter().map(decode).collect::<Result<_, _>>();
+            let contacts: Result<Vec<_>, _> = lines.iter().map(decode).collect();
+            let contacts = contacts.map_err(Refused::at_the_end)?;
             let people = RestorePeople {
                 workspace_id: workspace_id.clone(),
-                contacts: contacts.map_err(Refused::at_the_end)?,
+                listings: contacts.iter().flat_map(|it| self.claimed_by(it)).collect(),
+                contacts,
                 ..RestorePeople::default()
             };
             self.store.write(people).await?;
@@ -439,6 +453,17 @@ impl<'a> Restore<'a> {
         self.store.write(EraseDetails { workspace_id: workspace_id.clone(), erased }).await?;
         self.store.write(header.settings(self.policies)).await?;
         Ok(end)
+    }
+
+    /// What stood against its identities when they came to the contact, which lists it from then on.
+    fn claimed_by(&self, restored: &RestoredContact) -> Vec<(Listing, i64)> {
+        let merged = restored.contact.profile.merged_contact_ids.iter().copied();
+        let ids = merged.chain([restored.contact.contact_id]);
+        let claimed = ids.filter_map(|id| Some((id, self.claimed.get(&id)?)));
+        let listed = |(id, positions): (Uuid, &Vec<i64>)| {
+            positions.iter().map(|at| (Listing::Contact(id), *at)).collect::<Vec<_>>()
+        };
+        claimed.flat_map(listed).collect()
     }
 
     fn suppression(&self, line: &SuppressionLine) -> Result<RestoredSuppression, Refused> {

@@ -269,6 +269,44 @@ async fn changed_or_incomplete_exports_are_refused(app: TestApp) {
     new.finish().await;
 }
 
+/// What was said of nobody stays the history of whoever had the number since, also after that left it.
+#[apply(on_each_store!)]
+async fn restored_contact_keeps_the_history_of_a_number_that_it_released(app: TestApp) {
+    app.workspaces().create(ACME).await.expect("a workspace");
+    let client = app.client().with_workspace(ACME);
+    let (contacts, opt_in) = (client.contacts(), client.opt_in());
+    for n in [0, 10] {
+        opt_in.record_opt_out(phone(n)).await.expect("an opt-out");
+        contacts.create(NewContact::new().phone(phone(n))).await.expect("a contact");
+    }
+    contacts.link_identity(phone(0)).phone(phone(1)).await.expect("a contact");
+    contacts.link_identity(phone(1)).release(phone(0)).await.expect("a contact");
+    contacts.create(NewContact::new().phone(phone(11))).await.expect("a contact");
+    contacts.merge(phone(11), phone(10)).await.expect("a contact");
+    contacts.link_identity(phone(11)).release(phone(10)).await.expect("a contact");
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let now = opt_in.check(phone(1), CATEGORIES[0]).await.expect("a check").check_time;
+    let now = now.expect("a time");
+    let (lines, _) = export(&app, 0).await;
+    let lost = after_the_loss(&app).await;
+    restore(&lost, &lines).await.expect("restored");
+    let store = lost.open_store(Access::Read).await;
+    assert_eq!(audit_states::verify_states(&store, ACME).await.expect("an audit"), []);
+    store.close().await;
+    let restored = lost.client().with_workspace(ACME);
+    for n in [0, 1, 10, 11] {
+        let events = async |client: &ContactsClient| {
+            let listed = client.opt_in().events(phone(n)).await.expect("events").items;
+            listed.into_iter().map(|event| event.event_id).collect::<Vec<_>>()
+        };
+        assert_eq!(events(&restored).await, events(&client).await, "{n}");
+        let then = restored.opt_in().check(phone(n), CATEGORIES[0]).as_of(now).await;
+        let asked = opt_in.check(phone(n), CATEGORIES[0]).as_of(now).await;
+        assert_eq!(then.expect("an answer").reason, asked.expect("an answer").reason, "{n}");
+    }
+    lost.finish().await;
+}
+
 #[apply(on_each_store!)]
 async fn export_of_an_unknown_workspace_is_refused(app: TestApp) {
     let store = app.open_store(Access::Read).await;

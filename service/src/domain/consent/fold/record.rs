@@ -191,6 +191,9 @@ impl Person {
         if under.is_empty() {
             under.extend(all);
         }
+        // Where there is no room for all stops, it matters which come first: rows and the ledger have the
+        // identities of a person in other orders.
+        under.sort_unstable();
         let said = |identity| Objection {
             identity,
             event: spoken.event,

@@ -80,6 +80,14 @@ fn stops_of_a_person_are_bounded() {
         let is_excepted = n <= (MAX_STOPS - all.len()) / all.len();
         assert_eq!(row.objections.stops().standing(&sender(n)).is_none(), is_excepted, "{n}");
     }
+    // Stored rows and the ledger name the identities in other orders.
+    let mut reversed = acts.clone();
+    let back: Vec<_> = all.iter().rev().copied().collect();
+    reversed[0].1 = create(&back);
+    for at in [MAX_STOPS / all.len() + 2, MAX_SENDERS, acts.len()] {
+        let (one, other) = (told(&acts[..at]), told(&reversed[..at]));
+        assert!(all.iter().all(|id| one.row(*id) == other.row(*id)), "after {at} acts");
+    }
     acts.push((300.0, merge(all[0], B)));
     acts.push((301.0, release(all[0])));
     let row = taken(&acts, &all[1..]);
