@@ -256,6 +256,16 @@ async fn changed_or_incomplete_exports_are_refused(app: TestApp) {
             new.workspaces().delete(ACME).confirm(ACME).await.expect("deleted");
         }
     }
+    // A detail of a run that was cut off, and has no seal.
+    let at = find(&lines, "Stop it");
+    let (mut cut, _) = export(&app, 0).await;
+    cut.truncate(at + 1);
+    let detail = cut[at].find("\"detail\":").expect("a detail") + "\"detail\":".len();
+    let length = cut[at][detail..].find('}').expect("its end") + 1;
+    cut[at].replace_range(detail..detail + length, "null");
+    cut.extend(export(&app, i64::try_from(at).expect("a position") - 1).await.0);
+    let taken_out = restore(&new, &cut).await.expect_err("a detail taken out");
+    assert!(taken_out.to_string().contains("was changed"), "{taken_out}");
     // The end and nothing of it.
     let none = restore(&new, &lines[..lines.len() - 1]).await.expect_err("without its end");
     assert!(matches!(none, RestoreError::Incomplete { .. }), "{none}");
