@@ -4650,7 +4650,9 @@ pub struct UpdateContactTagsRequest {
     pub filter: ::core::option::Option<::prost::alloc::string::String>,
     /// With `filter`: the number of contacts that it must match. Otherwise the call
     /// changes nothing and fails with FAILED_PRECONDITION (COUNT_MISMATCH); the
-    /// metadata contains the actual count. Use CountContacts to get the number.
+    /// metadata contains the actual count. Use CountContacts to get the number. It is
+    /// counted before the first change: contacts that come to match while the call runs,
+    /// from an import for example, are changed, too.
     #[prost(int64, optional, tag = "4")]
     pub expected_count: ::core::option::Option<i64>,
     /// Ids of tags to add. The tags must exist. At most 100.
