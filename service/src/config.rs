@@ -4,6 +4,7 @@
 mod access;
 mod cli;
 mod database;
+mod environment;
 mod file;
 mod limits;
 mod listener;

@@ -1,9 +1,8 @@
 //! The configuration file. Its values become the defaults of the flags of the same name, so that
 //! flags and environment variables override them, and the same parsers check them.
 
-use std::collections::HashSet;
 use std::error::Error;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -46,29 +45,6 @@ fn config_path(matches: &ArgMatches) -> Option<PathBuf> {
         // Absent from commands that only group others.
         None => matches.try_get_one::<PathBuf>("config").ok().flatten().cloned(),
     }
-}
-
-impl Cli {
-    /// Those of the variables in the environment that look like settings and are none: mistyped, perhaps.
-    pub fn unknown_variables(variables: impl IntoIterator<Item = OsString>) -> Vec<String> {
-        let command = Self::command();
-        let mut known = HashSet::new();
-        add_variables(&command, &mut known);
-        let unknown = |name: &String| {
-            // The clients' token, and what tests of this program use.
-            let is_other = name == "CONTACTS_TOKEN" || name.starts_with("CONTACTS_TEST_");
-            name.starts_with("CONTACTS_") && !is_other && !known.contains(OsStr::new(name))
-        };
-        let names = variables.into_iter().filter_map(|name| name.into_string().ok());
-        let mut unknown: Vec<_> = names.filter(unknown).collect();
-        unknown.sort_unstable();
-        unknown
-    }
-}
-
-fn add_variables(command: &Command, known: &mut HashSet<OsString>) {
-    known.extend(command.get_arguments().filter_map(Arg::get_env).map(OsStr::to_owned));
-    command.get_subcommands().for_each(|command| add_variables(command, known));
 }
 
 /// Name and value of each setting in the file.

@@ -79,6 +79,15 @@ pub async fn open(
     Store::new(Arc::new(backend), clock, ids, keyring).await
 }
 
+/// A new database, in a directory that lives as long as the first of these.
+#[cfg(test)]
+async fn backend_for_tests(options: &SqliteOptions) -> (tempfile::TempDir, SqliteBackend) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("contacts.db");
+    let opened = open_backend(&path, Access::Create, options).await;
+    (directory, opened.expect("a database"))
+}
+
 async fn open_backend(
     path: &Path,
     access: Access,
@@ -272,6 +281,7 @@ impl Backend for SqliteBackend {
 mod tests {
     use uuid::Uuid;
 
+    use super::giving_way::{ENDLESS, LENGTHY};
     use super::*;
     use crate::domain::Time;
     use crate::domain::error::Reason;
@@ -296,11 +306,8 @@ mod tests {
     /// that is called on the connection of a reader inside this module.
     #[tokio::test]
     async fn connections_of_readers_refuse_writes() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("contacts.db");
         let options = SqliteOptions::default();
-        let opened = open_backend(&path, Access::Create, &options).await;
-        let backend = opened.expect("a database");
+        let (_directory, backend) = backend_for_tests(&options).await;
         let mut tx = backend.begin(None).await.expect("a transaction");
         assert!(tx.insert_workspace(&workspace()).await.expect("a workspace"));
         tx.commit().await.expect("a commit");
@@ -322,10 +329,7 @@ mod tests {
     /// No test can cut the power: this is what SQLite needs for that.
     #[tokio::test]
     async fn what_is_acknowledged_survives_a_power_cut() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("contacts.db");
-        let opened = open_backend(&path, Access::Create, &SqliteOptions::default()).await;
-        let backend = opened.expect("a database");
+        let (_directory, backend) = backend_for_tests(&SqliteOptions::default()).await;
         let mut writer = backend.writer.acquire().await.expect("the writer");
         let mode = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *writer).await;
         assert_eq!(mode.map(|mode: String| mode).expect("a mode"), "wal");
@@ -339,23 +343,17 @@ mod tests {
     /// A statement that would take hours ends with its caller, and its connection is free again.
     #[tokio::test]
     async fn statements_of_callers_who_are_gone_end() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("contacts.db");
         let options = SqliteOptions {
             scan_connections: 1,
             stream_connections: 1,
             acquire_timeout: Duration::from_secs(60),
             ..SqliteOptions::default()
         };
-        let opened = open_backend(&path, Access::Create, &options).await;
-        let backend = opened.expect("a database");
+        let (_directory, backend) = backend_for_tests(&options).await;
         for purpose in [ReadPurpose::Scan, ReadPurpose::Stream] {
             for _ in 0..3 {
                 let mut reader = backend.read_session(purpose).await.expect("a reader");
-                let endless = reader.fetch_one(
-                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
-                     SELECT count(*) FROM n",
-                );
+                let endless = reader.fetch_one(ENDLESS);
                 let soon = Duration::from_millis(20);
                 tokio::time::timeout(soon, endless).await.expect_err("an endless statement");
             }
@@ -376,18 +374,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_snapshot_is_not_ended_by_the_scan_before_it() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("contacts.db");
         let options = SqliteOptions { scan_connections: 1, ..SqliteOptions::default() };
-        let opened = open_backend(&path, Access::Create, &options).await;
-        let backend = opened.expect("a database");
+        let (_directory, backend) = backend_for_tests(&options).await;
         drop(backend.read_session(ReadPurpose::Scan).await.expect("a scan"));
         let mut snapshot = backend.read_session(ReadPurpose::Snapshot).await.expect("a snapshot");
-        // Many times the instructions after which an interrupted statement ends.
-        let sql =
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-                   SELECT max(i) FROM n";
-        let row = snapshot.fetch_one(sqlx::query(sql)).await.expect("a row");
+        let row = snapshot.fetch_one(LENGTHY).await.expect("a row");
         assert_eq!(sqlx::Row::get::<i64, _>(&row, 0), 100_000);
     }
 }

@@ -90,8 +90,8 @@ impl Store {
     /// Once it has begun, the operation finishes even if the caller is dropped: cancelling it in
     /// the middle would cost its connection.
     pub async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
-        let is_bulk = operation.bulk().is_some();
-        let other = (!is_bulk).then(|| self.pace.other(operation.is_objection()));
+        let is_objection = operation.is_objection();
+        let other = operation.bulk().is_none().then(|| self.pace.other(is_objection));
         self.write_beside(operation, other).await
     }
 

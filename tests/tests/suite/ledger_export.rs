@@ -187,64 +187,31 @@ async fn changed_or_incomplete_exports_are_refused(app: TestApp) {
     let find = |lines: &[String], what: &str| {
         lines.iter().position(|line| line.contains(what)).expect("a line of this kind")
     };
+    let without = |what: &str| changed(&|lines| drop(lines.remove(find(lines, what))));
+    let edited = |what: &str, from: &str, to: &str| {
+        changed(&|lines| {
+            let at = find(lines, what);
+            lines[at] = lines[at].replacen(from, to, 1);
+        })
+    };
     let cases = [
-        ("an objection taken out", changed(&|lines| drop(lines.remove(find(lines, "Stop it"))))),
-        (
-            "a text changed",
-            changed(&|lines| {
-                let at = find(lines, "Stop it");
-                lines[at] = lines[at].replace("Stop it", "Go on!!");
-            }),
-        ),
-        (
-            "a suppression taken out",
-            changed(&|lines| {
-                drop(lines.remove(find(lines, "\"type\":\"suppression\"")));
-            }),
-        ),
-        (
-            "a contact taken out",
-            changed(&|lines| {
-                drop(lines.remove(find(lines, "\"type\":\"contact\"")));
-            }),
-        ),
+        ("an objection taken out", without("Stop it")),
+        ("a text changed", edited("Stop it", "Stop it", "Go on!!")),
+        ("a suppression taken out", without("\"type\":\"suppression\"")),
+        ("a contact taken out", without("\"type\":\"contact\"")),
         ("the header taken out", changed(&|lines| drop(lines.remove(0)))),
         ("no line of an export", changed(&|lines| lines.insert(3, "{\"type\":\"x\"}".to_owned()))),
         ("no JSON", changed(&|lines| lines.insert(3, "[[[[".to_owned()))),
         (
             "a policy under which more has expired",
-            changed(&|lines| {
-                let at = find(lines, "\"type\":\"policy\"");
-                lines[at] = lines[at].replace("[null,null,null]", "[30,null,null]");
-            }),
+            edited("\"type\":\"policy\"", "[null,null,null]", "[30,null,null]"),
         ),
-        (
-            "a number of another contact",
-            changed(&|lines| {
-                let at = find(lines, "\"type\":\"contact\"");
-                lines[at] = lines[at].replace(&phone(0), &phone(99));
-            }),
-        ),
-        (
-            "the hash of somebody else",
-            changed(&|lines| {
-                let at = find(lines, "\"type\":\"suppression\"");
-                lines[at] = lines[at].replacen("\"h1:", "\"h1:A", 1);
-            }),
-        ),
-        (
-            "a seal of another run",
-            changed(&|lines| {
-                let at = find(lines, "\"seal\":");
-                lines[at] = lines[at].replace("\"seal\":\"", "\"seal\":\"00");
-            }),
-        ),
+        ("a number of another contact", edited("\"type\":\"contact\"", &phone(0), &phone(99))),
+        ("the hash of somebody else", edited("\"type\":\"suppression\"", "\"h1:", "\"h1:A")),
+        ("a seal of another run", edited("\"seal\":", "\"seal\":\"", "\"seal\":\"00")),
         (
             "a hash that is no text of bytes",
-            changed(&|lines| {
-                let at = find(lines, "\"type\":\"event\"");
-                lines[at] = lines[at].replace("\"hash\":\"", "\"hash\":\"é");
-            }),
+            edited("\"type\":\"event\"", "\"hash\":\"", "\"hash\":\"é"),
         ),
     ];
     for (case, changed) in cases {

@@ -71,15 +71,12 @@ pub(crate) fn decode_link(request: v1::LinkIdentityRequest) -> Result<LinkIdenti
 /// Who says that the opt-in is the new identity's, too, and what shows it.
 fn decode_carry(request: &v1::LinkIdentityRequest) -> Result<Option<(Source, Evidence)>> {
     if !request.carry_opt_in {
-        let sent = [("source", request.source != 0), ("evidence", request.evidence.is_some())];
-        return match sent.into_iter().find(|(_, is_sent)| *is_sent) {
-            Some((field, _)) => {
-                let message =
-                    format!("{field} is of an opt-in that carries over: set carry_opt_in");
-                Err(Error::invalid(Reason::InvalidArgument, field, message))
-            }
-            None => Ok(None),
-        };
+        let fields = [("source", request.source != 0), ("evidence", request.evidence.is_some())];
+        if let Some((field, _)) = fields.into_iter().find(|(_, is_sent)| *is_sent) {
+            let message = format!("{field} is of an opt-in that carries over: set carry_opt_in");
+            return Err(Error::invalid(Reason::InvalidArgument, field, message));
+        }
+        return Ok(None);
     }
     let source = consent::decode_source("source", request.source)?
         .filter(|source| source.is_the_person() || *source == Source::Platform);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::session::SqliteSession;
-use super::{Access, SqliteOptions, open, open_backend};
+use super::{Access, SqliteOptions, backend_for_tests, open};
 use crate::domain::error::{Reason, Result};
 use crate::domain::keyring::Keyring;
 use crate::store::pace::Pace;
@@ -15,21 +15,18 @@ use crate::store::{Backend, Bulk, Clock, Operation, Transaction, Writer};
 
 /// A test that waits longer has failed.
 const LONG: Duration = Duration::from_secs(60);
-const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+pub(super) const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
                        SELECT count(*) FROM n";
 const ENDLESS_WRITE: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
      INSERT INTO of_this_connection SELECT i FROM n";
-/// Many times the instructions between two looks.
-const LENGTHY: &str =
+/// Many times the instructions after which a statement that is to end does.
+pub(super) const LENGTHY: &str =
     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
      SELECT max(i) FROM n";
 
 #[tokio::test]
 async fn a_statement_ends_when_an_objection_waits_and_the_next_transaction_does_not() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("contacts.db");
-    let opened = open_backend(&path, Access::Create, &SqliteOptions::default()).await;
-    let backend = opened.expect("a database");
+    let (_directory, backend) = backend_for_tests(&SqliteOptions::default()).await;
     let pace = Arc::new(Pace::new(1000));
     let begin = async || {
         let writer = backend.writer.acquire().await.expect("the writer");

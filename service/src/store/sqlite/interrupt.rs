@@ -1,5 +1,5 @@
-//! Ending statements whose caller is gone, or who have to give way. SQLite works on a thread of its own, which
-//! does not notice that nobody waits for its answer any more.
+//! Ending statements whose caller is gone, or that have to give way. SQLite works on a thread of its own,
+//! which does not notice that nobody waits for its answer any more, or that somebody waits for the writer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
@@ -60,13 +60,19 @@ impl Interrupt {
     }
 }
 
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Interrupts the statements of a connection that writes when an objection waits for it, until this is
 /// dropped.
 pub(super) struct GivesWay {
     objections: WaitingObjections,
     is_over: Arc<AtomicBool>,
     /// Whether a statement was interrupted, for an objection that may have gone away since.
-    has_ended: Arc<AtomicBool>,
+    has_interrupted: Arc<AtomicBool>,
 }
 
 impl GivesWay {
@@ -75,31 +81,25 @@ impl GivesWay {
         connection: &mut SqliteConnection,
     ) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let has_ended = Arc::new(AtomicBool::new(false));
+        let has_interrupted = Arc::new(AtomicBool::new(false));
         let (waiting, over) = (objections.clone(), Arc::clone(&is_over));
-        let ended = Arc::clone(&has_ended);
+        let interrupted = Arc::clone(&has_interrupted);
         let goes_on = move || {
             let goes_on = over.load(Ordering::Relaxed) || !waiting.are_waiting();
-            ended.fetch_or(!goes_on, Ordering::Relaxed);
+            interrupted.fetch_or(!goes_on, Ordering::Relaxed);
             goes_on
         };
         connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
-        Ok(Self { objections: objections.clone(), is_over, has_ended })
+        Ok(Self { objections: objections.clone(), is_over, has_interrupted })
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        self.objections.are_waiting() || self.has_ended.load(Ordering::Relaxed)
+        self.objections.are_waiting() || self.has_interrupted.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for GivesWay {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Interrupt {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }

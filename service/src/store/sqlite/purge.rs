@@ -116,14 +116,11 @@ mod tests {
 
     use super::*;
     use crate::store::Backend as _;
-    use crate::store::sqlite::{Access, SqliteOptions, open_backend};
+    use crate::store::sqlite::{SqliteOptions, backend_for_tests};
 
     #[tokio::test]
     async fn every_table_of_a_workspace_is_emptied() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("contacts.db");
-        let opened = open_backend(&path, Access::Create, &SqliteOptions::default()).await;
-        let backend = opened.expect("a database");
+        let (_directory, backend) = backend_for_tests(&SqliteOptions::default()).await;
         let mut writer = backend.writer.acquire().await.expect("the writer");
         let sql = "SELECT t.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c
                    WHERE t.type = 'table' AND c.name = 'workspace_key'";

@@ -64,7 +64,7 @@ impl Stops {
 
     /// Adds a stop. Of one sender and identity the latest is kept.
     pub(super) fn add(&mut self, mut stop: Stop) {
-        if stop.except.len() > self.room() {
+        if !stop.except.is_empty() && stop.except.len() > self.room() {
             stop.except.clear();
         }
         let at = match self.find(&stop.key()) {
@@ -130,9 +130,11 @@ impl Stops {
             let objection = stop.objection.under(first, parted);
             moved.add(Stop { objection, ..stop.clone() });
         }
-        for (identity, stop) in here.iter().flat_map(|id| moved.0.iter().map(move |it| (*id, it))) {
-            let objection = Objection { identity, ..stop.objection };
-            kept.add(Stop { objection, ..stop.clone() });
+        for &identity in here {
+            for stop in &moved.0 {
+                let objection = Objection { identity, ..stop.objection };
+                kept.add(Stop { objection, ..stop.clone() });
+            }
         }
         kept
     }
