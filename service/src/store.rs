@@ -60,7 +60,7 @@ pub use self::directory::{
     ContactPage, DirectoryReader, Order, OrderBy, PAGE_BYTES, PageCursor, Selection,
 };
 pub use self::duplicates::{DuplicateCandidate, DuplicateKey, DuplicateReader};
-pub use self::ledger::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects};
+pub use self::ledger::{DetailClaim, LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects};
 pub(crate) use self::log_redaction::loggable;
 use self::measured::Measured;
 pub(crate) use self::measured::PoolState;

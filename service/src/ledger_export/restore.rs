@@ -12,10 +12,11 @@ use crate::domain::consent::fold::World;
 use crate::domain::consent::{Change, EventChange, IdentityId, PolicyPeriod};
 use crate::domain::error::Error;
 use crate::domain::ledger::{ERASURE, Entry, Head, Verifier};
+use crate::domain::phone::MatchKey;
 use crate::operations::restore::{
     EraseDetails, RestoreEntries, RestorePeople, RestoredContact, RestoredSuppression,
 };
-use crate::store::{ConsentRow, Listing, Store};
+use crate::store::{ConsentRow, DetailClaim, Listing, Store};
 
 /// Longest line that is read. The longest that is written has the texts of one event.
 const MAX_LINE: usize = 4 << 20;
@@ -108,13 +109,15 @@ struct Restore<'a> {
     world: World,
     /// Where events are, for the lists of those for whom they count.
     places: HashMap<Uuid, Place>,
+    /// The events about identities that are nobody's, with the keys of their details.
+    said_of_nobody: HashMap<IdentityId, Vec<(Uuid, MatchKey)>>,
+    /// What contacts claimed of it, which is not written yet.
+    claims: Vec<DetailClaim>,
     /// Positions of details that a later run of the export says are erased.
     late_erasures: HashSet<i64>,
-    /// What stood against identities when they came to a contact.
-    claimed: HashMap<Uuid, Vec<i64>>,
     /// The last event that made an identity nobody's.
     partings: HashMap<IdentityId, i64>,
-    /// Entries listed under what they let go.
+    /// Entries listed under what they let go, or under a contact that what they stand against came to.
     listings: Vec<(Listing, i64)>,
     entries: Vec<Entry>,
     contacts: Vec<ContactLine>,
@@ -133,8 +136,9 @@ impl<'a> Restore<'a> {
             seal: Seal::default(),
             world: World::default(),
             places: HashMap::new(),
+            said_of_nobody: HashMap::new(),
+            claims: Vec::new(),
             late_erasures: HashSet::new(),
-            claimed: HashMap::new(),
             partings: HashMap::new(),
             listings: Vec::new(),
             entries: Vec::new(),
@@ -212,7 +216,7 @@ impl<'a> Restore<'a> {
         verifier.next(&entry).map_err(|broken| Refused::Line(broken.to_string()))?;
         let place = Place {
             position: entry.position,
-            contact_id: entry.fact.contact_id,
+            owner: entry.fact.contact_id,
             has_detail: entry.detail.is_some(),
         };
         self.places.insert(entry.fact.event_id, place);
@@ -227,7 +231,8 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// Lists an entry under the identities and the contact that it let go.
+    /// Lists an entry under the identities and the contact that it let go, and what was said of an
+    /// identity under the contact that it came to.
     fn list(&mut self, entry: &Entry) -> Result<(), Refused> {
         let gone = match entry.fact.change()? {
             EventChange::Identities(Change::Released { identity }) => {
@@ -249,19 +254,40 @@ impl<'a> Restore<'a> {
             EventChange::Forgotten(identities) => identities,
             EventChange::Identities(Change::Claimed { identity }) => {
                 if let Some(contact_id) = entry.fact.contact_id {
-                    let row = self.world.row(identity).unwrap_or_default();
-                    let standing = row.objections.events().into_iter();
-                    let places = standing.filter_map(|event| self.places.get(&event));
-                    let claimed = self.claimed.entry(contact_id).or_default();
-                    claimed.extend(places.map(|place| place.position));
+                    self.claim(identity, contact_id);
                 }
                 Vec::new()
             }
-            EventChange::Identities(_) | EventChange::Said { .. } => Vec::new(),
+            EventChange::Said { named, .. } => {
+                if let (None, Some(detail)) = (entry.fact.contact_id, &entry.detail) {
+                    // The detail has the key of the first.
+                    let said = named.first().map(|id| self.said_of_nobody.entry(*id).or_default());
+                    let key = MatchKey::from_stored(detail.match_key.clone());
+                    said.into_iter().for_each(|it| it.push((entry.fact.event_id, key.clone())));
+                }
+                Vec::new()
+            }
+            EventChange::Identities(_) => Vec::new(),
         };
         let listing = |id| (Listing::Identity(id), entry.position);
         self.listings.extend(gone.into_iter().map(listing));
         Ok(())
+    }
+
+    /// Lists what stands against an identity under the contact that it comes to, which has the
+    /// details of what was said before from then on: its erasure erases them.
+    fn claim(&mut self, identity: IdentityId, contact_id: Uuid) {
+        let row = self.world.row(identity).unwrap_or_default();
+        let standing = row.objections.events().into_iter();
+        let places = standing.filter_map(|event| self.places.get(&event));
+        let listed = places.map(|place| (Listing::Contact(contact_id), place.position));
+        self.listings.extend(listed);
+        for (event, key) in self.said_of_nobody.remove(&identity).into_iter().flatten() {
+            if let Some(place) = self.places.get_mut(&event) {
+                place.owner = Some(contact_id);
+                self.claims.push(DetailClaim { key, position: place.position, contact_id });
+            }
+        }
     }
 
     async fn write_entries(&mut self) -> Result<(), Refused> {
@@ -274,7 +300,8 @@ impl<'a> Restore<'a> {
         let entries = std::mem::take(&mut self.entries);
         if !entries.is_empty() {
             let (workspace_id, head) = (header.workspace_id.clone(), verifier.head());
-            self.store.write(RestoreEntries { workspace_id, entries, head }).await?;
+            let claims = std::mem::take(&mut self.claims);
+            self.store.write(RestoreEntries { workspace_id, entries, head, claims }).await?;
         }
         Ok(())
     }
@@ -314,12 +341,10 @@ impl<'a> Restore<'a> {
         }
         for lines in self.contacts.chunks(PAGE) {
             let decode = |line: &ContactLine| self.contact(line);
-            let contacts: Result<Vec<_>, _> = lines.iter().map(decode).collect();
-            let contacts = contacts.map_err(Refused::at_the_end)?;
+            let contacts = lines.iter().map(decode).collect::<Result<_, _>>();
             let people = RestorePeople {
                 workspace_id: workspace_id.clone(),
-                listings: contacts.iter().flat_map(|it| self.claimed_by(it)).collect(),
-                contacts,
+                contacts: contacts.map_err(Refused::at_the_end)?,
                 ..RestorePeople::default()
             };
             self.store.write(people).await?;
@@ -328,15 +353,6 @@ impl<'a> Restore<'a> {
         self.store.write(EraseDetails { workspace_id: workspace_id.clone(), erased }).await?;
         self.store.write(header.settings(self.policies)).await?;
         Ok(end)
-    }
-
-    /// What stood against its identities when they came to the contact, which lists it from then on.
-    fn claimed_by(&self, restored: &RestoredContact) -> Vec<(Listing, i64)> {
-        let claimed = |id: Uuid| {
-            let positions = self.claimed.get(&id).into_iter().flatten();
-            positions.map(move |position| (Listing::Contact(id), *position))
-        };
-        restored.contact.all_ids().flat_map(claimed).collect()
     }
 
     fn suppression(&self, line: &SuppressionLine) -> Result<RestoredSuppression, Refused> {
@@ -350,7 +366,7 @@ impl<'a> Restore<'a> {
         let ids: Vec<_> = restored.contact.all_ids().collect();
         // What is said of a contact, or was of nobody, is listed by its details.
         let has_details = |place: &Place| {
-            let is_of_contact = place.contact_id.is_none_or(|id| ids.contains(&id));
+            let is_of_contact = place.owner.is_none_or(|id| ids.contains(&id));
             let is_erased = self.late_erasures.contains(&place.position);
             is_of_contact && place.has_detail && !is_erased
         };
@@ -372,10 +388,10 @@ impl<'a> Restore<'a> {
     }
 }
 
-/// Where an event is, and whose.
+/// Where an event is, and whose its detail is.
 struct Place {
     position: i64,
-    contact_id: Option<Uuid>,
+    owner: Option<Uuid>,
     has_detail: bool,
 }
 

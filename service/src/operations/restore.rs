@@ -11,7 +11,9 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::workspace::WorkspaceSettings;
-use crate::store::{ConsentRow, KeyLock, Listing, Lock, Operation, Transaction, Workspace};
+use crate::store::{
+    ConsentRow, DetailClaim, KeyLock, Listing, Lock, Operation, Transaction, Workspace,
+};
 
 use super::lock_workspace;
 use super::workspaces::CreateWorkspace;
@@ -63,6 +65,8 @@ pub struct RestoreEntries {
     pub entries: Vec<Entry>,
     /// The end of the ledger after them.
     pub head: Head,
+    /// What contacts claimed of the details until then.
+    pub claims: Vec<DetailClaim>,
 }
 
 impl Operation for RestoreEntries {
@@ -76,7 +80,11 @@ impl Operation for RestoreEntries {
             let message = "the workspace was changed while it was restored";
             return Err(Error::new(Reason::WriteConflict, message));
         }
-        tx.db.append_ledger_entries(&workspace, &self.entries, &self.head).await
+        tx.db.append_ledger_entries(&workspace, &self.entries, &self.head).await?;
+        if !self.claims.is_empty() {
+            tx.db.claim_ledger_details_at(&workspace, &self.claims).await?;
+        }
+        Ok(())
     }
 }
 

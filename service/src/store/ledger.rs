@@ -64,6 +64,17 @@ impl Listing {
     }
 }
 
+/// A detail of a non-contact that became a contact's.
+#[derive(Clone, Debug)]
+pub struct DetailClaim {
+    /// The hashed key that it is listed under.
+    pub key: MatchKey,
+    /// Its position.
+    pub position: i64,
+    /// The contact.
+    pub contact_id: Uuid,
+}
+
 /// Where an entry may be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListedUnder {
@@ -145,6 +156,12 @@ pub trait LedgerWriter {
         workspace: &Workspace,
         keys: &[MatchKey],
         contact_id: Uuid,
+    ) -> Result<()>;
+    /// Makes the details at these positions, by their hashed keys, those of contacts.
+    async fn claim_ledger_details_at(
+        &mut self,
+        workspace: &Workspace,
+        claims: &[DetailClaim],
     ) -> Result<()>;
     /// Has the entries at these positions listed, too.
     async fn add_ledger_pointers(

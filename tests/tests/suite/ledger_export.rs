@@ -284,6 +284,36 @@ async fn restored_contact_keeps_the_history_of_a_number_that_it_released(app: Te
     lost.finish().await;
 }
 
+/// What was said of nobody is erased with whoever had the number next, also after that left it, and
+/// with nobody who had it later.
+#[apply(on_each_store!)]
+async fn restored_words_are_erased_with_the_contact_that_claimed_them(app: TestApp) {
+    app.workspaces().create(ACME).await.expect("a workspace");
+    let client = app.client().with_workspace(ACME);
+    for words in ["the first word", "the second word"] {
+        let said = client.opt_in().record_opt_out(phone(0)).reason_text(words);
+        said.await.expect("an opt-out");
+        client.contacts().create(NewContact::new().phone(phone(0))).await.expect("a contact");
+        let number = phone(if words == "the first word" { 1 } else { 2 });
+        client.contacts().link_identity(phone(0)).phone(&number).await.expect("a contact");
+        client.contacts().link_identity(number).release(phone(0)).await.expect("a contact");
+    }
+    let (lines, _) = export(&app, 0).await;
+    let lost = after_the_loss(&app).await;
+    restore(&lost, &lines).await.expect("restored");
+    let restored = lost.client().with_workspace(ACME);
+    let left = async || {
+        let text = export(&lost, 0).await.0.concat();
+        ["the first word", "the second word"].map(|words| text.contains(words))
+    };
+    assert_eq!(left().await, [true, true]);
+    restored.contacts().delete(phone(2)).await.expect("deleted");
+    assert_eq!(left().await, [true, false]);
+    restored.contacts().delete(phone(1)).await.expect("deleted");
+    assert_eq!(left().await, [false, false]);
+    lost.finish().await;
+}
+
 #[apply(on_each_store!)]
 async fn export_of_an_unknown_workspace_is_refused(app: TestApp) {
     let store = app.open_store(Access::Read).await;

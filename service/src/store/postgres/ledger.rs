@@ -18,7 +18,9 @@ use crate::store::common::ledger_pack::{
     PACK, details, details_without, encode_details_of, encode_facts, unpack,
 };
 use crate::store::ledger::{claimed_subject, identity_subject};
-use crate::store::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects, Workspace};
+use crate::store::{
+    DetailClaim, LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects, Workspace,
+};
 
 /// The packs that hold the positions in `$2`.
 macro_rules! packs_of_positions {
@@ -288,6 +290,25 @@ impl LedgerWriter for PostgresSession {
         let keys = hashed.iter().map(MatchKey::as_str).collect::<Vec<_>>();
         let query = query.bind(&workspace.workspace_id).bind(keys);
         self.execute(query.bind(claimed_subject(contact_id))).await?;
+        Ok(())
+    }
+
+    async fn claim_ledger_details_at(
+        &mut self,
+        workspace: &Workspace,
+        claims: &[DetailClaim],
+    ) -> Result<()> {
+        let subject = |claim: &DetailClaim| claimed_subject(claim.contact_id).into_bytes();
+        let query = sqlx::query(
+            "UPDATE opt_in_event_subject AS s SET subject = u.claimed
+             FROM unnest($2, $3, $4) AS u(claimed, subject, position)
+             WHERE s.workspace_id = $1 AND s.subject = u.subject AND s.position = u.position",
+        )
+        .bind(&workspace.workspace_id)
+        .bind(claims.iter().map(subject).collect::<Vec<_>>())
+        .bind(claims.iter().map(|claim| claim.key.as_str().as_bytes()).collect::<Vec<_>>())
+        .bind(claims.iter().map(|claim| claim.position).collect::<Vec<_>>());
+        self.execute(query).await?;
         Ok(())
     }
 

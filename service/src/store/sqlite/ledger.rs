@@ -19,7 +19,9 @@ use crate::store::common::ledger_pack::{
     PACK, details, details_without, encode_details_of, encode_facts, unpack,
 };
 use crate::store::ledger::{claimed_subject, identity_subject};
-use crate::store::{LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects, Workspace};
+use crate::store::{
+    DetailClaim, LedgerReader, LedgerWriter, ListedUnder, Listing, Subjects, Workspace,
+};
 
 /// The packs that hold the positions in `?2`.
 macro_rules! packs_of_positions {
@@ -296,6 +298,20 @@ impl LedgerWriter for SqliteSession {
         let query = query.bind(claimed_subject(contact_id)).bind(workspace.row_key);
         self.execute(query.bind(json(&keys)?)).await?;
         Ok(())
+    }
+
+    async fn claim_ledger_details_at(
+        &mut self,
+        workspace: &Workspace,
+        claims: &[DetailClaim],
+    ) -> Result<()> {
+        let sql = "UPDATE opt_in_event_subject SET subject = ?
+             WHERE workspace_key = ? AND subject = ? AND position = ?";
+        self.for_each(sql, claims, |values, claim| {
+            let values = values.bind(claimed_subject(claim.contact_id))?;
+            values.bind(workspace.row_key)?.bind(claim.key.as_str())?.bind(claim.position).map(drop)
+        })
+        .await
     }
 
     async fn add_ledger_pointers(
