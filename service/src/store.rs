@@ -65,7 +65,7 @@ pub(crate) use self::log_redaction::loggable;
 use self::measured::Measured;
 pub(crate) use self::measured::PoolState;
 use self::pace::Pace;
-pub use self::pace::{LongWork, WaitingObjections};
+pub use self::pace::{LongWork, WaitingWrites};
 pub(crate) use self::policy::{policy_of, wire_policy};
 pub(crate) use self::purging::Purge;
 use self::purging::Purging;
@@ -80,7 +80,7 @@ pub use self::responses::{
 };
 pub use self::suppression::{KeyLock, SuppressionReader, SuppressionWriter};
 pub(crate) use self::transaction::require_keys;
-pub use self::transaction::{Bulk, Operation, Transaction};
+pub use self::transaction::{Bulk, GivenUp, Operation, Transaction};
 pub(crate) use self::transaction::{random, random_salts};
 pub use self::webhooks::{WebhookReader, WebhookRecord, WebhookWriter};
 pub(crate) use self::workspaces::all_workspace_ids;
@@ -171,7 +171,7 @@ impl Store {
     ) -> Result<Self> {
         require_used_keys(&*backend, &keyring).await?;
         let (ids, keyring) = (Arc::new(ids), Arc::new(keyring));
-        let pace = Arc::new(Pace::new(backend.most_rows()));
+        let pace = Arc::new(Pace::new(backend.most_rows(), backend.parallel_writes() == 1));
         let queue = Arc::new(WriteQueue::new(&*backend));
         let backend = Measured::new(backend, &Metrics::default());
         let (response_retention, writes) = (RESPONSE_RETENTION, TaskTracker::new());

@@ -61,7 +61,7 @@ impl ImportContacts {
             handle: handle.clone(),
             options,
             chunk_size: chunks::MAX_ROWS,
-            in_flight: 24,
+            in_flight: 32,
             response_timeout: handle.config().stream_idle_timeout,
             progress: Box::new(|_| {}),
         }
@@ -75,7 +75,7 @@ impl ImportContacts {
         self
     }
 
-    /// Sets how many chunks may wait for a response, at least 1. Default: 24.
+    /// Sets how many chunks may wait for a response, at least 1. Default: 32.
     pub fn max_in_flight(mut self, chunks: usize) -> Self {
         self.in_flight = chunks.max(1);
         self

@@ -18,6 +18,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
 use crate::operations::import::ImportChunks;
 use crate::operations::tag_edit::{EditTags, TagChanges, TagTarget};
+use crate::store::GivenUp;
 
 /// Most recipients of one request.
 const MAX_RECIPIENTS: usize = 1000;
@@ -93,6 +94,7 @@ pub(super) async fn upsert(
         })?,
         chunks: Arc::new(vec![rows.valid]),
         others_object: false,
+        given_up: GivenUp::RunsAgain,
     };
     // All are one transaction, for which others wait.
     if upsert.weight() > MAX_WEIGHT {

@@ -9,7 +9,7 @@ use crate::domain::contact::{Contact, Recipient};
 use crate::domain::error::Result;
 use crate::domain::filter::Expr;
 use crate::store::{
-    Bulk, ContactPage, ContactRow, Lock, LongWork, Operation, Order, OrderBy, PAGE_BYTES,
+    Bulk, ContactPage, ContactRow, GivenUp, Lock, LongWork, Operation, Order, OrderBy, PAGE_BYTES,
     PageCursor, Reader, Selection, Store, Transaction, Workspace, decode_profile,
 };
 
@@ -144,7 +144,11 @@ where
 
     fn bulk(&self) -> Option<Bulk<'_>> {
         let rows = Some((LongWork::Edit, self.ids.len()));
-        Some(Bulk { workspace_id: &self.workspace.workspace_id, rows })
+        Some(Bulk {
+            workspace_id: &self.workspace.workspace_id,
+            rows,
+            given_up: GivenUp::RunsAgain,
+        })
     }
 
     async fn run(&self, tx: &mut Transaction) -> Result<Edited> {

@@ -15,7 +15,7 @@ use crate::domain::ids;
 use crate::domain::import::{ChunkOutcome, ImportOptions, ImportRow, OnConflict};
 use crate::domain::phone::MatchKey;
 use crate::domain::tag::{MAX_TAGS, Tag};
-use crate::store::{Bulk, Lock, LongWork, Operation, Transaction, Workspace};
+use crate::store::{Bulk, GivenUp, Lock, LongWork, Operation, Transaction, Workspace};
 
 use self::objections::{divided, object, pass_on_objections, refuse_hidden_objection};
 use super::contacts::{keep_external_id, keep_phone, people, refuse_former};
@@ -52,6 +52,8 @@ pub struct ImportChunks {
     pub chunks: Arc<Vec<ValidRows>>,
     /// Whether a row of these chunks that another transaction stores objects.
     pub others_object: bool,
+    /// What happens if they are given up for another write.
+    pub given_up: GivenUp,
 }
 
 /// The result of one row.
@@ -67,7 +69,7 @@ impl Operation for ImportChunks {
 
     fn bulk(&self) -> Option<Bulk<'_>> {
         let rows = Some((LongWork::Import, self.weight()));
-        Some(Bulk { workspace_id: &self.workspace_id, rows })
+        Some(Bulk { workspace_id: &self.workspace_id, rows, given_up: self.given_up })
     }
 
     async fn run(&self, tx: &mut Transaction) -> Result<Vec<ChunkOutcome>> {

@@ -8,7 +8,7 @@ use crate::domain::error::{Error, Reason, Result};
 use crate::domain::filter::{self, Definitions};
 use crate::domain::tag::MAX_TAGS_PER_CONTACT;
 use crate::store::{
-    Bulk, Lock, Operation, Selection, Store, Transaction, Workspace, decode_profile,
+    Bulk, GivenUp, Lock, Operation, Selection, Store, Transaction, Workspace, decode_profile,
 };
 
 use super::contact_scan::{ContactScan, Edited, rewrite_selected};
@@ -67,7 +67,7 @@ impl Operation for EditTags {
     type Output = EditTagsOutcome;
 
     fn bulk(&self) -> Option<Bulk<'_>> {
-        Some(Bulk { workspace_id: &self.workspace_id, rows: None })
+        Some(Bulk { workspace_id: &self.workspace_id, rows: None, given_up: GivenUp::RunsAgain })
     }
 
     fn needs_preparation(&self) -> bool {

@@ -5,7 +5,7 @@
 //! all of it. Should the server end meanwhile, the next one goes on.
 
 use crate::domain::error::{Error, Reason, Result};
-use crate::store::{Bulk, Lock, LongWork, Operation, Purged, Store, Transaction};
+use crate::store::{Bulk, GivenUp, Lock, LongWork, Operation, Purged, Store, Transaction};
 
 use super::{api_tokens, lock_workspace};
 
@@ -73,7 +73,7 @@ impl Operation for Delete {
 
     fn bulk(&self) -> Option<Bulk<'_>> {
         let rows = Some((LongWork::Purge, self.rows));
-        Some(Bulk { workspace_id: &self.workspace_id, rows })
+        Some(Bulk { workspace_id: &self.workspace_id, rows, given_up: GivenUp::RunsAgain })
     }
 
     async fn run(&self, tx: &mut Transaction) -> Result<(i64, Purged)> {
@@ -93,7 +93,11 @@ impl Operation for Purge {
     type Output = Purged;
 
     fn bulk(&self) -> Option<Bulk<'_>> {
-        Some(Bulk { workspace_id: "", rows: Some((LongWork::Purge, self.rows)) })
+        Some(Bulk {
+            workspace_id: "",
+            rows: Some((LongWork::Purge, self.rows)),
+            given_up: GivenUp::RunsAgain,
+        })
     }
 
     async fn run(&self, tx: &mut Transaction) -> Result<Purged> {

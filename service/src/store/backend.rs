@@ -17,7 +17,7 @@ use super::{
     ConsentWriter, ContactReader, ContactWriter, DefinitionReader, DefinitionWriter,
     DirectoryReader, DuplicateReader, LedgerReader, LedgerWriter, PoolState, ReceiptReader,
     ReceiptWriter, ResponseReader, ResponseWriter, SuppressionReader, SuppressionWriter, Validity,
-    WaitingObjections, WebhookReader, WebhookWriter, WorkspaceReader, WorkspaceWriter,
+    WaitingWrites, WebhookReader, WebhookWriter, WorkspaceReader, WorkspaceWriter,
 };
 use crate::domain::error::Result;
 
@@ -125,9 +125,9 @@ pub trait Writer:
     fn held(&self, since_begin: Duration) -> Duration {
         since_begin
     }
-    /// Makes this transaction fail with a write conflict as soon as an objection waits for it: on SQLite,
+    /// Makes this transaction fail with a write conflict as soon as one of these waits for it: on SQLite,
     /// where one writes at a time.
-    async fn give_way_to(&mut self, _objections: &WaitingObjections) -> Result<()> {
+    async fn give_way_to(&mut self, _first: &WaitingWrites) -> Result<()> {
         Ok(())
     }
     /// Whether it fails for that with its next statement.

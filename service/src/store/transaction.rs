@@ -58,6 +58,19 @@ pub struct Bulk<'a> {
     /// If it is one of many transactions, which: their number of rows depends on how long those
     /// before took.
     pub rows: Option<(LongWork, usize)>,
+    /// What it does if it is given up for another write.
+    pub given_up: GivenUp,
+}
+
+/// What long work does whose transaction was given up for another write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// It runs again, to its end.
+    RunsAgain,
+    /// It fails with a write conflict: its caller goes on with fewer rows.
+    IsDivided,
+    /// It is not given up: it is what is left of one that was.
+    Never,
 }
 
 /// An open write transaction with everything an [`Operation`] needs.

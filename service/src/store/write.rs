@@ -8,10 +8,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::pace::Other;
+use super::pace::{Other, Took};
 use super::turns::{Turn, Turns};
 use super::{
-    Backend, ConnectionPlaces, Operation, Store, Transaction, Writer, connections, measured,
+    Backend, ConnectionPlaces, GivenUp, Operation, Store, Transaction, Writer, connections,
+    measured,
 };
 use crate::domain::error::{Error, Reason, Result};
 use crate::operations::named;
@@ -84,6 +85,12 @@ impl WriteQueue {
 }
 
 impl Store {
+    /// Somebody whose objection waits, until this is dropped.
+    #[cfg(test)]
+    pub(crate) fn objecting(&self) -> impl Drop + use<> {
+        self.pace.other(true)
+    }
+
     /// Runs an operation in a write transaction and commits it. Runs it again if
     /// it conflicts with another one.
     ///
@@ -126,13 +133,18 @@ impl Store {
         if operation.needs_preparation() {
             operation.prepare(self).await?;
         }
+        let given_up = operation.bulk().map_or(GivenUp::Never, |bulk| bulk.given_up);
+        let attempts = if given_up == GivenUp::IsDivided { 1 } else { WRITE_ATTEMPTS };
         let mut attempt = 1;
         loop {
-            match self.write_once(operation, caller, attempt == 1).await {
-                Err(error)
-                    if error.reason() == Reason::WriteConflict && attempt < WRITE_ATTEMPTS =>
-                {
+            let gives_way = attempt == 1 && given_up != GivenUp::Never;
+            match self.write_once(operation, caller, gives_way).await {
+                Err(error) if error.reason() == Reason::WriteConflict => {
+                    // Whoever it was given up for may not wait for the connection yet.
                     tokio::time::sleep(CONFLICT_PAUSE * attempt).await;
+                    if attempt == attempts {
+                        return Err(error);
+                    }
                     attempt += 1;
                 }
                 result => return result,
@@ -150,8 +162,8 @@ impl Store {
         let turn = caller.run_until_cancelled(self.queue.enter(operation)).await;
         let _turn = turn.ok_or_else(|| Error::unavailable(Abandoned))??;
         let mut db = self.begin().await?;
-        if gives_way && bulk.is_some() {
-            db.give_way_to(self.pace.objections()).await?;
+        if gives_way {
+            db.give_way_to(self.pace.first(bulk.and_then(|bulk| bulk.rows))).await?;
         }
         let began = Instant::now();
         let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
@@ -168,7 +180,8 @@ impl Store {
                 let committing = Instant::now();
                 tx.db.commit().await?;
                 if let Some((work, rows)) = bulk.and_then(|bulk| bulk.rows) {
-                    self.pace.wrote(work, rows, held + committing.elapsed());
+                    let commit = committing.elapsed();
+                    self.pace.wrote(work, rows, Took { held: held + commit, commit });
                     let is_alone = self.pace.is_alone(Instant::now());
                     if let Err(error) = self.backend.tidy(rows, is_alone).await {
                         // What was written is committed.

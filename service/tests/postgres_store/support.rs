@@ -21,7 +21,7 @@ use contacts_service::operations::{attributes, import, tags, workspaces};
 use contacts_service::opt_in::{CheckQuery, Checker, MirrorLimits};
 use contacts_service::store::postgres::{self, PostgresOptions};
 use contacts_service::store::sqlite::{self, Access, SqliteOptions};
-use contacts_service::store::{Clock, Store};
+use contacts_service::store::{Clock, GivenUp, Store};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -220,6 +220,7 @@ pub async fn import_rows(store: &Store, rows: Vec<ImportRow>) -> ChunkOutcome {
         options,
         chunks,
         others_object: false,
+        given_up: GivenUp::RunsAgain,
     };
     store.write(import).await.unwrap().remove(0)
 }

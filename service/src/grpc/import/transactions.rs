@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Reason, Result};
 use crate::domain::import::{ChunkOutcome, ImportOptions};
 use crate::operations::import::{ImportChunks, ValidRows, takes_fewer_rows, weight};
-use crate::store::{LongWork, Store, Workspace};
+use crate::store::{GivenUp, LongWork, Store, Workspace};
 
 /// Stores chunks, in as many transactions as it takes for none to be long.
 pub(super) async fn write(
@@ -21,6 +21,7 @@ pub(super) async fn write(
         options: options.clone(),
         chunks: Arc::new(chunks),
         others_object: false,
+        given_up: GivenUp::IsDivided,
     };
     import.others_object = import.any_objects();
     let mut left = Arc::unwrap_or_clone(std::mem::take(&mut import.chunks));
@@ -42,7 +43,15 @@ pub(super) async fn write(
                 left = put_back(Arc::unwrap_or_clone(chunks), rest);
                 continue;
             }
+            // Somebody else writes, so as many rows as before are too many. The next ones are not given up: the
+            // import goes on, however many others write.
+            Err(error) if is_given_up(&error) && import.given_up == GivenUp::IsDivided => {
+                import.given_up = GivenUp::Never;
+                left = put_back(Arc::unwrap_or_clone(chunks), rest);
+                continue;
+            }
             parts => {
+                import.given_up = GivenUp::IsDivided;
                 for (outcome, part) in outcomes[first..].iter_mut().zip(parts?) {
                     outcome.created += part.created;
                     outcome.updated += part.updated;
@@ -56,6 +65,10 @@ pub(super) async fn write(
         first += chunks.len() - 1;
         left = rest;
     }
+}
+
+fn is_given_up(error: &Error) -> bool {
+    error.reason() == Reason::WriteConflict
 }
 
 /// Takes what follows rows of this weight, or the first one. What is left ends with a part of the chunk that
@@ -91,8 +104,12 @@ fn put_back(mut chunks: Vec<ValidRows>, rest: Option<Vec<ValidRows>>) -> Vec<Val
 mod tests {
     use super::*;
     use crate::domain::contact::Profile;
-    use crate::domain::import::ImportRow;
-    use crate::domain::phone::WhatsAppUserId;
+    use crate::domain::import::{ImportRow, OnConflict};
+    use crate::domain::keyring::Keyring;
+    use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
+    use crate::operations::workspaces;
+    use crate::store::Clock;
+    use crate::store::sqlite::{self, Access, SqliteOptions};
 
     #[test]
     fn chunks_are_cut_where_a_transaction_is_full() {
@@ -128,6 +145,42 @@ mod tests {
                 assert_eq!(transactions, all.div_ceil(limit.max(1)).max(1), "{sizes:?} {limit}");
             }
         }
+    }
+
+    /// Each of its transactions is given up, and written in smaller ones then.
+    #[tokio::test]
+    async fn an_import_comes_to_its_end_however_many_others_write() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("contacts.db");
+        let (options, keyring) = (SqliteOptions::default(), Keyring::new(&[7; 32]));
+        let opened = sqlite::open(&path, Access::Create, &options, Clock::system(), keyring).await;
+        let store = opened.expect("a store");
+        workspaces::ensure_default(&store).await.expect("a workspace");
+        let workspace = workspaces::get(&store, "").await.expect("a workspace");
+        let row = |index| {
+            let number = PhoneNumber::from_integer(15_550_000_000 + index as u64);
+            let phone_number = Some(number.expect("a number"));
+            let profile = Profile { phone_number, ..Profile::default() };
+            (index, ImportRow { profile, consent: None, fault: None })
+        };
+        let sizes = [150..1150, 0..0, 0..150, 1150..1500];
+        let chunks = || sizes.iter().map(|rows| rows.clone().map(row).collect()).collect();
+        let options = ImportOptions {
+            on_conflict: OnConflict::Merge,
+            create_missing_tags: false,
+            add_tags: Vec::new(),
+            consent: None,
+        };
+        let waits = store.objecting();
+        let counted = async || {
+            let written = write(&store, &workspace, &options, chunks()).await.expect("written");
+            let counts = |it: &ChunkOutcome| (it.created, it.updated, it.unchanged);
+            written.iter().map(counts).collect::<Vec<_>>()
+        };
+        assert_eq!(counted().await, [(1000, 0, 0), (0, 0, 0), (150, 0, 0), (350, 0, 0)]);
+        assert_eq!(counted().await, [(0, 0, 1000), (0, 0, 0), (0, 0, 150), (0, 0, 350)]);
+        drop(waits);
+        store.close().await;
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{Access, SqliteOptions, backend_for_tests, open};
 use crate::domain::error::{Reason, Result};
 use crate::domain::keyring::Keyring;
 use crate::store::pace::Pace;
-use crate::store::{Backend, Bulk, Clock, Operation, Transaction, Writer};
+use crate::store::{Backend, Bulk, Clock, GivenUp, Operation, Store, Transaction, Writer};
 
 /// A test that waits longer has failed.
 const LONG: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ pub(super) const LENGTHY: &str =
 #[tokio::test]
 async fn a_statement_ends_when_an_objection_waits_and_the_next_transaction_does_not() {
     let (_directory, backend) = backend_for_tests(&SqliteOptions::default()).await;
-    let pace = Arc::new(Pace::new(1000));
+    let pace = Arc::new(Pace::new(1000, true));
     let begin = async || {
         let writer = backend.writer.acquire().await.expect("the writer");
         let session = SqliteSession::autocommit(writer, Arc::clone(&backend.file));
@@ -39,7 +39,7 @@ async fn a_statement_ends_when_an_objection_waits_and_the_next_transaction_does_
     Box::new(first).commit().await.expect("a commit");
     for statement in [ENDLESS, ENDLESS_WRITE] {
         let mut long = begin().await;
-        long.give_way_to(pace.objections()).await.expect("a handler");
+        long.give_way_to(pace.first(None)).await.expect("a handler");
         long.fetch_one(LENGTHY).await.expect("nobody waits");
         let objecting = Arc::clone(&pace);
         let (interrupted, objection) = tokio::join!(long.execute(statement), async move {
@@ -66,7 +66,7 @@ async fn a_statement_ends_when_an_objection_waits_and_the_next_transaction_does_
     short.fetch_one(LENGTHY).await.expect("it does not give way to itself");
     Box::new(short).commit().await.expect("a commit");
     let mut dropped = begin().await;
-    dropped.give_way_to(pace.objections()).await.expect("a handler");
+    dropped.give_way_to(pace.first(None)).await.expect("a handler");
     drop(dropped);
     let mut short = begin().await;
     short.fetch_one(LENGTHY).await.expect("nor to one that was dropped");
@@ -76,9 +76,11 @@ async fn a_statement_ends_when_an_objection_waits_and_the_next_transaction_does_
 }
 
 /// Works until somebody waits, or until its second time.
+#[derive(Clone)]
 struct Work {
     began: Arc<Semaphore>,
     times: Arc<AtomicUsize>,
+    given_up: GivenUp,
 }
 
 impl Operation for Work {
@@ -86,7 +88,7 @@ impl Operation for Work {
     type Output = usize;
 
     fn bulk(&self) -> Option<Bulk<'_>> {
-        Some(Bulk { workspace_id: "", rows: None })
+        Some(Bulk { workspace_id: "", rows: None, given_up: self.given_up })
     }
 
     async fn run(&self, tx: &mut Transaction) -> Result<usize> {
@@ -116,22 +118,34 @@ impl Operation for Objection {
     }
 }
 
-/// Else it would wait for ever.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_objection_goes_before_long_work_that_runs() {
+async fn store() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("contacts.db");
     let keyring = Keyring::new(&[7; 32]);
     let opened =
         open(&path, Access::Create, &SqliteOptions::default(), Clock::system(), keyring).await;
-    let store = opened.expect("a store");
-    let (began, times) = (Arc::new(Semaphore::new(0)), Arc::default());
-    let work = Work { began: Arc::clone(&began), times: Arc::clone(&times) };
-    let (work, objection) = tokio::join!(tokio::time::timeout(LONG, store.write(work)), async {
-        began.acquire().await.expect("it begins").forget();
-        tokio::time::timeout(LONG, store.write(Objection(times))).await
-    });
-    assert_eq!(objection.expect("in time").expect("recorded"), 1);
-    assert_eq!(work.expect("in time").expect("done"), 2);
+    (directory, opened.expect("a store"))
+}
+
+/// Else it would wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_objection_goes_before_long_work_that_runs() {
+    let (_directory, store) = store().await;
+    for given_up in [GivenUp::RunsAgain, GivenUp::IsDivided] {
+        let (began, times) = (Arc::new(Semaphore::new(0)), Arc::default());
+        let work = Work { began: Arc::clone(&began), times: Arc::clone(&times), given_up };
+        let objection = Objection(Arc::clone(&times));
+        let (done, objected) =
+            tokio::join!(tokio::time::timeout(LONG, store.write(work.clone())), async {
+                began.acquire().await.expect("it begins").forget();
+                tokio::time::timeout(LONG, store.write(objection)).await
+            });
+        assert_eq!(objected.expect("in time").expect("recorded"), 1);
+        let done = done.expect("in time").map_err(|error| error.reason());
+        match given_up {
+            GivenUp::RunsAgain => assert_eq!(done, Ok(2)),
+            _ => assert_eq!(done, Err(Reason::WriteConflict)),
+        }
+    }
     store.close().await;
 }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use super::in_place::limit_values;
 use crate::domain::error::Result;
 use crate::runtime::give_way;
-use crate::store::{PAGE_BYTES, WaitingObjections};
+use crate::store::{PAGE_BYTES, WaitingWrites};
 
 /// How many instructions of SQLite run between two looks: some 0.1 ms.
 const INSTRUCTIONS: i32 = 10_000;
@@ -66,23 +66,23 @@ impl Drop for Interrupt {
     }
 }
 
-/// Interrupts the statements of a connection that writes when an objection waits for it, until this is
+/// Interrupts the statements of a connection that writes when another write waits for it, until this is
 /// dropped.
 pub(super) struct GivesWay {
-    objections: WaitingObjections,
+    first: WaitingWrites,
     is_over: Arc<AtomicBool>,
-    /// Whether a statement was interrupted, for an objection that may have gone away since.
+    /// Whether a statement was interrupted, for a write that may have gone away since.
     has_interrupted: Arc<AtomicBool>,
 }
 
 impl GivesWay {
     pub(super) async fn to(
-        objections: &WaitingObjections,
+        first: &WaitingWrites,
         connection: &mut SqliteConnection,
     ) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
         let has_interrupted = Arc::new(AtomicBool::new(false));
-        let (waiting, over) = (objections.clone(), Arc::clone(&is_over));
+        let (waiting, over) = (first.clone(), Arc::clone(&is_over));
         let interrupted = Arc::clone(&has_interrupted);
         let goes_on = move || {
             let goes_on = over.load(Ordering::Relaxed) || !waiting.are_waiting();
@@ -90,11 +90,11 @@ impl GivesWay {
             goes_on
         };
         connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
-        Ok(Self { objections: objections.clone(), is_over, has_interrupted })
+        Ok(Self { first: first.clone(), is_over, has_interrupted })
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        self.objections.are_waiting() || self.has_interrupted.load(Ordering::Relaxed)
+        self.first.are_waiting() || self.has_interrupted.load(Ordering::Relaxed)
     }
 }
 

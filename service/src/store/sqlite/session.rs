@@ -14,7 +14,7 @@ use super::in_place::has_no_transaction;
 use super::interrupt::{GivesWay, Interrupt};
 use super::watch::FileWatch;
 use crate::domain::error::{Error, Result};
-use crate::store::{ChangedConsent, Reader, WaitingObjections, Writer};
+use crate::store::{ChangedConsent, Reader, WaitingWrites, Writer};
 
 /// Rows bound in one statement. SQLite allows 32,766 values.
 pub(super) const ROWS: usize = 500;
@@ -201,8 +201,8 @@ impl Reader for SqliteSession {
 
 #[async_trait]
 impl Writer for SqliteSession {
-    async fn give_way_to(&mut self, objections: &WaitingObjections) -> Result<()> {
-        self.gives_way = Some(GivesWay::to(objections, &mut self.connection).await?);
+    async fn give_way_to(&mut self, first: &WaitingWrites) -> Result<()> {
+        self.gives_way = Some(GivesWay::to(first, &mut self.connection).await?);
         Ok(())
     }
 
