@@ -3,10 +3,14 @@
 //! before. They contain personal data.
 
 mod line;
+mod records;
 mod restore;
 mod seal;
 
+use uuid::Uuid;
+
 use self::line::{ContactLine, EndLine, EventLine, Header, Line, PolicyLine, SuppressionLine};
+use self::records::{ErasureLine, WebhookLine};
 pub use self::restore::{RestoreError, restore};
 use self::seal::Seal;
 use crate::domain::Time;
@@ -33,8 +37,8 @@ pub struct Summary {
     pub suppressions: u64,
 }
 
-/// Passes a line for each entry after the position `after` to `out`, then one for each contact and
-/// each suppression, in one state of the database, and at last one that says that this was all.
+/// Passes a line for each entry after the position `after` to `out`, then one for each contact,
+/// suppression, erasure and record of a webhook, in one state of the database, and at last one that says that this was all.
 ///
 /// # Errors
 /// When there is no such workspace, its ledger ends before `after`, or the database cannot be read.
@@ -91,7 +95,16 @@ async fn export_in(
     let head = workspace.ledger;
     let contacts = export_contacts(db, &workspace, &mut put).await?;
     let suppressions = export_suppressions(db, &workspace, &mut put).await?;
-    let end = EndLine { head: head.to_string(), contacts, suppressions, seal: String::new() };
+    let erasures = export_erasures(db, &workspace, &mut put).await?;
+    let webhooks = export_webhooks(db, &workspace, &mut put).await?;
+    let end = EndLine {
+        head: head.to_string(),
+        contacts,
+        suppressions,
+        erasures,
+        webhooks,
+        seal: String::new(),
+    };
     out(Line::End(seal.end(end, keyring)?).encode()?);
     Ok(Summary { head, contacts, suppressions })
 }
@@ -131,6 +144,40 @@ async fn export_suppressions(
         last.match_key.as_str().clone_into(&mut after);
         for row in rows.iter().filter(|row| row.contact_id.is_none()) {
             put(Line::Suppression(SuppressionLine::of(row)))?;
+            count += 1;
+        }
+    }
+}
+
+async fn export_erasures(
+    db: &mut dyn Reader,
+    workspace: &Workspace,
+    put: &mut (impl FnMut(Line) -> Result<()> + Send),
+) -> Result<u64> {
+    let (mut after, mut count) = (Uuid::nil(), 0);
+    loop {
+        let receipts = db.receipts_since(workspace, Time::UNIX_EPOCH, after, PAGE).await?;
+        let Some(last) = receipts.last() else { return Ok(count) };
+        after = last.receipt_id;
+        for receipt in &receipts {
+            put(Line::Erasure(ErasureLine::of(receipt)))?;
+            count += 1;
+        }
+    }
+}
+
+async fn export_webhooks(
+    db: &mut dyn Reader,
+    workspace: &Workspace,
+    put: &mut (impl FnMut(Line) -> Result<()> + Send),
+) -> Result<u64> {
+    let (mut after, mut count) = (Uuid::nil(), 0);
+    loop {
+        let records = db.webhook_record_page(workspace, after, PAGE).await?;
+        let Some(last) = records.last() else { return Ok(count) };
+        after = last.record_id;
+        for record in &records {
+            put(Line::Webhook(WebhookLine::of(record)))?;
             count += 1;
         }
     }

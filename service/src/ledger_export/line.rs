@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 use uuid::Uuid;
 
+use super::records::{ErasureLine, WebhookLine};
 use crate::domain::Time;
 use crate::domain::consent::fold::World;
 use crate::domain::consent::{
@@ -21,7 +22,7 @@ use crate::operations::restore::{RestoreSettings, RestoreWorkspace, RestoredCont
 use crate::store::{ConsentRow, Workspace};
 
 /// A value from a line, or what is wrong with the line.
-type Decoded<T> = Result<T, String>;
+pub(super) type Decoded<T> = Result<T, String>;
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub(super) enum Line {
     Event(EventLine),
     Contact(ContactLine),
     Suppression(SuppressionLine),
+    Erasure(ErasureLine),
+    Webhook(WebhookLine),
     End(EndLine),
 }
 
@@ -54,6 +57,8 @@ pub(super) struct EndLine {
     pub(super) head: String,
     pub(super) contacts: u64,
     pub(super) suppressions: u64,
+    pub(super) erasures: u64,
+    pub(super) webhooks: u64,
     /// See [`Seal`](super::seal::Seal). Empty while it is made.
     pub(super) seal: String,
 }
@@ -404,10 +409,7 @@ impl SuppressionLine {
     }
 
     pub(super) fn decode(&self, world: &World, keyring: &Keyring) -> Decoded<ConsentRow> {
-        let match_key = MatchKey::from_stored(self.hashed_key.clone());
-        if !match_key.is_hashed() || keyring.key_of(&match_key).is_none() {
-            return Err("has a hashed_key whose key is not in the key file".to_owned());
-        }
+        let match_key = hashed_key(self.hashed_key.clone(), keyring)?;
         let identity_id = IdentityId(self.identity_id);
         Ok(ConsentRow {
             match_key,
@@ -426,15 +428,23 @@ fn consent(world: &World, id: IdentityId) -> IdentityConsent {
     world.row(id).unwrap_or_default()
 }
 
+pub(super) fn hashed_key(text: String, keyring: &Keyring) -> Decoded<MatchKey> {
+    let key = MatchKey::from_stored(text);
+    match key.is_hashed() && keyring.key_of(&key).is_some() {
+        true => Ok(key),
+        false => Err("has a hashed_key whose key is not in the key file".to_owned()),
+    }
+}
+
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 
-fn written(time: Time) -> String {
+pub(super) fn written(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-fn time(text: &str) -> Decoded<Time> {
+pub(super) fn time(text: &str) -> Decoded<Time> {
     let parsed = DateTime::parse_from_rfc3339(text);
     parsed.map(|time| time.with_timezone(&Utc)).map_err(|_| "has what is no time".to_owned())
 }

@@ -16,7 +16,7 @@ use crate::domain::phone::MatchKey;
 use crate::operations::restore::{
     EraseDetails, RestoreEntries, RestorePeople, RestoredContact, RestoredSuppression,
 };
-use crate::store::{ConsentRow, DetailClaim, Listing, Store};
+use crate::store::{ConsentRow, DetailClaim, Listing, Receipt, Store, WebhookRecord};
 
 /// Longest line that is read. The longest that is written has the texts of one event.
 const MAX_LINE: usize = 4 << 20;
@@ -122,6 +122,8 @@ struct Restore<'a> {
     entries: Vec<Entry>,
     contacts: Vec<ContactLine>,
     suppressions: Vec<SuppressionLine>,
+    receipts: Vec<Receipt>,
+    webhooks: Vec<WebhookRecord>,
     end: Option<Summary>,
 }
 
@@ -144,6 +146,8 @@ impl<'a> Restore<'a> {
             entries: Vec::new(),
             contacts: Vec::new(),
             suppressions: Vec::new(),
+            receipts: Vec::new(),
+            webhooks: Vec::new(),
             end: None,
         }
     }
@@ -158,16 +162,26 @@ impl<'a> Restore<'a> {
             Line::Event(event) => self.event(event).await?,
             Line::Contact(contact) => self.contacts.push(contact),
             Line::Suppression(suppression) => self.suppressions.push(suppression),
+            Line::Erasure(erasure) => {
+                let receipt = erasure.decode(self.store.keyring()).map_err(Refused::Line)?;
+                self.receipts.push(receipt);
+            }
+            Line::Webhook(webhook) => self.webhooks.push(webhook.decode().map_err(Refused::Line)?),
             Line::End(end) => {
                 let there = self.verifier.as_ref().map(Verifier::head);
                 let head = end.head.parse::<Head>().ok().filter(|head| Some(*head) == there);
                 let Some(head) = head else {
                     return refuse("says that the ledger ends elsewhere: lines are missing");
                 };
-                let EndLine { contacts, suppressions, .. } = end;
-                let counted = (self.contacts.len() as u64, self.suppressions.len() as u64);
-                if (contacts, suppressions) != counted {
-                    return refuse("counts other contacts or suppressions than there were");
+                let EndLine { contacts, suppressions, erasures, webhooks, .. } = end;
+                let there = [
+                    self.contacts.len(),
+                    self.suppressions.len(),
+                    self.receipts.len(),
+                    self.webhooks.len(),
+                ];
+                if [contacts, suppressions, erasures, webhooks] != there.map(|count| count as u64) {
+                    return refuse("counts other lines than there were");
                 }
                 if !std::mem::take(&mut self.seal).matches(&end, self.store.keyring())? {
                     return refuse(
@@ -196,6 +210,8 @@ impl<'a> Restore<'a> {
         self.policies.clear();
         self.contacts.clear();
         self.suppressions.clear();
+        self.receipts.clear();
+        self.webhooks.clear();
         self.end = None;
         self.header = Some(header);
         Ok(())
@@ -321,33 +337,27 @@ impl<'a> Restore<'a> {
             return Err(RestoreError::Incomplete { after });
         };
         let workspace_id = &header.workspace_id;
+        let page =
+            || RestorePeople { workspace_id: workspace_id.clone(), ..RestorePeople::default() };
         for listings in self.listings.chunks(PAGE) {
-            let people = RestorePeople {
-                workspace_id: workspace_id.clone(),
-                listings: listings.to_vec(),
-                ..RestorePeople::default()
-            };
-            self.store.write(people).await?;
+            self.store.write(RestorePeople { listings: listings.to_vec(), ..page() }).await?;
+        }
+        for webhooks in self.webhooks.chunks(PAGE) {
+            self.store.write(RestorePeople { webhooks: webhooks.to_vec(), ..page() }).await?;
+        }
+        for receipts in self.receipts.chunks(PAGE) {
+            self.store.write(RestorePeople { receipts: receipts.to_vec(), ..page() }).await?;
         }
         for lines in self.suppressions.chunks(PAGE) {
-            let decode = |line: &SuppressionLine| self.suppression(line);
-            let suppressions = lines.iter().map(decode).collect::<Result<_, _>>();
-            let people = RestorePeople {
-                workspace_id: workspace_id.clone(),
-                suppressions: suppressions.map_err(Refused::at_the_end)?,
-                ..RestorePeople::default()
-            };
-            self.store.write(people).await?;
+            let suppressions = lines.iter().map(|line| self.suppression(line));
+            let suppressions =
+                suppressions.collect::<Result<_, _>>().map_err(Refused::at_the_end)?;
+            self.store.write(RestorePeople { suppressions, ..page() }).await?;
         }
         for lines in self.contacts.chunks(PAGE) {
-            let decode = |line: &ContactLine| self.contact(line);
-            let contacts = lines.iter().map(decode).collect::<Result<_, _>>();
-            let people = RestorePeople {
-                workspace_id: workspace_id.clone(),
-                contacts: contacts.map_err(Refused::at_the_end)?,
-                ..RestorePeople::default()
-            };
-            self.store.write(people).await?;
+            let contacts = lines.iter().map(|line| self.contact(line));
+            let contacts = contacts.collect::<Result<_, _>>().map_err(Refused::at_the_end)?;
+            self.store.write(RestorePeople { contacts, ..page() }).await?;
         }
         let erased: Vec<_> = self.late_erasures.iter().copied().collect();
         self.store.write(EraseDetails { workspace_id: workspace_id.clone(), erased }).await?;

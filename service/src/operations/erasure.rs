@@ -16,7 +16,7 @@ use crate::store::{
     ConsentRow, KeyLock, Listing, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
 };
 
-use super::unit_of_work::{UnitOfWork, new_identity, upsert_suppressions};
+use super::unit_of_work::{UnitOfWork, new_identity, positions_of};
 use super::{ledger, lock_workspace, workspace};
 
 /// An erasure that happened.
@@ -120,6 +120,13 @@ impl RepeatErasure {
             tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
         let known = tx.db.consent(workspace, hashed_keys).await?;
+        let subjects = Subjects { contact_ids, keys: hashed_keys.clone(), ..Subjects::default() };
+        let standing = known.iter().flatten().flat_map(|row| row.consent.objections.events());
+        let standing = standing.collect();
+        let positions =
+            positions_of(tx, workspace, std::slice::from_ref(&subjects), &standing).await?;
+        let forgotten = tx.db.erase_ledger_details(workspace, &subjects).await?;
+        tx.db.erase_stored_responses(workspace, &subjects).await?;
         let (mut rows, mut events, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
         for (key, known) in hashed_keys.iter().zip(known) {
             let row = known.as_ref();
@@ -132,7 +139,8 @@ impl RepeatErasure {
                 |category: &MessageCategory| consent.objections.opt_out(*category).is_some();
             let is_known = MessageCategory::ALL.iter().all(is_erased)
                 && self.erasure.opted_out.iter().all(objects);
-            if is_known {
+            // Details alone are not erased: whose they were is erased again with them.
+            if is_known && forgotten.is_empty() {
                 continue;
             }
             let mut person = Person::create([(id, consent)]);
@@ -155,18 +163,10 @@ impl RepeatErasure {
                 revision,
             });
         }
-        let keys = hashed_keys.clone();
-        let subjects = Subjects { contact_ids, keys, ..Subjects::default() };
-        let forgotten = tx.db.erase_ledger_details(workspace, &subjects).await?;
-        tx.db.erase_stored_responses(workspace, &subjects).await?;
-        if rows.is_empty() && forgotten.is_empty() {
+        if rows.is_empty() {
             return Ok(());
         }
         let mut entries = ledger::entries(events)?;
-        if erasures.is_empty() {
-            // Details alone are erased: of what was said after the backup was made.
-            erasures.push((tx.new_id(), new_identity()));
-        }
         let mut forgotten = Some(forgotten);
         for (event_id, identity) in erasures {
             let change = EventChange::Identities(Change::Erased { identity });
@@ -188,8 +188,15 @@ impl RepeatErasure {
             erasures.map(|entry| (Listing::Contact(*id), entry.position))
         });
         pointers.extend(of_contacts);
+        let listed_still = rows.iter().flat_map(|row| {
+            let events = row.consent.objections.events().into_iter();
+            let listed = events.filter_map(|event| positions.get(&event));
+            listed.map(|position| (Listing::Key(row.match_key.clone()), *position))
+        });
+        pointers.extend(listed_still);
         tx.db.add_ledger_pointers(workspace, &pointers).await?;
-        upsert_suppressions(tx, workspace, rows).await
+        rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
+        tx.db.upsert_consent(workspace, &rows).await
     }
 
     /// What the person objected to, as far as the erasure tells: said when it happened.

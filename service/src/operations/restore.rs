@@ -12,7 +12,8 @@ use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::workspace::WorkspaceSettings;
 use crate::store::{
-    ConsentRow, DetailClaim, KeyLock, Listing, Lock, Operation, Transaction, Workspace,
+    ConsentRow, DetailClaim, KeyLock, Listing, Lock, Operation, Receipt, Transaction,
+    WebhookRecord, Workspace,
 };
 
 use super::lock_workspace;
@@ -126,6 +127,10 @@ pub struct RestorePeople {
     pub contacts: Vec<RestoredContact>,
     /// Non-contacts.
     pub suppressions: Vec<RestoredSuppression>,
+    /// Receipts of erasures.
+    pub receipts: Vec<Receipt>,
+    /// What webhooks told, by id.
+    pub webhooks: Vec<WebhookRecord>,
     /// Further entries that let identities go, for checks as of a time.
     pub listings: Vec<(Listing, i64)>,
 }
@@ -141,6 +146,12 @@ impl Operation for RestorePeople {
         let keys = self.suppressions.iter().filter_map(|s| keyring.key_of(&s.row.match_key));
         for key in keys.map(|key| (key.version, key)).collect::<HashMap<_, _>>().into_values() {
             tx.db.lock_suppression_keys(&workspace, key, KeyLock::Exclusive).await?;
+        }
+        for receipt in &self.receipts {
+            tx.db.insert_receipt(&workspace, receipt).await?;
+        }
+        if !self.webhooks.is_empty() {
+            tx.db.set_webhook_records(&workspace, &self.webhooks).await?;
         }
         let contacts: Vec<_> = self.contacts.iter().map(RestoredContact::with_summary).collect();
         if !contacts.is_empty() {

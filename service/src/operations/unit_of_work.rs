@@ -26,7 +26,7 @@ use uuid::Uuid;
 use self::passed_on::PassedOn;
 use self::persons::Entry;
 pub(super) use self::persons::new_identity;
-pub(super) use self::write::upsert_suppressions;
+pub(super) use self::write::positions_of;
 use crate::domain::Time;
 use crate::domain::consent::fold::Own;
 use crate::domain::consent::{ConsentEvent, EventKind, ShownConsent};

@@ -28,6 +28,13 @@ pub trait WebhookReader {
         workspace: &Workspace,
         record_ids: &[Uuid],
     ) -> Result<HashMap<Uuid, Time>>;
+    /// Returns records with ids greater than `after`, ordered by id.
+    async fn webhook_record_page(
+        &mut self,
+        workspace: &Workspace,
+        after: Uuid,
+        limit: usize,
+    ) -> Result<Vec<WebhookRecord>>;
 }
 
 /// Writes records of webhooks. Slices are sorted and have no duplicates.

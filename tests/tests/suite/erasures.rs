@@ -1,7 +1,10 @@
 //! Erasures after a backup are replayed on the restored database.
 
+use std::time::{Duration, SystemTime};
+
 use contacts_sdk::{
-    CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict, reason,
+    CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
+    OptInSource, PlatformPreference, reason,
 };
 use contacts_service::erasures::{self, Summary};
 use contacts_service::operations::{audit, audit_states};
@@ -105,6 +108,63 @@ async fn erasures_are_replayed_on_a_restored_backup(app: TestApp) {
         assert_eq!(reason_of(&restored, n).await, out, "{n}");
     }
     assert_eq!(reason_of(&restored, 1).await, CheckReason::OptedIn);
+    let store = restored.open_store(Access::Read).await;
+    audit::verify(&store, "", None).await.expect("a ledger").expect("in order");
+    assert_eq!(audit_states::verify_states(&store, "").await.expect("an audit"), []);
+    store.close().await;
+    restored.finish().await;
+}
+
+/// What the backup has of somebody who is no contact counts for whoever is erased since, and stays
+/// listed: what they objected to decides checks.
+#[apply(on_each_store!)]
+async fn erasures_of_people_who_are_no_contacts_in_the_backup_are_replayed(app: TestApp) {
+    use PlatformPreference::{Resume, Stop};
+    const SENDER: &str = "106540352242922";
+    let said: [&[_]; 5] = [
+        &[(Stop, SENDER)],
+        &[(Resume, SENDER)],
+        &[(Stop, SENDER), (Resume, SENDER)],
+        &[(Stop, ""), (Resume, SENDER)],
+        &[(Stop, ""), (Resume, SENDER), (Stop, SENDER)],
+    ];
+    for (n, said) in said.iter().enumerate() {
+        for (preference, sender) in *said {
+            let recorded = app.opt_in().record_platform_preference(phone(n), *preference);
+            recorded.sender_phone_number_id(*sender).await.expect("a preference");
+        }
+    }
+    app.opt_in().record_opt_out(phone(5)).reason_text("Never you").await.expect("an opt-out");
+    let backup = app.backup().await;
+    for n in 0..6 {
+        app.make_contact(phone(n)).await;
+        erase(&app, n).await;
+    }
+    let restored = app.restore(backup).await;
+    let before = SystemTime::now();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let (summary, refused) = replay(&restored, &list(&app).await).await;
+    assert_eq!(summary, Summary { suppressed: 6, ..Summary::default() }, "{refused:?}");
+    for n in 0..6 {
+        let now = restored.opt_in().check(phone(n), MessageCategory::Marketing);
+        now.as_of(before).await.expect("an answer");
+        for app in [&app, &restored] {
+            app.make_contact(phone(n)).await;
+            app.opt_in().record_opt_in(phone(n), OptInSource::Paper).await.expect("an opt-in");
+        }
+        for sender in ["", SENDER, "106540352242923"] {
+            let mut answers = Vec::new();
+            for app in [&app, &restored] {
+                let check = app.opt_in().check(phone(n), MessageCategory::Marketing);
+                let check = check.sender_phone_number_id(sender).await.expect("an answer");
+                let listed = app.opt_in().events(phone(n)).await.expect("events").items;
+                let decided = check.event_id.clone().expect("an event");
+                assert!(listed.iter().any(|event| event.event_id == decided), "{n} {sender}");
+                answers.push(check.reason);
+            }
+            assert_eq!(answers[0], answers[1], "{n} {sender}");
+        }
+    }
     let store = restored.open_store(Access::Read).await;
     audit::verify(&store, "", None).await.expect("a ledger").expect("in order");
     assert_eq!(audit_states::verify_states(&store, "").await.expect("an audit"), []);

@@ -1,5 +1,7 @@
 //! `audit export`, and making a workspace again from it after a loss of the database.
 
+mod remembered;
+
 use std::time::{Duration, SystemTime};
 
 use contacts_sdk::{

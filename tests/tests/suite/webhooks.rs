@@ -29,18 +29,18 @@ const MARKETING: MessageCategory = MessageCategory::Marketing;
 const SENDER: &str = "106540352242922";
 const OTHER_SENDER: &str = "106540352242923";
 
-const PHONE: &str = "16505551234";
-const NEW_PHONE: &str = "12195555358";
-const USER: &str = "US.13491208655302741918";
+pub(crate) const PHONE: &str = "16505551234";
+pub(crate) const NEW_PHONE: &str = "12195555358";
+pub(crate) const USER: &str = "US.13491208655302741918";
 const NEW_USER: &str = "US.55501208655302741918";
 
 /// Seconds since 1970, this many seconds ago.
-fn ago(seconds: u64) -> u64 {
+pub(crate) fn ago(seconds: u64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     now - seconds
 }
 
-fn time(seconds: u64) -> SystemTime {
+pub(crate) fn time(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
@@ -53,7 +53,7 @@ fn user_id(user: &str) -> Recipient {
 }
 
 /// A webhook with these changes, each in an entry of its own.
-fn webhook(changes: impl IntoIterator<Item = Value>) -> Value {
+pub(crate) fn webhook(changes: impl IntoIterator<Item = Value>) -> Value {
     let entries = changes.into_iter().map(|change| json!({"id": "1022", "changes": [change]}));
     json!({"object": "whatsapp_business_account", "entry": entries.collect::<Vec<_>>()})
 }
@@ -110,7 +110,7 @@ fn system(from: Option<&str>, system: Value, at: u64) -> Value {
     change("messages", message)
 }
 
-fn number_changed(old: &str, new: &str, users: Option<(&str, &str)>, at: u64) -> Value {
+pub(crate) fn number_changed(old: &str, new: &str, users: Option<(&str, &str)>, at: u64) -> Value {
     let (previous, user) = users.unzip();
     let body = json!({"type": "user_changed_number", "wa_id": new, "user_id": user,
         "previous_user_id": previous, "body": "User changed their number"});
@@ -167,7 +167,7 @@ async fn opted_in(app: &TestApp, contact: NewContact) -> Contact {
 }
 
 /// Has the contacts of a workspace created two hours earlier.
-async fn make_older(app: &TestApp, workspace_id: &str) {
+pub(crate) async fn make_older(app: &TestApp, workspace_id: &str) {
     let store = app.open_store(Access::Write).await;
     store.write(MakeOlder(workspace_id.to_owned())).await.expect("older contacts");
     store.close().await;

@@ -260,7 +260,7 @@ fn row_of(
 
 /// Writes rows of identities that were nobody's or a contact's until now. What is known
 /// under their hashed keys already stands, too.
-pub(in crate::operations) async fn upsert_suppressions(
+async fn upsert_suppressions(
     tx: &mut Transaction,
     workspace: &Workspace,
     mut rows: Vec<ConsentRow>,
@@ -323,7 +323,7 @@ async fn share_events(
 }
 
 /// The positions of some events of these people.
-async fn positions_of(
+pub(in crate::operations) async fn positions_of(
     tx: &mut Transaction,
     workspace: &Workspace,
     subjects: &[Subjects],

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::session::PostgresSession;
@@ -26,6 +27,21 @@ impl WebhookReader for PostgresSession {
         );
         let rows = self.fetch_all(query.bind(&workspace.workspace_id).bind(record_ids)).await?;
         Ok(rows.iter().map(|row| (row.get(0), time(row.get(1)))).collect())
+    }
+
+    async fn webhook_record_page(
+        &mut self,
+        workspace: &Workspace,
+        after: Uuid,
+        limit: usize,
+    ) -> Result<Vec<WebhookRecord>> {
+        let query = sqlx::query(
+            "SELECT record_id, time FROM webhook_record
+             WHERE workspace_id = $1 AND record_id > $2 ORDER BY record_id LIMIT $3",
+        );
+        let query = query.bind(&workspace.workspace_id).bind(after).bind(row_limit(limit));
+        let record = |row: &PgRow| WebhookRecord { record_id: row.get(0), time: time(row.get(1)) };
+        Ok(self.fetch_all(query).await?.iter().map(record).collect())
     }
 }
 

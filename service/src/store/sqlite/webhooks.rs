@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::in_place::Values;
@@ -29,6 +30,22 @@ impl WebhookReader for SqliteSession {
         );
         let rows = self.fetch_all(query.bind(json(&ids)?).bind(workspace.row_key)).await?;
         Ok(rows.iter().map(|row| (row.get(0), time(row.get(1)))).collect())
+    }
+
+    async fn webhook_record_page(
+        &mut self,
+        workspace: &Workspace,
+        after: Uuid,
+        limit: usize,
+    ) -> Result<Vec<WebhookRecord>> {
+        let query = sqlx::query(
+            "SELECT record_id, time FROM webhook_record
+             WHERE workspace_key = ? AND record_id > ? ORDER BY record_id LIMIT ?",
+        );
+        let query = query.bind(workspace.row_key).bind(after).bind(row_limit(limit));
+        let record =
+            |row: &SqliteRow| WebhookRecord { record_id: row.get(0), time: time(row.get(1)) };
+        Ok(self.fetch_all(query).await?.iter().map(record).collect())
     }
 }
 

@@ -1,0 +1,90 @@
+//! What is remembered beside the ledger is restored with it: what webhooks told, and erasures.
+
+use contacts_sdk::WebhookOutcome;
+use contacts_service::erasures;
+
+use super::*;
+use crate::webhooks::{NEW_PHONE, PHONE, USER, ago, make_older, number_changed, time, webhook};
+
+/// The number that came after the new one.
+const LAST_PHONE: &str = "12195555359";
+
+/// Of two changes of a number the second arrives before the loss and the first after it: the number
+/// between them may be somebody else's.
+#[apply(on_each_store!)]
+async fn restored_workspace_knows_who_left_a_number(app: TestApp) {
+    app.workspaces().create(ACME).await.expect("a workspace");
+    let client = app.client().with_workspace(ACME);
+    let contact = NewContact::new().phone(PHONE).whatsapp_user_id(USER);
+    let contact = client.contacts().create(contact).await.expect("a contact");
+    let opted_in = client.opt_in().record_opt_in(&contact, OptInSource::WebForm);
+    opted_in.occurred_time(time(ago(3600))).await.expect("an opt-in");
+    make_older(&app, ACME).await;
+    let ingest = async |client: &ContactsClient, change| {
+        let payload = webhook([change]).to_string();
+        let report = client.webhooks().ingest(payload).await.expect("a webhook");
+        (report.results[0].outcome, report.results[0].message.clone())
+    };
+    let first = number_changed(PHONE, NEW_PHONE, None, ago(10));
+    let second = number_changed(NEW_PHONE, LAST_PHONE, None, ago(5));
+    let (outcome, _) = ingest(&client, second.clone()).await;
+    assert_eq!(outcome, WebhookOutcome::UnknownContact);
+
+    let (lines, _) = export(&app, 0).await;
+    let lost = after_the_loss(&app).await;
+    restore(&lost, &lines).await.expect("restored");
+    let restored = lost.client().with_workspace(ACME);
+    for change in [first.clone(), second, first] {
+        let told = ingest(&client, change.clone()).await;
+        assert_eq!(ingest(&restored, change).await, told);
+        for number in [PHONE, NEW_PHONE, LAST_PHONE] {
+            let reason = async |client: &ContactsClient| {
+                let check = client.opt_in().check(Recipient::phone(number), CATEGORIES[0]).await;
+                check.expect("a check").reason
+            };
+            let before = reason(&client).await;
+            assert_ne!(before, CheckReason::OptedIn, "{number}");
+            assert_eq!(reason(&restored).await, before, "{number}");
+        }
+    }
+    lost.finish().await;
+}
+
+/// Erasures that the export has are skipped when those since a backup are replayed.
+#[apply(on_each_store!)]
+async fn restored_erasures_are_not_repeated(app: TestApp) {
+    app.workspaces().create(ACME).await.expect("a workspace");
+    let client = app.client().with_workspace(ACME);
+    let contact = NewContact::new().phone(phone(0)).whatsapp_user_id(USER);
+    client.contacts().create(contact).await.expect("a contact");
+    client.contacts().delete(phone(0)).await.expect("a receipt");
+    client.opt_in().record_opt_out(phone(0)).await.expect("an opt-out");
+    let list = async |app: &TestApp| {
+        let store = app.open_store(Access::Read).await;
+        let mut lines = Vec::new();
+        let since = Default::default();
+        let failed = |_: &str, error| panic!("{error}");
+        let listed =
+            erasures::list(&store, Some(ACME.to_owned()), since, |line| lines.push(line), failed)
+                .await;
+        listed.expect("the erasures");
+        store.close().await;
+        lines
+    };
+    let erased = list(&app).await;
+    assert_eq!(erased.len(), 1);
+
+    let (lines, exported) = export(&app, 0).await;
+    let lost = after_the_loss(&app).await;
+    restore(&lost, &lines).await.expect("restored");
+    assert_eq!(list(&lost).await, erased);
+    let store = lost.open_store(Access::Write).await;
+    let failed = |_, error| panic!("{error}");
+    let text = erased.concat();
+    let replayed = erasures::replay(&store, text.as_bytes(), failed).await.expect("lines");
+    assert_eq!(replayed, erasures::Summary { already_gone: 1, ..Default::default() });
+    assert_eq!(audit_states::verify_states(&store, ACME).await.expect("an audit"), []);
+    store.close().await;
+    assert_eq!(export(&lost, 0).await.1, exported);
+    lost.finish().await;
+}
