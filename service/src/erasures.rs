@@ -1,7 +1,7 @@
 //! Erasures as lines of JSON. They are stored apart from backups, and repeated on a database that was
 //! restored from one. A line contains no personal data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
@@ -14,7 +14,7 @@ use crate::domain::consent::MessageCategory;
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::phone::MatchKey;
-use crate::operations::erasure::{self, Erasure, RepeatErasure, Repeated};
+use crate::operations::erasure::{self, EraseAgain, Erasure, RepeatErasure};
 use crate::operations::workspaces;
 use crate::store::{Receipt, Store, parse_id};
 
@@ -75,7 +75,7 @@ async fn list_one(
 }
 
 /// Repeats the erasures of these lines. A second run changes nothing. `refused` gets the number of
-/// each line that cannot be applied, and why; the other lines are applied.
+/// each line that cannot be applied, and why; the other lines are applied. All are held in memory.
 ///
 /// # Errors
 /// When the lines cannot be read.
@@ -84,26 +84,36 @@ pub async fn replay(
     lines: impl BufRead,
     mut refused: impl FnMut(u64, String),
 ) -> io::Result<Summary> {
-    let mut summary = Summary::default();
+    let mut failed = BTreeMap::new();
+    let mut decoded = Vec::new();
     for (number, line) in (1..).zip(lines.split(b'\n')) {
         let line = line?;
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let repeated = match decode_line(&line, store.keyring()) {
-            Ok(repeat) => store.write(repeat).await.map_err(|error| error.to_string()),
-            Err(what) => Err(what.to_owned()),
-        };
-        match repeated {
-            Ok(Repeated::Erased) => summary.erased += 1,
-            Ok(Repeated::Suppressed) => summary.suppressed += 1,
-            Ok(Repeated::AlreadyGone) => summary.already_gone += 1,
-            Err(error) => {
-                summary.failed += 1;
-                refused(number, error);
-            }
+        match decode_line(&line, store.keyring()) {
+            Ok(erasure) => decoded.push((number, erasure)),
+            Err(what) => drop(failed.insert(number, what.to_owned())),
         }
     }
+    let mut erasures = Vec::new();
+    for (number, erasure) in decoded {
+        match store.write(EraseAgain(erasure.clone())).await {
+            Ok(erased) => erasures.push((number, erasure, erased)),
+            Err(error) => drop(failed.insert(number, error.to_string())),
+        }
+    }
+    let (mut erased, mut suppressed, mut already_gone) = (0, 0, 0);
+    for (number, erasure, had_contacts) in erasures {
+        match store.write(erasure).await {
+            Ok(_) if had_contacts => erased += 1,
+            Ok(true) => suppressed += 1,
+            Ok(false) => already_gone += 1,
+            Err(error) => drop(failed.insert(number, error.to_string())),
+        }
+    }
+    let summary = Summary { erased, suppressed, already_gone, failed: failed.len() as u64 };
+    failed.into_iter().for_each(|(number, what)| refused(number, what));
     Ok(summary)
 }
 

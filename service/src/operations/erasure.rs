@@ -53,8 +53,8 @@ pub async fn page(
     Ok(erasures)
 }
 
-/// Repeats an erasure on this database.
-#[derive(Debug)]
+/// Repeats an erasure on this database, of which [`EraseAgain`] erased the contacts.
+#[derive(Clone, Debug)]
 pub struct RepeatErasure {
     /// The workspace of the request. Empty stands for the default one.
     pub workspace_id: String,
@@ -62,43 +62,59 @@ pub struct RepeatErasure {
     pub erasure: Erasure,
 }
 
-/// What repeating an erasure has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeated {
-    /// The contact, or one that was merged into it, was erased.
-    Erased,
-    /// There was no contact. It is now recorded that the person was erased.
-    Suppressed,
-    /// Nothing: the erasure was already recorded.
-    AlreadyGone,
-}
+/// Erases the contacts of an erasure, unless it is recorded. To be done for all erasures before any is
+/// repeated: an id may have come from one of their contacts to another one since the backup, and only
+/// what is nobody's is found under its hashed key.
+#[derive(Debug)]
+pub struct EraseAgain(pub RepeatErasure);
 
-impl Operation for RepeatErasure {
-    type Output = Repeated;
+impl Operation for EraseAgain {
+    /// Whether there were any.
+    type Output = bool;
 
-    async fn run(&self, tx: &mut Transaction) -> Result<Repeated> {
-        let receipt = &self.erasure.receipt;
-        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
-        let known = tx.db.receipts(&workspace, receipt.contact_id).await?;
-        if known.iter().any(|known| known.receipt_id == receipt.receipt_id) {
-            return Ok(Repeated::AlreadyGone);
+    async fn run(&self, tx: &mut Transaction) -> Result<bool> {
+        let Self(RepeatErasure { workspace_id, erasure }) = self;
+        let workspace = lock_workspace(tx, workspace_id, Lock::Shared).await?;
+        if is_recorded(tx, &workspace, &erasure.receipt).await? {
+            return Ok(false);
         }
-        let mut ids = vec![receipt.contact_id];
-        ids.extend(&receipt.merged_contact_ids);
-        let mut repeated = Repeated::Suppressed;
-        for id in &ids {
-            let person = Recipient::Id(*id);
+        let mut erased = false;
+        for id in erasure.receipt.contact_ids() {
+            let person = Recipient::Id(id);
             let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&person)).await?;
             let found = unit.find_contact(&person).and_then(|entry| unit.contact(entry)).cloned();
             if let Some(contact) = found {
-                unit.erase(tx, &contact, receipt.delete_time).await?;
-                repeated = Repeated::Erased;
+                unit.erase(tx, &contact, erasure.receipt.delete_time).await?;
+                erased = true;
             }
         }
-        self.suppress(tx, &workspace, ids).await?;
-        tx.db.insert_receipt(&workspace, receipt).await?;
-        Ok(repeated)
+        Ok(erased)
     }
+}
+
+impl Operation for RepeatErasure {
+    /// Whether it was not recorded before.
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Transaction) -> Result<bool> {
+        let receipt = &self.erasure.receipt;
+        let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
+        if is_recorded(tx, &workspace, receipt).await? {
+            return Ok(false);
+        }
+        self.suppress(tx, &workspace, receipt.contact_ids().collect()).await?;
+        tx.db.insert_receipt(&workspace, receipt).await?;
+        Ok(true)
+    }
+}
+
+async fn is_recorded(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    receipt: &Receipt,
+) -> Result<bool> {
+    let known = tx.db.receipts(workspace, receipt.contact_id).await?;
+    Ok(known.iter().any(|known| known.receipt_id == receipt.receipt_id))
 }
 
 impl RepeatErasure {

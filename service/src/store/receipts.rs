@@ -26,6 +26,13 @@ pub struct Receipt {
     pub hashed_keys: Vec<MatchKey>,
 }
 
+impl Receipt {
+    /// The ids of the contact, and of those that were merged into it.
+    pub fn contact_ids(&self) -> impl Iterator<Item = Uuid> {
+        [self.contact_id].into_iter().chain(self.merged_contact_ids.iter().copied())
+    }
+}
+
 /// Reads receipts.
 #[async_trait]
 pub trait ReceiptReader {

@@ -171,3 +171,43 @@ async fn erasures_of_people_who_are_no_contacts_in_the_backup_are_replayed(app: 
     store.close().await;
     restored.finish().await;
 }
+
+/// A number that was another contact's in the backup is found under its hash once that contact is erased,
+/// or gave it up.
+#[apply(on_each_store!)]
+async fn number_that_changed_hands_after_the_backup_stays_erased(app: TestApp) {
+    for n in [0, 1] {
+        app.make_opted_in(phone(n)).await;
+    }
+    let backup = app.backup().await;
+    for n in [0, 1] {
+        let link = app.contacts().link_identity(phone(n)).phone(phone(n + 10)).release(phone(n));
+        link.await.expect("a contact");
+        app.opt_in().record_opt_out(phone(n)).await.expect("an opt-out");
+        app.make_contact(phone(n)).await;
+        erase(&app, n).await;
+    }
+    // Of the two who had the numbers, one is erased and one stays.
+    erase(&app, 10).await;
+
+    let restored = app.restore(backup).await;
+    let (summary, refused) = replay(&restored, &list(&app).await).await;
+    assert_eq!(summary, Summary { erased: 1, suppressed: 2, ..Summary::default() }, "{refused:?}");
+    let store = restored.open_store(Access::Read).await;
+    assert_eq!(audit_states::verify_states(&store, "").await.expect("an audit"), []);
+    store.close().await;
+    let link = restored.contacts().link_identity(phone(1)).phone(phone(11));
+    link.await.expect("a contact");
+    restored.contacts().link_identity(phone(11)).release(phone(1)).await.expect("a contact");
+    for n in [0, 1] {
+        restored.make_contact(phone(n)).await;
+        let options =
+            ImportOptions::new().on_conflict(OnConflict::Merge).consent(ImportConsent::opted_in());
+        let row = NewContact::new().phone(phone(n));
+        let claim = restored.contacts().batch_upsert([row]).options(options).await;
+        let error = claim.expect("an outcome").failures.remove(0).error;
+        error.refused_for(reason::CONSENT_CONFLICT);
+        assert_eq!(reason_of(&restored, n).await, CheckReason::OptedOut, "{n}");
+    }
+    restored.finish().await;
+}

@@ -30,6 +30,8 @@ struct Rows {
     claimed: Vec<MatchKey>,
     /// Keys of non-contacts, which have to be nobody's still.
     non_contacts: Vec<MatchKey>,
+    /// Hashed keys of identities that were a contact's.
+    released: Vec<MatchKey>,
 }
 
 impl UnitOfWork<'_> {
@@ -196,8 +198,9 @@ impl Rows {
                 None => keyring.hashed(&workspace.workspace_id, key),
             };
             if contact_id.is_none() {
-                if !entry.is_released {
-                    self.non_contacts.push(key.clone());
+                match entry.is_released {
+                    true => self.released.push(match_key.clone()),
+                    false => self.non_contacts.push(key.clone()),
                 }
                 if consent.is_empty() {
                     continue;
@@ -229,6 +232,7 @@ impl Rows {
             refuse_new_contacts(tx, workspace, &self.non_contacts).await?;
             refuse_new_suppressions(tx, workspace, &self.claimed).await?;
         }
+        self.add_erased(tx, workspace).await?;
         self.written.iter_mut().for_each(|row| row.revision = revision);
         let written: HashSet<_> = self.written.iter().map(|row| &row.match_key).collect();
         self.dropped.retain(|key| !written.contains(key));
@@ -243,6 +247,23 @@ impl Rows {
         if !self.claimed.is_empty() && !suppresses {
             tx.lock_suppression_keys(workspace, KeyLock::Shared).await?;
             refuse_new_suppressions(tx, workspace, &self.claimed).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Rows {
+    /// Adds what a replayed erasure says of whoever had an identity after the backup, in which it is another
+    /// contact's: that is known under its hashed key before it is nobody's.
+    async fn add_erased(&mut self, tx: &mut Transaction, workspace: &Workspace) -> Result<()> {
+        if self.released.is_empty() {
+            return Ok(());
+        }
+        for known in tx.db.consent(workspace, &self.released).await?.into_iter().flatten() {
+            let same = self.written.iter_mut().find(|row| row.match_key == known.match_key);
+            if let Some(row) = same.filter(|row| row.identity_id != known.identity_id) {
+                row.consent.add_all_of(&known.consent);
+            }
         }
         Ok(())
     }
