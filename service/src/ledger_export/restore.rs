@@ -115,8 +115,8 @@ struct Restore<'a> {
     claims: Vec<DetailClaim>,
     /// Positions of details that a later run of the export says are erased.
     late_erasures: HashSet<i64>,
-    /// The last event that made an identity nobody's.
-    partings: HashMap<IdentityId, i64>,
+    /// The events that made an identity nobody's, and what stood against it then.
+    partings: HashMap<IdentityId, Vec<i64>>,
     /// Entries listed under what they let go, or under a contact that what they stand against came to.
     listings: Vec<(Listing, i64)>,
     entries: Vec<Entry>,
@@ -236,9 +236,13 @@ impl<'a> Restore<'a> {
             has_detail: entry.detail.is_some(),
         };
         self.places.insert(entry.fact.event_id, place);
-        self.list(&entry)?;
+        let gone = self.list(&entry)?;
         if let Some(event) = entry.fact.fold_event()? {
             self.world.apply(&event);
+        }
+        for identity in gone {
+            let standing = self.standing(identity);
+            self.partings.entry(identity).or_default().extend(standing);
         }
         self.entries.push(entry);
         match self.entries.len() < PAGE {
@@ -248,11 +252,11 @@ impl<'a> Restore<'a> {
     }
 
     /// Lists an entry under the identities and the contact that it let go, and what was said of an
-    /// identity under the contact that it came to.
-    fn list(&mut self, entry: &Entry) -> Result<(), Refused> {
+    /// identity under the contact that it came to. Returns these identities.
+    fn list(&mut self, entry: &Entry) -> Result<Vec<IdentityId>, Refused> {
         let gone = match entry.fact.change()? {
             EventChange::Identities(Change::Released { identity }) => {
-                self.partings.insert(identity, entry.position);
+                self.partings.entry(identity).or_default().push(entry.position);
                 vec![identity]
             }
             EventChange::Identities(Change::Erased { identity }) => {
@@ -285,18 +289,23 @@ impl<'a> Restore<'a> {
             }
             EventChange::Identities(_) => Vec::new(),
         };
-        let listing = |id| (Listing::Identity(id), entry.position);
-        self.listings.extend(gone.into_iter().map(listing));
-        Ok(())
+        let listing = |id: &IdentityId| (Listing::Identity(*id), entry.position);
+        self.listings.extend(gone.iter().map(listing));
+        Ok(gone)
+    }
+
+    /// The positions of what stands against an identity.
+    fn standing(&self, identity: IdentityId) -> Vec<i64> {
+        let row = self.world.row(identity).unwrap_or_default();
+        let events = row.objections.events().into_iter();
+        events.filter_map(|event| Some(self.places.get(&event)?.position)).collect()
     }
 
     /// Lists what stands against an identity under the contact that it comes to, which has the
     /// details of what was said before from then on: its erasure erases them.
     fn claim(&mut self, identity: IdentityId, contact_id: Uuid) {
-        let row = self.world.row(identity).unwrap_or_default();
-        let standing = row.objections.events().into_iter();
-        let places = standing.filter_map(|event| self.places.get(&event));
-        let listed = places.map(|place| (Listing::Contact(contact_id), place.position));
+        let standing = self.standing(identity).into_iter();
+        let listed = standing.map(|position| (Listing::Contact(contact_id), position));
         self.listings.extend(listed);
         for (event, key) in self.said_of_nobody.remove(&identity).into_iter().flatten() {
             if let Some(place) = self.places.get_mut(&event) {
@@ -394,7 +403,8 @@ impl<'a> Restore<'a> {
         let events = row.consent.objections.events().into_iter();
         let places = events.filter_map(|event| self.places.get(&event));
         let counting = places.filter(|place| !is_listed(place)).map(|place| place.position);
-        counting.chain(self.partings.get(&row.identity_id).copied()).collect()
+        let parted = self.partings.get(&row.identity_id).into_iter().flatten();
+        counting.chain(parted.copied()).collect()
     }
 }
 

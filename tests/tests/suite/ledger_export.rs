@@ -263,6 +263,11 @@ async fn restored_contact_keeps_the_history_of_a_number_that_it_released(app: Te
     contacts.create(NewContact::new().phone(phone(11))).await.expect("a contact");
     contacts.merge(phone(11), phone(10)).await.expect("a contact");
     contacts.link_identity(phone(11)).release(phone(10)).await.expect("a contact");
+    for _ in 0..2 {
+        contacts.create(NewContact::new().phone(phone(20))).await.expect("a contact");
+        opt_in.record_opt_out(phone(20)).await.expect("an opt-out");
+        contacts.delete(phone(20)).await.expect("a receipt");
+    }
     tokio::time::sleep(Duration::from_millis(2)).await;
     let now = opt_in.check(phone(1), CATEGORIES[0]).await.expect("a check").check_time;
     let now = now.expect("a time");
@@ -273,7 +278,7 @@ async fn restored_contact_keeps_the_history_of_a_number_that_it_released(app: Te
     assert_eq!(audit_states::verify_states(&store, ACME).await.expect("an audit"), []);
     store.close().await;
     let restored = lost.client().with_workspace(ACME);
-    for n in [0, 1, 10, 11] {
+    for n in [0, 1, 10, 11, 20] {
         let events = async |client: &ContactsClient| {
             let listed = client.opt_in().events(phone(n)).await.expect("events").items;
             listed.into_iter().map(|event| event.event_id).collect::<Vec<_>>()
