@@ -38,7 +38,8 @@ pub struct Summary {
 }
 
 /// Passes a line for each entry after the position `after` to `out`, then one for each contact,
-/// suppression, erasure and record of a webhook, in one state of the database, and at last one that says that this was all.
+/// suppression, erasure and record of a webhook, in one state of the database, and at last one that
+/// says that this was all.
 ///
 /// # Errors
 /// When there is no such workspace, its ledger ends before `after`, or the database cannot be read.

@@ -242,7 +242,9 @@ impl<'a> Restore<'a> {
         }
         for identity in gone {
             let standing = self.standing(identity);
-            self.partings.entry(identity).or_default().extend(standing);
+            let parted = self.partings.entry(identity).or_default();
+            parted.push(entry.position);
+            parted.extend(standing);
         }
         self.entries.push(entry);
         match self.entries.len() < PAGE {
@@ -256,7 +258,6 @@ impl<'a> Restore<'a> {
     fn list(&mut self, entry: &Entry) -> Result<Vec<IdentityId>, Refused> {
         let gone = match entry.fact.change()? {
             EventChange::Identities(Change::Released { identity }) => {
-                self.partings.entry(identity).or_default().push(entry.position);
                 vec![identity]
             }
             EventChange::Identities(Change::Erased { identity }) => {

@@ -88,6 +88,16 @@ async fn backend_for_tests(options: &SqliteOptions) -> (tempfile::TempDir, Sqlit
     (directory, opened.expect("a database"))
 }
 
+/// The same, as a store.
+#[cfg(test)]
+pub(crate) async fn store_for_tests() -> (tempfile::TempDir, Store) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("contacts.db");
+    let (options, keyring) = (SqliteOptions::default(), Keyring::new(&[7; 32]));
+    let opened = open(&path, Access::Create, &options, Clock::system(), keyring).await;
+    (directory, opened.expect("a store"))
+}
+
 async fn open_backend(
     path: &Path,
     access: Access,

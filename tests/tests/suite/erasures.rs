@@ -11,7 +11,7 @@ use contacts_service::operations::{audit, audit_states};
 use contacts_service::store::sqlite::Access;
 use contacts_tests::{Refused, TestApp, apply, of_another_key, on_each_store, phone};
 
-async fn list(app: &TestApp) -> Vec<String> {
+pub(crate) async fn list(app: &TestApp) -> Vec<String> {
     let store = app.open_store(Access::Read).await;
     let mut lines = Vec::new();
     let failed = |_: &str, error| panic!("{error}");
@@ -23,7 +23,7 @@ async fn list(app: &TestApp) -> Vec<String> {
 }
 
 /// Replays erasures. Returns the summary and the lines that were rejected.
-async fn replay(app: &TestApp, lines: &[String]) -> (Summary, Vec<(u64, String)>) {
+pub(crate) async fn replay(app: &TestApp, lines: &[String]) -> (Summary, Vec<(u64, String)>) {
     let store = app.open_store(Access::Write).await;
     let mut refused = Vec::new();
     let text = lines.join("\n");
@@ -40,6 +40,23 @@ async fn reason_of(app: &TestApp, n: usize) -> CheckReason {
 
 async fn erase(app: &TestApp, n: usize) {
     app.contacts().delete(phone(n)).await.expect("a receipt");
+}
+
+/// Fails unless an import that claims an opt-in of this number is refused.
+async fn refuse_claim(app: &TestApp, n: usize) {
+    let options =
+        ImportOptions::new().on_conflict(OnConflict::Merge).consent(ImportConsent::opted_in());
+    let row = NewContact::new().phone(phone(n));
+    let claim = app.contacts().batch_upsert([row]).options(options).await;
+    let error = claim.expect("an outcome").failures.remove(0).error;
+    error.refused_for(reason::CONSENT_CONFLICT);
+}
+
+async fn verify(app: &TestApp) {
+    let store = app.open_store(Access::Read).await;
+    audit::verify(&store, "", None).await.expect("a ledger").expect("in order");
+    assert_eq!(audit_states::verify_states(&store, "").await.expect("an audit"), []);
+    store.close().await;
 }
 
 #[apply(on_each_store!)]
@@ -96,22 +113,14 @@ async fn erasures_are_replayed_on_a_restored_backup(app: TestApp) {
     assert_eq!(summary, Summary { already_gone: 5, ..Summary::default() }, "{refused:?}");
 
     // Consent claimed by others is rejected.
-    let options =
-        ImportOptions::new().on_conflict(OnConflict::Merge).consent(ImportConsent::opted_in());
     for n in [0, 2, 3, 4, 5, 6] {
-        let row = NewContact::new().phone(phone(n));
-        let claim = restored.contacts().batch_upsert([row]).options(options.clone()).await;
-        let error = claim.expect("an outcome").failures.remove(0).error;
-        error.refused_for(reason::CONSENT_CONFLICT);
+        refuse_claim(&restored, n).await;
         restored.make_contact(phone(n)).await;
         let out = if [2, 5].contains(&n) { CheckReason::OptedOut } else { CheckReason::Erased };
         assert_eq!(reason_of(&restored, n).await, out, "{n}");
     }
     assert_eq!(reason_of(&restored, 1).await, CheckReason::OptedIn);
-    let store = restored.open_store(Access::Read).await;
-    audit::verify(&store, "", None).await.expect("a ledger").expect("in order");
-    assert_eq!(audit_states::verify_states(&store, "").await.expect("an audit"), []);
-    store.close().await;
+    verify(&restored).await;
     restored.finish().await;
 }
 
@@ -165,10 +174,7 @@ async fn erasures_of_people_who_are_no_contacts_in_the_backup_are_replayed(app: 
             assert_eq!(answers[0], answers[1], "{n} {sender}");
         }
     }
-    let store = restored.open_store(Access::Read).await;
-    audit::verify(&store, "", None).await.expect("a ledger").expect("in order");
-    assert_eq!(audit_states::verify_states(&store, "").await.expect("an audit"), []);
-    store.close().await;
+    verify(&restored).await;
     restored.finish().await;
 }
 
@@ -193,20 +199,13 @@ async fn number_that_changed_hands_after_the_backup_stays_erased(app: TestApp) {
     let restored = app.restore(backup).await;
     let (summary, refused) = replay(&restored, &list(&app).await).await;
     assert_eq!(summary, Summary { erased: 1, suppressed: 2, ..Summary::default() }, "{refused:?}");
-    let store = restored.open_store(Access::Read).await;
-    assert_eq!(audit_states::verify_states(&store, "").await.expect("an audit"), []);
-    store.close().await;
+    verify(&restored).await;
     let link = restored.contacts().link_identity(phone(1)).phone(phone(11));
     link.await.expect("a contact");
     restored.contacts().link_identity(phone(11)).release(phone(1)).await.expect("a contact");
     for n in [0, 1] {
         restored.make_contact(phone(n)).await;
-        let options =
-            ImportOptions::new().on_conflict(OnConflict::Merge).consent(ImportConsent::opted_in());
-        let row = NewContact::new().phone(phone(n));
-        let claim = restored.contacts().batch_upsert([row]).options(options).await;
-        let error = claim.expect("an outcome").failures.remove(0).error;
-        error.refused_for(reason::CONSENT_CONFLICT);
+        refuse_claim(&restored, n).await;
         assert_eq!(reason_of(&restored, n).await, CheckReason::OptedOut, "{n}");
     }
     restored.finish().await;

@@ -105,11 +105,9 @@ mod tests {
     use super::*;
     use crate::domain::contact::Profile;
     use crate::domain::import::{ImportRow, OnConflict};
-    use crate::domain::keyring::Keyring;
     use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
     use crate::operations::workspaces;
-    use crate::store::Clock;
-    use crate::store::sqlite::{self, Access, SqliteOptions};
+    use crate::store::sqlite;
 
     #[test]
     fn chunks_are_cut_where_a_transaction_is_full() {
@@ -150,11 +148,7 @@ mod tests {
     /// Each of its transactions is given up, and written in smaller ones then.
     #[tokio::test]
     async fn an_import_comes_to_its_end_however_many_others_write() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("contacts.db");
-        let (options, keyring) = (SqliteOptions::default(), Keyring::new(&[7; 32]));
-        let opened = sqlite::open(&path, Access::Create, &options, Clock::system(), keyring).await;
-        let store = opened.expect("a store");
+        let (_directory, store) = sqlite::store_for_tests().await;
         workspaces::ensure_default(&store).await.expect("a workspace");
         let workspace = workspaces::get(&store, "").await.expect("a workspace");
         let row = |index| {

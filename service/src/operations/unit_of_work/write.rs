@@ -198,9 +198,10 @@ impl Rows {
                 None => keyring.hashed(&workspace.workspace_id, key),
             };
             if contact_id.is_none() {
-                match entry.is_released {
-                    true => self.released.push(match_key.clone()),
-                    false => self.non_contacts.push(key.clone()),
+                if entry.is_released {
+                    self.released.push(match_key.clone());
+                } else {
+                    self.non_contacts.push(key.clone());
                 }
                 if consent.is_empty() {
                     continue;
@@ -232,7 +233,9 @@ impl Rows {
             refuse_new_contacts(tx, workspace, &self.non_contacts).await?;
             refuse_new_suppressions(tx, workspace, &self.claimed).await?;
         }
-        self.add_erased(tx, workspace).await?;
+        if !self.released.is_empty() {
+            add_known(tx, workspace, &self.released, &mut self.written).await?;
+        }
         self.written.iter_mut().for_each(|row| row.revision = revision);
         let written: HashSet<_> = self.written.iter().map(|row| &row.match_key).collect();
         self.dropped.retain(|key| !written.contains(key));
@@ -247,23 +250,6 @@ impl Rows {
         if !self.claimed.is_empty() && !suppresses {
             tx.lock_suppression_keys(workspace, KeyLock::Shared).await?;
             refuse_new_suppressions(tx, workspace, &self.claimed).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Rows {
-    /// Adds what a replayed erasure says of whoever had an identity after the backup, in which it is another
-    /// contact's: that is known under its hashed key before it is nobody's.
-    async fn add_erased(&mut self, tx: &mut Transaction, workspace: &Workspace) -> Result<()> {
-        if self.released.is_empty() {
-            return Ok(());
-        }
-        for known in tx.db.consent(workspace, &self.released).await?.into_iter().flatten() {
-            let same = self.written.iter_mut().find(|row| row.match_key == known.match_key);
-            if let Some(row) = same.filter(|row| row.identity_id != known.identity_id) {
-                row.consent.add_all_of(&known.consent);
-            }
         }
         Ok(())
     }
@@ -288,13 +274,24 @@ async fn upsert_suppressions(
 ) -> Result<()> {
     rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
     let keys: Vec<_> = rows.iter().map(|row| row.match_key.clone()).collect();
-    let known = tx.db.consent(workspace, &keys).await?;
-    for (row, known) in rows.iter_mut().zip(known) {
-        if let Some(known) = known {
+    add_known(tx, workspace, &keys, &mut rows).await?;
+    tx.db.upsert_consent(workspace, &rows).await
+}
+
+/// Adds what is known under these hashed keys to the rows with them. Of what a contact leaves something
+/// is, if the erasure of a later holder was replayed on a backup in which the contact has it.
+async fn add_known(
+    tx: &mut Transaction,
+    workspace: &Workspace,
+    keys: &[MatchKey],
+    rows: &mut [ConsentRow],
+) -> Result<()> {
+    for known in tx.db.consent(workspace, keys).await?.into_iter().flatten() {
+        if let Some(row) = rows.iter_mut().find(|row| row.match_key == known.match_key) {
             row.consent.add_all_of(&known.consent);
         }
     }
-    tx.db.upsert_consent(workspace, &rows).await
+    Ok(())
 }
 
 async fn claim_details(

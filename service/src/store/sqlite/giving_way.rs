@@ -7,11 +7,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::session::SqliteSession;
-use super::{Access, SqliteOptions, backend_for_tests, open};
+use super::{SqliteOptions, backend_for_tests, store_for_tests};
 use crate::domain::error::{Reason, Result};
-use crate::domain::keyring::Keyring;
 use crate::store::pace::Pace;
-use crate::store::{Backend, Bulk, Clock, GivenUp, Operation, Store, Transaction, Writer};
+use crate::store::{Backend, Bulk, GivenUp, Operation, Transaction, Writer};
 
 /// A test that waits longer has failed.
 const LONG: Duration = Duration::from_secs(60);
@@ -118,19 +117,10 @@ impl Operation for Objection {
     }
 }
 
-async fn store() -> (tempfile::TempDir, Store) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("contacts.db");
-    let keyring = Keyring::new(&[7; 32]);
-    let opened =
-        open(&path, Access::Create, &SqliteOptions::default(), Clock::system(), keyring).await;
-    (directory, opened.expect("a store"))
-}
-
 /// Else it would wait for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_objection_goes_before_long_work_that_runs() {
-    let (_directory, store) = store().await;
+    let (_directory, store) = store_for_tests().await;
     for given_up in [GivenUp::RunsAgain, GivenUp::IsDivided] {
         let (began, times) = (Arc::new(Semaphore::new(0)), Arc::default());
         let work = Work { began: Arc::clone(&began), times: Arc::clone(&times), given_up };

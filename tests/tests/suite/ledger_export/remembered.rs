@@ -1,9 +1,10 @@
 //! What is remembered beside the ledger is restored with it: what webhooks told, and erasures.
 
 use contacts_sdk::WebhookOutcome;
-use contacts_service::erasures;
+use contacts_service::erasures::Summary;
 
 use super::*;
+use crate::erasures::{list, replay};
 use crate::webhooks::{NEW_PHONE, PHONE, USER, ago, make_older, number_changed, time, webhook};
 
 /// The number that came after the new one.
@@ -59,18 +60,6 @@ async fn restored_erasures_are_not_repeated(app: TestApp) {
     client.contacts().create(contact).await.expect("a contact");
     client.contacts().delete(phone(0)).await.expect("a receipt");
     client.opt_in().record_opt_out(phone(0)).await.expect("an opt-out");
-    let list = async |app: &TestApp| {
-        let store = app.open_store(Access::Read).await;
-        let mut lines = Vec::new();
-        let since = Default::default();
-        let failed = |_: &str, error| panic!("{error}");
-        let listed =
-            erasures::list(&store, Some(ACME.to_owned()), since, |line| lines.push(line), failed)
-                .await;
-        listed.expect("the erasures");
-        store.close().await;
-        lines
-    };
     let erased = list(&app).await;
     assert_eq!(erased.len(), 1);
 
@@ -78,11 +67,9 @@ async fn restored_erasures_are_not_repeated(app: TestApp) {
     let lost = after_the_loss(&app).await;
     restore(&lost, &lines).await.expect("restored");
     assert_eq!(list(&lost).await, erased);
-    let store = lost.open_store(Access::Write).await;
-    let failed = |_, error| panic!("{error}");
-    let text = erased.concat();
-    let replayed = erasures::replay(&store, text.as_bytes(), failed).await.expect("lines");
-    assert_eq!(replayed, erasures::Summary { already_gone: 1, ..Default::default() });
+    let (summary, refused) = replay(&lost, &erased).await;
+    assert_eq!(summary, Summary { already_gone: 1, ..Summary::default() }, "{refused:?}");
+    let store = lost.open_store(Access::Read).await;
     assert_eq!(audit_states::verify_states(&store, ACME).await.expect("an audit"), []);
     store.close().await;
     assert_eq!(export(&lost, 0).await.1, exported);
