@@ -1,7 +1,7 @@
 //! Erasures as lines of JSON. They are stored apart from backups, and repeated on a database that was
 //! restored from one. A line contains no personal data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{self, BufRead};
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
@@ -14,7 +14,7 @@ use crate::domain::consent::MessageCategory;
 use crate::domain::error::{Error, Result};
 use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::phone::MatchKey;
-use crate::operations::erasure::{self, EraseAgain, Erasure, RepeatErasure};
+use crate::operations::erasure::{self, EraseAgain, Erasure, Holders, RepeatErasure};
 use crate::operations::workspaces;
 use crate::store::{Receipt, Store, parse_id};
 
@@ -103,8 +103,16 @@ pub async fn replay(
             Err(error) => drop(failed.insert(number, error.to_string())),
         }
     }
+    let found = holders_of(store, erasures.iter().map(|(_, erasure, _)| erasure)).await;
     let (mut erased, mut suppressed, mut already_gone) = (0, 0, 0);
-    for (number, erasure, had_contacts) in erasures {
+    for (number, mut erasure, had_contacts) in erasures {
+        match &found[&erasure.workspace_id] {
+            Ok(found) => erasure.holders = found.of(&erasure.erasure.receipt),
+            Err(error) => {
+                failed.insert(number, error.to_string());
+                continue;
+            }
+        }
         match store.write(erasure).await {
             Ok(_) if had_contacts => erased += 1,
             Ok(true) => suppressed += 1,
@@ -115,6 +123,24 @@ pub async fn replay(
     let summary = Summary { erased, suppressed, already_gone, failed: failed.len() as u64 };
     failed.into_iter().for_each(|(number, what)| refused(number, what));
     Ok(summary)
+}
+
+/// The contacts that have keys of erased ones, by workspace.
+async fn holders_of<'e>(
+    store: &Store,
+    erasures: impl Iterator<Item = &'e RepeatErasure>,
+) -> HashMap<String, Result<Holders>> {
+    let mut wanted: HashMap<_, HashSet<_>> = HashMap::new();
+    for RepeatErasure { workspace_id, erasure, .. } in erasures {
+        let keys = erasure.receipt.hashed_keys.iter().cloned();
+        wanted.entry(workspace_id.clone()).or_default().extend(keys);
+    }
+    let mut found = HashMap::new();
+    for (workspace_id, keys) in wanted {
+        let holders = erasure::holders(store, &workspace_id, &keys).await;
+        found.insert(workspace_id, holders);
+    }
+    found
 }
 
 fn encode_line(
@@ -180,5 +206,6 @@ fn decode_line(line: &[u8], keyring: &Keyring) -> Decoded<RepeatErasure> {
     // Empty would mean the default one.
     let workspace_id = Some(text("workspace_id")?).filter(|id| !id.is_empty()).ok_or(MALFORMED)?;
     let workspace_id = workspace_id.to_owned();
-    Ok(RepeatErasure { workspace_id, erasure: Erasure { receipt, opted_out } })
+    let erasure = Erasure { receipt, opted_out };
+    Ok(RepeatErasure { workspace_id, erasure, holders: Holders::default() })
 }

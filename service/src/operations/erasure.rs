@@ -19,6 +19,10 @@ use crate::store::{
 use super::unit_of_work::{UnitOfWork, new_identity, positions_of};
 use super::{ledger, lock_workspace, workspace};
 
+pub use holders::{Holders, holders};
+
+mod holders;
+
 /// An erasure that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Erasure {
@@ -60,6 +64,8 @@ pub struct RepeatErasure {
     pub workspace_id: String,
     /// The erasure. The keyring has the keys that its hashed keys were made with.
     pub erasure: Erasure,
+    /// The keys of contacts that the erased contact had, too.
+    pub holders: Holders,
 }
 
 /// Erases the contacts of an erasure, unless it is recorded. To be done for all erasures before any is
@@ -73,7 +79,7 @@ impl Operation for EraseAgain {
     type Output = bool;
 
     async fn run(&self, tx: &mut Transaction) -> Result<bool> {
-        let Self(RepeatErasure { workspace_id, erasure }) = self;
+        let Self(RepeatErasure { workspace_id, erasure, .. }) = self;
         let workspace = lock_workspace(tx, workspace_id, Lock::Shared).await?;
         if is_recorded(tx, &workspace, &erasure.receipt).await? {
             return Ok(false);
@@ -102,7 +108,8 @@ impl Operation for RepeatErasure {
         if is_recorded(tx, &workspace, receipt).await? {
             return Ok(false);
         }
-        self.suppress(tx, &workspace, receipt.contact_ids().collect()).await?;
+        let kept = self.part(tx, &workspace).await?;
+        self.suppress(tx, &workspace, receipt.contact_ids().collect(), &kept).await?;
         tx.db.insert_receipt(&workspace, receipt).await?;
         Ok(true)
     }
@@ -120,14 +127,17 @@ async fn is_recorded(
 impl RepeatErasure {
     /// Erases the details recorded under the contact's hashed keys, and records under
     /// them that the person was erased. This includes keys that the contact got after
-    /// the backup.
+    /// the backup, but not those that a contact keeps.
     async fn suppress(
         &self,
         tx: &mut Transaction,
         workspace: &Workspace,
         contact_ids: Vec<Uuid>,
+        kept: &[MatchKey],
     ) -> Result<()> {
         let Receipt { contact_id, delete_time, hashed_keys, .. } = &self.erasure.receipt;
+        let hashed_keys: Vec<_> =
+            hashed_keys.iter().filter(|key| !kept.contains(key)).cloned().collect();
         let (revision, head) = tx.db.next_consent_revision(workspace).await?;
         tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let keyring = tx.keyring();
@@ -135,7 +145,7 @@ impl RepeatErasure {
             // The backup may be older than this version of the key.
             tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
-        let known = tx.db.consent(workspace, hashed_keys).await?;
+        let known = tx.db.consent(workspace, &hashed_keys).await?;
         let subjects = Subjects { contact_ids, keys: hashed_keys.clone(), ..Subjects::default() };
         let standing = known.iter().flatten().flat_map(|row| row.consent.objections.events());
         let standing = standing.collect();

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use contacts_sdk::{
     CheckReason, ImportConsent, ImportOptions, MessageCategory, NewContact, OnConflict,
-    OptInSource, PlatformPreference, reason,
+    OptInSource, PlatformPreference, Recipient, reason,
 };
 use contacts_service::erasures::{self, Summary};
 use contacts_service::operations::{audit, audit_states};
@@ -178,35 +178,69 @@ async fn erasures_of_people_who_are_no_contacts_in_the_backup_are_replayed(app: 
     restored.finish().await;
 }
 
-/// A number that was another contact's in the backup is found under its hash once that contact is erased,
-/// or gave it up.
+/// A number that another contact has in the backup left it before the erasure. It is released, or denied
+/// where it is all that the contact has.
 #[apply(on_each_store!)]
 async fn number_that_changed_hands_after_the_backup_stays_erased(app: TestApp) {
-    for n in [0, 1] {
+    use MessageCategory::Marketing;
+    const ID: &str = "US.1349";
+    for n in 0..4 {
         app.make_opted_in(phone(n)).await;
     }
+    // One has a user id, too, and of one it is a former number.
+    let id = Recipient::whatsapp_user_id(ID);
+    app.contacts().link_identity(phone(2)).whatsapp_user_id(ID).await.expect("a contact");
+    let by_id = app.opt_in().record_opt_in(id.clone(), OptInSource::Paper);
+    by_id.await.expect("an opt-in");
+    app.contacts().link_identity(phone(3)).phone(phone(13)).await.expect("a contact");
     let backup = app.backup().await;
-    for n in [0, 1] {
-        let link = app.contacts().link_identity(phone(n)).phone(phone(n + 10)).release(phone(n));
+    for n in 0..4 {
+        let now = if n == 3 { 13 } else { n };
+        let link = app.contacts().link_identity(phone(now)).phone(phone(n + 20)).release(phone(n));
         link.await.expect("a contact");
         app.opt_in().record_opt_out(phone(n)).await.expect("an opt-out");
         app.make_contact(phone(n)).await;
         erase(&app, n).await;
     }
-    // Of the two who had the numbers, one is erased and one stays.
-    erase(&app, 10).await;
+    // Of those who had the numbers, one is erased, too.
+    erase(&app, 20).await;
 
     let restored = app.restore(backup).await;
-    let (summary, refused) = replay(&restored, &list(&app).await).await;
-    assert_eq!(summary, Summary { erased: 1, suppressed: 2, ..Summary::default() }, "{refused:?}");
+    let before = SystemTime::now();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let lines = list(&app).await;
+    let (summary, refused) = replay(&restored, &lines).await;
+    assert_eq!(summary, Summary { erased: 1, suppressed: 4, ..Summary::default() }, "{refused:?}");
+    let (again, _) = replay(&restored, &lines).await;
+    assert_eq!(again, Summary { already_gone: 5, ..Summary::default() });
     verify(&restored).await;
+    for n in [2, 3] {
+        restored
+            .contacts()
+            .get(phone(n))
+            .await
+            .expect_err("released")
+            .refused_for(reason::CONTACT_NOT_FOUND);
+    }
+    // What its contact keeps is as it was.
+    let check = restored.opt_in().check(id, Marketing).await.expect("a check");
+    assert_eq!(check.reason, CheckReason::OptedIn);
+
+    assert_eq!(reason_of(&restored, 1).await, CheckReason::OptedOut);
     let link = restored.contacts().link_identity(phone(1)).phone(phone(11));
     link.await.expect("a contact");
     restored.contacts().link_identity(phone(11)).release(phone(1)).await.expect("a contact");
-    for n in [0, 1] {
+    verify(&restored).await;
+    for n in 0..4 {
+        let as_of = restored.opt_in().check(phone(n), Marketing).as_of(before);
+        as_of.await.expect("an answer as of then");
         restored.make_contact(phone(n)).await;
         refuse_claim(&restored, n).await;
         assert_eq!(reason_of(&restored, n).await, CheckReason::OptedOut, "{n}");
     }
+    for n in [11, 13] {
+        erase(&restored, n).await;
+    }
+    verify(&restored).await;
     restored.finish().await;
 }

@@ -279,7 +279,7 @@ async fn upsert_suppressions(
 }
 
 /// Adds what is known under these hashed keys to the rows with them. Of what a contact leaves something
-/// is, if the erasure of a later holder was replayed on a backup in which the contact has it.
+/// is, if the contact got it on a server that ran while an erasure was replayed.
 async fn add_known(
     tx: &mut Transaction,
     workspace: &Workspace,
