@@ -195,10 +195,15 @@ impl Entry {
         Self { fact, ..Self::default() }
     }
 
-    /// The deletion of what was known of non-contacts, not sealed yet.
-    pub fn of_forgetting(event_id: Uuid, change: EventChange, now: Time) -> Self {
-        let now = now.timestamp_micros();
-        let mut fact = Fact { event_id, occurred_time: now, record_time: now, ..Fact::default() };
+    /// An event of the service itself that has no detail, not sealed yet.
+    pub fn without_detail(
+        event_id: Uuid,
+        contact_id: Option<Uuid>,
+        change: EventChange,
+        now: Time,
+    ) -> Self {
+        let (occurred_time, record_time) = (now.timestamp_micros(), now.timestamp_micros());
+        let mut fact = Fact { event_id, contact_id, occurred_time, record_time, ..Fact::default() };
         fact.set_change(change);
         Self { fact, ..Self::default() }
     }

@@ -1,16 +1,18 @@
 //! Listing erasures, and repeating them on a database that was restored from an older
 //! backup.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::consent::{
-    Change, Clock, ConsentEvent, EventChange, EventKind, Evidence, IdentityId, MessageCategory,
-    Person, Said, Source, fold,
+    Change, Clock, ConsentEvent, EventChange, EventKind, Evidence, IdentityConsent, IdentityId,
+    MessageCategory, Person, Said, Source, fold,
 };
 use crate::domain::contact::Recipient;
 use crate::domain::error::Result;
-use crate::domain::ledger::{ERASURE, Entry};
+use crate::domain::ledger::Entry;
 use crate::domain::phone::MatchKey;
 use crate::store::{
     ConsentRow, KeyLock, Listing, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
@@ -153,32 +155,44 @@ impl RepeatErasure {
             positions_of(tx, workspace, std::slice::from_ref(&subjects), &standing).await?;
         let forgotten = tx.db.erase_ledger_details(workspace, &subjects).await?;
         tx.db.erase_stored_responses(workspace, &subjects).await?;
-        let (mut rows, mut events, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, known) in hashed_keys.iter().zip(known) {
-            let row = known.as_ref();
-            let id = row.map_or_else(new_identity, |row| row.identity_id);
-            let consent = row.map(|row| row.consent.clone()).unwrap_or_default();
-            let is_erased = |category: &MessageCategory| {
-                consent.objections.erasure(*category).is_some_and(|o| o.time >= *delete_time)
-            };
-            let objects =
-                |category: &MessageCategory| consent.objections.opt_out(*category).is_some();
-            let is_known = MessageCategory::ALL.iter().all(is_erased)
-                && self.erasure.opted_out.iter().all(objects);
-            // Details alone are not erased: whose they were is erased again with them.
-            if is_known && forgotten.is_empty() {
-                continue;
-            }
-            let mut person = Person::create([(id, consent)]);
-            if !self.erasure.opted_out.is_empty() {
-                let (event, statement) = self.objection(tx, id, key);
-                person.record(&statement);
-                events.push(event);
-            }
-            let event_id = tx.new_id();
-            erasures.push((event_id, id));
-            let erased = person.erase(*delete_time, event_id);
-            let consent = erased.first().and_then(|person| person.row(id)).unwrap_or_default();
+        // Details alone are not erased: whose they were is erased again with them.
+        if self.is_known(&known) && forgotten.is_empty() {
+            return Ok(());
+        }
+        // One person, of which the backup may know several: what stood against one stands against all.
+        let rows = known.into_iter().map(|row| match row {
+            Some(row) => (row.identity_id, row.consent),
+            None => (new_identity(), IdentityConsent::default()),
+        });
+        let mut person = Person::create(rows);
+        let ids: Vec<_> = person.members().iter().map(|member| member.id).collect();
+        let (Some(first), Some(key)) = (ids.first().copied(), hashed_keys.first()) else {
+            return Ok(());
+        };
+        let created = EventChange::Identities(Change::Created { identities: ids.clone() });
+        let created = Entry::without_detail(tx.new_id(), Some(*contact_id), created, tx.now);
+        let mut entries = vec![created];
+        if !self.erasure.opted_out.is_empty() {
+            let (event, statement) = self.objection(tx, &ids, key);
+            person.record(&statement);
+            entries.extend(ledger::entries(vec![event])?);
+        }
+        let event_id = tx.new_id();
+        let change = EventChange::Identities(Change::Erased { identity: first });
+        let times = (*delete_time, tx.now);
+        entries.push(Entry::of_erasure(event_id, *contact_id, change, forgotten, times));
+        ledger::append(tx, workspace, head, &mut entries).await?;
+        let (all, shown): (Vec<_>, Vec<_>) =
+            (entries.iter().collect(), entries[1..].iter().map(|entry| entry.position).collect());
+        let erased = person.erase(*delete_time, event_id);
+        let (mut rows, mut pointers) = (Vec::new(), Vec::new());
+        for ((key, id), person) in hashed_keys.iter().zip(ids).zip(erased) {
+            let consent = person.row(id).unwrap_or_default();
+            let standing = consent.objections.events().into_iter();
+            let standing = standing.filter_map(|event| positions.get(&event).copied());
+            let listed = standing.chain(shown.iter().copied());
+            pointers.extend(listed.map(|position| (Listing::Key(key.clone()), position)));
+            pointers.extend(all.iter().map(|entry| (Listing::Identity(id), entry.position)));
             rows.push(ConsentRow {
                 match_key: key.clone(),
                 identity_id: id,
@@ -189,47 +203,34 @@ impl RepeatErasure {
                 revision,
             });
         }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mut entries = ledger::entries(events)?;
-        let mut forgotten = Some(forgotten);
-        for (event_id, identity) in erasures {
-            let change = EventChange::Identities(Change::Erased { identity });
-            let positions = forgotten.take().unwrap_or_default();
-            let times = (*delete_time, tx.now);
-            entries.push(Entry::of_erasure(event_id, *contact_id, change, positions, times));
-        }
-        ledger::append(tx, workspace, head, &mut entries).await?;
-        let pointers = rows.iter().flat_map(|row| {
-            let listed =
-                entries.iter().filter(|entry| entry.fact.identity_ids().contains(&row.identity_id));
-            let listings =
-                [Listing::Key(row.match_key.clone()), Listing::Identity(row.identity_id)];
-            listed.flat_map(move |entry| listings.clone().map(|listing| (listing, entry.position)))
-        });
-        let mut pointers: Vec<_> = pointers.collect();
-        let of_contacts = subjects.contact_ids.iter().flat_map(|id| {
-            let erasures = entries.iter().filter(|entry| entry.fact.kind == ERASURE);
-            erasures.map(|entry| (Listing::Contact(*id), entry.position))
-        });
-        pointers.extend(of_contacts);
-        let listed_still = rows.iter().flat_map(|row| {
-            let events = row.consent.objections.events().into_iter();
-            let listed = events.filter_map(|event| positions.get(&event));
-            listed.map(|position| (Listing::Key(row.match_key.clone()), *position))
-        });
-        pointers.extend(listed_still);
+        let erasure = shown.last().copied();
+        let of_contacts = subjects.contact_ids.iter().map(|id| Listing::Contact(*id));
+        pointers.extend(of_contacts.filter_map(|listing| Some((listing, erasure?))));
         tx.db.add_ledger_pointers(workspace, &pointers).await?;
         rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
         tx.db.upsert_consent(workspace, &rows).await
+    }
+
+    /// Whether the erasure is known already: all were erased together, and stand against what it tells.
+    fn is_known(&self, known: &[Option<ConsentRow>]) -> bool {
+        let mut events = HashSet::new();
+        let mut is_known = |row: &ConsentRow| {
+            let objections = &row.consent.objections;
+            let mut erasures = MessageCategory::ALL.iter().map(|c| objections.erasure(*c));
+            let mut opted_out = self.erasure.opted_out.iter().map(|c| objections.opt_out(*c));
+            erasures.all(|erasure| {
+                events.extend(erasure.map(|erasure| erasure.event));
+                erasure.is_some_and(|it| it.time >= self.erasure.receipt.delete_time)
+            }) && opted_out.all(|it| it.is_some())
+        };
+        known.iter().all(|row| row.as_ref().is_some_and(&mut is_known)) && events.len() <= 1
     }
 
     /// What the person objected to, as far as the erasure tells: said when it happened.
     fn objection(
         &self,
         tx: &Transaction,
-        id: IdentityId,
+        ids: &[IdentityId],
         key: &MatchKey,
     ) -> (ConsentEvent, fold::Statement) {
         let Receipt { contact_id, delete_time, .. } = &self.erasure.receipt;
@@ -241,7 +242,7 @@ impl RepeatErasure {
             match_key: key.clone(),
             change: EventChange::Said {
                 kind: EventKind::OptOut,
-                named: vec![id],
+                named: ids.to_vec(),
                 clock: Clock::Caller,
                 is_reported: true,
                 sender_phone_number_id: String::new(),
@@ -257,6 +258,6 @@ impl RepeatErasure {
         };
         let said = Said::recorded(*delete_time, Clock::Caller);
         let word = fold::Word::OptOut { categories, source: Source::Operator };
-        (event, fold::Statement { event: event_id, named: vec![id], said, word })
+        (event, fold::Statement { event: event_id, named: ids.to_vec(), said, word })
     }
 }

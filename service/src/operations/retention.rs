@@ -83,7 +83,7 @@ impl Operation for Sweep {
                 let count = forgotten.len();
                 if count > 0 {
                     let change = EventChange::Forgotten(forgotten.clone());
-                    let mut entries = [Entry::of_forgetting(tx.new_id(), change, tx.now)];
+                    let mut entries = [Entry::without_detail(tx.new_id(), None, change, tx.now)];
                     ledger::append(tx, &workspace, head, &mut entries).await?;
                     let position = entries[0].position;
                     let pointer = |id| (Listing::Identity(id), position);

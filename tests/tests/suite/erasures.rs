@@ -244,3 +244,74 @@ async fn number_that_changed_hands_after_the_backup_stays_erased(app: TestApp) {
     verify(&restored).await;
     restored.finish().await;
 }
+
+/// The backup knows the ids of an erased person as several persons, or not at all: what stood against one
+/// stands against all.
+#[apply(on_each_store!)]
+async fn ids_that_were_of_one_person_when_it_was_erased_share_what_stands(app: TestApp) {
+    use MessageCategory::Marketing;
+    const SENDER: &str = "106540352242922";
+    let user = |n: usize| Recipient::whatsapp_user_id(format!("US.{n}"));
+    let stop = async |who: Recipient| {
+        let stop = app.opt_in().record_platform_preference(who, PlatformPreference::Stop);
+        stop.sender_phone_number_id(SENDER).await.expect("a stop");
+    };
+    // A contact with a stop, which gets a number; one that gets a number with a stop; two that are merged.
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let contact = NewContact::new().whatsapp_user_id(format!("US.{n}"));
+        ids.push(app.contacts().create(contact).await.expect("a contact").contact_id);
+        app.opt_in().record_opt_in(user(n), OptInSource::Paper).await.expect("an opt-in");
+    }
+    app.make_contact(phone(2)).await;
+    for who in [user(0), phone(1).into(), phone(2).into()] {
+        stop(who).await;
+    }
+    let then = SystemTime::now();
+    let mut before = Vec::new();
+    for (n, id) in ids.iter().enumerate() {
+        for who in [user(n), phone(n).into(), Recipient::contact_id(id.clone())] {
+            let check = app.opt_in().check(who, Marketing).await.expect("a check");
+            before.push(check.reason);
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let backup = app.backup().await;
+    for n in 0..2 {
+        app.contacts().link_identity(user(n)).phone(phone(n)).await.expect("a contact");
+    }
+    app.contacts().merge(user(2), phone(2)).await.expect("a contact");
+    for n in 0..3 {
+        erase(&app, n).await;
+    }
+
+    let restored = app.restore(backup).await;
+    let (summary, refused) = replay(&restored, &list(&app).await).await;
+    assert_eq!(summary, Summary { erased: 3, ..Summary::default() }, "{refused:?}");
+    verify(&restored).await;
+    let mut past = Vec::new();
+    for (n, id) in ids.iter().enumerate() {
+        for who in [user(n), phone(n).into(), Recipient::contact_id(id.clone())] {
+            let check = restored.opt_in().check(who, Marketing).as_of(then);
+            past.push(check.await.expect("a check").reason);
+        }
+    }
+    assert_eq!(past, before);
+    for app in [&app, &restored] {
+        for n in 0..3 {
+            for (contact, who) in [
+                (NewContact::new().phone(phone(n)), phone(n).into()),
+                (NewContact::new().whatsapp_user_id(format!("US.{n}")), user(n)),
+            ] {
+                app.contacts().create(contact).await.expect("a contact");
+                let opt_in = app.opt_in().record_opt_in(who.clone(), OptInSource::Paper);
+                opt_in.await.expect("an opt-in");
+                let check = app.opt_in().check(who.clone(), Marketing);
+                let check = check.sender_phone_number_id(SENDER).await.expect("a check");
+                assert_eq!(check.reason, CheckReason::PlatformOptedOut, "{n}");
+            }
+        }
+    }
+    verify(&restored).await;
+    restored.finish().await;
+}
