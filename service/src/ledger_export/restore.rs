@@ -377,7 +377,14 @@ impl<'a> Restore<'a> {
 
     fn suppression(&self, line: &SuppressionLine) -> Result<RestoredSuppression, Refused> {
         let row = line.decode(&self.world, self.store.keyring()).map_err(Refused::Line)?;
-        let listed = self.listed(&row, |_| false);
+        // What was said of it while it was nobody's is listed by its details.
+        let said = self.said_of_nobody.get(&row.identity_id).into_iter().flatten();
+        let said: Vec<_> = said.filter_map(|(event, _)| self.places.get(event)).collect();
+        let has_details = |place: &Place| {
+            let is_said = said.iter().any(|it| it.position == place.position);
+            is_said && place.has_detail && !self.late_erasures.contains(&place.position)
+        };
+        let listed = self.listed(&row, has_details);
         Ok(RestoredSuppression { row, listed })
     }
 

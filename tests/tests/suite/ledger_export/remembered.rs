@@ -1,6 +1,6 @@
 //! What is remembered beside the ledger is restored with it: what webhooks told, and erasures.
 
-use contacts_sdk::WebhookOutcome;
+use contacts_sdk::{OptInEventKind, WebhookOutcome};
 use contacts_service::erasures::Summary;
 
 use super::*;
@@ -73,5 +73,30 @@ async fn restored_erasures_are_not_repeated(app: TestApp) {
     assert_eq!(audit_states::verify_states(&store, ACME).await.expect("an audit"), []);
     store.close().await;
     assert_eq!(export(&lost, 0).await.1, exported);
+    lost.finish().await;
+}
+
+/// What was said of nobody, and lifted once it was a contact's, is not listed for whoever is erased: nor
+/// after a restore between the two.
+#[apply(on_each_store!)]
+async fn restored_words_that_were_lifted_are_not_listed_for_the_erased(app: TestApp) {
+    app.workspaces().create(ACME).await.expect("a workspace");
+    let client = app.client().with_workspace(ACME);
+    client.opt_in().record_opt_out(phone(0)).await.expect("an opt-out");
+    let (lines, _) = export(&app, 0).await;
+    let lost = after_the_loss(&app).await;
+    restore(&lost, &lines).await.expect("restored");
+    for client in [client, lost.client().with_workspace(ACME)] {
+        let listed = async || {
+            let events = client.opt_in().events(phone(0)).await.expect("events").items;
+            events.into_iter().map(|event| event.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(listed().await, [OptInEventKind::OptOut]);
+        client.contacts().create(NewContact::new().phone(phone(0))).await.expect("a contact");
+        let opted_in = client.opt_in().record_opt_in(phone(0), OptInSource::WebForm);
+        opted_in.await.expect("an opt-in");
+        client.contacts().delete(phone(0)).await.expect("a receipt");
+        assert_eq!(listed().await, [OptInEventKind::Erased]);
+    }
     lost.finish().await;
 }
