@@ -87,7 +87,12 @@ impl TestApp {
 
     /// Starts another server, on a backup of this one's database.
     pub async fn restore(&self, backup: TestDatabase) -> Self {
-        Self::start_on(self.backend(), backup, Some(self.key_file())).await
+        self.restore_with(backup, self.key_file()).await
+    }
+
+    /// The same with another key file.
+    pub async fn restore_with(&self, backup: TestDatabase, key: PathBuf) -> Self {
+        Self::start_on(self.backend(), backup, Some(key)).await
     }
 
     async fn start_on(backend: Backend, database: TestDatabase, key: Option<PathBuf>) -> Self {

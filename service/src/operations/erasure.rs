@@ -137,18 +137,19 @@ impl RepeatErasure {
         contact_ids: Vec<Uuid>,
         kept: &[MatchKey],
     ) -> Result<()> {
-        let Receipt { contact_id, delete_time, hashed_keys, .. } = &self.erasure.receipt;
-        let hashed_keys: Vec<_> =
-            hashed_keys.iter().filter(|key| !kept.contains(key)).cloned().collect();
+        let Receipt { contact_id, delete_time, .. } = &self.erasure.receipt;
+        let hashed_keys = self.rows_under(tx, workspace, kept).await?;
         let (revision, head) = tx.db.next_consent_revision(workspace).await?;
         tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
         let keyring = tx.keyring();
-        for key in hashed_keys.iter().filter_map(|key| keyring.key_of(key)) {
+        let versions = self.erasure.receipt.hashed_keys.iter();
+        for key in versions.filter_map(|key| keyring.key_of(key)) {
             // The backup may be older than this version of the key.
             tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
         }
         let known = tx.db.consent(workspace, &hashed_keys).await?;
-        let subjects = Subjects { contact_ids, keys: hashed_keys.clone(), ..Subjects::default() };
+        let keys = self.erasure.receipt.hashed_keys.clone();
+        let subjects = Subjects { contact_ids, keys, ..Subjects::default() };
         let standing = known.iter().flatten().flat_map(|row| row.consent.objections.events());
         let standing = standing.collect();
         let positions =
@@ -209,6 +210,28 @@ impl RepeatErasure {
         tx.db.add_ledger_pointers(workspace, &pointers).await?;
         rows.sort_by(|a, b| a.match_key.cmp(&b.match_key));
         tx.db.upsert_consent(workspace, &rows).await
+    }
+
+    /// The hashed keys of the rows of what was erased, without what a contact keeps: those that there are, under
+    /// any version of the key, or else the latest.
+    async fn rows_under(
+        &self,
+        tx: &mut Transaction,
+        workspace: &Workspace,
+        kept: &[MatchKey],
+    ) -> Result<Vec<MatchKey>> {
+        let receipt = &self.erasure.receipt;
+        let known = tx.db.consent_by_key(workspace, &receipt.hashed_keys).await?;
+        let keyring = tx.keyring();
+        let mut keys = Vec::new();
+        for hashed in receipt.by_identity(&keyring).filter(|hashed| !kept.contains(&hashed[0])) {
+            let before = keys.len();
+            keys.extend(hashed.iter().filter(|key| known.contains_key(*key)).cloned());
+            if keys.len() == before {
+                keys.extend(hashed.first().cloned());
+            }
+        }
+        Ok(keys)
     }
 
     /// Whether the erasure is known already: all were erased together, and stand against what it tells.

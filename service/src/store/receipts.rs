@@ -1,11 +1,14 @@
 //! Receipts of erasures.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Workspace;
 use crate::domain::Time;
 use crate::domain::error::Result;
+use crate::domain::keyring::Keyring;
 use crate::domain::phone::MatchKey;
 
 /// Proof that a contact was erased. Holds what it takes to repeat the erasure
@@ -22,11 +25,19 @@ pub struct Receipt {
     pub delete_time: Time,
     /// The contacts that were merged into it.
     pub merged_contact_ids: Vec<Uuid>,
-    /// The hashed keys under which the erasure is remembered.
+    /// The hashed keys of what was erased: of each number and user id those under all versions of
+    /// the key, the latest first. Under that one the erasure is remembered; a backup may have others.
     pub hashed_keys: Vec<MatchKey>,
 }
 
 impl Receipt {
+    /// The hashed keys of each number and user id.
+    pub fn by_identity(&self, keyring: &Keyring) -> impl Iterator<Item = &[MatchKey]> {
+        let versions: BTreeSet<_> =
+            self.hashed_keys.iter().filter_map(|key| keyring.key_of(key)).collect();
+        self.hashed_keys.chunks(versions.len().max(1))
+    }
+
     /// The ids of the contact, and of those that were merged into it.
     pub fn contact_ids(&self) -> impl Iterator<Item = Uuid> {
         [self.contact_id].into_iter().chain(self.merged_contact_ids.iter().copied())

@@ -1,5 +1,6 @@
 //! Erasures after a backup are replayed on the restored database.
 
+use std::fs;
 use std::time::{Duration, SystemTime};
 
 use contacts_sdk::{
@@ -7,6 +8,7 @@ use contacts_sdk::{
     OptInSource, PlatformPreference, Recipient, reason,
 };
 use contacts_service::erasures::{self, Summary};
+use contacts_service::key_file;
 use contacts_service::operations::{audit, audit_states};
 use contacts_service::store::sqlite::Access;
 use contacts_tests::{Refused, TestApp, apply, of_another_key, on_each_store, phone};
@@ -314,4 +316,47 @@ async fn ids_that_were_of_one_person_when_it_was_erased_share_what_stands(app: T
     }
     verify(&restored).await;
     restored.finish().await;
+}
+
+/// What the backup has of a person who was no contact is under the key of then, and erased with them.
+#[apply(on_each_store!)]
+async fn erasures_under_a_later_key_are_replayed(shared: TestApp) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("contacts.key");
+    // All tests on Postgres share one key file.
+    fs::copy(shared.key_file(), &key).expect("a copy");
+    let app = shared.restore_with(shared.backup().await, key.clone()).await;
+    app.opt_in().record_opt_out(phone(0)).reason_text("Never me").await.expect("an opt-out");
+    app.make_opted_in(phone(1)).await;
+    let backup = app.backup().await;
+    key_file::rotate(&key).expect("a second version");
+    app.restart().await;
+    for n in [0, 2] {
+        app.make_contact(phone(n)).await;
+    }
+    for n in 0..3 {
+        erase(&app, n).await;
+    }
+
+    let restored = app.restore(backup).await;
+    let before = SystemTime::now();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let (summary, refused) = replay(&restored, &list(&app).await).await;
+    assert_eq!(summary, Summary { erased: 1, suppressed: 2, ..Summary::default() }, "{refused:?}");
+    assert_eq!(restored.database().columns_with("Never me").await, Vec::<String>::new());
+    verify(&restored).await;
+    for (n, reason) in
+        [(0, CheckReason::OptedOut), (1, CheckReason::Erased), (2, CheckReason::Erased)]
+    {
+        assert_eq!(reason_of(&restored, n).await, reason, "{n}");
+        restored.make_contact(phone(n)).await;
+        let as_of = restored.opt_in().check(phone(n), MessageCategory::Marketing).as_of(before);
+        as_of.await.expect("an answer as of then");
+        let opt_in = restored.opt_in().record_opt_in(phone(n), OptInSource::WebForm);
+        opt_in.await.expect("an opt-in");
+        assert_eq!(reason_of(&restored, n).await, CheckReason::OptedIn, "{n}");
+    }
+    verify(&restored).await;
+    restored.finish().await;
+    app.finish().await;
 }

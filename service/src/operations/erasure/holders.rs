@@ -52,14 +52,18 @@ pub async fn holders(
 
 impl RepeatErasure {
     /// Parts contacts from what had left them when it was erased. One that has nothing else keeps it, and
-    /// objects as the erasure does. Returns the hashed keys of what was kept.
+    /// objects as the erasure does. Returns the first of the hashed keys of what was kept.
     pub(super) async fn part(
         &self,
         tx: &mut Transaction,
         workspace: &Workspace,
     ) -> Result<Vec<MatchKey>> {
         let mut kept = Vec::new();
-        for (hashed, key) in &self.holders.0 {
+        let keyring = tx.keyring();
+        for hashed in self.erasure.receipt.by_identity(&keyring) {
+            let Some(key) = hashed.iter().find_map(|hashed| self.holders.0.get(hashed)) else {
+                continue;
+            };
             let recipient = Recipient::Key(key.clone());
             let people = std::slice::from_ref(&recipient);
             let mut unit = UnitOfWork::load(tx, workspace, people).await?;
@@ -72,7 +76,7 @@ impl RepeatErasure {
                 Some(profile) => drop(unit.update(tx, entry, profile, None)?),
                 None => {
                     drop(record(&mut unit, tx, people, &self.statement())?);
-                    kept.push(hashed.clone());
+                    kept.extend(hashed.first().cloned());
                 }
             }
             unit.write(tx).await?;

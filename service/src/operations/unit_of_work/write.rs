@@ -101,8 +101,9 @@ impl UnitOfWork<'_> {
         share_events(tx, workspace, &subjects, &events, self.shared_events).await
     }
 
-    /// Erases a contact, as of `delete_time`. What remains of each identity, under keyed
-    /// hashes, which it returns, is what stands against it and that it was erased.
+    /// Erases a contact, as of `delete_time`. What remains of each identity, under a keyed
+    /// hash, is what stands against it and that it was erased. Returns the hashes of each under
+    /// all versions of the key, as [`Receipt`](crate::store::Receipt) has them.
     pub async fn erase(
         mut self,
         tx: &mut Transaction,
@@ -152,7 +153,8 @@ impl UnitOfWork<'_> {
             let listed = events.filter_map(|event| positions.get(&event).copied());
             pointers.extend(listed.map(|position| (Listing::Key(match_key.clone()), position)));
             pointers.push((Listing::Identity(*id), erasure_position));
-            hashed_keys.push(match_key.clone());
+            let all: Vec<_> = keyring.hashed_all(&workspace.workspace_id, key).collect();
+            hashed_keys.extend(all.into_iter().rev());
             rows.push(ConsentRow {
                 match_key,
                 identity_id: *id,
