@@ -386,7 +386,8 @@ impl ContactLine {
             update_time: create_time,
             version: 1,
         };
-        Ok(RestoredContact { contact, rows, listed: Vec::new() })
+        let (parted, counting) = Default::default();
+        Ok(RestoredContact { contact, rows, parted, counting })
     }
 }
 

@@ -384,7 +384,7 @@ impl<'a> Restore<'a> {
             let is_said = said.iter().any(|it| it.position == place.position);
             is_said && place.has_detail && !self.late_erasures.contains(&place.position)
         };
-        let listed = self.listed(&row, has_details);
+        let listed = self.counting(&row, has_details).chain(self.parted(&row)).collect();
         Ok(RestoredSuppression { row, listed })
     }
 
@@ -397,22 +397,30 @@ impl<'a> Restore<'a> {
             let is_erased = self.late_erasures.contains(&place.position);
             is_of_contact && place.has_detail && !is_erased
         };
-        let listed = restored.rows.iter().flat_map(|row| {
-            let listed = self.listed(row, has_details).into_iter();
-            listed.map(|position| (row.match_key.clone(), position))
-        });
-        restored.listed = listed.collect();
+        let of_rows = restored.rows.iter();
+        let parted = of_rows.flat_map(|row| self.parted(row).map(|at| (row.match_key.clone(), at)));
+        restored.parted = parted.collect();
+        // All rows have the same: what counts for one identity counts for the contact.
+        let counting = restored.rows.iter().take(1).flat_map(|row| self.counting(row, has_details));
+        restored.counting = counting.collect();
         Ok(restored)
     }
 
     /// The positions of events that count for an identity, without those that its list shows
     /// anyhow.
-    fn listed(&self, row: &ConsentRow, is_listed: impl Fn(&Place) -> bool) -> Vec<i64> {
+    fn counting(
+        &self,
+        row: &ConsentRow,
+        is_listed: impl Fn(&Place) -> bool,
+    ) -> impl Iterator<Item = i64> {
         let events = row.consent.objections.events().into_iter();
         let places = events.filter_map(|event| self.places.get(&event));
-        let counting = places.filter(|place| !is_listed(place)).map(|place| place.position);
-        let parted = self.partings.get(&row.identity_id).into_iter().flatten();
-        counting.chain(parted.copied()).collect()
+        places.filter(move |place| !is_listed(place)).map(|place| place.position)
+    }
+
+    /// The positions of what is listed under an identity since it was let go.
+    fn parted(&self, row: &ConsentRow) -> impl Iterator<Item = i64> {
+        self.partings.get(&row.identity_id).into_iter().flatten().copied()
     }
 }
 

@@ -96,8 +96,10 @@ pub struct RestoredContact {
     pub contact: Contact,
     /// In the order of its match keys.
     pub rows: Vec<ConsentRow>,
-    /// The positions of further entries that are listed under its identities.
-    pub listed: Vec<(MatchKey, i64)>,
+    /// The positions of entries that are listed under identities since they were let go.
+    pub parted: Vec<(MatchKey, i64)>,
+    /// The positions of entries that count for it, and are not listed by their details.
+    pub counting: Vec<i64>,
 }
 
 impl RestoredContact {
@@ -170,9 +172,11 @@ impl Operation for RestorePeople {
             let listing = Listing::Key(suppression.row.match_key.clone());
             pointers.extend(suppression.listed.iter().map(|position| (listing.clone(), *position)));
         }
-        for (key, position) in self.contacts.iter().flat_map(|contact| &contact.listed) {
-            let hashed = keyring.hashed(&workspace.workspace_id, key);
-            pointers.push((Listing::Key(hashed), *position));
+        for RestoredContact { contact, parted, counting, .. } in &self.contacts {
+            let hashed = |key| Listing::Key(keyring.hashed(&workspace.workspace_id, key));
+            pointers.extend(parted.iter().map(|(key, position)| (hashed(key), *position)));
+            let listing = Listing::Contact(contact.contact_id);
+            pointers.extend(counting.iter().map(|position| (listing.clone(), *position)));
         }
         tx.db.add_ledger_pointers(&workspace, &pointers).await?;
         for (contact, _) in &contacts {

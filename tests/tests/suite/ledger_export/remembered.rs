@@ -83,14 +83,26 @@ async fn restored_words_that_were_lifted_are_not_listed_for_the_erased(app: Test
     app.workspaces().create(ACME).await.expect("a workspace");
     let client = app.client().with_workspace(ACME);
     client.opt_in().record_opt_out(phone(0)).await.expect("an opt-out");
+    // A number of somebody who was erased came to another contact.
+    client.contacts().create(NewContact::new().phone(phone(1))).await.expect("a contact");
+    client.contacts().delete(phone(1)).await.expect("a receipt");
+    let user = Recipient::whatsapp_user_id(USER);
+    client.contacts().create(NewContact::new().whatsapp_user_id(USER)).await.expect("a contact");
+    client.contacts().link_identity(user.clone()).phone(phone(1)).await.expect("a contact");
     let (lines, _) = export(&app, 0).await;
     let lost = after_the_loss(&app).await;
     restore(&lost, &lines).await.expect("restored");
     for client in [client, lost.client().with_workspace(ACME)] {
-        let listed = async || {
-            let events = client.opt_in().events(phone(0)).await.expect("events").items;
+        let listed_for = async |who: Recipient| {
+            let events = client.opt_in().events(who).await.expect("events").items;
             events.into_iter().map(|event| event.kind).collect::<Vec<_>>()
         };
+        assert!(listed_for(user.clone()).await.contains(&OptInEventKind::Erased));
+        let opted_in = client.opt_in().record_opt_in(user.clone(), OptInSource::WebForm);
+        opted_in.await.expect("an opt-in");
+        client.contacts().delete(user.clone()).await.expect("a receipt");
+        assert_eq!(listed_for(user.clone()).await, [OptInEventKind::Erased]);
+        let listed = async || listed_for(phone(0).into()).await;
         assert_eq!(listed().await, [OptInEventKind::OptOut]);
         client.contacts().create(NewContact::new().phone(phone(0))).await.expect("a contact");
         let opted_in = client.opt_in().record_opt_in(phone(0), OptInSource::WebForm);
