@@ -183,8 +183,9 @@ impl RepeatErasure {
         let times = (*delete_time, tx.now);
         entries.push(Entry::of_erasure(event_id, *contact_id, change, forgotten, times));
         ledger::append(tx, workspace, head, &mut entries).await?;
-        let (all, shown): (Vec<_>, Vec<_>) =
-            (entries.iter().collect(), entries[1..].iter().map(|entry| entry.position).collect());
+        let all: Vec<_> = entries.iter().map(|entry| entry.position).collect();
+        // Nobody has seen that they were one contact's.
+        let shown = &all[1..];
         let erased = person.erase(*delete_time, event_id);
         let (mut rows, mut pointers) = (Vec::new(), Vec::new());
         for ((key, id), person) in hashed_keys.iter().zip(ids).zip(erased) {
@@ -193,7 +194,7 @@ impl RepeatErasure {
             let standing = standing.filter_map(|event| positions.get(&event).copied());
             let listed = standing.chain(shown.iter().copied());
             pointers.extend(listed.map(|position| (Listing::Key(key.clone()), position)));
-            pointers.extend(all.iter().map(|entry| (Listing::Identity(id), entry.position)));
+            pointers.extend(all.iter().map(|position| (Listing::Identity(id), *position)));
             rows.push(ConsentRow {
                 match_key: key.clone(),
                 identity_id: id,
