@@ -1,22 +1,20 @@
 //! A workspace from the lines of its export.
 
-use std::collections::{HashMap, HashSet};
+mod lists;
+
 use std::io::BufRead;
 
-use uuid::Uuid;
-
+use self::lists::Lists;
 use super::line::{ContactLine, EndLine, EventLine, Header, Line, SuppressionLine};
 use super::seal::Seal;
 use super::{FORMAT, PAGE, Summary};
-use crate::domain::consent::fold::World;
-use crate::domain::consent::{Change, EventChange, IdentityId, PolicyPeriod};
+use crate::domain::consent::PolicyPeriod;
 use crate::domain::error::Error;
 use crate::domain::ledger::{ERASURE, Entry, Head, Verifier};
-use crate::domain::phone::MatchKey;
 use crate::operations::restore::{
     EraseDetails, RestoreEntries, RestorePeople, RestoredContact, RestoredSuppression,
 };
-use crate::store::{ConsentRow, DetailClaim, Listing, Receipt, Store, WebhookRecord};
+use crate::store::{Receipt, Store, WebhookRecord};
 
 /// Longest line that is read. The longest that is written has the texts of one event.
 const MAX_LINE: usize = 4 << 20;
@@ -106,19 +104,7 @@ struct Restore<'a> {
     verifier: Option<Verifier>,
     /// Of the run that is read.
     seal: Seal,
-    world: World,
-    /// Where events are, for the lists of those for whom they count.
-    places: HashMap<Uuid, Place>,
-    /// The events about identities that are nobody's, with the keys of their details.
-    said_of_nobody: HashMap<IdentityId, Vec<(Uuid, MatchKey)>>,
-    /// What contacts claimed of it, which is not written yet.
-    claims: Vec<DetailClaim>,
-    /// Positions of details that a later run of the export says are erased.
-    late_erasures: HashSet<i64>,
-    /// The events that made an identity nobody's, and what stood against it then.
-    partings: HashMap<IdentityId, Vec<i64>>,
-    /// Entries listed under what they let go, or under a contact that what they stand against came to.
-    listings: Vec<(Listing, i64)>,
+    lists: Lists,
     entries: Vec<Entry>,
     contacts: Vec<ContactLine>,
     suppressions: Vec<SuppressionLine>,
@@ -136,13 +122,7 @@ impl<'a> Restore<'a> {
             is_made: false,
             verifier: None,
             seal: Seal::default(),
-            world: World::default(),
-            places: HashMap::new(),
-            said_of_nobody: HashMap::new(),
-            claims: Vec::new(),
-            late_erasures: HashSet::new(),
-            partings: HashMap::new(),
-            listings: Vec::new(),
+            lists: Lists::default(),
             entries: Vec::new(),
             contacts: Vec::new(),
             suppressions: Vec::new(),
@@ -227,92 +207,15 @@ impl<'a> Restore<'a> {
         if entry.fact.kind == ERASURE {
             // An earlier run of the export still has what was erased since.
             let erased = entry.fact.erased_positions.iter().flat_map(|erased| erased.iter());
-            self.late_erasures.extend(erased.filter(|position| verifier.erase_detail(*position)));
+            let late = erased.filter(|position| verifier.erase_detail(*position));
+            self.lists.late_erasures.extend(late);
         }
         verifier.next(&entry).map_err(|broken| Refused::Line(broken.to_string()))?;
-        let place = Place {
-            position: entry.position,
-            owner: entry.fact.contact_id,
-            has_detail: entry.detail.is_some(),
-        };
-        self.places.insert(entry.fact.event_id, place);
-        let gone = self.list(&entry)?;
-        if let Some(event) = entry.fact.fold_event()? {
-            self.world.apply(&event);
-        }
-        for identity in gone {
-            let standing = self.standing(identity);
-            let parted = self.partings.entry(identity).or_default();
-            parted.push(entry.position);
-            parted.extend(standing);
-        }
+        self.lists.add(&entry)?;
         self.entries.push(entry);
         match self.entries.len() < PAGE {
             true => Ok(()),
             false => self.write_entries().await,
-        }
-    }
-
-    /// Lists an entry under the identities and the contact that it let go, and what was said of an
-    /// identity under the contact that it came to. Returns these identities.
-    fn list(&mut self, entry: &Entry) -> Result<Vec<IdentityId>, Refused> {
-        let gone = match entry.fact.change()? {
-            EventChange::Identities(Change::Released { identity }) => {
-                vec![identity]
-            }
-            EventChange::Identities(Change::Erased { identity }) => {
-                let contact = entry.fact.contact_id.map(Listing::Contact);
-                self.listings.extend(contact.map(|listing| (listing, entry.position)));
-                let person = self.world.person(identity);
-                let members = person.map(|person| person.members().iter().map(|m| m.id).collect());
-                members.unwrap_or_else(|| vec![identity])
-            }
-            EventChange::Identities(Change::Merged { contact_id, .. }) => {
-                // Leads to the survivor, also after its erasure.
-                self.listings.push((Listing::Contact(contact_id), entry.position));
-                Vec::new()
-            }
-            EventChange::Forgotten(identities) => identities,
-            EventChange::Identities(Change::Claimed { identity }) => {
-                if let Some(contact_id) = entry.fact.contact_id {
-                    self.claim(identity, contact_id);
-                }
-                Vec::new()
-            }
-            EventChange::Said { named, .. } => {
-                if let (None, Some(detail)) = (entry.fact.contact_id, &entry.detail) {
-                    // The detail has the key of the first.
-                    let said = named.first().map(|id| self.said_of_nobody.entry(*id).or_default());
-                    let key = MatchKey::from_stored(detail.match_key.clone());
-                    said.into_iter().for_each(|it| it.push((entry.fact.event_id, key.clone())));
-                }
-                Vec::new()
-            }
-            EventChange::Identities(_) => Vec::new(),
-        };
-        let listing = |id: &IdentityId| (Listing::Identity(*id), entry.position);
-        self.listings.extend(gone.iter().map(listing));
-        Ok(gone)
-    }
-
-    /// The positions of what stands against an identity.
-    fn standing(&self, identity: IdentityId) -> Vec<i64> {
-        let row = self.world.row(identity).unwrap_or_default();
-        let events = row.objections.events().into_iter();
-        events.filter_map(|event| Some(self.places.get(&event)?.position)).collect()
-    }
-
-    /// Lists what stands against an identity under the contact that it comes to, which has the
-    /// details of what was said before from then on: its erasure erases them.
-    fn claim(&mut self, identity: IdentityId, contact_id: Uuid) {
-        let standing = self.standing(identity).into_iter();
-        let listed = standing.map(|position| (Listing::Contact(contact_id), position));
-        self.listings.extend(listed);
-        for (event, key) in self.said_of_nobody.remove(&identity).into_iter().flatten() {
-            if let Some(place) = self.places.get_mut(&event) {
-                place.owner = Some(contact_id);
-                self.claims.push(DetailClaim { key, position: place.position, contact_id });
-            }
         }
     }
 
@@ -326,7 +229,7 @@ impl<'a> Restore<'a> {
         let entries = std::mem::take(&mut self.entries);
         if !entries.is_empty() {
             let (workspace_id, head) = (header.workspace_id.clone(), verifier.head());
-            let claims = std::mem::take(&mut self.claims);
+            let claims = std::mem::take(&mut self.lists.claims);
             self.store.write(RestoreEntries { workspace_id, entries, head, claims }).await?;
         }
         Ok(())
@@ -349,7 +252,7 @@ impl<'a> Restore<'a> {
         let workspace_id = &header.workspace_id;
         let page =
             || RestorePeople { workspace_id: workspace_id.clone(), ..RestorePeople::default() };
-        for listings in self.listings.chunks(PAGE) {
+        for listings in self.lists.listings.chunks(PAGE) {
             self.store.write(RestorePeople { listings: listings.to_vec(), ..page() }).await?;
         }
         for webhooks in self.webhooks.chunks(PAGE) {
@@ -369,66 +272,24 @@ impl<'a> Restore<'a> {
             let contacts = contacts.collect::<Result<_, _>>().map_err(Refused::at_the_end)?;
             self.store.write(RestorePeople { contacts, ..page() }).await?;
         }
-        let erased: Vec<_> = self.late_erasures.iter().copied().collect();
+        let erased: Vec<_> = self.lists.late_erasures.iter().copied().collect();
         self.store.write(EraseDetails { workspace_id: workspace_id.clone(), erased }).await?;
         self.store.write(header.settings(self.policies)).await?;
         Ok(end)
     }
 
     fn suppression(&self, line: &SuppressionLine) -> Result<RestoredSuppression, Refused> {
-        let row = line.decode(&self.world, self.store.keyring()).map_err(Refused::Line)?;
-        // What was said of it while it was nobody's is listed by its details.
-        let said = self.said_of_nobody.get(&row.identity_id).into_iter().flatten();
-        let said: Vec<_> = said.filter_map(|(event, _)| self.places.get(event)).collect();
-        let has_details = |place: &Place| {
-            let is_said = said.iter().any(|it| it.position == place.position);
-            is_said && place.has_detail && !self.late_erasures.contains(&place.position)
-        };
-        let listed = self.counting(&row, has_details).chain(self.parted(&row)).collect();
+        let row = line.decode(&self.lists.world, self.store.keyring()).map_err(Refused::Line)?;
+        let listed = self.lists.of_suppression(&row);
         Ok(RestoredSuppression { row, listed })
     }
 
     fn contact(&self, line: &ContactLine) -> Result<RestoredContact, Refused> {
-        let mut restored = line.decode(&self.world).map_err(Refused::Line)?;
-        let ids: Vec<_> = restored.contact.all_ids().collect();
-        // What is said of a contact, or was of nobody, is listed by its details.
-        let has_details = |place: &Place| {
-            let is_of_contact = place.owner.is_none_or(|id| ids.contains(&id));
-            let is_erased = self.late_erasures.contains(&place.position);
-            is_of_contact && place.has_detail && !is_erased
-        };
-        let of_rows = restored.rows.iter();
-        let parted = of_rows.flat_map(|row| self.parted(row).map(|at| (row.match_key.clone(), at)));
-        restored.parted = parted.collect();
-        // All rows have the same: what counts for one identity counts for the contact.
-        let counting = restored.rows.iter().take(1).flat_map(|row| self.counting(row, has_details));
-        restored.counting = counting.collect();
+        let mut restored = line.decode(&self.lists.world).map_err(Refused::Line)?;
+        restored.parted = self.lists.parted_of(&restored);
+        restored.counting = self.lists.counting_of(&restored);
         Ok(restored)
     }
-
-    /// The positions of events that count for an identity, without those that its list shows
-    /// anyhow.
-    fn counting(
-        &self,
-        row: &ConsentRow,
-        is_listed: impl Fn(&Place) -> bool,
-    ) -> impl Iterator<Item = i64> {
-        let events = row.consent.objections.events().into_iter();
-        let places = events.filter_map(|event| self.places.get(&event));
-        places.filter(move |place| !is_listed(place)).map(|place| place.position)
-    }
-
-    /// The positions of what is listed under an identity since it was let go.
-    fn parted(&self, row: &ConsentRow) -> impl Iterator<Item = i64> {
-        self.partings.get(&row.identity_id).into_iter().flatten().copied()
-    }
-}
-
-/// Where an event is, and whose its detail is.
-struct Place {
-    position: i64,
-    owner: Option<Uuid>,
-    has_detail: bool,
 }
 
 impl Refused {

@@ -112,3 +112,45 @@ async fn restored_words_that_were_lifted_are_not_listed_for_the_erased(app: Test
     }
     lost.finish().await;
 }
+
+/// Of a person whose ids a replay found to be one's, checks as of a time are answered in a restored
+/// workspace, too.
+#[apply(on_each_store!)]
+async fn restored_workspace_knows_whose_ids_a_replay_brought_together(app: TestApp) {
+    app.workspaces().create(ACME).await.expect("a workspace");
+    let client = app.client().with_workspace(ACME);
+    let user = Recipient::whatsapp_user_id(USER);
+    client.contacts().create(NewContact::new().whatsapp_user_id(USER)).await.expect("a contact");
+    client.opt_in().record_opt_in(user.clone(), OptInSource::Paper).await.expect("an opt-in");
+    let backup = app.backup().await;
+    client.contacts().link_identity(user.clone()).phone(phone(0)).await.expect("a contact");
+    client.contacts().delete(user.clone()).await.expect("a receipt");
+
+    let replayed = app.restore(backup).await;
+    let before = SystemTime::now();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let (summary, refused) = replay(&replayed, &list(&app).await).await;
+    assert_eq!(summary, Summary { erased: 1, ..Summary::default() }, "{refused:?}");
+    let (lines, _) = export(&replayed, 0).await;
+    let lost = after_the_loss(&replayed).await;
+    restore(&lost, &lines).await.expect("restored");
+    let mut answers = Vec::new();
+    for app in [&replayed, &lost] {
+        let client = app.client().with_workspace(ACME);
+        for who in [user.clone(), phone(0).into()] {
+            let then = client.opt_in().check(who.clone(), CATEGORIES[0]).as_of(before);
+            let then = then.await.expect("an answer as of then").reason;
+            let now = client.opt_in().check(who.clone(), CATEGORIES[0]);
+            let now = now.as_of(SystemTime::now()).await.expect("an answer as of now").reason;
+            answers.push((then, now));
+        }
+        client.contacts().create(NewContact::new().phone(phone(0))).await.expect("a contact");
+        let now = client.opt_in().check(phone(0), CATEGORIES[0]).as_of(SystemTime::now());
+        assert_eq!(now.await.expect("an answer").reason, CheckReason::Erased);
+    }
+    let known = (CheckReason::OptedIn, CheckReason::Erased);
+    let unknown = (CheckReason::UnknownContact, CheckReason::Erased);
+    assert_eq!(answers, [known, unknown, known, unknown]);
+    lost.finish().await;
+    replayed.finish().await;
+}
