@@ -209,7 +209,7 @@ impl Operation for DeleteContact {
             .ok_or_else(Error::contact_not_found)?
             .clone();
         contact.validate_etag(&self.etag)?;
-        let hashed_keys = unit.erase(tx, &contact, tx.now).await?;
+        let hashed_keys = unit.erase(tx, &contact, tx.now, &[]).await?;
         let receipt = Receipt {
             receipt_id: tx.new_id(),
             contact_id: contact.contact_id,

@@ -15,7 +15,7 @@ use crate::domain::error::Result;
 use crate::domain::ledger::Entry;
 use crate::domain::phone::MatchKey;
 use crate::store::{
-    ConsentRow, KeyLock, Listing, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
+    ConsentRow, Listing, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
 };
 
 use super::unit_of_work::{UnitOfWork, new_identity, positions_of};
@@ -92,7 +92,8 @@ impl Operation for EraseAgain {
             let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&person)).await?;
             let found = unit.find_contact(&person).and_then(|entry| unit.contact(entry)).cloned();
             if let Some(contact) = found {
-                unit.erase(tx, &contact, erasure.receipt.delete_time).await?;
+                let Receipt { delete_time, hashed_keys, .. } = &erasure.receipt;
+                unit.erase(tx, &contact, *delete_time, hashed_keys).await?;
                 erased = true;
             }
         }
@@ -140,19 +141,13 @@ impl RepeatErasure {
         let Receipt { contact_id, delete_time, .. } = &self.erasure.receipt;
         let hashed_keys = self.rows_under(tx, workspace, kept).await?;
         let (revision, head) = tx.db.next_consent_revision(workspace).await?;
-        tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
-        let keyring = tx.keyring();
-        let versions = self.erasure.receipt.hashed_keys.iter();
-        for key in versions.filter_map(|key| keyring.key_of(key)) {
-            // The backup may be older than this version of the key.
-            tx.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
-        }
+        tx.lock_keys_of(workspace, &self.erasure.receipt.hashed_keys).await?;
         let known = tx.db.consent(workspace, &hashed_keys).await?;
         let keys = self.erasure.receipt.hashed_keys.clone();
         let subjects = Subjects { contact_ids, keys, ..Subjects::default() };
         let standing = known.iter().flatten().flat_map(|row| row.consent.objections.events());
         let standing = standing.collect();
-        let positions =
+        let mut positions =
             positions_of(tx, workspace, std::slice::from_ref(&subjects), &standing).await?;
         let forgotten = tx.db.erase_ledger_details(workspace, &subjects).await?;
         tx.db.erase_stored_responses(workspace, &subjects).await?;
@@ -184,15 +179,13 @@ impl RepeatErasure {
         entries.push(Entry::of_erasure(event_id, *contact_id, change, forgotten, times));
         ledger::append(tx, workspace, head, &mut entries).await?;
         let all: Vec<_> = entries.iter().map(|entry| entry.position).collect();
-        // Nobody has seen that they were one contact's.
-        let shown = &all[1..];
+        positions.extend(entries.iter().map(|entry| (entry.fact.event_id, entry.position)));
         let erased = person.erase(*delete_time, event_id);
         let (mut rows, mut pointers) = (Vec::new(), Vec::new());
         for ((key, id), person) in hashed_keys.iter().zip(ids).zip(erased) {
             let consent = person.row(id).unwrap_or_default();
             let standing = consent.objections.events().into_iter();
-            let standing = standing.filter_map(|event| positions.get(&event).copied());
-            let listed = standing.chain(shown.iter().copied());
+            let listed = standing.filter_map(|event| positions.get(&event).copied());
             pointers.extend(listed.map(|position| (Listing::Key(key.clone()), position)));
             pointers.extend(all.iter().map(|position| (Listing::Identity(id), *position)));
             rows.push(ConsentRow {
@@ -205,7 +198,7 @@ impl RepeatErasure {
                 revision,
             });
         }
-        let erasure = shown.last().copied();
+        let erasure = all.last().copied();
         let of_contacts = subjects.contact_ids.iter().map(|id| Listing::Contact(*id));
         pointers.extend(of_contacts.filter_map(|listing| Some((listing, erasure?))));
         tx.db.add_ledger_pointers(workspace, &pointers).await?;
@@ -221,15 +214,23 @@ impl RepeatErasure {
         workspace: &Workspace,
         kept: &[MatchKey],
     ) -> Result<Vec<MatchKey>> {
-        let receipt = &self.erasure.receipt;
-        let known = tx.db.consent_by_key(workspace, &receipt.hashed_keys).await?;
         let keyring = tx.keyring();
+        let by_identity = self.erasure.receipt.by_identity(&keyring);
+        let by_identity = by_identity.filter(|hashed| !kept.contains(&hashed[0])).map(|hashed| {
+            // What a contact left just now is under the latest version.
+            let left = self.holders.key_of(hashed);
+            let left = left.map(|key| keyring.hashed(&workspace.workspace_id, key));
+            let left = left.filter(|key| !hashed.contains(key));
+            hashed.iter().cloned().chain(left).collect()
+        });
+        let by_identity: Vec<Vec<MatchKey>> = by_identity.collect();
+        let known = tx.db.consent_by_key(workspace, &by_identity.concat()).await?;
         let mut keys = Vec::new();
-        for hashed in receipt.by_identity(&keyring).filter(|hashed| !kept.contains(&hashed[0])) {
+        for hashed in by_identity {
             let before = keys.len();
             keys.extend(hashed.iter().filter(|key| known.contains_key(*key)).cloned());
             if keys.len() == before {
-                keys.extend(hashed.first().cloned());
+                keys.extend(hashed.into_iter().next());
             }
         }
         Ok(keys)

@@ -1,7 +1,5 @@
 //! Writing a workspace from the lines of its export.
 
-use std::collections::HashMap;
-
 use uuid::Uuid;
 
 use crate::domain::Time;
@@ -12,8 +10,8 @@ use crate::domain::ledger::{Entry, Head};
 use crate::domain::phone::MatchKey;
 use crate::domain::workspace::WorkspaceSettings;
 use crate::store::{
-    ConsentRow, DetailClaim, KeyLock, Listing, Lock, Operation, Receipt, Transaction,
-    WebhookRecord, Workspace,
+    ConsentRow, DetailClaim, Listing, Lock, Operation, Receipt, Transaction, WebhookRecord,
+    Workspace,
 };
 
 use super::lock_workspace;
@@ -144,11 +142,8 @@ impl Operation for RestorePeople {
         let workspace = lock_workspace(tx, &self.workspace_id, Lock::Shared).await?;
         let (revision, _) = tx.db.next_consent_revision(&workspace).await?;
         let keyring = tx.keyring();
-        tx.lock_suppression_keys(&workspace, KeyLock::Exclusive).await?;
-        let keys = self.suppressions.iter().filter_map(|s| keyring.key_of(&s.row.match_key));
-        for key in keys.map(|key| (key.version, key)).collect::<HashMap<_, _>>().into_values() {
-            tx.db.lock_suppression_keys(&workspace, key, KeyLock::Exclusive).await?;
-        }
+        let hashed: Vec<_> = self.suppressions.iter().map(|it| it.row.match_key.clone()).collect();
+        tx.lock_keys_of(&workspace, &hashed).await?;
         for receipt in &self.receipts {
             tx.db.insert_receipt(&workspace, receipt).await?;
         }

@@ -1,5 +1,6 @@
 //! Write transactions and the operations that run in them.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::IdGenerator;
 use crate::domain::keyring::{KeyId, Keyring};
 use crate::domain::ledger::Salt;
+use crate::domain::phone::MatchKey;
 
 /// A change of the database that happens in one transaction, as a whole or not
 /// at all.
@@ -157,6 +159,24 @@ impl Transaction {
         let current = self.keyring.current();
         let keys = self.db.lock_suppression_keys(workspace, current, lock).await?;
         require_keys(&self.keyring, &keys)
+    }
+
+    /// Locks them exclusively, and those that these hashes are under, which the workspace may not have yet.
+    ///
+    /// # Errors
+    /// When the keyring lacks one of the workspace's.
+    pub async fn lock_keys_of(
+        &mut self,
+        workspace: &Workspace,
+        hashed_keys: &[MatchKey],
+    ) -> Result<()> {
+        self.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
+        let keys: BTreeSet<_> =
+            hashed_keys.iter().filter_map(|key| self.keyring.key_of(key)).collect();
+        for key in keys {
+            self.db.lock_suppression_keys(workspace, key, KeyLock::Exclusive).await?;
+        }
+        Ok(())
     }
 }
 

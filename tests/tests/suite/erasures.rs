@@ -318,7 +318,8 @@ async fn ids_that_were_of_one_person_when_it_was_erased_share_what_stands(app: T
     restored.finish().await;
 }
 
-/// What the backup has of a person who was no contact is under the key of then, and erased with them.
+/// What the backup has of a person who was no contact is under the key of then, and erased with them; and
+/// what was erased under that key is, when a later one is in use.
 #[apply(on_each_store!)]
 async fn erasures_under_a_later_key_are_replayed(shared: TestApp) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -327,8 +328,18 @@ async fn erasures_under_a_later_key_are_replayed(shared: TestApp) {
     fs::copy(shared.key_file(), &key).expect("a copy");
     let app = shared.restore_with(shared.backup().await, key.clone()).await;
     app.opt_in().record_opt_out(phone(0)).reason_text("Never me").await.expect("an opt-out");
-    app.make_opted_in(phone(1)).await;
+    for n in [1, 3] {
+        app.make_opted_in(phone(n)).await;
+    }
+    app.make_contact(phone(4)).await;
+    app.contacts().link_identity(phone(4)).whatsapp_user_id("US.1349").await.expect("a contact");
     let backup = app.backup().await;
+    let link = app.contacts().link_identity(phone(4)).phone(phone(14)).release(phone(4));
+    link.await.expect("a contact");
+    app.make_contact(phone(4)).await;
+    for n in [3, 4] {
+        erase(&app, n).await;
+    }
     key_file::rotate(&key).expect("a second version");
     app.restart().await;
     for n in [0, 2] {
@@ -342,12 +353,11 @@ async fn erasures_under_a_later_key_are_replayed(shared: TestApp) {
     let before = SystemTime::now();
     tokio::time::sleep(Duration::from_millis(2)).await;
     let (summary, refused) = replay(&restored, &list(&app).await).await;
-    assert_eq!(summary, Summary { erased: 1, suppressed: 2, ..Summary::default() }, "{refused:?}");
+    assert_eq!(summary, Summary { erased: 2, suppressed: 3, ..Summary::default() }, "{refused:?}");
     assert_eq!(restored.database().columns_with("Never me").await, Vec::<String>::new());
     verify(&restored).await;
-    for (n, reason) in
-        [(0, CheckReason::OptedOut), (1, CheckReason::Erased), (2, CheckReason::Erased)]
-    {
+    use CheckReason::{Erased, OptedOut};
+    for (n, reason) in [(0, OptedOut), (1, Erased), (2, Erased), (3, Erased), (4, Erased)] {
         assert_eq!(reason_of(&restored, n).await, reason, "{n}");
         restored.make_contact(phone(n)).await;
         let as_of = restored.opt_in().check(phone(n), MessageCategory::Marketing).as_of(before);

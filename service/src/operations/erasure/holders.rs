@@ -26,6 +26,11 @@ impl Holders {
         let found = of_receipt.filter_map(|hashed| self.0.get_key_value(hashed));
         Self(found.map(|(hashed, key)| (hashed.clone(), key.clone())).collect())
     }
+
+    /// That with one of these hashes.
+    pub(super) fn key_of(&self, hashed: &[MatchKey]) -> Option<&MatchKey> {
+        hashed.iter().find_map(|hashed| self.0.get(hashed))
+    }
 }
 
 /// Finds those that contacts of a workspace have. A hash does not tell of what it is: all are hashed.
@@ -61,9 +66,7 @@ impl RepeatErasure {
         let mut kept = Vec::new();
         let keyring = tx.keyring();
         for hashed in self.erasure.receipt.by_identity(&keyring) {
-            let Some(key) = hashed.iter().find_map(|hashed| self.holders.0.get(hashed)) else {
-                continue;
-            };
+            let Some(key) = self.holders.key_of(hashed) else { continue };
             let recipient = Recipient::Key(key.clone());
             let people = std::slice::from_ref(&recipient);
             let mut unit = UnitOfWork::load(tx, workspace, people).await?;

@@ -102,13 +102,15 @@ impl UnitOfWork<'_> {
     }
 
     /// Erases a contact, as of `delete_time`. What remains of each identity, under a keyed
-    /// hash, is what stands against it and that it was erased. Returns the hashes of each under
-    /// all versions of the key, as [`Receipt`](crate::store::Receipt) has them.
+    /// hash, is what stands against it and that it was erased: under the one of its hashes that is
+    /// among `known`, else under that of the latest version of the key. Returns the hashes of each under
+    /// all versions, as [`Receipt`](crate::store::Receipt) has them.
     pub async fn erase(
         mut self,
         tx: &mut Transaction,
         contact: &Contact,
         delete_time: Time,
+        known: &[MatchKey],
     ) -> Result<Vec<MatchKey>> {
         let workspace = self.workspace;
         let recipient = Recipient::Id(contact.contact_id);
@@ -121,7 +123,7 @@ impl UnitOfWork<'_> {
         let person = std::mem::take(&mut entry.person);
         let update_time = Some(tx.now);
         let (revision, head) = tx.db.next_consent_revision(workspace).await?;
-        tx.lock_suppression_keys(workspace, KeyLock::Exclusive).await?;
+        tx.lock_keys_of(workspace, known).await?;
         let keyring = tx.keyring();
         let subjects = Subjects::of(contact, &keyring, workspace);
         let event_id = tx.new_id();
@@ -148,13 +150,17 @@ impl UnitOfWork<'_> {
             contact_ids.map(|id| (Listing::Contact(*id), erasure_position)).collect();
         for (key, id) in keys.iter().zip(&ids) {
             let Some(consent) = erased.iter().find_map(|person| person.row(*id)) else { continue };
-            let match_key = keyring.hashed(&workspace.workspace_id, key);
+            let mut all: Vec<_> = keyring.hashed_all(&workspace.workspace_id, key).collect();
+            all.reverse();
+            let is_known = |hashed: &&MatchKey| known.contains(hashed);
+            let Some(match_key) = all.iter().find(is_known).or(all.first()).cloned() else {
+                continue;
+            };
             let events = consent.objections.events().into_iter();
             let listed = events.filter_map(|event| positions.get(&event).copied());
             pointers.extend(listed.map(|position| (Listing::Key(match_key.clone()), position)));
             pointers.push((Listing::Identity(*id), erasure_position));
-            let all: Vec<_> = keyring.hashed_all(&workspace.workspace_id, key).collect();
-            hashed_keys.extend(all.into_iter().rev());
+            hashed_keys.extend(all);
             rows.push(ConsentRow {
                 match_key,
                 identity_id: *id,
