@@ -1,7 +1,7 @@
 //! Listing erasures, and repeating them on a database that was restored from an older
 //! backup.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -66,6 +66,8 @@ pub struct RepeatErasure {
     pub workspace_id: String,
     /// The erasure. The keyring has the keys that its hashed keys were made with.
     pub erasure: Erasure,
+    /// Further hashes of what was erased, as other erasures tell, by those of the receipt.
+    pub aliases: HashMap<MatchKey, Vec<MatchKey>>,
     /// The keys of contacts that the erased contact had, too.
     pub holders: Holders,
 }
@@ -81,7 +83,9 @@ impl Operation for EraseAgain {
     type Output = bool;
 
     async fn run(&self, tx: &mut Transaction) -> Result<bool> {
-        let Self(RepeatErasure { workspace_id, erasure, .. }) = self;
+        let Self(RepeatErasure { workspace_id, erasure, aliases, .. }) = self;
+        let known: Vec<_> = aliases.values().flatten().cloned().collect();
+        let known = [&erasure.receipt.hashed_keys[..], &known].concat();
         let workspace = lock_workspace(tx, workspace_id, Lock::Shared).await?;
         if is_recorded(tx, &workspace, &erasure.receipt).await? {
             return Ok(false);
@@ -92,8 +96,7 @@ impl Operation for EraseAgain {
             let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&person)).await?;
             let found = unit.find_contact(&person).and_then(|entry| unit.contact(entry)).cloned();
             if let Some(contact) = found {
-                let Receipt { delete_time, hashed_keys, .. } = &erasure.receipt;
-                unit.erase(tx, &contact, *delete_time, hashed_keys).await?;
+                unit.erase(tx, &contact, erasure.receipt.delete_time, &known).await?;
                 erased = true;
             }
         }
@@ -220,8 +223,14 @@ impl RepeatErasure {
             // What a contact left just now is under the latest version.
             let left = self.holders.key_of(hashed);
             let left = left.map(|key| keyring.hashed(&workspace.workspace_id, key));
-            let left = left.filter(|key| !hashed.contains(key));
-            hashed.iter().cloned().chain(left).collect()
+            let mut all = hashed.to_vec();
+            let aliases = hashed.iter().filter_map(|key| self.aliases.get(key));
+            for key in aliases.flatten().cloned().chain(left) {
+                if !all.contains(&key) {
+                    all.push(key);
+                }
+            }
+            all
         });
         let by_identity: Vec<Vec<MatchKey>> = by_identity.collect();
         let known = tx.db.consent_by_key(workspace, &by_identity.concat()).await?;
