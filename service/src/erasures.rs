@@ -96,14 +96,8 @@ pub async fn replay(
             Err(what) => drop(failed.insert(number, what.to_owned())),
         }
     }
-    let groups = hashes_of(store, decoded.iter().map(|(_, erasure)| erasure));
     let mut erasures = Vec::new();
-    for (number, mut erasure) in decoded {
-        let of_workspace = &groups[&erasure.workspace_id];
-        let hashed = erasure.erasure.receipt.hashed_keys.iter();
-        erasure.aliases = hashed
-            .filter_map(|key| Some((key.clone(), of_workspace.get(key)?.iter().cloned().collect())))
-            .collect();
+    for (number, erasure) in decoded {
         match store.write(EraseAgain(erasure.clone())).await {
             Ok(erased) => erasures.push((number, erasure, erased)),
             Err(error) => drop(failed.insert(number, error.to_string())),
@@ -129,24 +123,6 @@ pub async fn replay(
     let summary = Summary { erased, suppressed, already_gone, failed: failed.len() as u64 };
     failed.into_iter().for_each(|(number, what)| refused(number, what));
     Ok(summary)
-}
-
-/// The hashes of one number or user id by each of them, by workspace: an erasure from before a version of the
-/// key lacks its hash, a later one of the same id has both.
-fn hashes_of<'e>(
-    store: &Store,
-    erasures: impl Iterator<Item = &'e RepeatErasure>,
-) -> HashMap<String, HashMap<MatchKey, BTreeSet<MatchKey>>> {
-    let mut groups: HashMap<_, HashMap<_, BTreeSet<_>>> = HashMap::new();
-    for RepeatErasure { workspace_id, erasure, .. } in erasures {
-        let of_workspace = groups.entry(workspace_id.clone()).or_default();
-        for hashed in erasure.receipt.by_identity(store.keyring()) {
-            for key in hashed {
-                of_workspace.entry(key.clone()).or_default().extend(hashed.iter().cloned());
-            }
-        }
-    }
-    groups
 }
 
 /// The contacts that have keys of erased ones, by workspace.
@@ -231,6 +207,5 @@ fn decode_line(line: &[u8], keyring: &Keyring) -> Decoded<RepeatErasure> {
     let workspace_id = Some(text("workspace_id")?).filter(|id| !id.is_empty()).ok_or(MALFORMED)?;
     let workspace_id = workspace_id.to_owned();
     let erasure = Erasure { receipt, opted_out };
-    let (aliases, holders) = (HashMap::new(), Holders::default());
-    Ok(RepeatErasure { workspace_id, erasure, aliases, holders })
+    Ok(RepeatErasure { workspace_id, erasure, holders: Holders::default() })
 }

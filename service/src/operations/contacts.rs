@@ -6,7 +6,7 @@ use crate::domain::external_id::ExternalId;
 use crate::domain::phone::{PhoneNumber, WhatsAppUserId};
 use crate::store::{ContactRow, Lock, Operation, Receipt, Transaction};
 
-use super::unit_of_work::{UnitOfWork, former_identity};
+use super::unit_of_work::{UnitOfWork, Version, former_identity};
 use super::{definitions, lock_workspace};
 
 /// Creates a contact.
@@ -209,7 +209,7 @@ impl Operation for DeleteContact {
             .ok_or_else(Error::contact_not_found)?
             .clone();
         contact.validate_etag(&self.etag)?;
-        let hashed_keys = unit.erase(tx, &contact, tx.now, &[]).await?;
+        let hashed_keys = unit.erase(tx, &contact, tx.now, Version::Latest).await?;
         let receipt = Receipt {
             receipt_id: tx.new_id(),
             contact_id: contact.contact_id,

@@ -1,7 +1,7 @@
 //! Listing erasures, and repeating them on a database that was restored from an older
 //! backup.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::store::{
     ConsentRow, Listing, Lock, Operation, Receipt, Store, Subjects, Transaction, Workspace,
 };
 
-use super::unit_of_work::{UnitOfWork, new_identity, positions_of};
+use super::unit_of_work::{UnitOfWork, Version, new_identity, positions_of};
 use super::{ledger, lock_workspace, workspace};
 
 pub use holders::{Holders, holders};
@@ -66,8 +66,6 @@ pub struct RepeatErasure {
     pub workspace_id: String,
     /// The erasure. The keyring has the keys that its hashed keys were made with.
     pub erasure: Erasure,
-    /// Further hashes of what was erased, as other erasures tell, by those of the receipt.
-    pub aliases: HashMap<MatchKey, Vec<MatchKey>>,
     /// The keys of contacts that the erased contact had, too.
     pub holders: Holders,
 }
@@ -83,9 +81,7 @@ impl Operation for EraseAgain {
     type Output = bool;
 
     async fn run(&self, tx: &mut Transaction) -> Result<bool> {
-        let Self(RepeatErasure { workspace_id, erasure, aliases, .. }) = self;
-        let known: Vec<_> = aliases.values().flatten().cloned().collect();
-        let known = [&erasure.receipt.hashed_keys[..], &known].concat();
+        let Self(RepeatErasure { workspace_id, erasure, .. }) = self;
         let workspace = lock_workspace(tx, workspace_id, Lock::Shared).await?;
         if is_recorded(tx, &workspace, &erasure.receipt).await? {
             return Ok(false);
@@ -96,7 +92,7 @@ impl Operation for EraseAgain {
             let unit = UnitOfWork::load(tx, &workspace, std::slice::from_ref(&person)).await?;
             let found = unit.find_contact(&person).and_then(|entry| unit.contact(entry)).cloned();
             if let Some(contact) = found {
-                unit.erase(tx, &contact, erasure.receipt.delete_time, &known).await?;
+                unit.erase(tx, &contact, erasure.receipt.delete_time, Version::Oldest).await?;
                 erased = true;
             }
         }
@@ -210,7 +206,7 @@ impl RepeatErasure {
     }
 
     /// The hashed keys of the rows of what was erased, without what a contact keeps: those that there are, under
-    /// any version of the key, or else the latest.
+    /// any version of the key, or else the oldest, which all erasures of the same id name.
     async fn rows_under(
         &self,
         tx: &mut Transaction,
@@ -223,14 +219,8 @@ impl RepeatErasure {
             // What a contact left just now is under the latest version.
             let left = self.holders.key_of(hashed);
             let left = left.map(|key| keyring.hashed(&workspace.workspace_id, key));
-            let mut all = hashed.to_vec();
-            let aliases = hashed.iter().filter_map(|key| self.aliases.get(key));
-            for key in aliases.flatten().cloned().chain(left) {
-                if !all.contains(&key) {
-                    all.push(key);
-                }
-            }
-            all
+            let left = left.filter(|key| !hashed.contains(key));
+            left.into_iter().chain(hashed.iter().cloned()).collect()
         });
         let by_identity: Vec<Vec<MatchKey>> = by_identity.collect();
         let known = tx.db.consent_by_key(workspace, &by_identity.concat()).await?;
@@ -239,7 +229,7 @@ impl RepeatErasure {
             let before = keys.len();
             keys.extend(hashed.iter().filter(|key| known.contains_key(*key)).cloned());
             if keys.len() == before {
-                keys.extend(hashed.into_iter().next());
+                keys.extend(hashed.into_iter().next_back());
             }
         }
         Ok(keys)

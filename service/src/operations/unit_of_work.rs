@@ -26,6 +26,7 @@ use uuid::Uuid;
 use self::passed_on::PassedOn;
 use self::persons::Entry;
 pub(super) use self::persons::new_identity;
+pub use self::write::Version;
 pub(super) use self::write::positions_of;
 use crate::domain::Time;
 use crate::domain::consent::fold::Own;

@@ -26,7 +26,8 @@ pub struct Receipt {
     /// The contacts that were merged into it.
     pub merged_contact_ids: Vec<Uuid>,
     /// The hashed keys of what was erased: of each number and user id those under all versions of
-    /// the key, the latest first. Under that one the erasure is remembered; a backup may have others.
+    /// the key, the latest first. Under that one the erasure is remembered; where it is repeated under the
+    /// oldest, which all receipts of the same id have.
     pub hashed_keys: Vec<MatchKey>,
 }
 

@@ -34,6 +34,15 @@ struct Rows {
     released: Vec<MatchKey>,
 }
 
+/// The version of the key under whose hash somebody is remembered.
+#[derive(Clone, Copy, Debug)]
+pub enum Version {
+    /// As a rule.
+    Latest,
+    /// Where an erasure is repeated: the hash that all receipts of the same id have.
+    Oldest,
+}
+
 impl UnitOfWork<'_> {
     /// Writes what changed.
     pub async fn write(self, tx: &mut Transaction) -> Result<()> {
@@ -102,15 +111,14 @@ impl UnitOfWork<'_> {
     }
 
     /// Erases a contact, as of `delete_time`. What remains of each identity, under a keyed
-    /// hash, is what stands against it and that it was erased: under the one of its hashes that is
-    /// among `known`, else under that of the latest version of the key. Returns the hashes of each under
-    /// all versions, as [`Receipt`](crate::store::Receipt) has them.
+    /// hash under this version of the key, is what stands against it and that it was erased. Returns the
+    /// hashes of each under all versions, as [`Receipt`](crate::store::Receipt) has them.
     pub async fn erase(
         mut self,
         tx: &mut Transaction,
         contact: &Contact,
         delete_time: Time,
-        known: &[MatchKey],
+        version: Version,
     ) -> Result<Vec<MatchKey>> {
         let workspace = self.workspace;
         let recipient = Recipient::Id(contact.contact_id);
@@ -123,8 +131,15 @@ impl UnitOfWork<'_> {
         let person = std::mem::take(&mut entry.person);
         let update_time = Some(tx.now);
         let (revision, head) = tx.db.next_consent_revision(workspace).await?;
-        tx.lock_keys_of(workspace, known).await?;
         let keyring = tx.keyring();
+        let hashes = |key| keyring.hashed_all(&workspace.workspace_id, key).collect::<Vec<_>>();
+        let hashes: Vec<_> = keys.iter().map(hashes).collect();
+        let remembered = hashes.iter().filter_map(|hashes| match version {
+            Version::Oldest => hashes.first().cloned(),
+            Version::Latest => hashes.last().cloned(),
+        });
+        let remembered: Vec<_> = remembered.collect();
+        tx.lock_keys_of(workspace, &remembered).await?;
         let subjects = Subjects::of(contact, &keyring, workspace);
         let event_id = tx.new_id();
         let first = ids.first().copied().ok_or_else(|| Error::internal("nobody to erase"))?;
@@ -144,23 +159,16 @@ impl UnitOfWork<'_> {
         positions.insert(event_id, erasure_position);
         tx.db.erase_stored_responses(workspace, &subjects).await?;
         tx.db.delete_consent(workspace, &keys).await?;
-        let (mut rows, mut hashed_keys) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
         let contact_ids = subjects.contact_ids.iter();
         let mut pointers: Vec<_> =
             contact_ids.map(|id| (Listing::Contact(*id), erasure_position)).collect();
-        for (key, id) in keys.iter().zip(&ids) {
+        for (match_key, id) in remembered.into_iter().zip(&ids) {
             let Some(consent) = erased.iter().find_map(|person| person.row(*id)) else { continue };
-            let mut all: Vec<_> = keyring.hashed_all(&workspace.workspace_id, key).collect();
-            all.reverse();
-            let is_known = |hashed: &&MatchKey| known.contains(hashed);
-            let Some(match_key) = all.iter().find(is_known).or(all.first()).cloned() else {
-                continue;
-            };
             let events = consent.objections.events().into_iter();
             let listed = events.filter_map(|event| positions.get(&event).copied());
             pointers.extend(listed.map(|position| (Listing::Key(match_key.clone()), position)));
             pointers.push((Listing::Identity(*id), erasure_position));
-            hashed_keys.extend(all);
             rows.push(ConsentRow {
                 match_key,
                 identity_id: *id,
@@ -173,7 +181,7 @@ impl UnitOfWork<'_> {
         }
         tx.db.add_ledger_pointers(workspace, &pointers).await?;
         upsert_suppressions(tx, workspace, rows).await?;
-        Ok(hashed_keys)
+        Ok(hashes.into_iter().flat_map(|hashes| hashes.into_iter().rev()).collect())
     }
 }
 
